@@ -1,0 +1,222 @@
+"""A claim: what a paper says, how we make it measurable, and the rule that decides, all fixed before the run.
+
+A claim rests on hypotheses. Each is one effect per seed held against a margin. The primary ones make the verdict: all
+of them must hold (intersection-union). Secondary ones (ablations, arms that the paper does not have) get verdicts of
+their own, beside it. Controls are experiments with a planted truth that go through the same rule and code.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.errors import InvalidInput
+from harness.experiment import digest, Experiment, Measurements
+
+Role = Literal["primary", "secondary"]
+Expected = Literal["SUPPORTED", "not SUPPORTED"]
+Effects = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Superiority:
+    """The mean effect exceeds the margin: one-sided t over seeds at level alpha."""
+
+    margin: float
+    alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_rule(self.margin, self.alpha)
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"mean effect > {self.margin:.3g} (one-sided t, alpha = {self.alpha:g})"
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """The mean effect lies inside (-margin, margin): two one-sided t tests (TOST) at level alpha."""
+
+    margin: float
+    alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_rule(self.margin, self.alpha)
+        if self.margin <= 0:
+            raise InvalidInput(f"An equivalence margin must be positive; got {self.margin!r}.")
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"|mean effect| < {self.margin:.3g} (TOST, alpha = {self.alpha:g})"
+
+
+Rule = Superiority | Equivalence
+
+
+def _check_rule(margin: float, alpha: float) -> None:
+    if not np.isfinite(margin):
+        raise InvalidInput(f"A margin must be finite; got {margin!r}.")
+    if not 0 < alpha < 0.5:
+        raise InvalidInput(f"alpha must lie in (0, 0.5); got {alpha!r}.")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One effect per seed against a margin.
+
+    Args:
+        name: key of its effects.
+        statement: in words, with the effect's formula and units.
+        rule: Superiority or Equivalence.
+        why_margin: why this margin is the smallest effect of interest.
+        expected_effect, expected_sd: what the check is powered for (sd over seeds, from exploration).
+        role: "primary" makes the verdict; "secondary" is reported beside it.
+        agreement: margin of the backends' TOST; half of the rule's margin unless given.
+    """
+
+    name: str
+    statement: str
+    rule: Rule
+    why_margin: str
+    expected_effect: float
+    expected_sd: float
+    role: Role = "primary"
+    agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class Control:
+    """An experiment whose truth is known by construction, decided by the rule of one hypothesis.
+
+    Its effects come from the same function as the claim's, under the control's name.
+    """
+
+    name: str
+    hypothesis: str
+    expected: Expected
+    why: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A condition without which no verdict counts; failing gives `failure`."""
+
+    name: str
+    statement: str
+    failure: Literal["INCONCLUSIVE", "BROKEN"] = "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where the claim stands."""
+
+    authors: str
+    year: int
+    title: str
+    locus: str
+    read: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Everything about a claim that is registered before its experiments run.
+
+    Raises:
+        InvalidInput: if it has no primary hypothesis, lacks a positive or a negative control, repeats a name, or a
+            control points to a hypothesis that is not there.
+    """
+
+    id: str
+    paper: Paper
+    title: str
+    statement: str
+    operationalised: str
+    departs: str
+    family: str
+    hypotheses: tuple[Hypothesis, ...]
+    controls: tuple[Control, ...]
+    gates: tuple[Gate, ...] = ()
+    limits: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.primary:
+            raise InvalidInput(f"Claim {self.id!r} has no primary hypothesis; at least one must make the verdict.")
+        names = [part.name for part in (*self.hypotheses, *self.controls)]
+        if len(set(names)) < len(names):
+            raise InvalidInput(f"Claim {self.id!r} uses a name twice among its hypotheses and controls: {names}.")
+        for control in self.controls:
+            self.hypothesis(control.hypothesis)
+        missing = {"SUPPORTED", "not SUPPORTED"} - {control.expected for control in self.controls}
+        if missing:
+            raise InvalidInput(
+                f"Claim {self.id!r} has no control that must come out {' or '.join(sorted(missing))}. "
+                "A claim ships one that is true and one that is false by construction."
+            )
+
+    @property
+    def primary(self) -> tuple[Hypothesis, ...]:
+        """The hypotheses that make the verdict."""
+        return tuple(h for h in self.hypotheses if h.role == "primary")
+
+    def hypothesis(self, name: str) -> Hypothesis:
+        """The hypothesis of that name; raises InvalidInput where there is none."""
+        for hypothesis in self.hypotheses:
+            if hypothesis.name == name:
+                return hypothesis
+        known = ", ".join(h.name for h in self.hypotheses)
+        raise InvalidInput(f"Claim {self.id!r} has no hypothesis {name!r}. It has: {known}.")
+
+    def record(self, experiments: Sequence[Experiment]) -> dict[str, Any]:
+        """What registration freezes: the claim and its experiments, as JSON values."""
+        claim = asdict(self)
+        for hypothesis, entry in zip(self.hypotheses, claim["hypotheses"], strict=True):
+            entry["rule"] = {"kind": type(hypothesis.rule).__name__, **entry["rule"]}
+        return {"claim": claim, "experiments": [experiment.record() for experiment in experiments]}
+
+    def registration(self, experiments: Sequence[Experiment]) -> str:
+        """SHA-256 of the canonical JSON of `record`."""
+        return digest(self.record(experiments))
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a figure: x, y and, where known, a band; all of one length."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as plain data; the report draws it. One panel per backend is usual, series are told apart by label."""
+
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    log_x: bool = False
+    log_y: bool = False
+    reference_y: float | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A claim file, loaded: the claim, its experiments, and how measurements become effects, gates and figures.
+
+    Args:
+        effects: measurements of one backend -> name of hypothesis or control -> one effect per seed.
+        gates: measurements of one backend -> name of gate -> "" if it holds, else what failed.
+        figures: measurements by backend -> figures.
+    """
+
+    claim: Claim
+    experiments: tuple[Experiment, ...]
+    effects: Callable[[Measurements], Effects]
+    gates: Callable[[Measurements], Mapping[str, str]] = field(default=lambda measurements: {})
+    figures: Callable[[Mapping[str, Measurements]], Sequence[Figure]] = field(default=lambda measurements: ())
+    tier_note: Mapping[str, str] = field(default_factory=dict)

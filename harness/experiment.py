@@ -1,0 +1,158 @@
+"""What is measured for a claim: a computation, its grid of configurations, and the replicates of each tier.
+
+A replicate is one seed: data draw, initial weights and order of minibatches together. Replicates are numbered, and
+every arm of a claim and every backend uses the same ones, so comparisons are paired. A request is what a worker is
+asked to do: one configuration, a block of replicates, one backend.
+"""
+
+import hashlib
+import inspect
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import InvalidInput
+
+Configuration = dict[str, Any]
+TIERS = ("quick", "full")
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, no NaN. Equal values have equal text on every machine."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256, in hex, of the canonical JSON of a value."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def grid(**axes: Any) -> tuple[Configuration, ...]:
+    """The product of the axes given as tuples; what is no tuple is the same everywhere.
+
+    >>> grid(width=(64, 128), depth=3)
+    ({'width': 64, 'depth': 3}, {'width': 128, 'depth': 3})
+    """
+    choices = [value if isinstance(value, tuple) else (value,) for value in axes.values()]
+    return tuple(dict(zip(axes, point, strict=True)) for point in itertools.product(*choices))
+
+
+@dataclass(frozen=True)
+class Request:
+    """One cell's worth of work. It says what is to be computed, not where or with which versions.
+
+    `computation` is "harness.module:function", or "path/of/claim.py:function" relative to the project's root. The
+    function takes (backend, configuration, replicates, stream) and returns arrays with a leading replicate axis.
+    """
+
+    computation: str
+    configuration: Configuration
+    replicates: tuple[int, ...]
+    stream: str
+    backend: str
+    dtype: str
+
+    @property
+    def digest(self) -> str:
+        """Names the request; the folder of its cells in the store."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The grid and the number of replicates at one scale; `block` replicates share a cell (None: all of them)."""
+
+    grid: Sequence[Configuration]
+    replicates: int = 10
+    block: int | None = None
+
+    def blocks(self) -> Iterator[tuple[int, ...]]:
+        """The replicate numbers, cut into blocks."""
+        size = self.block or self.replicates
+        for start in range(0, self.replicates, size):
+            yield tuple(range(start, min(start + size, self.replicates)))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A computation over a grid, per tier.
+
+    Args:
+        measure: the computation, a function of harness.measurements or of the claim's own file.
+        quick, full: the tiers; full may be None while a claim has none.
+        dtype: precision asked of the backends.
+        stream: names the seeds. A configuration that was explored is registered with a fresh stream.
+    """
+
+    measure: Callable[..., Mapping[str, np.ndarray]]
+    quick: Tier
+    full: Tier | None = None
+    dtype: str = "float32"
+    stream: str = "registered"
+
+    def tier(self, name: str) -> Tier:
+        """The tier of that name; raises InvalidInput where there is none."""
+        tier = getattr(self, name) if name in TIERS else None
+        if tier is None:
+            defined = [known for known in TIERS if getattr(self, known) is not None]
+            raise InvalidInput(f"{self.measure.__qualname__} has no tier {name!r}. Defined: {', '.join(defined)}.")
+        return tier
+
+    def requests(self, tier: str, backend: str) -> list[Request]:
+        """Every request of a tier for one backend, in grid order."""
+        scale = self.tier(tier)
+        return [
+            Request(reference(self.measure), configuration, block, self.stream, backend, self.dtype)
+            for configuration in scale.grid
+            for block in scale.blocks()
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """What registration freezes of this experiment, as JSON values."""
+        tiers = {name: asdict(tier) for name in TIERS if (tier := getattr(self, name)) is not None}
+        return {"measure": reference(self.measure), "dtype": self.dtype, "stream": self.stream, "tiers": tiers}
+
+
+def reference(function: Callable[..., Any]) -> str:
+    """How a worker finds a computation: by module inside harness, by file for one that a claim brings along."""
+    module = function.__module__
+    if module.split(".")[0] != "harness":
+        source = Path(inspect.getsourcefile(function) or "").resolve()
+        module = source.relative_to(Path.cwd()).as_posix() if source.is_relative_to(Path.cwd()) else source.as_posix()
+    return f"{module}:{function.__qualname__}"
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """The measured arrays of one backend, to be asked by quantity and configuration."""
+
+    cells: Sequence[tuple[Request, Mapping[str, np.ndarray]]] = field(default_factory=tuple)
+
+    def __call__(self, quantity: str, **where: Any) -> np.ndarray:
+        """The quantity in the one configuration that matches `where`: float64, leading replicate axis, in order.
+
+        Raises:
+            InvalidInput: if no configuration that has the quantity matches, or more than one does.
+        """
+        found: dict[str, list[tuple[Request, np.ndarray]]] = {}
+        for request, arrays in self.cells:
+            if quantity in arrays and all(request.configuration.get(key) == value for key, value in where.items()):
+                found.setdefault(canonical(request.configuration), []).append((request, arrays[quantity]))
+        if len(found) != 1:
+            matches = "\n  ".join(found) or "none"
+            raise InvalidInput(
+                f"{quantity!r} at {where} must name one configuration of the grid; it matches {len(found)}:\n  {matches}"
+            )
+        (blocks,) = found.values()
+        blocks.sort(key=lambda block: block[0].replicates)
+        return np.concatenate([np.asarray(values, dtype=np.float64) for _, values in blocks])
+
+    def configurations(self, quantity: str) -> list[Configuration]:
+        """Every configuration in which the quantity was measured, without repetition, in plan order."""
+        seen = {canonical(request.configuration): request.configuration for request, a in self.cells if quantity in a}
+        return list(seen.values())
