@@ -1,0 +1,184 @@
+"""What every backend offers: checks, seed axes and blocks here, in NumPy; the computation in its operations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from harness.backends.batch import Batch, blocks, checked
+from harness.backends.operations import Operations, Optimizer, Outputs
+from harness.backends.training import descend, Plan, Stop, Trained
+from harness.errors import InvalidInput
+from harness.networks import MLP, Theta
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One framework on one device in one precision; made by `harness.backends.get`.
+
+    Every method takes weights of one seed (arrays as `net.init(seed)` gives them) or of many (a leading seed axis S on
+    every array, as `net.init(seeds)` gives them), and data with or without a seed axis of its own; data without one is
+    shared by all seeds. Results have a leading seed axis if the weights or the data have one. Arrays are NumPy arrays
+    of the backend's dtype. Wrong shapes, NaN or infinities raise InvalidInput naming the argument.
+    """
+
+    name: str
+    operations: Operations
+    memory_budget: int
+
+    @property
+    def device(self) -> str:
+        """ "cpu" or "cuda"."""
+        return self.operations.device
+
+    @property
+    def dtype(self) -> str:
+        """ "float32" or "float64"."""
+        return self.operations.dtype
+
+    def forward(self, net: MLP, theta: Theta, x: np.ndarray) -> np.ndarray:
+        """f(x), shape (N, O), or (S, N, O) with seeds. x is (N, n_0) or (S, N, n_0).
+
+        >>> from harness import backends, networks
+        >>> net = networks.mlp((3, 8, 2))
+        >>> backends.get("numpy").forward(net, net.init(range(5)), np.ones((4, 3))).shape
+        (5, 4, 2)
+        """
+        batch = Batch.of(net, theta, x=x)
+        ops = self.operations
+        with ops.session():
+            return batch.squeeze(self._fetch(ops.forward(net, self._put(batch.theta), ops.put(batch.data["x"]))))
+
+    def empirical_ntk(
+        self, net: MLP, theta: Theta, x1: np.ndarray, x2: np.ndarray | None = None, outputs: Outputs = "trace"
+    ) -> np.ndarray:
+        """The empirical NTK, Theta(x, x') = J(x) J(x')^T with J = df/dtheta (Jacot, Gabriel, Hongler 2018).
+
+        Args:
+            x1: (N1, n_0), or (S, N1, n_0).
+            x2: the same with N2 samples; None: x1 itself, and the result is exactly symmetric.
+            outputs: "trace" sums over outputs, (N1, N2); "full" keeps them, (N1, N2, O, O) with entry
+                [i, j, o, p] = <df_o(x1_i)/dtheta, df_p(x2_j)/dtheta>. One more leading axis with seeds.
+
+        The layers' activation Grams times their signal Grams are summed block by block, so that what is held beside
+        the result stays within the memory budget; no Jacobian is formed (but in the numpy oracle).
+        """
+        if outputs not in get_args(Outputs):
+            raise InvalidInput(f"Unknown outputs {outputs!r}. Allowed: {', '.join(get_args(Outputs))}.")
+        batch = Batch.of(net, theta, x1=x1, x2=x1 if x2 is None else x2)
+        with self.operations.session():
+            return batch.squeeze(self._blocked_ntk(net, batch, outputs, symmetric=x2 is None))
+
+    def _blocked_ntk(self, net: MLP, batch: "Batch", outputs: Outputs, symmetric: bool) -> np.ndarray:
+        ops, theta = self.operations, self._put(batch.theta)
+        x1, x2 = batch.data["x1"], batch.data["x2"]
+        tail = (net.outputs, net.outputs) if outputs == "full" else ()
+        kernel = np.empty((batch.seeds, x1.shape[1], x2.shape[1], *tail), dtype=self.dtype)
+        rows = self._block_rows(net, batch.seeds, outputs)
+        for i in blocks(x1.shape[1], rows):
+            left = ops.factors(net, theta, ops.put(x1[:, i]))
+            for j in blocks(x2.shape[1], rows):
+                if symmetric and j.start < i.start:
+                    continue
+                right = left if symmetric and i == j else ops.factors(net, theta, ops.put(x2[:, j]))
+                block = self._fetch(ops.contract(net, left, right, outputs))
+                if symmetric:
+                    block = (block + transposed(block)) / 2 if i == j else block
+                    kernel[:, j, i] = transposed(block)
+                kernel[:, i, j] = block
+        return kernel
+
+    def _block_rows(self, net: MLP, seeds: int, outputs: Outputs) -> int:
+        """Samples per block: two sides of factors, and three kernel blocks (result, sum and one layer's term)."""
+        side = 2.0 * seeds * self.operations.sample_bytes(net)
+        cell = 3.0 * seeds * np.dtype(self.dtype).itemsize * (net.outputs**2 if outputs == "full" else 1)
+        # The positive root of cell * rows^2 + side * rows = budget.
+        rows = 2.0 * self.memory_budget / (side + (side**2 + 4.0 * cell * self.memory_budget) ** 0.5)
+        return max(1, int(rows))
+
+    def ntk_vector_product(self, net: MLP, theta: Theta, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Theta(x, x) v = J (J^T v), without forming the kernel: (N, O) for v (N, O); seed axes as elsewhere."""
+        batch = Batch.of(net, theta, x=x, v=v)
+        ops, samples = self.operations, batch.data["x"].shape[1]
+        parts = list(blocks(samples, self._block_rows(net, batch.seeds, "trace")))
+        with ops.session():
+            weights = self._put(batch.theta)
+            gradient: dict[str, Any] = {}
+            for part in parts:
+                x_part, v_part = ops.put(batch.data["x"][:, part]), ops.put(batch.wide("v")[:, part])
+                for name, term in ops.pullback(net, weights, x_part, v_part).items():
+                    gradient[name] = gradient[name] + term if name in gradient else term
+            products = [
+                self._fetch(ops.pushforward(net, weights, ops.put(batch.data["x"][:, part]), gradient))
+                for part in parts
+            ]
+        return batch.squeeze(np.concatenate(products, axis=1))
+
+    def ntk_samples(self, net: MLP, x: np.ndarray, noise: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Theta(x, x) of fresh random networks with one output, in O(depth * width) per draw, (draws,).
+
+        x is (n_0,); noise comes from `networks.ntk_noise`. Exact in distribution: given the forward pass, a Gaussian W
+        is known along its input x alone, so with a = x/|x| and independent standard normal u, g (times W's std)
+
+            W x = |x| u,        W^T delta = a (u . delta) + |delta| (g - a (a . g)),
+
+        and Theta = sum_l |delta_l|^2 (w_l^2 |x_{l-1}|^2 + s_l^2) needs no weight matrix. The oracle builds the weights.
+        """
+        if net.outputs != 1:
+            raise InvalidInput(f"ntk_samples needs a network with one output; this one has {net.outputs}.")
+        x = checked("x", x, net.inputs, ndim=(1,))
+        with self.operations.session():
+            put = {name: self.operations.put(np.asarray(array)) for name, array in noise.items()}
+            return self._fetch(self.operations.ntk_samples(net, self.operations.put(x), put))
+
+    def train(
+        self,
+        net: MLP,
+        theta: Theta,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        optimizer: Optimizer,
+        steps: int,
+        loss: str = "squared",
+        batch_size: int | None = None,
+        batch_seed: int = 0,
+        schedule: np.ndarray | None = None,
+        stop: Stop | None = None,
+        checkpoints: tuple[int, ...] = (),
+    ) -> Trained:
+        """Trains on the mean squared error over samples and outputs, (f - y)^2 averaged over N and O.
+
+        Args:
+            theta, x, y: weights, inputs (N, n_0) and targets (N, O), with or without a seed axis. Seeds train at once,
+                and each stops on its own.
+            optimizer: SGD (with or without momentum) or Adam; the learning rate is a number or one per seed.
+            steps: the most steps taken.
+            loss: "squared".
+            batch_size: None for full batch; else minibatches in an order drawn in NumPy from `batch_seed`, a fresh
+                permutation per epoch, of its own for each seed, the same in every backend.
+            schedule: factors on the learning rate, one per step, (steps,); None for constant.
+            stop: when to stop before `steps`; see Stop.
+            checkpoints: steps at which the weights are kept (0: before the first).
+        """
+        if loss != "squared":
+            raise InvalidInput(f"Unknown loss {loss!r}. Allowed: squared.")
+        batch = Batch.of(net, theta, x=x, y=y)
+        plan = Plan.of(batch, optimizer, steps, batch_size, batch_seed, schedule, checkpoints)
+        with self.operations.session():
+            trained = descend(
+                self.operations, net, batch.theta, (batch.data["x"], batch.wide("y")), plan, stop or Stop()
+            )
+        return trained if batch.had_seeds else trained.single()
+
+    def _put(self, theta: Theta) -> dict[str, Any]:
+        return {name: self.operations.put(array) for name, array in theta.items()}
+
+    def _fetch(self, tensor: Any) -> np.ndarray:
+        return np.asarray(self.operations.fetch(tensor))
+
+
+def transposed(block: np.ndarray) -> np.ndarray:
+    """Theta(x', x) from Theta(x, x'): samples swapped and, for the full kernel, outputs too."""
+    return block.swapaxes(1, 2) if block.ndim == 3 else block.transpose(0, 2, 1, 4, 3)

@@ -1,0 +1,301 @@
+"""JAX. The same computation as compiled functions of one network, mapped over seeds; descent as one compiled loop.
+
+Tolerances against the oracle, relative in the Frobenius norm: float64 1e-10 and float32 1e-5. Measured: 1e-15 and 2e-7.
+Matrix products run at "highest" precision, so there is no TF32. x64 is switched on inside a session only.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
+from harness.errors import BackendUnavailable
+from harness.networks import Dense, MLP
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ImportError as error:
+    raise BackendUnavailable(
+        "The jax backend was asked for, but JAX is not installed. Install it: pip install 'ntk-claims[jax]'."
+    ) from error
+
+Array = jax.Array
+
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "erf": jax.scipy.special.erf, "sigmoid": jax.nn.sigmoid}
+
+
+def operations(device: str, dtype: str | None) -> "JaxOperations":
+    """The operations on "cpu", "cuda", or, for "auto", JAX's default device."""
+    platforms = {"cpu": "cpu", "cuda": "gpu"}
+    try:
+        chosen = jax.devices()[0] if device == "auto" else jax.devices(platforms[device])[0]
+    except RuntimeError as error:
+        raise BackendUnavailable(
+            f"The jax backend was asked for device {device!r}, but JAX {jax.__version__} sees none. "
+            "Use device='cpu', or install the CUDA build: pip install 'ntk-claims[cuda]'."
+        ) from error
+    return JaxOperations(chosen, dtype or "float32")
+
+
+def derivative(net: MLP, h: Array) -> Array:
+    """phi'(h), by differentiation; relu'(0) = 0."""
+    phi = ACTIVATIONS[net.activation]
+    return jax.jvp(phi, (h,), (jnp.ones_like(h),))[1]
+
+
+def dense(layer: Dense, theta: Tensors, x: Array) -> Array:
+    """h = w W x + s b, one network, (N, fan_out)."""
+    h = layer.weight_scale * (x @ theta[layer.weight].T)
+    return h if layer.bias is None else h + layer.bias_scale * theta[layer.bias]
+
+
+def activations(net: MLP, theta: Tensors, x: Array) -> tuple[list[Array], list[Array]]:
+    """The layers' inputs x_0 ... x_{D-1}, and h_1 ... h_D, of one network."""
+    inputs, hs = [x], []
+    for layer in net.layers:
+        hs.append(dense(layer, theta, inputs[-1]))
+        inputs.append(ACTIVATIONS[net.activation](hs[-1]))
+    return inputs[:-1], hs
+
+
+def network(net: MLP, theta: Tensors, x: Array) -> Array:
+    """f(x) of one network, (N, O)."""
+    return activations(net, theta, x)[1][-1]
+
+
+def layer_signals(net: MLP, theta: Tensors, x: Array) -> tuple[list[Array], list[Array]]:
+    """Of one network: per layer the inputs (N, fan_in) and the signals d f_o / d h_l, (N, O, fan_out)."""
+    inputs, hs = activations(net, theta, x)
+    delta = jnp.broadcast_to(jnp.eye(net.outputs, dtype=x.dtype), (len(x), net.outputs, net.outputs))
+    deltas = [delta]
+    for layer, h in zip(reversed(net.layers[1:]), reversed(hs[:-1]), strict=True):
+        delta = layer.weight_scale * (delta @ theta[layer.weight]) * derivative(net, h)[:, None, :]
+        deltas.append(delta)
+    return inputs, deltas[::-1]
+
+
+def layer_grams(net: MLP, outputs: Outputs, left: Any, right: Any) -> Array:
+    """Of one network: sum_l (w_l^2 <x, x'> + s_l^2) <delta_l, delta_l'>."""
+    kernel: Array | float = 0.0
+    for layer, x1, d1, x2, d2 in zip(net.layers, *left, *right, strict=True):
+        gram = layer.weight_scale**2 * (x1 @ x2.T) + (0.0 if layer.bias is None else layer.bias_scale**2)
+        if outputs == "trace":
+            kernel += gram * (d1.reshape(len(d1), -1) @ d2.reshape(len(d2), -1).T)
+        else:
+            kernel += gram[:, :, None, None] * jnp.einsum("nof,mpf->nmop", d1, d2)
+    return jnp.asarray(kernel)
+
+
+def over_seeds(function: Any, shared_data: bool, *arguments: Any) -> Any:
+    """Maps over the seed axis of the weights, and of the data unless all seeds share it; data comes second."""
+    axes = [0, None if shared_data else 0, *[0] * (len(arguments) - 2)]
+    data = jax.tree.map(lambda a: a[0], arguments[1]) if shared_data else arguments[1]
+    return jax.vmap(function, in_axes=axes)(arguments[0], data, *arguments[2:])
+
+
+@partial(jax.jit, static_argnums=0)
+def forward(net: MLP, theta: Tensors, x: Array) -> Array:
+    """f(x), (S, N, O)."""
+    return over_seeds(partial(network, net), len(x) == 1, theta, x)
+
+
+@partial(jax.jit, static_argnums=0)
+def factors(net: MLP, theta: Tensors, x: Array) -> Any:
+    """layer_signals of every seed."""
+    return over_seeds(partial(layer_signals, net), len(x) == 1, theta, x)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def contract(net: MLP, outputs: Outputs, left: Any, right: Any) -> Array:
+    """layer_grams of every seed."""
+    return jax.vmap(partial(layer_grams, net, outputs))(left, right)
+
+
+@partial(jax.jit, static_argnums=0)
+def pullback(net: MLP, theta: Tensors, x: Array, v: Array) -> Tensors:
+    """J^T v, by reverse differentiation."""
+
+    def one(theta: Tensors, x: Array, v: Array) -> Tensors:
+        return jax.vjp(lambda t: network(net, t, x), theta)[1](v)[0]
+
+    return over_seeds(one, len(x) == 1, theta, x, v)
+
+
+@partial(jax.jit, static_argnums=0)
+def pushforward(net: MLP, theta: Tensors, x: Array, tangent: Tensors) -> Array:
+    """J u, by forward differentiation."""
+
+    def one(theta: Tensors, x: Array, u: Tensors) -> Array:
+        return jax.jvp(lambda t: network(net, t, x), (theta,), (u,))[1]
+
+    return over_seeds(one, len(x) == 1, theta, x, tangent)
+
+
+@partial(jax.jit, static_argnums=0)
+def ntk_samples(net: MLP, x: Array, noise: Tensors) -> Array:
+    """The recursion of Backend.ntk_samples, written for one draw and mapped over draws."""
+
+    def one(noise: Tensors) -> Array:
+        inputs, hs = [x], []
+        for layer in net.layers:
+            h = layer.weight_scale * layer.weight_std * jnp.linalg.norm(inputs[-1]) * noise[f"u{layer.weight}"]
+            hs.append(h if layer.bias is None else h + layer.bias_scale * layer.bias_std * noise[layer.bias])
+            inputs.append(ACTIVATIONS[net.activation](hs[-1]))
+        delta, kernel = jnp.ones(1, x.dtype), jnp.zeros((), x.dtype)
+        for index in range(len(net.layers) - 1, -1, -1):
+            layer, a, size = net.layers[index], inputs[index], jnp.linalg.norm(delta)
+            bias = 0.0 if layer.bias is None else layer.bias_scale**2
+            kernel += size**2 * (layer.weight_scale**2 * (a @ a) + bias)
+            if index:
+                u, g, norm = noise[f"u{layer.weight}"], noise[f"g{layer.weight}"], jnp.linalg.norm(a)
+                a = a / jnp.where(norm > 0, norm, 1)
+                upstream = layer.weight_scale * layer.weight_std * (a * (u @ delta) + size * (g - a * (a @ g)))
+                delta = upstream * derivative(net, hs[index - 1])
+        return kernel
+
+    return jax.vmap(one)(noise)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def run(
+    net: MLP,
+    optimizer: Optimizer,
+    state: Any,
+    data: Any,
+    batches: Array | None,
+    rates: Array,
+    count: int,
+    target: float,
+) -> Any:
+    """`count` steps, at most len(rates); state is (theta, slots, active, step)."""
+
+    def losses_of(theta: Tensors, x: Array, y: Array) -> tuple[Array, Array]:
+        f = over_seeds(partial(network, net), len(x) == 1, theta, x)
+        losses = jnp.mean((f - y) ** 2, axis=(1, 2))
+        return losses.sum(), losses
+
+    def body(k: int, carry: Any) -> Any:
+        (theta, slots, active, step), record = carry
+        x, y = data if batches is None else minibatch(data, batches[k])
+        grads, losses = jax.grad(losses_of, has_aux=True)(theta, x, y)
+        active = active & jnp.isfinite(losses) & (losses > target)
+        step = step + 1
+        directions, slots = direct(optimizer, step, grads, slots)
+
+        def update(weight: Array, direction: Array) -> Array:
+            scale = jnp.where(active, rates[k], 0).reshape(-1, *[1] * (weight.ndim - 1))
+            return weight - jnp.where(scale > 0, scale * direction, 0)
+
+        return (jax.tree.map(update, theta, directions), slots, active, step), record.at[k].set(losses)
+
+    return jax.lax.fori_loop(0, count, body, (state, jnp.zeros_like(rates)))
+
+
+def minibatch(data: tuple[Array, Array], index: Array) -> tuple[Array, Array]:
+    """The samples of one step, index (S, B)."""
+    x, y = data
+    rows = jnp.arange(len(index))[:, None]
+    return x[rows if len(x) > 1 else 0, index], y[rows, index]
+
+
+def direct(optimizer: Optimizer, step: Array, grads: Tensors, slots: Any) -> tuple[Tensors, Any]:
+    """Directions of a step, and the momentum or moments after it."""
+    if isinstance(optimizer, Adam):
+        b1, b2 = optimizer.beta1, optimizer.beta2
+        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, slots[0], grads)
+        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, slots[1], grads)
+
+        def unbiased(m: Array, v: Array) -> Array:
+            root = jnp.sqrt(v / (1 - b2 ** step.astype(v.dtype)))
+            return m / (1 - b1 ** step.astype(m.dtype)) / (root + optimizer.epsilon)
+
+        return jax.tree.map(unbiased, m, v), (m, v)
+    if optimizer.momentum:
+        velocity = jax.tree.map(lambda v, g: optimizer.momentum * v + g, slots[0], grads)
+        return velocity, (velocity,)
+    return grads, slots
+
+
+class JaxOperations:
+    """The operations of harness.backends.operations.Operations, in JAX."""
+
+    def __init__(self, device: Any, dtype: str) -> None:
+        """Remembers where and in which precision."""
+        self.target, self.dtype = device, dtype
+        self.device = "cpu" if device.platform == "cpu" else "cuda"
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """x64 for float64, no reduced precision, this device; all undone on leaving."""
+        with (
+            jax.enable_x64(self.dtype == "float64"),
+            jax.default_matmul_precision("highest"),
+            jax.default_device(self.target),
+        ):
+            yield
+
+    def put(self, array: np.ndarray) -> Array:
+        """To the device; floating arrays in this dtype."""
+        floating = np.issubdtype(array.dtype, np.floating)
+        return jnp.array(np.asarray(array, dtype=self.dtype if floating else array.dtype))
+
+    def fetch(self, tensor: Array) -> np.ndarray:
+        """Back to NumPy."""
+        return np.asarray(tensor)
+
+    def forward(self, net: MLP, theta: Tensors, x: Array) -> Array:
+        """f(x), (S, N, O)."""
+        return forward(net, theta, x)
+
+    def factors(self, net: MLP, theta: Tensors, x: Array) -> Any:
+        """Per layer inputs (S, N, fan_in) and signals (S, N, O, fan_out)."""
+        return factors(net, theta, x)
+
+    def contract(self, net: MLP, left: Any, right: Any, outputs: Outputs) -> Array:
+        """The kernel block."""
+        return contract(net, outputs, left, right)
+
+    def sample_bytes(self, net: MLP) -> int:
+        """Inputs, preactivations, and signals of all outputs."""
+        width = sum(layer.fan_in + (1 + 2 * net.outputs) * layer.fan_out for layer in net.layers)
+        return width * np.dtype(self.dtype).itemsize
+
+    def pullback(self, net: MLP, theta: Tensors, x: Array, v: Array) -> Tensors:
+        """J^T v."""
+        return pullback(net, theta, x, v)
+
+    def pushforward(self, net: MLP, theta: Tensors, x: Array, tangent: Tensors) -> Array:
+        """J u."""
+        return pushforward(net, theta, x, tangent)
+
+    def ntk_samples(self, net: MLP, x: Array, noise: Tensors) -> Array:
+        """Theta(x, x) per draw."""
+        return ntk_samples(net, x, noise)
+
+    def advance(
+        self,
+        net: MLP,
+        descent: Descent,
+        optimizer: Optimizer,
+        data: tuple[Array, Array],
+        batches: Array | None,
+        rates: np.ndarray,
+        target: float | None,
+    ) -> tuple[Descent, Array]:
+        """One compiled loop; its length is padded to a power of two, so few lengths are ever compiled."""
+        count = len(rates)
+        padding = (1 << (count - 1).bit_length()) - count
+        padded = self.put(np.pad(rates, ((0, padding), (0, 0))))
+        index = None if batches is None else jnp.pad(batches, ((0, padding), (0, 0), (0, 0)))
+        # Learning rates travel as arrays, so a rate of its own must not compile the loop again.
+        kind = Adam(0.0, optimizer.beta1, optimizer.beta2, optimizer.epsilon) if isinstance(optimizer, Adam) else None
+        kind = kind or type(optimizer)(0.0, optimizer.momentum)
+        state = (descent.theta, descent.slots, descent.active, jnp.asarray(descent.step))
+        limit = -math.inf if target is None else target
+        (theta, slots, active, step), losses = run(net, kind, state, data, index, padded, count, limit)
+        return Descent(theta, slots, active, int(step)), losses[:count]

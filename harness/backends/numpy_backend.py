@@ -1,0 +1,235 @@
+"""The naive oracle: float64, one sample after another, an explicit Jacobian. Slow, and obviously right.
+
+The other backends are tested against this file. Nothing here is clever on purpose.
+"""
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
+from harness.errors import BackendUnavailable, InvalidInput
+from harness.networks import Dense, MLP, Theta
+
+erf = np.vectorize(math.erf, otypes=[float])
+
+ACTIVATIONS = {
+    "relu": lambda h: np.maximum(h, 0.0),
+    "tanh": np.tanh,
+    "erf": erf,
+    "sigmoid": lambda h: 0.5 * (1.0 + np.tanh(0.5 * h)),
+}
+DERIVATIVES = {
+    "relu": lambda h: (h > 0.0).astype(float),
+    "tanh": lambda h: 1.0 - np.tanh(h) ** 2,
+    "erf": lambda h: 2.0 / np.sqrt(np.pi) * np.exp(-(h**2)),
+    "sigmoid": lambda h: 0.25 * (1.0 - np.tanh(0.5 * h) ** 2),
+}
+
+
+def operations(device: str, dtype: str | None) -> "Oracle":
+    """The oracle; it runs on the CPU in float64 only."""
+    if device not in ("auto", "cpu"):
+        raise BackendUnavailable(f"The numpy backend runs on the cpu; device {device!r} is not available.")
+    if dtype not in (None, "float64"):
+        raise InvalidInput(f"The numpy backend, the oracle, computes in float64; got dtype {dtype!r}.")
+    return Oracle()
+
+
+def preactivations(net: MLP, theta: Theta, x: np.ndarray) -> list[np.ndarray]:
+    """h_1 ... h_D of one network and one sample, x (n_0,)."""
+    hs: list[np.ndarray] = []
+    for layer in net.layers:
+        h = layer.weight_scale * theta[layer.weight] @ x
+        if layer.bias is not None:
+            h = h + layer.bias_scale * theta[layer.bias]
+        hs.append(h)
+        x = ACTIVATIONS[net.activation](h)
+    return hs
+
+
+def gradient(net: MLP, theta: Theta, x: np.ndarray, v: np.ndarray) -> Theta:
+    """d <v, f(x)> / d theta for one network and one sample, by backpropagation; v (O,)."""
+    hs = preactivations(net, theta, x)
+    inputs = [x, *(ACTIVATIONS[net.activation](h) for h in hs[:-1])]
+    grads: Theta = {}
+    delta = v
+    for index in range(len(net.layers) - 1, -1, -1):
+        layer: Dense = net.layers[index]
+        grads[layer.weight] = layer.weight_scale * np.outer(delta, inputs[index])
+        if layer.bias is not None:
+            grads[layer.bias] = layer.bias_scale * delta
+        if index > 0:
+            upstream = layer.weight_scale * theta[layer.weight].T @ delta
+            delta = upstream * DERIVATIVES[net.activation](hs[index - 1])
+    return {name: grads[name] for name in net.shapes}
+
+
+def flatten(theta: Theta) -> np.ndarray:
+    """All parameters of one network in one vector, (P,)."""
+    return np.concatenate([array.ravel() for array in theta.values()])
+
+
+def seed_slice(theta: Tensors, seed: int) -> Theta:
+    """The weights of one seed."""
+    return {name: array[seed] for name, array in theta.items()}
+
+
+def sample(x: np.ndarray, seed: int, n: int) -> np.ndarray:
+    """Sample n of one seed; data without a seed axis of its own is shared."""
+    return x[seed if x.shape[0] > 1 else 0, n]
+
+
+def seeds_of(theta: Tensors) -> int:
+    """Length of the seed axis."""
+    return len(next(iter(theta.values())))
+
+
+class Oracle:
+    """The operations, written as loops over seeds, samples and outputs."""
+
+    device = "cpu"
+    dtype = "float64"
+
+    def session(self) -> AbstractContextManager[Any]:
+        """Nothing to set."""
+        return nullcontext()
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        """A copy; floating arrays in float64."""
+        return np.array(array, dtype=float if np.issubdtype(array.dtype, np.floating) else array.dtype)
+
+    def fetch(self, tensor: np.ndarray) -> np.ndarray:
+        """The array itself."""
+        return tensor
+
+    def forward(self, net: MLP, theta: Tensors, x: np.ndarray) -> np.ndarray:
+        """f(x), one sample at a time."""
+        return np.array(
+            [
+                [preactivations(net, seed_slice(theta, s), sample(x, s, n))[-1] for n in range(x.shape[1])]
+                for s in range(seeds_of(theta))
+            ]
+        )
+
+    def factors(self, net: MLP, theta: Tensors, x: np.ndarray) -> np.ndarray:
+        """The Jacobian, (S, N, O, P)."""
+        unit = np.eye(net.outputs)
+        return np.array(
+            [
+                [
+                    [flatten(gradient(net, seed_slice(theta, s), sample(x, s, n), e)) for e in unit]
+                    for n in range(x.shape[1])
+                ]
+                for s in range(seeds_of(theta))
+            ]
+        )
+
+    def contract(self, net: MLP, left: np.ndarray, right: np.ndarray, outputs: Outputs) -> np.ndarray:
+        """J J^T."""
+        subscripts = "snop,smop->snm" if outputs == "trace" else "snop,smqp->snmoq"
+        return np.einsum(subscripts, left, right, optimize=True)
+
+    def sample_bytes(self, net: MLP) -> int:
+        """One row of the Jacobian per output."""
+        return 8 * net.outputs * sum(math.prod(shape) for shape in net.shapes.values())
+
+    def pullback(self, net: MLP, theta: Tensors, x: np.ndarray, v: np.ndarray) -> Tensors:
+        """J^T v, a sum over samples."""
+        total = {name: np.zeros_like(array) for name, array in theta.items()}
+        for s in range(seeds_of(theta)):
+            for n in range(x.shape[1]):
+                for name, grad in gradient(net, seed_slice(theta, s), sample(x, s, n), v[s, n]).items():
+                    total[name][s] += grad
+        return total
+
+    def pushforward(self, net: MLP, theta: Tensors, x: np.ndarray, tangent: Tensors) -> np.ndarray:
+        """J u, with the explicit Jacobian."""
+        u = np.array([flatten(seed_slice(tangent, s)) for s in range(seeds_of(theta))])
+        return np.einsum("snop,sp->sno", self.factors(net, theta, x), u, optimize=True)
+
+    def ntk_samples(self, net: MLP, x: np.ndarray, noise: Tensors) -> np.ndarray:
+        """Theta(x, x) of weights that are made explicit, one draw after another."""
+        draws = len(next(iter(noise.values())))
+        thetas = [explicit_weights(net, x, {name: array[d] for name, array in noise.items()}) for d in range(draws)]
+        jacobians = [flatten(gradient(net, theta, x, np.ones(1))) for theta in thetas]
+        return np.array([jacobian @ jacobian for jacobian in jacobians])
+
+    def advance(
+        self,
+        net: MLP,
+        descent: Descent,
+        optimizer: Optimizer,
+        data: tuple[np.ndarray, np.ndarray],
+        batches: np.ndarray | None,
+        rates: np.ndarray,
+        target: float | None,
+    ) -> tuple[Descent, np.ndarray]:
+        """Gradient descent, momentum or Adam on the mean squared error."""
+        losses = []
+        for k, rate in enumerate(rates):
+            x, y = data if batches is None else minibatch(data, batches[k])
+            residual = self.forward(net, descent.theta, x) - y
+            loss = np.mean(residual**2, axis=(1, 2))
+            losses.append(loss)
+            stopped = ~np.isfinite(loss) | (False if target is None else loss <= target)
+            grads = self.pullback(net, descent.theta, x, 2.0 * residual / (y.shape[1] * y.shape[2]))
+            descent = self._step(replace(descent, active=descent.active & ~stopped), optimizer, grads, rate)
+        return descent, np.array(losses)
+
+    def _step(self, descent: Descent, optimizer: Optimizer, grads: Tensors, rate: np.ndarray) -> Descent:
+        step, slots, direction = descent.step + 1, descent.slots, grads
+        if isinstance(optimizer, Adam):
+            b1, b2 = optimizer.beta1, optimizer.beta2
+            m = {name: b1 * slots[0][name] + (1 - b1) * g for name, g in grads.items()}
+            v = {name: b2 * slots[1][name] + (1 - b2) * g**2 for name, g in grads.items()}
+            slots = (m, v)
+            direction = {
+                name: (m[name] / (1 - b1**step)) / (np.sqrt(v[name] / (1 - b2**step)) + optimizer.epsilon)
+                for name in grads
+            }
+        elif optimizer.momentum:
+            direction = {name: optimizer.momentum * slots[0][name] + g for name, g in grads.items()}
+            slots = (direction,)
+        theta = {name: array.copy() for name, array in descent.theta.items()}
+        for s in np.flatnonzero(descent.active):
+            for name in theta:
+                theta[name][s] -= rate[s] * direction[name][s]
+        return Descent(theta, slots, descent.active, step)
+
+
+def minibatch(data: tuple[np.ndarray, np.ndarray], index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The samples of one step: index (S, B) into x (S or 1, N, n_0) and y (S, N, O)."""
+    x, y = data
+    rows = np.arange(len(index))[:, None]
+    return x[rows if x.shape[0] > 1 else 0, index], y[rows, index]
+
+
+def explicit_weights(net: MLP, x: np.ndarray, noise: Theta) -> Theta:
+    """Weights of one network that has exactly the forward and backward signals which the noise prescribes.
+
+    With a = x / |x| of the layer's input and d = delta / |delta| of its backpropagated signal,
+    W = u a^T + d (P g)^T, where P projects away from a, gives W a = u and W^T delta = a (u . delta) + |delta| P g.
+    """
+    theta: Theta = {layer.bias: layer.bias_std * noise[layer.bias] for layer in net.layers if layer.bias is not None}
+    inputs, hs = [x], []
+    for layer in net.layers:
+        h = layer.weight_scale * layer.weight_std * np.linalg.norm(inputs[-1]) * noise[f"u{layer.weight}"]
+        if layer.bias is not None:
+            h = h + layer.bias_scale * theta[layer.bias]
+        hs.append(h)
+        inputs.append(ACTIVATIONS[net.activation](h))
+    delta = np.ones(1)
+    for index in range(len(net.layers) - 1, -1, -1):
+        layer = net.layers[index]
+        a = inputs[index] / np.linalg.norm(inputs[index])
+        # The backward noise of the first layer would only move the gradient with respect to x.
+        u, g = noise[f"u{layer.weight}"], noise.get(f"g{layer.weight}", np.zeros(layer.fan_in))
+        d = delta / np.linalg.norm(delta)
+        theta[layer.weight] = layer.weight_std * (np.outer(u, a) + np.outer(d, g - a * (a @ g)))
+        upstream = layer.weight_scale * theta[layer.weight].T @ delta
+        delta = upstream * DERIVATIVES[net.activation](hs[index - 1]) if index > 0 else upstream
+    return {name: theta[name] for name in net.shapes}

@@ -1,0 +1,123 @@
+"""What a backend file provides: ten operations on its own arrays. Everything else is shared, in NumPy.
+
+A backend file `<name>_backend.py` defines `operations(device, dtype)`, which returns an object of this protocol or
+raises BackendUnavailable. Inside it every array has a leading seed axis: weights (S, fan_out, fan_in) and (S, fan_out),
+inputs (S, N, n_0), or (1, N, n_0) if all seeds share them. No array of a framework leaves it but through `fetch`.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from harness.networks import MLP
+
+Outputs = Literal["trace", "full"]
+Tensor = Any
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Gradient descent, v <- momentum v + g, theta <- theta - learning_rate v.
+
+    `learning_rate` is a number, or one per seed, shape (S,).
+    """
+
+    learning_rate: float | np.ndarray
+    momentum: float = 0.0
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with bias correction (Kingma, Ba 2015, algorithm 1); `learning_rate` as in SGD."""
+
+    learning_rate: float | np.ndarray
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+
+Optimizer = SGD | Adam
+
+
+@dataclass
+class Descent:
+    """Where a training run stands, in the arrays of its backend.
+
+    Attributes:
+        theta: weights.
+        slots: momentum, or first and second moments, per parameter.
+        active: (S,) bool, the seeds that still train; the others keep their weights.
+        step: number of steps taken by the active seeds.
+    """
+
+    theta: Tensors
+    slots: tuple[Tensors, ...]
+    active: Tensor
+    step: int
+
+
+class Operations(Protocol):
+    """The waist between NumPy and a framework."""
+
+    device: str
+    dtype: str
+
+    def session(self) -> AbstractContextManager[Any]:
+        """Entered around every call: precision (TF32 off, x64 where asked), device, no global left changed."""
+
+    def put(self, array: np.ndarray) -> Tensor:
+        """A NumPy array to the device; floating arrays in this backend's dtype."""
+
+    def fetch(self, tensor: Tensor) -> np.ndarray:
+        """Back to NumPy."""
+
+    def forward(self, net: MLP, theta: Tensors, x: Tensor) -> Tensor:
+        """f(x), (S, N, O)."""
+
+    def factors(self, net: MLP, theta: Tensors, x: Tensor) -> Any:
+        """What one side of a kernel block needs: activations and backpropagated signals (the oracle: the Jacobian)."""
+
+    def contract(self, net: MLP, left: Any, right: Any, outputs: Outputs) -> Tensor:
+        """The kernel block of two sides: (S, N1, N2) for "trace", (S, N1, N2, O, O) for "full"."""
+
+    def sample_bytes(self, net: MLP) -> int:
+        """Memory that `factors` takes for one sample of one seed."""
+
+    def pullback(self, net: MLP, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
+        """J^T v, shaped like the weights; v is (S, N, O)."""
+
+    def pushforward(self, net: MLP, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+        """J u, (S, N, O); u is shaped like the weights."""
+
+    def ntk_samples(self, net: MLP, x: Tensor, noise: Tensors) -> Tensor:
+        """Theta(x, x) of fresh networks, without their weight matrices, (draws,); see `Backend.ntk_samples`."""
+
+    def advance(
+        self,
+        net: MLP,
+        descent: Descent,
+        optimizer: Optimizer,
+        data: tuple[Tensor, Tensor],
+        batches: Tensor | None,
+        rates: np.ndarray,
+        target: float | None,
+    ) -> tuple[Descent, Tensor]:
+        """len(rates) steps of descent on the mean squared error, and the loss before each, (steps, S).
+
+        Step k uses the samples batches[k], (S, B) indices, or all of them, and the learning rates rates[k], (S,).
+        A seed whose loss is at most `target`, or not finite, stops and keeps its weights.
+        """
+
+
+def moments(optimizer: Optimizer) -> int:
+    """How many slots an optimizer keeps per parameter."""
+    return 2 if isinstance(optimizer, Adam) else 1 if optimizer.momentum else 0
+
+
+def shapes(theta: Mapping[str, np.ndarray]) -> str:
+    """Names and shapes of weights, for messages."""
+    return ", ".join(f"{name} {tuple(np.shape(array))}" for name, array in theta.items())
