@@ -1,12 +1,34 @@
-"""The decision: per-seed effects of each backend, held against a registered rule, become a verdict."""
+"""The decision: per-seed effects of each backend, held against a registered rule, become a verdict.
 
-from collections.abc import Mapping
+>>> effects = [0.11, 0.14, 0.12, 0.16, 0.13]
+>>> verdict = decide({"torch": effects, "jax": effects}, Superiority(margin=0.05))
+>>> print(verdict.kind)
+SUPPORTED
+>>> print(verdict.reason)
+Mean effect 0.132 [0.1137, 0.1503] in torch and 0.132 [0.1137, 0.1503] in jax (90 % t intervals, 5 seeds): above the \
+margin 0.05 in torch and jax; p = 0.00034.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from harness.claim import Equivalence, Rule, Superiority
+from harness.errors import InvalidInput
+from harness.statistics.equivalence import tost
+from harness.statistics.intervals import p_above, t_interval, varies
 
-__all__ = ["Agreement", "ClaimVerdict", "Equivalence", "Estimate", "Kind", "Superiority", "Verdict"]
+__all__ = ["Agreement", "ClaimVerdict", "Equivalence", "Estimate", "Kind", "Superiority", "Verdict", "decide"]
+
+Sample = NDArray[np.float64]
+
+LARGEST = 1e100
+"""Effects beyond this are as good as infinite; below it no square or interval overflows."""
 
 
 class Kind(StrEnum):
@@ -88,3 +110,156 @@ class ClaimVerdict:
     controls: Mapping[str, Verdict] = field(default_factory=dict)
     gates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     effects: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+
+
+def decide(
+    effects: Mapping[str, ArrayLike], rule: Rule, *, agreement: float | None = None, min_seeds: int = 2
+) -> Verdict:
+    """Hold per-seed effects against a rule, in every backend.
+
+    A backend's estimate is Student's t over seeds. The backends must agree first (paired TOST of every pair); then
+    SUPPORTED takes every backend's interval beyond the margin (Equivalence: inside it), REFUTED every one on the same
+    other side, and anything else is INCONCLUSIVE, as are effects that do not vary over seeds.
+
+    Args:
+        effects: backend -> one effect per seed, shape (n,), the same seeds in the same order in every backend.
+        rule: Superiority or Equivalence, with margin in the units of the effect and alpha per one-sided test.
+        agreement: margin of the backends' TOST, in the units of the effect; half of |rule.margin| unless given.
+        min_seeds: the registered number of seeds, at least 2.
+
+    Raises:
+        InvalidInput: for NaN or infinite effects, unequal or too few seeds, no backend, or no agreement margin.
+    """
+    samples = _checked(effects, min_seeds)
+    estimates = {backend: _estimate(sample, rule) for backend, sample in samples.items()}
+    worst = _worst_agreement(samples, rule, agreement)
+    p = max(estimate.p for estimate in estimates.values())
+    interval = (min(e.low for e in estimates.values()), max(e.high for e in estimates.values()))
+    constant = [backend for backend, sample in samples.items() if not varies(sample)]
+    if worst is not None and not worst.agree:
+        kind, finding = Kind.DISAGREE, _disagreement(worst)
+    elif constant:
+        kind = Kind.INCONCLUSIVE
+        finding = f"effects do not vary over seeds in {_listed(constant)}, so seeds are not a unit to infer from"
+    else:
+        kind, finding = _against_rule(estimates, rule)
+    reason = f"{_means(estimates, rule.alpha)}: {finding}; p = {p:.2g}."
+    return Verdict(kind, p, interval, reason, estimates, worst)
+
+
+def as_sample(values: ArrayLike, name: str) -> Sample:
+    """The effects as float64 of shape (n,); raises InvalidInput, with the name, for anything else."""
+    try:
+        raw = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise InvalidInput(f"Effects of {name} must be numbers, one per seed, shape (n,); {error}.") from error
+    if raw.dtype.kind not in "biuf" or raw.ndim != 1:
+        raise InvalidInput(
+            f"Effects of {name} must be numbers, one per seed, shape (n,); got dtype {raw.dtype}, shape {raw.shape}."
+        )
+    return raw.astype(np.float64)
+
+
+def not_finite(sample: Sample) -> list[int]:
+    """Indices of the seeds whose effect is NaN, infinite, or beyond 1e100 in size."""
+    return [int(seed) for seed in np.flatnonzero(~(np.abs(sample) <= LARGEST))]
+
+
+def _checked(effects: Mapping[str, ArrayLike], min_seeds: int) -> dict[str, Sample]:
+    if not isinstance(effects, Mapping) or not effects:
+        raise InvalidInput(f'Effects must name a backend, as in {{"torch": [0.1, 0.2]}}; got {effects!r}.')
+    if min_seeds < 2:
+        raise InvalidInput(f"min_seeds must be at least 2; got {min_seeds}.")
+    samples = {backend: as_sample(values, backend) for backend, values in effects.items()}
+    counts = {backend: sample.size for backend, sample in samples.items()}
+    if len(set(counts.values())) > 1:
+        raise InvalidInput(f"Backends are paired by seed, so each needs the same number of seeds; got {counts}.")
+    if (n := min(counts.values())) < min_seeds:
+        raise InvalidInput(f"A decision takes at least {min_seeds} seeds in each backend; got {n}.")
+    for backend, sample in samples.items():
+        for seed in not_finite(sample):
+            raise InvalidInput(
+                f"The effect of seed {seed} in {backend} is {sample[seed]}; effects must be finite, at most "
+                f"{LARGEST:g} in size. NaN is never a verdict: find out why that seed diverged; never drop it."
+            )
+    return samples
+
+
+def _estimate(sample: Sample, rule: Rule) -> Estimate:
+    low, high = t_interval(sample, rule.alpha)
+    above = isinstance(rule, Superiority)
+    p = p_above(sample, rule.margin) if above else tost(sample, rule.margin, rule.alpha).p
+    mean, sd = float(sample.mean()), float(sample.std(ddof=1))
+    return Estimate(sample.size, mean, sd, float(low), float(high), float(p) if varies(sample) else 1.0)
+
+
+def _worst_agreement(samples: Mapping[str, Sample], rule: Rule, agreement: float | None) -> Agreement | None:
+    margin = abs(rule.margin) / 2 if agreement is None else agreement
+    if agreement is not None and not (np.isfinite(margin) and margin > 0):
+        raise InvalidInput(f"agreement must be a positive number in the units of the effect; got {agreement!r}.")
+    if len(samples) < 2:
+        return None
+    if margin == 0:
+        raise InvalidInput(
+            "A rule with margin 0 has no half to be the backends' agreement margin; give agreement=..., a positive "
+            "number in the units of the effect."
+        )
+    pairs = [_agreement(pair, samples, margin, rule.alpha) for pair in combinations(samples, 2)]
+    return max(pairs, key=lambda pair: (not pair.agree, pair.p, abs(pair.difference)))
+
+
+def _agreement(pair: tuple[str, str], samples: Mapping[str, Sample], margin: float, alpha: float) -> Agreement:
+    differences = samples[pair[0]] - samples[pair[1]]
+    test = tost(differences, margin, alpha)
+    mean, low, high = float(differences.mean()), float(test.low), float(test.high)
+    return Agreement(pair, margin, mean, low, high, float(test.p), bool(test.equivalent))
+
+
+def _against_rule(estimates: Mapping[str, Estimate], rule: Rule) -> tuple[Kind, str]:
+    where: dict[str, list[str]] = {}
+    kind = Kind.INCONCLUSIVE
+    for backend, estimate in estimates.items():
+        kind, position = _position(estimate, rule)
+        where.setdefault(position, []).append(backend)
+    alone = " alone" if len(estimates) == 1 else ""
+    finding = ", ".join(f"{position} in {_listed(backends)}{alone}" for position, backends in where.items())
+    return kind if len(where) == 1 else Kind.INCONCLUSIVE, finding
+
+
+def _position(estimate: Estimate, rule: Rule) -> tuple[Kind, str]:
+    m = rule.margin
+    if isinstance(rule, Superiority):
+        if estimate.low > m:
+            return Kind.SUPPORTED, f"above the margin {m:.4g}"
+        if estimate.high < m:
+            return Kind.REFUTED, f"below the margin {m:.4g}"
+        return Kind.INCONCLUSIVE, f"on neither side of the margin {m:.4g}"
+    if estimate.low > -m and estimate.high < m:
+        return Kind.SUPPORTED, f"inside the margins ±{m:.4g}"
+    if estimate.low > m:
+        return Kind.REFUTED, f"above the margins ±{m:.4g}"
+    if estimate.high < -m:
+        return Kind.REFUTED, f"below the margins ±{m:.4g}"
+    return Kind.INCONCLUSIVE, f"neither inside nor outside the margins ±{m:.4g}"
+
+
+def _disagreement(pair: Agreement) -> str:
+    first, second = pair.backends
+    established = pair.low > pair.margin or pair.high < -pair.margin
+    verdict = "a difference is established" if established else "agreement is not shown, nor is a difference"
+    relation = "outside" if established else "not inside"
+    return (
+        f"{first} minus {second} is {pair.difference:.4g} [{pair.low:.4g}, {pair.high:.4g}] over the same seeds, "
+        f"{relation} the agreement margins ±{pair.margin:.4g}: {verdict}"
+    )
+
+
+def _means(estimates: Mapping[str, Estimate], alpha: float) -> str:
+    each = [f"{e.mean:.4g} [{e.low:.4g}, {e.high:.4g}] in {backend}" for backend, e in estimates.items()]
+    n = next(iter(estimates.values())).n
+    return f"Mean effect {_listed(each)} ({100 * (1 - 2 * alpha):.3g} % t intervals, {n} seeds)"
+
+
+def _listed(names: Iterable[Any]) -> str:
+    *first, last = map(str, names)
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,251 @@
+"""The verdict on a claim: its effects, gates and controls in every backend, and then the family it belongs to.
+
+What comes first decides (DESIGN: rules of evidence 4 to 6):
+
+    1. a control that does not come out as planted, or a failed gate whose failure is BROKEN     BROKEN
+    2. any other failed gate, or a primary effect that is not finite                             INCONCLUSIVE
+    3. a primary hypothesis on which the backends do not agree                                   DISAGREE
+    4. every primary hypothesis is supported; any is refuted; otherwise          SUPPORTED; REFUTED; INCONCLUSIVE
+    5. Holm over the family of claims, once the session ends                     SUPPORTED may become INCONCLUSIVE
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from harness.claim import Claim, Control, Gate, Hypothesis, Study
+from harness.errors import InvalidInput
+from harness.experiment import Measurements, TIERS
+from harness.statistics.multiplicity import holm
+from harness.verdict import as_sample, ClaimVerdict, decide, Kind, not_finite, Sample, Verdict
+
+Samples = Mapping[str, Mapping[str, Sample]]
+GateTexts = Mapping[str, Mapping[str, str]]
+
+
+class Member(NamedTuple):
+    """A claim's verdict as a member of its family; alpha is the level that Holm holds over the family."""
+
+    family: str
+    alpha: float
+    verdict: ClaimVerdict
+
+
+def judge(study: Study, measurements: Mapping[str, Measurements], tier: str, replicates: int) -> ClaimVerdict:
+    """The verdict on one claim, before its family is known.
+
+    Args:
+        study: the claim and how measurements become effects and gates.
+        measurements: backend -> its measurements.
+        tier: "quick" or "full".
+        replicates: the registered number of seeds; every effect has shape (replicates,).
+
+    Raises:
+        InvalidInput: if effects or gates are not those that the claim names, or an effect has another shape.
+    """
+    if tier not in TIERS:
+        raise InvalidInput(f"Tier must be one of {', '.join(TIERS)}; got {tier!r}.")
+    if not measurements:
+        raise InvalidInput(f"Claim {study.claim.id!r} has no measurements; give those of at least one backend.")
+    claim = study.claim
+    effects = {backend: _effects(study, found, backend, replicates) for backend, found in measurements.items()}
+    gates = _gates(study, measurements)
+    hypotheses = {h.name: _verdict(h.name, h, effects, replicates) for h in claim.hypotheses}
+    controls = {c.name: _verdict(c.name, claim.hypothesis(c.hypothesis), effects, replicates) for c in claim.controls}
+    obstacle = _obstacle(claim, hypotheses, controls, gates, effects)
+    kind, reason = obstacle or _conjunction(claim, hypotheses)
+    return ClaimVerdict(
+        claim=claim.id,
+        tier=tier,
+        kind=kind,
+        reason=_scale(tier) + reason,
+        p=None if obstacle else max(hypotheses[h.name].p for h in claim.primary),
+        alone=kind,
+        hypotheses=hypotheses,
+        controls=controls,
+        gates=gates,
+        effects={b: {name: tuple(sample.tolist()) for name, sample in e.items()} for b, e in effects.items()},
+    )
+
+
+def judge_family(
+    members: Sequence[tuple[str, float, ClaimVerdict]], family_sizes: Mapping[str, int]
+) -> list[ClaimVerdict]:
+    """The verdicts after Holm within each family (and tier), in the order given.
+
+    A SUPPORTED claim whose adjusted p exceeds its alpha becomes INCONCLUSIVE. Members without a p, and members that
+    did not run, count with p = 1. Pass every verdict of the session, `Member`s or plain tuples, and each family's
+    registered number of claims.
+
+    Raises:
+        InvalidInput: if a family has no registered size, or more members than that.
+    """
+    families = defaultdict(list)
+    for index, (family, _, verdict) in enumerate(members):
+        families[family, verdict.tier].append(index)
+    adjusted: dict[int, float] = {}
+    for (family, _), indices in families.items():
+        if family not in family_sizes:
+            raise InvalidInput(f"Family {family!r} has no registered size; known: {', '.join(family_sizes) or 'none'}.")
+        p = [1.0 if (own := members[index][2].p) is None else own for index in indices]
+        adjusted.update(zip(indices, holm(p, family_sizes[family]).tolist(), strict=True))
+    return [
+        _in_family(Member(*member), adjusted[index], family_sizes[member[0]]) for index, member in enumerate(members)
+    ]
+
+
+def not_run(claim: Claim, tier: str, reason: str) -> ClaimVerdict:
+    """The verdict on a claim that was not run, and why."""
+    return ClaimVerdict(claim.id, tier, Kind.NOT_RUN, reason, alone=Kind.NOT_RUN)
+
+
+def broken(claim: Claim, tier: str, reason: str) -> ClaimVerdict:
+    """The verdict on a claim whose check itself failed: cells missing, an error in its code."""
+    return ClaimVerdict(claim.id, tier, Kind.BROKEN, _scale(tier) + reason, alone=Kind.BROKEN)
+
+
+def _effects(study: Study, measurements: Measurements, backend: str, replicates: int) -> dict[str, Sample]:
+    claim = study.claim
+    given = study.effects(measurements)
+    names = [h.name for h in claim.hypotheses] + [c.name for c in claim.controls]
+    _check_names("effects", claim, backend, given, names)
+    effects = {name: as_sample(values, f"{name!r} in {backend}") for name, values in given.items()}
+    for name, sample in effects.items():
+        if sample.size != replicates:
+            raise InvalidInput(
+                f"Effects of {name!r} in {backend} must be one per replicate, shape ({replicates},); "
+                f"got {sample.shape}. A diverged seed is reported as NaN, never dropped."
+            )
+    return effects
+
+
+def _gates(study: Study, measurements: Mapping[str, Measurements]) -> dict[str, dict[str, str]]:
+    names = [gate.name for gate in study.claim.gates]
+    texts: dict[str, dict[str, str]] = {name: {} for name in names}
+    for backend, found in measurements.items():
+        given = study.gates(found)
+        _check_names("gates", study.claim, backend, given, names)
+        for name, text in given.items():
+            if not isinstance(text, str):
+                raise InvalidInput(f'Gate {name!r} must give "" where it holds, else what failed; got {text!r}.')
+            texts[name][backend] = text
+    return texts
+
+
+def _check_names(what: str, claim: Claim, backend: str, given: Iterable[str], named: Sequence[str]) -> None:
+    missing, unknown = sorted(set(named) - set(given)), sorted(set(given) - set(named))
+    if missing or unknown:
+        raise InvalidInput(
+            f"The {what} of claim {claim.id!r} in {backend} must be exactly those that it names, {list(named)}; "
+            f"missing: {missing}, not named: {unknown}."
+        )
+
+
+def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: int) -> Verdict:
+    """Decide what is finite; effects with a diverged seed have no estimate, and the verdict says which seed."""
+    samples = {backend: of_backend[name] for backend, of_backend in effects.items()}
+    finite = {backend: sample for backend, sample in samples.items() if not not_finite(sample)}
+    agreement = hypothesis.agreement
+    if len(finite) == len(samples):
+        return decide(samples, hypothesis.rule, agreement=agreement, min_seeds=replicates)
+    reason = "; ".join(
+        f"effect not finite in {backend}, seed {', '.join(map(str, seeds))} of {replicates}"
+        for backend, sample in samples.items()
+        if (seeds := not_finite(sample))
+    )
+    reason = f"{reason[0].upper()}{reason[1:]}: nothing can be decided without those seeds."
+    if not finite:
+        return Verdict(Kind.INCONCLUSIVE, 1.0, (0.0, 0.0), reason, {})
+    known = decide(finite, hypothesis.rule, agreement=agreement, min_seeds=replicates)
+    return Verdict(Kind.INCONCLUSIVE, 1.0, known.interval, reason, known.backends)
+
+
+def _obstacle(
+    claim: Claim,
+    hypotheses: Mapping[str, Verdict],
+    controls: Mapping[str, Verdict],
+    gates: GateTexts,
+    effects: Samples,
+) -> tuple[Kind, str] | None:
+    """What keeps any verdict from counting, or None."""
+    failures = _failures(claim, gates)
+    broke = _broken_controls(claim, controls, effects) + [text for gate, text in failures if gate.failure == "BROKEN"]
+    if broke:
+        return Kind.BROKEN, " ".join(broke)
+    if failures:
+        return Kind.INCONCLUSIVE, " ".join(text for _, text in failures)
+    if diverged := [h.name for h in claim.primary if _diverged(h.name, effects)]:
+        return Kind.INCONCLUSIVE, f"Effects are not finite for {_quoted(diverged)}. {_details(claim, hypotheses)}"
+    return None
+
+
+def _conjunction(claim: Claim, hypotheses: Mapping[str, Verdict]) -> tuple[Kind, str]:
+    details = _details(claim, hypotheses)
+    for kind, headline in (
+        (Kind.DISAGREE, "The backends do not agree on"),
+        (Kind.REFUTED, "Refuted by"),
+        (Kind.INCONCLUSIVE, "Not decided by"),
+    ):
+        if names := [h.name for h in claim.primary if hypotheses[h.name].kind == kind]:
+            return kind, f"{headline} {_quoted(names)}. {details}"
+    n = len(claim.primary)
+    headline = "The primary hypothesis holds" if n == 1 else f"All {n} primary hypotheses hold"
+    return Kind.SUPPORTED, f"{headline}. {details}"
+
+
+def _broken_controls(claim: Claim, controls: Mapping[str, Verdict], effects: Samples) -> list[str]:
+    failed = [c for c in claim.controls if _diverged(c.name, effects) or not _as_planted(c, controls[c.name])]
+    return [
+        f"Control {control.name!r} must come out {control.expected} and came out {controls[control.name].kind}: "
+        f"{controls[control.name].reason}"
+        for control in failed
+    ]
+
+
+def _as_planted(control: Control, verdict: Verdict) -> bool:
+    if control.expected == "SUPPORTED":
+        return verdict.kind == Kind.SUPPORTED
+    return verdict.kind in (Kind.REFUTED, Kind.INCONCLUSIVE)
+
+
+def _failures(claim: Claim, gates: GateTexts) -> list[tuple[Gate, str]]:
+    return [
+        (gate, f"Gate {gate.name!r} failed in {backend}: {text.rstrip('.')}.")
+        for gate in claim.gates
+        for backend, text in gates[gate.name].items()
+        if text
+    ]
+
+
+def _diverged(name: str, effects: Samples) -> bool:
+    return any(not_finite(of_backend[name]) for of_backend in effects.values())
+
+
+def _details(claim: Claim, hypotheses: Mapping[str, Verdict]) -> str:
+    primary = [f"{h.name!r} {hypotheses[h.name].kind}: {hypotheses[h.name].reason}" for h in claim.primary]
+    beside = [h.name for h in claim.hypotheses if h.role == "secondary"]
+    secondary = [f"Secondary {name!r} {hypotheses[name].kind}: {hypotheses[name].reason}" for name in beside]
+    return " ".join(primary + secondary)
+
+
+def _in_family(member: Member, p_family: float, size: int) -> ClaimVerdict:
+    verdict = member.verdict
+    if verdict.p is None:
+        return verdict
+    if verdict.kind != Kind.SUPPORTED or p_family <= member.alpha:
+        return replace(verdict, p_family=p_family)
+    scale = _scale(verdict.tier)
+    reason = (
+        f"{scale}Alone SUPPORTED, p = {verdict.p:.2g}; over the family {member.family!r} of {size} claims, "
+        f"Holm p = {p_family:.2g}, above alpha = {member.alpha:g}. {verdict.reason.removeprefix(scale)}"
+    )
+    return replace(verdict, kind=Kind.INCONCLUSIVE, reason=reason, p_family=p_family)
+
+
+def _scale(tier: str) -> str:
+    return "" if tier == "full" else f"At {tier} scale: "
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
