@@ -1,0 +1,74 @@
+"""Data sets by name: real ones, read from verified files, and generated ones, unlimited.
+
+Each public module of this package is one data set and has a function `load(**options) -> Dataset`; the module
+`fashion_mnist` is the data set "fashion-mnist". Adding one is adding a file.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.errors import InvalidInput
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled samples and where they came from.
+
+    Args:
+        name: what `load` was asked for.
+        x: inputs, float32, samples first.
+        labels: classes 0 ... classes - 1, int64, shape (N,).
+        classes: number of classes.
+        source: where the data came from, in words, without paths of this machine.
+        sha256: of the decompressed file of inputs; for a generated data set, of the bytes of x.
+    """
+
+    name: str
+    x: np.ndarray
+    labels: np.ndarray
+    classes: int
+    source: str
+    sha256: str
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.labels)
+
+
+def names() -> list[str]:
+    """The data sets that `load` knows.
+
+    >>> names()
+    ['digits-1d', 'fashion-mnist']
+    """
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
+
+
+def load(name: str, **options: Any) -> Dataset:
+    """The data set of that name; its options are those of `load` in its module.
+
+    Raises:
+        InvalidInput: if there is no such data set, or it does not take these options.
+        DatasetUnavailable: if its files are in none of the places looked in.
+        DatasetCorrupted: if a file is there with the wrong bytes.
+
+    >>> data = load("fashion-mnist")
+    >>> data.x.shape, data.classes
+    ((10000, 28, 28), 10)
+    """
+    if name not in names():
+        raise InvalidInput(f"Unknown data set {name!r}. Known: {', '.join(names())}.")
+    loader = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").load
+    signature = inspect.signature(loader)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise InvalidInput(f"Data set {name!r}: {error}. Its options: {', '.join(signature.parameters)}.") from None
+    dataset: Dataset = loader(**options)
+    return dataset

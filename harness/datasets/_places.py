@@ -1,0 +1,146 @@
+"""Where the files of a data set are looked for, in this order:
+
+1. the folder that is given, as an argument or else as $NTK_CLAIMS_DATA/<data set>; then no other place is looked in;
+2. embedded in this project;
+3. the system package, in /usr/share/datasets/<data set>;
+4. the cache, filled by earlier downloads;
+5. a download, only if it is asked for.
+
+The first place that has all the files is taken. Wrong bytes there are an error, not a reason to look further.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.datasets._files import File, locate, read
+from harness.errors import DatasetCorrupted, DatasetUnavailable
+
+ENVIRONMENT = "NTK_CLAIMS_DATA"
+SYSTEM = Path("/usr/share/datasets")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The files of one part of a data set, and how to get them: from `url` + name + ".gz", or as a Debian package."""
+
+    dataset: str
+    part: str
+    files: tuple[File, ...]
+    url: str
+    package: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder to look in; a result names its source, an error its folder too."""
+
+    source: str
+    folder: Path
+
+    def lacks(self, files: Sequence[File]) -> str:
+        """Why the files are not here; "" if all of them are."""
+        try:
+            if not self.folder.is_dir():
+                return "no such folder"
+            missing = [file.name for file in files if not locate(self.folder, file).is_file()]
+        except OSError as error:
+            return f"cannot be looked into: {error.strerror}"
+        return f"has no {', no '.join(missing)}" if missing else ""
+
+    def read(self, files: Sequence[File]) -> list[bytes]:
+        """The verified, decompressed bytes of each file."""
+        return [read(locate(self.folder, file), file) for file in files]
+
+
+def obtain(
+    wanted: Published, folder: str | os.PathLike[str] | None = None, download: bool = False
+) -> tuple[str, list[bytes]]:
+    """The source, and the verified, decompressed bytes of each wanted file.
+
+    Raises:
+        DatasetUnavailable: if no place has all of them, naming every place and what to do.
+        DatasetCorrupted: if the first place that has them has wrong bytes.
+    """
+    given = _given(wanted.dataset, folder)
+    looked = []
+    for place in [given] if given else _standard(wanted.dataset):
+        if not (reason := place.lacks(wanted.files)):
+            return place.source, place.read(wanted.files)
+        looked.append(f"{place.source} ({place.folder}): {reason}")
+    if given:
+        looked.append("nowhere else, because this folder was given")
+    elif (cache := _cache(wanted.dataset)) is None:
+        looked.append("cache, download: not looked in: pooch is not installed")
+    elif not download:
+        looked.append("download: not asked for")
+    elif not (reason := _download(wanted, cache.folder)):
+        return "download", cache.read(wanted.files)
+    else:
+        looked.append(f"download from {wanted.url}: {reason}")
+    raise _unavailable(wanted, looked)
+
+
+def _given(dataset: str, folder: str | os.PathLike[str] | None) -> Place | None:
+    if folder is not None:
+        return Place("folder argument", Path(folder))
+    root = os.environ.get(ENVIRONMENT)
+    return Place(f"folder {ENVIRONMENT}/{dataset}", Path(root) / dataset) if root else None
+
+
+def _standard(dataset: str) -> Iterator[Place]:
+    """One after the other, so that pooch is imported only when the search gets as far as the cache."""
+    yield Place("embedded", _embedded(dataset))
+    yield Place("system package", SYSTEM / dataset)
+    if cache := _cache(dataset):
+        yield cache
+
+
+def _embedded(dataset: str) -> Path:
+    """The fixtures: inside the package if it was installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "fixtures" / dataset
+    return inside if inside.is_dir() else package.parent / "fixtures" / dataset
+
+
+def _cache(dataset: str) -> Place | None:
+    """None without pooch, which a machine that only sweeps need not have."""
+    try:
+        import pooch
+    except ImportError:
+        return None
+    return Place("cache", Path(pooch.os_cache("ntk-claims")) / dataset)
+
+
+def _download(wanted: Published, cache: Path) -> str:
+    """Fill the cache; why it failed, or "". Files enter it after all are verified: a bad download leaves nothing."""
+    import pooch
+
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            for file in wanted.files:
+                target = Path(scratch, f"{file.name}.gz")
+                pooch.HTTPDownloader()(wanted.url + target.name, str(target), None)
+                read(target, file, url=wanted.url + target.name)
+            for verified in Path(scratch).iterdir():
+                verified.replace(cache / verified.name)
+    except DatasetCorrupted:
+        raise
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _unavailable(wanted: Published, looked: Sequence[str]) -> DatasetUnavailable:
+    lines = (
+        f"Data set {wanted.dataset!r}, part {wanted.part!r}, was not found. Looked in:",
+        *(f"  {place}" for place in looked),
+        "Wanted, plain or as .gz or .xz, with this sha256 of the decompressed bytes:",
+        *(f"  {file.name}  {file.sha256}" for file in wanted.files),
+        f"To get it: install the Debian package {wanted.package}; or put the files into a folder {wanted.dataset}/ and "
+        f"set {ENVIRONMENT} to the folder around it; or load it with download=True and no folder.",
+    )
+    return DatasetUnavailable("\n".join(lines))

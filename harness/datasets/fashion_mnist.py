@@ -1,0 +1,67 @@
+"""Fashion-MNIST: grey images of clothes in ten classes, by Xiao, Rasul, Vollgraf 2017 (arXiv:1708.07747).
+
+The test part (10,000 images) is embedded; the training part (60,000) comes with a Debian package or a 30 MB download.
+"""
+
+import os
+from typing import Literal, get_args
+
+import numpy as np
+
+from harness.datasets import Dataset
+from harness.datasets._files import File, idx
+from harness.datasets._places import Published, obtain
+from harness.errors import InvalidInput
+
+Part = Literal["t10k", "train"]
+
+
+def published(part: Part) -> Published:
+    """The image and the label file of a part, as upstream published them."""
+    t10k = (
+        File("t10k-images-idx3-ubyte", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+        File("t10k-labels-idx1-ubyte", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+    )
+    train = (
+        File("train-images-idx3-ubyte", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+        File("train-labels-idx1-ubyte", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+    )
+    return Published(
+        dataset="fashion-mnist",
+        part=part,
+        files=train if part == "train" else t10k,
+        url="https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        package="dataset-fashion-mnist",
+    )
+
+
+def load(part: Part = "t10k", folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
+    """Images (N, 28, 28) with pixels in [0, 1], and their classes.
+
+    Args:
+        part: "t10k", upstream's 10,000 test images, or "train", its 60,000 training images.
+        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/fashion-mnist is, if that variable is set;
+            else the places in `harness.datasets._places`.
+        download: may upstream's files be downloaded into the cache, if no place has them?
+
+    Raises:
+        InvalidInput: if there is no such part.
+        DatasetUnavailable, DatasetCorrupted: if the files are not there, or not the published ones.
+    """
+    if part not in get_args(Part):
+        raise InvalidInput(f"Data set 'fashion-mnist' has no part {part!r}. Parts: {', '.join(get_args(Part))}.")
+    return assemble(published(part), folder, download)
+
+
+def assemble(wanted: Published, folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
+    """The data set in an image and a label file, whatever their number of images and checksums."""
+    source, (images, labels) = obtain(wanted, folder, download)
+    image_file, label_file = wanted.files
+    return Dataset(
+        name=wanted.dataset,
+        x=idx(images, image_file, dimensions=3).astype(np.float32) / np.float32(255),
+        labels=idx(labels, label_file, dimensions=1).astype(np.int64),
+        classes=10,
+        source=source,
+        sha256=image_file.sha256,
+    )
