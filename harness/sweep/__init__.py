@@ -1,0 +1,31 @@
+"""Runs experiments cell by cell, and keeps every cell.
+
+>>> from pathlib import Path
+>>> from harness import sweep
+>>> sweep.run([], sweep.Store(Path("nowhere"))).counts
+{'planned': 0, 'cached': 0, 'done': 0, 'failed': 0, 'unfinished': 0}
+
+`run` takes what the store has and computes what is missing; `recorded` reads what was computed on whatever machine.
+By hand, with numpy and one framework alone: `python -m harness.sweep --help`.
+"""
+
+from harness.sweep.cell import Cell, Circumstances, Provenance
+from harness.sweep.coordinator import Sweep, recorded, run
+from harness.sweep.ledger import Outcome
+from harness.sweep.progress import Progress, Status, on
+from harness.sweep.store import Failure, Store
+
+__all__ = [
+    "Cell",
+    "Circumstances",
+    "Failure",
+    "Outcome",
+    "Progress",
+    "Provenance",
+    "Status",
+    "Store",
+    "Sweep",
+    "on",
+    "recorded",
+    "run",
+]

@@ -1,0 +1,121 @@
+"""Runs a plan file: `python -m harness.sweep plan.json --store results`. Needs numpy and one framework."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import ClaimsError, InvalidInput
+from harness.experiment import Request
+from harness.sweep import engines
+from harness.sweep.cell import request_of
+from harness.sweep.coordinator import DEVICES, Sweep, run
+from harness.sweep.progress import on
+from harness.sweep.store import Store
+
+FAILED, REFUSED, UNFINISHED, INTERRUPTED = 1, 2, 3, 130
+DESCRIPTION = """\
+Computes the cells of a plan that the store does not have yet. It may be stopped at any moment and started again; only
+what is missing is computed. Copy the store to another machine to evaluate it there."""
+EPILOGUE = """\
+A plan is a JSON list of requests:
+  [{"computation": "harness.measurements:drift", "configuration": {"width": 64}, "replicates": [0, 1],
+    "stream": "registered", "backend": "torch", "dtype": "float32"}, ...]
+
+Examples:
+  python -m harness.sweep plan.json --store results                      everything, wherever each backend runs best
+  python -m harness.sweep plan.json --store results --backend torch --device cuda --minutes 9
+  python -m harness.sweep plan.json --store results --shard 2/8          the second of eight parts, in a job array
+
+Exit code: 0 all cells are there; 1 some failed (why: <store>/failures); 2 it could not start; 3 unfinished, the time
+was up: start it again."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        sweep = run(
+            _selected(options.plan, options.backend, options.shard),
+            Store(options.store),
+            engine=options.engine,
+            device=options.device,
+            workers=options.workers,
+            time_limit=60.0 * options.cell_minutes,
+            deadline=None if options.minutes is None else time.time() + 60.0 * options.minutes,
+            progress=on(sys.stdout),
+        )
+    except ClaimsError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("\nInterrupted. Cells done so far are kept; start again to go on.", file=sys.stderr)
+        return INTERRUPTED
+    return _concluded(sweep)
+
+
+def _concluded(sweep: Sweep) -> int:
+    failures = [outcome.failure for outcome in sweep.outcomes if outcome.failure]
+    for failure in failures[:3]:
+        print(f"Failed ({failure.kind}):\n{failure.traceback}", file=sys.stderr)
+    if sweep.counts["unfinished"]:
+        return UNFINISHED
+    return FAILED if failures else 0
+
+
+def _selected(plan: Path, backends: str | None, shard: str) -> list[Request]:
+    requests = _read(plan)
+    if backends is not None:
+        wanted = set(backends.split(","))
+        planned = {request.backend for request in requests}
+        if not wanted <= planned:
+            raise InvalidInput(
+                f"{plan} has no requests for backend {', '.join(sorted(wanted - planned))}; "
+                f"it has them for {', '.join(sorted(planned)) or 'none'}."
+            )
+        requests = [request for request in requests if request.backend in wanted]
+    part, _, parts = shard.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise InvalidInput(f"--shard must read i/n with 1 <= i <= n, such as 2/8; got {shard!r}.")
+    return requests[int(part) - 1 :: int(parts)]
+
+
+def _read(plan: Path) -> list[Request]:
+    try:
+        records = json.loads(plan.read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"The plan {plan} cannot be read: {error}. It must be a JSON list of requests.") from error
+    if not isinstance(records, list):
+        raise InvalidInput(f"The plan {plan} must be a JSON list of requests; it is {type(records).__name__}.")
+    requests = []
+    for index, record in enumerate(records):
+        try:
+            requests.append(request_of(record))
+        except InvalidInput as error:
+            raise InvalidInput(f"Request {index} of the plan {plan}: {error}") from None
+    return requests
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.sweep",
+        description=DESCRIPTION,
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plan", type=Path, help="JSON file with a list of requests")
+    parser.add_argument("--store", type=Path, required=True, help="folder of the cells; made if it is not there")
+    parser.add_argument("--backend", help="only these backends of the plan, comma-separated")
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="default: auto, a GPU where there is one")
+    parser.add_argument("--minutes", type=float, help="end after so many minutes; no cell is begun that would not end")
+    parser.add_argument("--cell-minutes", type=float, default=60.0, help="time limit of one cell (default: 60)")
+    parser.add_argument("--workers", type=int, help="cells at a time (default: one per backend, or one per GPU)")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="only part I of N of the plan")
+    parser.add_argument("--engine", default="local", help=f"one of: {', '.join(engines.available())}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Runs requests against a store: what is there is taken, what is missing is computed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from harness.errors import InvalidInput, SweepFailed
+from harness.experiment import Measurements, Request
+from harness.sweep import cell, code, devices, engines
+from harness.sweep.cell import Cell, Circumstances
+from harness.sweep.engines import Engine, Result, Settings, Task
+from harness.sweep.estimates import likeness
+from harness.sweep.ledger import Ledger, Outcome
+from harness.sweep.progress import Status, silent
+from harness.sweep.store import Store
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The outcomes of a run, one per request and in their order, and the notices about cells that were set aside."""
+
+    outcomes: tuple[Outcome, ...]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many different cells were planned, cached, done, failed and unfinished."""
+        outcomes = {outcome.request.digest: outcome for outcome in self.outcomes}.values()
+        kinds = Counter(outcome.kind for outcome in outcomes)
+        return {"planned": len(outcomes)} | {kind: kinds[kind] for kind in ("cached", "done", "failed", "unfinished")}
+
+    def measurements(self, backend: str) -> Measurements:
+        """The measured arrays of one backend. Raises SweepFailed, naming them, if cells are missing."""
+        outcomes = [outcome for outcome in self.outcomes if outcome.request.backend == backend]
+        missing = [outcome for outcome in outcomes if outcome.cell is None]
+        if missing:
+            listed = "\n  ".join(_describe(outcome) for outcome in missing[:10])
+            raise SweepFailed(
+                f"{len(missing)} of {len(outcomes)} cells of backend {backend!r} are missing; "
+                f"run the sweep again when the cause is gone. The first:\n  {listed}"
+            )
+        return Measurements(tuple((outcome.request, outcome.cell.arrays) for outcome in outcomes if outcome.cell))
+
+
+def _describe(outcome: Outcome) -> str:
+    request, failure = outcome.request, outcome.failure
+    cause = f"{failure.kind}: {failure.traceback.strip().splitlines()[-1]}" if failure else "not computed"
+    return f"{request.computation} {request.configuration} replicates {request.replicates}: {cause}"
+
+
+def recorded(requests: Iterable[Request], store: Store) -> Sweep:
+    """What the store holds of these requests, computed on whatever machine; the newest answer to each. Runs nothing."""
+    notices: list[str] = []
+    store = replace(store, notify=notices.append)
+    outcomes = []
+    for request in requests:
+        answers = store.answers(request)
+        outcomes.append(Outcome(request, answers[-1] if answers else None, cached=bool(answers)))
+    return Sweep(tuple(outcomes), tuple(notices))
+
+
+def run(
+    requests: Iterable[Request],
+    store: Store,
+    *,
+    engine: str = "local",
+    device: str = "auto",
+    workers: int | None = None,
+    time_limit: float = 3600.0,
+    deadline: float | None = None,
+    memory_limit: int | None = None,
+    progress: Callable[[Status], object] = silent,
+) -> Sweep:
+    """Answers requests from the store, and computes those that it lacks, each once.
+
+    Args:
+        requests: in the order in which they should be computed; backends run side by side where there is room.
+        store: where cells are, and go.
+        engine: name of the engine, see `engines`.
+        device: "cpu", "cuda", or "auto": a GPU for each backend that sees one.
+        workers: cells at a time; None lets the engine choose.
+        time_limit: seconds a cell may take; beyond, it fails with kind "timeout".
+        deadline: POSIX time at which the run ends; cells not done by then are unfinished, and none is started that is
+            expected not to be done.
+        memory_limit: bytes of data that a worker on the CPU may hold.
+        progress: called with a Status after each cell and about once a second.
+
+    Raises:
+        InvalidInput: an argument or a request that is not allowed.
+        BackendUnavailable: before anything is computed, if a backend or the device is not there.
+        StoreError: if the store cannot be read or written.
+    """
+    _check(device, workers, time_limit, memory_limit)
+    plan = [(request.digest, request) for request in _checked(requests)]
+    notices: list[str] = []
+    store = replace(store, notify=notices.append)
+    device = "cpu" if device == "auto" and not devices.has_nvidia() else device
+    settings = Settings(store.path.absolute(), device, workers, time_limit, deadline, memory_limit)
+    ledger = Ledger(dict(plan))
+    with engines.get(engine)(settings) as running:
+        tasks = _look_up(dict(plan), store, running, device, ledger)
+        if tasks:
+            _compute(tasks, store, running, ledger, lambda: progress(ledger.status(tuple(notices))))
+    progress(ledger.status(tuple(notices), ended=True))
+    outcomes = (replace(ledger.outcomes.get(name, Outcome(request)), request=request) for name, request in plan)
+    return Sweep(tuple(outcomes), tuple(notices))
+
+
+def _look_up(requests: Mapping[str, Request], store: Store, engine: Engine, device: str, ledger: Ledger) -> list[Task]:
+    """Books what the store has; the tasks for what it lacks.
+
+    Device "auto" is decided here: by the store if it has all of a backend from a GPU, else by a worker.
+    """
+    places = dict.fromkeys((request.backend for request in requests.values()), device)
+    if device == "auto":
+        places = dict.fromkeys(places, "cuda")
+        missing = [task for task, answer in _answers(requests, store, places) if answer is None]
+        places |= engine.start(_backends(missing))
+    tasks = []
+    for (name, request), (task, answer) in zip(requests.items(), _answers(requests, store, places), strict=True):
+        if answer is None:
+            tasks.append(task)
+        else:
+            ledger.enter(name, Outcome(request, answer, cached=True))
+    return tasks
+
+
+def _answers(
+    requests: Mapping[str, Request], store: Store, places: Mapping[str, str]
+) -> Iterator[tuple[Task, Cell | None]]:
+    """Each request as a task on its backend's device class, with the store's answer."""
+    known: dict[tuple[str, str], Circumstances] = {}
+    for request in requests.values():
+        kind = (request.computation, request.backend)
+        if kind not in known:
+            known[kind] = code.circumstances(*kind, places[request.backend])
+        yield Task(request, known[kind]), store.find(request, known[kind])
+
+
+def _compute(tasks: Sequence[Task], store: Store, engine: Engine, ledger: Ledger, show: Callable[[], object]) -> None:
+    store.prepare()
+    for task in tasks:
+        for earlier in store.answers(task.request):
+            ledger.estimates.learn(likeness(task.request), earlier.provenance.seconds)
+    engine.start(_backends(tasks))
+    ledger.slots = engine.slots()
+    show()
+    for result in engine.compute(tasks, ledger.expected):
+        if result is not None:
+            _book(result, store, ledger)
+        show()
+
+
+def _book(result: Result, store: Store, ledger: Ledger) -> None:
+    request, circumstances = result.task.request, result.task.circumstances
+    if result.failure is None:
+        ledger.enter(request.digest, Outcome(request, store.find(request, circumstances)))
+        return
+    store.put_failure(request, circumstances, result.failure)
+    if not result.again:
+        ledger.enter(request.digest, Outcome(request, failure=result.failure))
+
+
+def _backends(tasks: Iterable[Task]) -> list[str]:
+    return list(dict.fromkeys(task.request.backend for task in tasks))
+
+
+def _checked(requests: Iterable[Request]) -> Iterator[Request]:
+    for request in requests:
+        cell.request_of(asdict(request))
+        yield request
+
+
+def _check(device: str, workers: int | None, time_limit: float, memory_limit: int | None) -> None:
+    if device not in DEVICES:
+        raise InvalidInput(f"Unknown device {device!r}. Allowed: {', '.join(DEVICES)}.")
+    if workers is not None and workers < 1:
+        raise InvalidInput(f"workers must be None or at least 1; got {workers!r}.")
+    if not time_limit > 0:
+        raise InvalidInput(f"time_limit must be a positive number of seconds; got {time_limit!r}.")
+    if memory_limit is not None and memory_limit < 1:
+        raise InvalidInput(f"memory_limit must be None or a positive number of bytes; got {memory_limit!r}.")

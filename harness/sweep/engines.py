@@ -1,0 +1,101 @@
+"""What an engine is, and how one is found: a file `<name>_engine.py` in this folder, with a class `Engine`.
+
+An engine turns tasks into cells in a store. It decides where and when; what a worker does is the same under each.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+from harness.errors import InvalidInput
+from harness.experiment import Request
+from harness.sweep.cell import Circumstances
+from harness.sweep.store import Failure
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every engine is told.
+
+    Args:
+        store: the store's folder, which the workers write to.
+        device: "auto", "cpu" or "cuda".
+        workers: how many at a time; None lets the engine choose.
+        time_limit: seconds a cell may take.
+        deadline: POSIX time after which nothing runs; None for no end.
+        memory_limit: bytes of data a worker on the CPU may hold; None for no limit.
+    """
+
+    store: Path
+    device: str = "auto"
+    workers: int | None = None
+    time_limit: float = 3600.0
+    deadline: float | None = None
+    memory_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell to be computed; `attempt` counts from 1."""
+
+    request: Request
+    circumstances: Circumstances
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """The end of one attempt: a stored cell (failure None), or a failure, after which the engine may try `again`."""
+
+    task: Task
+    failure: Failure | None = None
+    again: bool = False
+
+
+Expected = Callable[[Request], float | None]
+
+
+class Engine(Protocol):
+    """Computes tasks. A context manager: on leaving, whatever still runs is stopped at once."""
+
+    def __init__(self, settings: Settings) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def start(self, backends: Sequence[str]) -> dict[str, str]:
+        """Proves that each backend is there and gives the device class it runs on; raises BackendUnavailable."""
+
+    def slots(self) -> int:
+        """How many tasks run at a time, once started."""
+
+    def compute(self, tasks: Sequence[Task], expected: Expected) -> Iterator[Result | None]:
+        """Results as they come, and None about once a second, so that progress can be shown.
+
+        `expected` estimates a request's seconds; a task that would not end before the deadline is not started, and
+        has no result.
+        """
+
+
+def available() -> tuple[str, ...]:
+    """Names of the engines.
+
+    >>> "local" in available()
+    True
+    """
+    return tuple(sorted(path.name.removesuffix("_engine.py") for path in Path(__file__).parent.glob("*_engine.py")))
+
+
+def get(name: str) -> type[Engine]:
+    """The engine class of that name; raises InvalidInput where there is none.
+
+    >>> get("local").__name__
+    'Engine'
+    """
+    if name not in available():
+        raise InvalidInput(f"Unknown engine {name!r}. Available: {', '.join(available())}.")
+    engine: type[Engine] = importlib.import_module(f"harness.sweep.{name}_engine").Engine
+    return engine

@@ -1,0 +1,70 @@
+"""The books of a run: what became of each request so far, and how long the rest will take."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.experiment import Request
+from harness.sweep.cell import Cell
+from harness.sweep.estimates import Estimates, Likeness, likeness
+from harness.sweep.progress import Status
+from harness.sweep.store import Failure
+
+REFRESH = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: a cell, or a failure, or neither if the deadline came first."""
+
+    request: Request
+    cell: Cell | None = None
+    failure: Failure | None = None
+    cached: bool = False
+
+    @property
+    def kind(self) -> str:
+        """ "cached", "done", "failed" or "unfinished"."""
+        if self.cell is not None:
+            return "cached" if self.cached else "done"
+        return "unfinished" if self.failure is None else "failed"
+
+
+class Ledger:
+    """Outcomes by the digest of their request."""
+
+    def __init__(self, requests: Mapping[str, Request]) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.estimates = Estimates()
+        self.slots = 1
+        self._counts: Counter[str] = Counter()
+        self._planned = len(requests)
+        self._waiting: dict[str, Likeness] = {name: likeness(request) for name, request in requests.items()}
+        self._left: float | None = None
+        self._refreshed = float("-inf")
+
+    def enter(self, name: str, outcome: Outcome) -> None:
+        """Books the outcome of a request, and learns from what it took."""
+        kinds = self._waiting.pop(name)
+        self.outcomes[name] = outcome
+        self._counts[outcome.kind] += 1
+        if outcome.cell is not None:
+            self.estimates.learn(kinds, outcome.cell.provenance.seconds)
+
+    def expected(self, request: Request) -> float | None:
+        """Seconds that a request will take; None if nothing like it is known."""
+        return self.estimates.guess(likeness(request))
+
+    def status(self, notices: tuple[str, ...], ended: bool = False) -> Status:
+        """How far the run is."""
+        now = time.monotonic()
+        if now - self._refreshed > REFRESH:
+            self._left, self._refreshed = self._time_left(), now
+        counts = self._counts
+        return Status(self._planned, counts["cached"], counts["done"], counts["failed"], self._left, notices, ended)
+
+    def _time_left(self) -> float | None:
+        guesses = [self.estimates.guess(kinds) for kinds in self._waiting.values()]
+        known = [guess for guess in guesses if guess is not None]
+        return sum(known) / self.slots if len(known) == len(guesses) else None

@@ -1,0 +1,203 @@
+"""Engine "local": worker processes on this machine, one per slot, a thread of the coordinator for each."""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from harness.errors import BackendUnavailable, StoreError
+from harness.sweep import devices
+from harness.sweep.engines import Expected, Result, Settings, Task
+from harness.sweep.store import Failure
+from harness.sweep.worker_process import Place, WorkerDeathError, WorkerProcess, WorkerTimeoutError
+
+RETRIES = 2
+RETRIED = ("death", "memory")
+TICK = 1.0
+
+
+@dataclass
+class Slot:
+    """A place for one worker at a time."""
+
+    place: Place
+    worker: WorkerProcess | None = None
+
+    def clear(self) -> None:
+        """Ends the worker, if there is one."""
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+
+class Agenda:
+    """The tasks not yet started, a queue per backend; taken from by many threads."""
+
+    def __init__(self, tasks: Sequence[Task], expected: Expected, deadline: float | None) -> None:
+        self.queues: dict[str, deque[Task]] = {}
+        for task in tasks:
+            self.queues.setdefault(task.request.backend, deque()).append(task)
+        self.expected, self.deadline, self.lock = expected, deadline, threading.Lock()
+
+    def take(self, backend: str) -> Task | None:
+        """The next task of this backend, else of the one with most to do; None when there is none left.
+
+        A task that would end after the deadline is dropped.
+        """
+        with self.lock:
+            while True:
+                tasks = self.queues.get(backend) or max(self.queues.values(), key=len)
+                if not tasks:
+                    return None
+                task = tasks.popleft()
+                if self.deadline is None or time.time() + (self.expected(task.request) or 0.0) < self.deadline:
+                    return task
+
+    def put_back(self, task: Task) -> None:
+        """A task to be tried again, after all others of its backend."""
+        with self.lock:
+            self.queues[task.request.backend].append(task)
+
+
+class Engine:
+    """Computes tasks in worker processes on this machine; see `engines.Engine`.
+
+    Slots: on the CPU as many as backends, at most one per core, which share the cores as threads; on GPUs one per GPU
+    in CUDA_VISIBLE_DEVICES. Each slot belongs to one backend, and passes to another when its own has nothing left.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._slots: list[Slot] = []
+        self._devices: dict[str, str] = {}
+        self._threads: list[threading.Thread] = []
+        self._stopping = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._stopping = True
+            for slot in self._slots:
+                if slot.worker is not None:
+                    slot.worker.kill()
+        for thread in self._threads:
+            thread.join()
+        for slot in self._slots:
+            slot.clear()
+
+    def start(self, backends: Sequence[str]) -> dict[str, str]:
+        """Proves that each backend is there by starting a worker; one that finds a free slot is kept."""
+        new = [backend for backend in backends if backend not in self._devices]
+        self._slots = self._slots or [Slot(place) for place in self._places(len(new))]
+        trials = [Slot(self._slots[i % len(self._slots)].place) for i in range(len(new))]
+        try:
+            for backend, trial in zip(new, trials, strict=True):
+                trial.worker = WorkerProcess(backend, trial.place, self.settings.store)
+            for backend, trial in zip(new, trials, strict=True):
+                assert trial.worker is not None
+                self._devices[backend] = trial.worker.greet()
+            for trial, slot in zip(trials, self._slots, strict=False):
+                if slot.worker is None:
+                    slot.worker, trial.worker = trial.worker, None
+        finally:
+            for trial in trials:
+                trial.clear()
+        return {backend: self._devices[backend] for backend in backends}
+
+    def _places(self, backends: int) -> list[Place]:
+        device, workers, cores = self.settings.device, self.settings.workers, devices.cores()
+        gpus = [] if device == "cpu" else devices.gpus()
+        count = workers or len(gpus) or max(1, min(cores, backends))
+        threads = max(1, cores // count)
+        pinned = [gpus[i % len(gpus)] if gpus else None for i in range(count)]
+        return [Place(device, threads, gpu, self.settings.memory_limit) for gpu in pinned]
+
+    def slots(self) -> int:
+        """How many tasks run at a time."""
+        return len(self._slots)
+
+    def compute(self, tasks: Sequence[Task], expected: Expected) -> Iterator[Result | None]:
+        """Results as they come, and None about once a second."""
+        agenda = Agenda(tasks, expected, self.settings.deadline)
+        results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
+        names = list(agenda.queues)
+        for index, slot in enumerate(self._slots):
+            backend = slot.worker.backend if slot.worker else names[index % len(names)]
+            self._threads.append(
+                threading.Thread(target=self._serve, args=(slot, backend, agenda, results), daemon=True)
+            )
+            self._threads[-1].start()
+        serving = len(self._slots)
+        while serving:
+            try:
+                result = results.get(timeout=TICK)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                serving -= 1
+            else:
+                yield result
+
+    def _serve(self, slot: Slot, backend: str, agenda: Agenda, results: "queue.SimpleQueue[Any]") -> None:
+        try:
+            while not self._stopping and (task := agenda.take(backend)) is not None:
+                backend = task.request.backend
+                result = self._attempt(slot, task)
+                if result is not None:
+                    results.put(result)
+                    if result.again:
+                        agenda.put_back(replace(task, attempt=task.attempt + 1))
+        except BaseException as error:
+            results.put(error)
+        results.put(None)
+
+    def _attempt(self, slot: Slot, task: Task) -> Result | None:
+        """The end of one attempt; None if the deadline cut it short."""
+        limit, deadline = self.settings.time_limit, self.settings.deadline
+        cut = deadline is not None and deadline - time.time() < limit
+        try:
+            worker = self._worker(slot, task.request.backend)
+            answer = worker.ask(task, deadline - time.time() if cut and deadline is not None else limit)
+        except WorkerTimeoutError as error:
+            slot.clear()
+            return None if cut else _failed(task, "timeout", str(error))
+        except (WorkerDeathError, BackendUnavailable) as error:
+            slot.clear()
+            return _failed(task, "death", str(error))
+        return self._judged(slot, task, answer)
+
+    def _judged(self, slot: Slot, task: Task, answer: dict[str, Any]) -> Result:
+        if answer["event"] == "done":
+            return Result(task)
+        if answer["kind"] == "store":
+            raise StoreError(answer["traceback"])
+        # What ran out of memory has it in pieces, and after an error a CUDA context may be unusable.
+        if answer["kind"] == "memory" or self._devices.get(task.request.backend) == "cuda":
+            slot.clear()
+        return _failed(task, answer["kind"], answer["traceback"])
+
+    def _worker(self, slot: Slot, backend: str) -> WorkerProcess:
+        if slot.worker is not None and slot.worker.backend == backend:
+            return slot.worker
+        slot.clear()
+        with self._lock:
+            if self._stopping:
+                raise WorkerDeathError("The sweep is being stopped.")
+            slot.worker = WorkerProcess(backend, slot.place, self.settings.store)
+        slot.worker.greet()
+        return slot.worker
+
+
+def _failed(task: Task, kind: str, text: str) -> Result:
+    failure = Failure(kind, text, task.attempt, datetime.now(UTC).isoformat(timespec="seconds"))
+    return Result(task, failure, again=kind in RETRIED and task.attempt <= RETRIES)

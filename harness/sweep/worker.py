@@ -1,0 +1,221 @@
+"""A worker: one process, one backend. It reads tasks as JSON lines on stdin, and writes cells to the store.
+
+    in    {"request": {...}, "circumstances": {...}}
+    out   {"event": "ready", "backend", "device", "device_name", "versions"}     once, at the start
+          {"event": "unavailable", "message"}                                    instead, if the backend is not there
+          {"event": "done", "request", "seconds"}
+          {"event": "failed", "request", "kind": "error" | "memory" | "store", "traceback"}
+
+Answers go to a private copy of stdout, so a library that prints cannot garble them. At the end of stdin, which is also
+what the death of the coordinator looks like, the process exits at once, whatever it is computing.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from harness import backends
+from harness.errors import BackendUnavailable, ClaimsError, InvalidInput, StoreError
+from harness.experiment import Request, digest
+from harness.sweep import cell, code, environment
+from harness.sweep.cell import Circumstances, Provenance
+from harness.sweep.store import Store
+
+Computation = Callable[..., Any]
+TRACEBACK_LIMIT = 20_000
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+def main() -> None:
+    """Serves tasks until stdin ends."""
+    arguments = _parser().parse_args()
+    answers, lines = _private_pipes()
+    tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(lines, tasks), daemon=True).start()
+    if arguments.memory_limit is not None and arguments.device == "cpu":
+        _limit_memory(arguments.memory_limit)
+    worker = Worker(arguments.backend, arguments.device, arguments.threads, Store(arguments.store))
+    _answer(answers, worker.greeting())
+    while True:
+        _answer(answers, worker.serve(json.loads(tasks.get())))
+
+
+class Worker:
+    """One backend on one device; keeps what it loaded."""
+
+    def __init__(self, backend: str, device: str, threads: int, store: Store) -> None:
+        self.backend, self.device, self.threads, self.store = backend, device, threads, store
+        self.loaded: dict[str, tuple[Computation, Circumstances]] = {}
+        self.backends: dict[str | None, backends.Backend] = {}
+        self.device_name = ""
+
+    def greeting(self) -> dict[str, Any]:
+        """The ready message, or why the backend is not there."""
+        try:
+            device = self._backend(None).device
+            versions = code.versions(self.backend)
+        except (BackendUnavailable, InvalidInput) as error:
+            return {"event": "unavailable", "message": str(error)}
+        self.device_name = _device_name(device)
+        about = {"backend": self.backend, "device": device, "device_name": self.device_name}
+        return {"event": "ready", **about, "versions": versions}
+
+    def serve(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Computes and stores one cell; the answer to send."""
+        request = cell.request_of(task["request"])
+        try:
+            seconds = self._compute(request, Circumstances(**task["circumstances"]))
+        except Exception as error:
+            return {"event": "failed", "request": request.digest, "kind": _kind(error), "traceback": _text(error)}
+        return {"event": "done", "request": request.digest, "seconds": seconds}
+
+    def _compute(self, request: Request, promised: Circumstances) -> float:
+        computation, circumstances = self._load(request)
+        if circumstances != promised:
+            raise InvalidInput(
+                f"The sweep was planned for {promised}, and this worker has {circumstances}: "
+                "code, packages or device changed in between. Start the sweep again."
+            )
+        backend = self._backend(request.dtype)
+        started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        arrays = computation(backend, request.configuration, request.replicates, request.stream)
+        seconds = time.perf_counter() - start
+        self.store.put(request, circumstances, self._provenance(started_at, seconds), arrays)
+        return seconds
+
+    def _load(self, request: Request) -> tuple[Computation, Circumstances]:
+        name = request.computation
+        if name not in self.loaded:
+            function = load(name)
+            circumstances = code.circumstances(name, self.backend, self._backend(None).device)
+            self.loaded[name] = function, circumstances
+        return self.loaded[name]
+
+    def _backend(self, dtype: str | None) -> backends.Backend:
+        if dtype not in self.backends:
+            self.backends[dtype] = backends.get(self.backend, device=self.device, dtype=dtype)
+        return self.backends[dtype]
+
+    def _provenance(self, started_at: str, seconds: float) -> Provenance:
+        settings = environment.recorded(os.environ)
+        return Provenance(started_at, seconds, self.threads, self.device_name, settings, platform.python_version())
+
+
+def load(computation: str) -> Computation:
+    """The function that a reference names, "module:function" or "path.py:function"; raises InvalidInput if none does.
+
+    >>> load("harness.seeds:derive").__name__
+    'derive'
+    """
+    target, name = code.split(computation)
+    module = _file_module(Path(target)) if target.endswith(".py") else importlib.import_module(target)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise InvalidInput(f"Computation {computation!r}: there is no function {name!r} in {target}.")
+    return function
+
+
+def _file_module(path: Path) -> Any:
+    if not path.is_file():
+        raise InvalidInput(f"Computation file {path} is not there (looked from {Path.cwd()}).")
+    name = f"computation_{digest(str(path.resolve()))[:16]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path.resolve())
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses look their module up while it is being executed
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, StoreError):
+        return "store"
+    if isinstance(error, ClaimsError):
+        return "error"
+    exhausted = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return "memory" if exhausted or any(sign in str(error) for sign in OUT_OF_MEMORY) else "error"
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, StoreError):
+        return str(error)
+    return "".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]
+
+
+def _private_pipes() -> tuple[TextIO, TextIO]:
+    """Copies of stdout and stdin; what others print goes to stderr, and what they read is empty."""
+    answers, lines = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(0))
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return answers, lines
+
+
+def _receive(lines: TextIO, tasks: "queue.SimpleQueue[str]") -> None:
+    for line in lines:
+        tasks.put(line)
+    os._exit(0)
+
+
+def _answer(answers: TextIO, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _limit_memory(limit: int) -> None:
+    """Bounds private writable memory, not address space, of which frameworks reserve far more than they use."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _device_name(device: str) -> str:
+    if device == "cuda" and "torch" in sys.modules:
+        return str(sys.modules["torch"].cuda.get_device_name())
+    if device == "cuda" and "jax" in sys.modules:
+        return str(sys.modules["jax"].devices()[0].device_kind)
+    return _processor()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.sweep.worker", description="One worker of a sweep. Engines start it; you need not."
+    )
+    parser.add_argument("--backend", required=True)
+    parser.add_argument("--device", default="auto", choices=backends.DEVICES)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--memory-limit", type=int, help="bytes of data, on the CPU")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
