@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
 from harness.experiment import digest, Experiment, Measurements
@@ -188,6 +189,22 @@ class Series:
     y: tuple[float, ...]
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
+
+    @staticmethod
+    def of(label: str, x: ArrayLike, per_seed: Sequence[ArrayLike], log: bool = False) -> "Series":
+        """One point per x: the mean over seeds (log: the geometric mean) with its 95 % t interval.
+
+        `per_seed` holds, for each x, one value per seed.
+        """
+        # Imported here: a worker that loads a claim file for its computation has NumPy alone.
+        from harness.statistics.intervals import t_interval
+
+        values = np.array([np.asarray(seeds, dtype=float) for seeds in per_seed])
+        values = np.log(values) if log else values
+        back = np.exp if log else np.asarray
+        bands = (back(values.mean(axis=1)), *map(back, t_interval(values, alpha=0.025)))
+        y, low, high = (tuple(float(a) for a in band) for band in bands)
+        return Series(label, tuple(float(a) for a in np.asarray(x, dtype=float)), y, low, high)
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,8 @@ class Measurements:
         if len(found) != 1:
             matches = "\n  ".join(found) or "none"
             raise InvalidInput(
-                f"{quantity!r} at {where} must name one configuration of the grid; it matches {len(found)}:\n  {matches}"
+                f"{quantity!r} at {where} must name one configuration of the grid; it matches {len(found)}:\n  "
+                + matches
             )
         (blocks,) = found.values()
         blocks.sort(key=lambda block: block[0].replicates)

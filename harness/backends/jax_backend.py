@@ -7,6 +7,7 @@ Matrix products run at "highest" precision, so there is no TF32. x64 is switched
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -293,8 +294,7 @@ class JaxOperations:
         padded = self.put(np.pad(rates, ((0, padding), (0, 0))))
         index = None if batches is None else jnp.pad(batches, ((0, padding), (0, 0), (0, 0)))
         # Learning rates travel as arrays, so a rate of its own must not compile the loop again.
-        kind = Adam(0.0, optimizer.beta1, optimizer.beta2, optimizer.epsilon) if isinstance(optimizer, Adam) else None
-        kind = kind or type(optimizer)(0.0, optimizer.momentum)
+        kind = replace(optimizer, learning_rate=0.0)
         state = (descent.theta, descent.slots, descent.active, jnp.asarray(descent.step))
         limit = -math.inf if target is None else target
         (theta, slots, active, step), losses = run(net, kind, state, data, index, padded, count, limit)

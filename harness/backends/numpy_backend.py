@@ -4,6 +4,7 @@ The other backends are tested against this file. Nothing here is clever on purpo
 """
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -16,13 +17,14 @@ from harness.networks import Dense, MLP, Theta
 
 erf = np.vectorize(math.erf, otypes=[float])
 
-ACTIVATIONS = {
+ScalarFunction = Callable[[np.ndarray], np.ndarray]
+ACTIVATIONS: dict[str, ScalarFunction] = {
     "relu": lambda h: np.maximum(h, 0.0),
     "tanh": np.tanh,
     "erf": erf,
     "sigmoid": lambda h: 0.5 * (1.0 + np.tanh(0.5 * h)),
 }
-DERIVATIVES = {
+DERIVATIVES: dict[str, ScalarFunction] = {
     "relu": lambda h: (h > 0.0).astype(float),
     "tanh": lambda h: 1.0 - np.tanh(h) ** 2,
     "erf": lambda h: 2.0 / np.sqrt(np.pi) * np.exp(-(h**2)),

@@ -170,9 +170,11 @@ class TorchOperations:
 
     def ntk_samples(self, net: MLP, x: Tensor, noise: Tensors) -> Tensor:
         """The recursion of Backend.ntk_samples, all draws at once."""
-        norms, directions, hs = [], [], []
+        norms: list[Tensor] = []
+        directions: list[Tensor] = []
+        hs: list[Tensor] = []
         for layer in net.layers:
-            x = x if hs == [] else ACTIVATIONS[net.activation](hs[-1])
+            x = ACTIVATIONS[net.activation](hs[-1]) if hs else x
             norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
             # A silent layer (all ReLUs off) has no direction; its signal is zero as well.
             norms.append(norm)

@@ -1,0 +1,184 @@
+"""What is measured: computations that turn a configuration and replicates into arrays, in any backend.
+
+Each takes (backend, configuration, replicates, stream) and returns arrays with a leading replicate axis. Seeds come
+from the named axes (purpose, stream, replicate), so every backend and every arm sees the same weights and data.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness import datasets, kernels, networks, seeds
+from harness.backends import Backend, SGD, Stop
+from harness.errors import InvalidInput
+from harness.networks import MLP
+
+Arrays = dict[str, np.ndarray]
+DRAWS_AT_ONCE = 500
+
+
+def ntk_dispersion(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Dispersion of the NTK at initialisation, R = E[Theta(x, x)^2] / E[Theta(x, x)]^2 >= 1, over fresh networks.
+
+    |x| = 1 and n_0 = width, one output, standard parametrization (Hanin, Nica 2019; Seleznova, Kutyniok 2020, Fig. 2;
+    x and n_0 are our reading, the paper does not state them).
+
+    Configuration: width, depth (hidden layers), draws per replicate, phases: list of (activation, sigma_w^2,
+    sigma_b^2 or None for no biases). All phases see the same noise.
+    Returns: "mean" and "mean_square", each (replicates, phases).
+    """
+    nets = [_phase(configuration, *phase) for phase in configuration["phases"]]
+    x = np.eye(configuration["width"])[0]
+    draws = configuration["draws"]
+    moments = np.zeros((2, len(replicates), len(nets)))
+    for r, replicate in enumerate(replicates):
+        for start in range(0, draws, DRAWS_AT_ONCE):
+            seed = seeds.derive("dispersion", stream=stream, replicate=replicate, start=start)
+            # One network with biases draws the noise of all: those without leave the biases' part unused.
+            noise = networks.ntk_noise(_widest_noise(nets), seed, min(DRAWS_AT_ONCE, draws - start))
+            for p, net in enumerate(nets):
+                theta = backend.ntk_samples(net, x, noise).astype(float)
+                moments[:, r, p] += theta.sum(), (theta**2).sum()
+    mean, mean_square = moments / draws
+    return {"mean": mean, "mean_square": mean_square}
+
+
+def _phase(configuration: Mapping[str, Any], activation: Any, sigma_w2: float, sigma_b2: float | None) -> MLP:
+    width, depth = configuration["width"], configuration["depth"]
+    sigma_b = None if sigma_b2 is None else sigma_b2**0.5
+    return networks.mlp((width,) * (depth + 1) + (1,), activation, "standard", sigma_w2**0.5, sigma_b)
+
+
+def _widest_noise(nets: Sequence[MLP]) -> MLP:
+    return next((net for net in nets if net.sigma_b is not None), nets[0])
+
+
+def kernel_error_at_init(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Relative distance of the empirical NTK at initialisation to the infinite-width one, |Theta_0 - Theta| / |Theta|.
+
+    Frobenius norm over images, NTK parametrization, one output (Wenger, Dangel, Kristiadi 2023 study this convergence;
+    the measure is ours).
+
+    Configuration: width, depth, samples, activation, sigma_w2, sigma_b2, inits per replicate, ensemble: average this
+    many kernels before comparing (1: none), bottleneck: width of the first hidden layer (null: like the others).
+    Returns: "kernel_error", (replicates, inits).
+    """
+    first = configuration["bottleneck"] or configuration["width"]
+    widths = (first,) + (configuration["width"],) * (configuration["depth"] - 1)
+    x, _ = images(replicates, stream, configuration["samples"])
+    net = networks.mlp(
+        (x.shape[2], *widths, 1),
+        configuration["activation"],
+        "ntk",
+        configuration["sigma_w2"] ** 0.5,
+        configuration["sigma_b2"] ** 0.5,
+    )
+    errors = np.empty((len(replicates), configuration["inits"]))
+    for r, replicate in enumerate(replicates):
+        limit = kernels.ntk(net, x[r])
+        for i in range(configuration["inits"]):
+            members = [
+                seeds.derive("init", stream=stream, replicate=replicate, init=i, member=m)
+                for m in range(configuration["ensemble"])
+            ]
+            empirical = backend.empirical_ntk(net, net.init(members), x[r]).mean(axis=0)
+            errors[r, i] = relative_change(empirical, limit)
+    return {"kernel_error": errors}
+
+
+def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
+    """Change of the empirical NTK over training, Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, sum of outputs).
+
+    Full-batch gradient descent on the mean squared error (Seleznova, Kutyniok 2020, Experiment B), here to a matched
+    loss, with the learning rate a fixed fraction of the edge 2 / lambda_max of the Gauss-Newton matrix at the start.
+
+    Configuration: width, depth, samples, activation, parametrization, sigma_w2, sigma_b2; labels "one-hot" or "sign";
+    label_scale; centred (train f - f_0 instead of f); target_loss; edge_fraction; max_steps; lane (an independent
+    initialisation of the same replicate).
+    Returns per replicate: "kernel_change", "steps", "initial_loss", "final_loss", "reached" (1.0 if the target loss was
+    reached), "loss_curve" (the loss at up to 50 steps, evenly spaced, NaN after the end).
+    """
+    x, classes = images(replicates, stream, configuration["samples"])
+    y = configuration["label_scale"] * targets(classes, configuration["labels"])
+    net = networks.mlp(
+        (x.shape[2],) + (configuration["width"],) * configuration["depth"] + (y.shape[2],),
+        configuration["activation"],
+        configuration["parametrization"],
+        configuration["sigma_w2"] ** 0.5,
+        configuration["sigma_b2"] ** 0.5,
+    )
+    lane = configuration["lane"]
+    theta = net.init(seeds.derive("init", stream=stream, replicate=r, lane=lane) for r in replicates)
+    if configuration["centred"]:
+        # Training f - f_0 towards y is training f towards y + f_0.
+        y = y + backend.forward(net, theta, x).astype(float)
+    before = backend.empirical_ntk(net, theta, x)
+    trained = backend.train(
+        net,
+        theta,
+        x,
+        y,
+        optimizer=SGD(configuration["edge_fraction"] * edge(backend.empirical_ntk(net, theta, x, outputs="full"))),
+        steps=configuration["max_steps"],
+        stop=Stop(loss=configuration["target_loss"]),
+    )
+    after = backend.empirical_ntk(net, trained.theta, x)
+    losses = np.concatenate([trained.losses, np.full((len(replicates), 1), np.nan)], axis=1)
+    every = np.linspace(0, losses.shape[1] - 1, 50).astype(int)
+    return {
+        "kernel_change": relative_change(after, before),
+        "steps": trained.steps.astype(float),
+        "initial_loss": losses[:, 0],
+        "final_loss": trained.loss,
+        "reached": (trained.reason == "loss").astype(float),
+        "loss_curve": losses[:, every],
+    }
+
+
+def edge(kernel: np.ndarray) -> np.ndarray:
+    """The largest stable learning rate 2 / lambda_max(H) per seed; H = 2 Theta / (N O) for the mean squared error.
+
+    `kernel` is the full empirical NTK, (S, N, N, O, O).
+    """
+    seeds_count, samples, _, outputs, _ = kernel.shape
+    flat = kernel.astype(float).transpose(0, 1, 3, 2, 4).reshape(seeds_count, samples * outputs, samples * outputs)
+    return np.asarray(samples * outputs / np.linalg.eigvalsh(flat)[:, -1])
+
+
+def relative_change(kernel: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """|kernel - reference| / |reference| in the Frobenius norm of the last two axes.
+
+    >>> float(relative_change(np.diag([1.0, 2.0]), np.eye(2)))
+    0.7071067811865475
+    """
+    kernel, reference = np.asarray(kernel, dtype=float), np.asarray(reference, dtype=float)
+    return np.asarray(np.linalg.norm(kernel - reference, axis=(-2, -1)) / np.linalg.norm(reference, axis=(-2, -1)))
+
+
+def images(replicates: Sequence[int], stream: str, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fashion-MNIST per replicate: x (R, samples, 784), pixel means removed, |x|^2 = 784; classes (R, samples).
+
+    A replicate's images are the first `samples` of a permutation from its data seed: subsets are nested.
+    """
+    data = datasets.load("fashion-mnist")
+    pixels = data.x.reshape(len(data.x), -1).astype(float)
+    chosen = np.array(
+        [seeds.generator("data", stream=stream, replicate=r).permutation(len(pixels)) for r in replicates]
+    )
+    chosen = chosen[:, :samples]
+    x = pixels[chosen] - pixels.mean(axis=0)
+    return x * (x.shape[2] ** 0.5 / np.linalg.norm(x, axis=2, keepdims=True)), data.labels[chosen]
+
+
+def targets(classes: np.ndarray, labels: str) -> np.ndarray:
+    """Classes 0..9, (..., N), as regression targets: "one-hot", (..., N, 10), or "sign", (..., N, 1), +1 below 5."""
+    if labels == "one-hot":
+        return np.eye(10)[classes]
+    if labels == "sign":
+        return np.where(classes < 5, 1.0, -1.0)[..., None]
+    raise InvalidInput(f"Unknown labels {labels!r}. Allowed: one-hot, sign.")
