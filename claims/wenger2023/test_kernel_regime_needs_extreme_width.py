@@ -3,7 +3,7 @@
 import numpy as np
 
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
-from harness.experiment import Experiment, grid, Tier
+from harness.experiment import Experiment, Tier, grid
 from harness.measurements import kernel_change, kernel_error_at_init
 
 ORDERS = 100  # width / depth at which the claim is held to account: two orders of magnitude
@@ -55,10 +55,13 @@ CLAIM = Claim(
         "magnitude larger than their depth."
     ),
     operationalised=(
-        "Being in the kernel regime takes a kernel that is near its infinite-width limit at initialisation AND constant in "
-        "training; we ask for 10 % in relative Frobenius norm. Held to account at width = 100 times depth, two orders of "
+        "Being in the kernel regime takes a kernel that is near its infinite-width limit at initialisation AND "
+        "constant in "
+        "training; we ask for 10 % in relative Frobenius norm. Held to account at width = 100 times depth, two "
+        "orders of "
         "magnitude: is the kernel at initialisation still more than 10 % off? Mean over 1, 2, 4 and 8 hidden layers of "
-        "ln(error / 0.1), per seed. ReLU, NTK parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1, 20 Fashion-MNIST images. "
+        "ln(error / 0.1), per seed. ReLU, NTK parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1, 20 Fashion-MNIST "
+        "images. "
         "One condition failing is enough; training is decided apart, beside it."
     ),
     departs=(
@@ -87,7 +90,7 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="drift_at_100_times_depth",
-            statement="in training to loss 0.05, width = 100 depth: mean over depths of ln(kernel change / 0.1) is positive",
+            statement="in training to loss 0.05, width = 100 depth: mean over depths of ln(change / 0.1) is positive",
             rule=Superiority(margin=np.log(1.25)),
             why_margin="as at initialisation",
             expected_effect=-0.8,
@@ -97,7 +100,7 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="drift_rate",
-            statement="in training: minus the slope of ln kernel change on ln width, minus 1/2, is positive (faster than M^-1/2)",
+            statement="in training: minus the slope of ln change on ln width, minus 1/2, is positive (faster than -1/2)",
             rule=Superiority(margin=0.05),
             why_margin="half of what the rate at initialisation may deviate",
             expected_effect=0.22,
@@ -124,8 +127,10 @@ CLAIM = Claim(
         Gate("finite", "every error and change is finite and positive", failure="BROKEN"),
     ),
     limits=(
-        "More than 10 % off at 100 times depth says that two orders of magnitude do not suffice for this architecture on 20 "
-        "images; it says nothing about how a network that is off performs. The drift depends on loss, labels and sample "
+        "More than 10 % off at 100 times depth says that two orders of magnitude do not suffice for this "
+        "architecture on 20 "
+        "images; it says nothing about how a network that is off performs. The drift depends on loss, labels and "
+        "sample "
         "size: 20 images and a loss of 0.05 are mild."
     ),
 )
