@@ -1,0 +1,100 @@
+"""The report of a run: verdicts.json first, and everything else from it.
+
+    entries --document--> verdicts.json --+--render--> report.html
+                 run_record --> run.json -+            summary.md
+
+`write` puts the four files into a folder, each whole or not at all; `load` reads them back.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InvalidInput
+from harness.report.document import Calibration, document, Entry, VERSION
+from harness.report.html import render
+from harness.report.run import Cells, run_record
+from harness.report.summary import summary_markdown
+
+__all__ = ["Calibration", "Cells", "Entry", "document", "load", "render", "run_record", "summary_markdown", "write"]
+
+Json = Mapping[str, Any]
+
+
+def write(folder: str | Path, document: Json, run: Json) -> Path:
+    """Write verdicts.json, run.json, summary.md and report.html into a folder, which is made if need be.
+
+    Args:
+        folder: of this report; its files of these names are replaced.
+        document, run: as `document` and `run_record` return them.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        InvalidInput: if the folder cannot be written.
+    """
+    folder = Path(folder)
+    texts = {
+        "verdicts.json": as_text(document),
+        "run.json": as_text(run),
+        "summary.md": summary_markdown(document),
+        "report.html": render(document, run),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _replace(folder / name, text)
+    except OSError as error:
+        raise InvalidInput(
+            f"The report cannot be written to {folder}: {error.strerror or error}. Name a folder that can be written."
+        ) from error
+    return folder / "report.html"
+
+
+def load(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The contents of verdicts.json and run.json of a report.
+
+    Raises:
+        InvalidInput: if one is missing, is not JSON, or has another version of the format.
+    """
+    verdicts, run = (_read(Path(folder) / name) for name in ("verdicts.json", "run.json"))
+    if verdicts.get("version") != VERSION:
+        raise InvalidInput(
+            f"{Path(folder) / 'verdicts.json'} has version {verdicts.get('version')!r} of the format; "
+            f"this program reads version {VERSION}. Write the report again from the store."
+        )
+    return verdicts, run
+
+
+def as_text(content: Json) -> str:
+    """JSON with sorted keys, the same bytes for the same content."""
+    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"{path} cannot be read as part of a report: {error}. Write the report again from the store."
+        ) from error
+    return content
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all: to a temporary name, synced, renamed."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

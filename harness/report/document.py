@@ -1,0 +1,173 @@
+"""The content of verdicts.json: what was claimed, registered, measured and decided, as plain JSON values.
+
+It holds no time, host or path, so two builds from the same store are byte-identical. What differs from run to run
+is in run.json (`harness.report.run`). Its JSON Schema is `verdicts.schema.json` beside this file.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.claim import Control, Figure, Hypothesis, Study
+from harness.errors import InvalidInput
+from harness.report.values import plain
+from harness.statistics.power import power
+from harness.verdict import ClaimVerdict, Kind
+
+Json = dict[str, Any]
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Simulated error rates of a hypothesis' rule: SUPPORTED at the margin, and at the registered effect."""
+
+    at_margin: float
+    at_registered_effect: float
+    simulations: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Everything the report says about one claim.
+
+    Args:
+        study, verdict: the claim's file, and what was decided.
+        registration: digest of what was registered.
+        replicates: seeds planned at this tier.
+        figures: as plain data.
+        cells: number of cells that the verdict rests on.
+        recorded: the verdict recorded for this tier, if any.
+        calibration: hypothesis -> error rates of its rule, where they were simulated.
+        amendments: what was appended to the registration, each with date, reason, and whether results had been seen.
+    """
+
+    study: Study
+    verdict: ClaimVerdict
+    registration: str
+    replicates: int
+    figures: Sequence[Figure] = ()
+    cells: int = 0
+    recorded: str | None = None
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    amendments: Sequence[str] = ()
+
+
+def document(
+    entries: Sequence[Entry], tier: str, backends: Sequence[str], environment: Mapping[str, Mapping[str, Any]]
+) -> Json:
+    """The content of verdicts.json.
+
+    Args:
+        entries: one per claim, in the order of the report.
+        tier: "quick" or "full".
+        backends: in the order in which the report names them.
+        environment: "torch", "jax", ... -> name -> value, e.g. versions, device, precision; nothing that has a time.
+
+    Returns:
+        JSON values. Numbers that are not finite are None; `not_finite` lists them by JSON pointer.
+
+    Raises:
+        InvalidInput: if an entry's verdict is another claim's or tier's, a claim comes twice, or a figure's columns
+            have different lengths or labels that repeat.
+    """
+    _check_entries(entries, tier)
+    counts = Counter(entry.verdict.kind for entry in entries)
+    not_finite: dict[str, str] = {}
+    content: Json = plain(
+        {
+            "version": VERSION,
+            "tier": tier,
+            "backends": list(backends),
+            "counts": {kind: counts[kind] for kind in Kind},
+            "claims": [_claim(entry) for entry in entries],
+            "environment": environment,
+        },
+        not_finite,
+    )
+    return {**content, "not_finite": not_finite}
+
+
+def _check_entries(entries: Sequence[Entry], tier: str) -> None:
+    ids = [entry.study.claim.id for entry in entries]
+    twice = [claim for claim, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise InvalidInput(f"The report has entries for a claim twice: {', '.join(twice)}. Each claim has one.")
+    for entry in entries:
+        claim, verdict = entry.study.claim.id, entry.verdict
+        if (verdict.claim, verdict.tier) != (claim, tier):
+            raise InvalidInput(
+                f"The entry of claim {claim!r} at tier {tier!r} holds the verdict of claim {verdict.claim!r} "
+                f"at tier {verdict.tier!r}. Both must be the same."
+            )
+        for figure in entry.figures:
+            _check_figure(claim, figure)
+
+
+def _check_figure(claim: str, figure: Figure) -> None:
+    labels = [series.label for series in figure.series]
+    if len(set(labels)) < len(labels):
+        raise InvalidInput(f"Figure {figure.title!r} of claim {claim!r} uses a label twice: {labels}.")
+    for series in figure.series:
+        columns = {"x": series.x, "y": series.y, "low": series.low, "high": series.high}
+        lengths = {name: len(column) for name, column in columns.items() if column is not None}
+        if len(set(lengths.values())) > 1 or (series.low is None) != (series.high is None):
+            raise InvalidInput(
+                f"Series {series.label!r} of figure {figure.title!r} of claim {claim!r} has columns of lengths "
+                f"{lengths}. x, y and, where given, both low and high must have one length."
+            )
+
+
+def _claim(entry: Entry) -> Json:
+    study, claim, verdict = entry.study, entry.study.claim, entry.verdict
+    return {
+        **{name: getattr(claim, name) for name in ("id", "title", "statement", "operationalised", "departs", "limits")},
+        "paper": claim.paper,
+        "family": claim.family,
+        "registration": entry.registration,
+        "amendments": entry.amendments,
+        "tier": verdict.tier,
+        "scale": f"at {verdict.tier} scale",
+        "tier_note": study.tier_note.get(verdict.tier, ""),
+        "replicates": entry.replicates,
+        "cells": entry.cells,
+        "verdict": {name: getattr(verdict, name) for name in ("kind", "reason", "p", "p_family", "alone")},
+        "recorded": entry.recorded,
+        "hypotheses": [_hypothesis(hypothesis, entry) for hypothesis in claim.hypotheses],
+        "controls": [_control(control, verdict) for control in claim.controls],
+        "gates": [{**asdict(gate), "failures": verdict.gates.get(gate.name, {})} for gate in claim.gates],
+        "effects": verdict.effects,
+        "figures": list(entry.figures),
+    }
+
+
+def _hypothesis(hypothesis: Hypothesis, entry: Entry) -> Json:
+    rule = hypothesis.rule
+    return {
+        "name": hypothesis.name,
+        "statement": hypothesis.statement,
+        "role": hypothesis.role,
+        "rule": {"kind": type(rule).__name__, **asdict(rule), "words": rule.describe()},
+        "why_margin": hypothesis.why_margin,
+        "registered": {
+            "effect": hypothesis.expected_effect,
+            "sd": hypothesis.expected_sd,
+            "power": _power(hypothesis, entry.replicates),
+        },
+        "calibration": entry.calibration.get(hypothesis.name),
+        "verdict": entry.verdict.hypotheses.get(hypothesis.name),
+    }
+
+
+def _power(hypothesis: Hypothesis, replicates: int) -> float | None:
+    """Power in one backend with the planned seeds; None where there is no such thing."""
+    if replicates < 2 or not hypothesis.expected_sd > 0:
+        return None
+    return power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, replicates)
+
+
+def _control(control: Control, verdict: ClaimVerdict) -> Json:
+    outcome = verdict.controls.get(control.name)
+    passed = None if outcome is None else (outcome.kind is Kind.SUPPORTED) == (control.expected == "SUPPORTED")
+    return {**asdict(control), "passed": passed, "verdict": outcome}

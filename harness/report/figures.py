@@ -1,0 +1,105 @@
+"""A figure from its data: lines with bands, drawn by Altair as static SVG.
+
+A series is told apart three times: by colour, by dashes and by the shape of its points.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import altair as alt
+
+from harness.report.style import COLOURS, DASHES, INK, MUTED, SHAPES, styled
+from harness.report.svg import draw
+
+WIDTH, HEIGHT, LEGEND_ROW = 430, 260, 20
+Json = Mapping[str, Any]
+
+
+def figure_svg(figure: Json, identity: str) -> str:
+    """A figure of verdicts.json as SVG: lines, points, bands, and a horizontal reference line where it has one."""
+    points = list(_points(figure))
+    x = alt.X("x:Q", title=figure["x_label"], scale=_scale(figure["log_x"]), axis=_x_axis(figure))
+    y = alt.Y("y:Q", title=figure["y_label"], scale=_scale(figure["log_y"]), axis=alt.Axis(tickCount=5, format="~g"))
+    base = alt.Chart(alt.Data(values=points)).encode(x=x, y=y, color=_by_series("color", figure))
+    band = base.mark_area(opacity=0.16, line=False).encode(y=alt.Y("low:Q"), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(strokeDash=_by_series("dash", figure), order="index:Q")
+    dots = base.mark_point(filled=True, size=56, opacity=1).encode(shape=_by_series("shape", figure))
+    layers = [*_reference(figure), *([band] if any("low" in point for point in points) else []), line, dots]
+    panel = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    picture = styled(alt.vconcat(panel, _legend(figure), spacing=8))
+    return draw(picture, identity, figure["title"], figure["description"])
+
+
+def hidden_points(figure: Json) -> int:
+    """How many points cannot be drawn: not finite, or not positive on a logarithmic axis.
+
+    >>> figure = {"log_x": True, "log_y": False, "series": [{"label": "a", "x": [0, 1, 2], "y": [1, None, 3]}]}
+    >>> hidden_points(figure)
+    2
+    """
+    return sum(
+        not (_drawable(x, figure["log_x"]) and _drawable(y, figure["log_y"]))
+        for series in figure["series"]
+        for x, y in zip(series["x"], series["y"], strict=True)
+    )
+
+
+def _drawable(value: float | None, log: bool) -> bool:
+    return value is not None and (not log or value > 0)
+
+
+def _points(figure: Json) -> Iterator[dict[str, Any]]:
+    """One record per point. One without y interrupts its line; a band is drawn where both of its ends can be."""
+    for number, series in enumerate(figure["series"]):
+        for index, (x, y) in enumerate(zip(series["x"], series["y"], strict=True)):
+            if _drawable(x, figure["log_x"]):
+                point = {"series": number, "index": index, "x": x, "y": y if _drawable(y, figure["log_y"]) else None}
+                yield {**point, **_band(series, index, figure["log_y"])}
+
+
+def _band(series: Json, index: int, log: bool) -> dict[str, float]:
+    ends = {end: series[end][index] for end in ("low", "high") if series.get(end) is not None}
+    return ends if all(_drawable(value, log) for value in ends.values()) else {}
+
+
+def _by_series(channel: str, figure: Json) -> Any:
+    """The series' number as colour, dashes or shape, without a legend (we draw one that shows all three)."""
+    numbers = range(len(figure["series"]))
+    cycle: tuple[Any, ...] = {"color": COLOURS, "dash": DASHES, "shape": SHAPES}[channel]
+    encoding = {"color": alt.Color, "dash": alt.StrokeDash, "shape": alt.Shape}[channel]
+    values = [cycle[number % len(cycle)] for number in numbers]
+    return encoding("series:N", scale=alt.Scale(domain=list(numbers), range=values), legend=None)
+
+
+def _scale(log: bool) -> alt.Scale:
+    return alt.Scale(type="log" if log else "linear", zero=False, nice=not log, padding=8)
+
+
+def _x_axis(figure: Json) -> alt.Axis:
+    """Ticks where something was measured, if that is at few places."""
+    measured = sorted({point["x"] for point in _points(figure)})
+    ticks = {"values": measured, "labelOverlap": "greedy"} if 0 < len(measured) <= 8 else {"tickCount": 7}
+    return alt.Axis(**ticks, format="~g")
+
+
+def _reference(figure: Json) -> list[alt.Chart]:
+    if not _drawable(figure["reference_y"], figure["log_y"]):
+        return []
+    data = alt.Data(values=[{"y": figure["reference_y"]}])
+    return [alt.Chart(data).mark_rule(color=MUTED, strokeDash=[3, 3], strokeWidth=1.2).encode(y="y:Q")]
+
+
+def _legend(figure: Json) -> alt.LayerChart:
+    """A row per series: its line with its dashes, its point, its label."""
+    rows = [{"series": number, "label": series["label"]} for number, series in enumerate(figure["series"])]
+    y = alt.Y("series:O", axis=None)
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, WIDTH], nice=False))
+    ends = [{**row, "x": end} for row in rows for end in (0, 30)]
+    key = alt.Chart(alt.Data(values=ends)).encode(x=x, y=y, color=_by_series("color", figure))
+    line = key.mark_line(strokeWidth=2).encode(strokeDash=_by_series("dash", figure), detail="series:N")
+    middle = alt.Chart(alt.Data(values=[{**row, "x": 15} for row in rows])).encode(x=x, y=y)
+    dot = middle.mark_point(filled=True, size=56, opacity=1).encode(
+        color=_by_series("color", figure), shape=_by_series("shape", figure)
+    )
+    text = middle.mark_text(align="left", dx=25, fontSize=12, color=INK, limit=WIDTH - 40).encode(text="label:N")
+    return alt.layer(line, dot, text).properties(width=WIDTH, height=LEGEND_ROW * len(rows))

@@ -1,0 +1,109 @@
+"""The report: one self-contained HTML page from verdicts.json and run.json, without scripts.
+
+The page may load nothing and run nothing: its content security policy allows one style sheet, by its hash. Every text
+is escaped by Jinja2; only the pictures, which are ours, go in as markup.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report import numerals
+from harness.report.figures import figure_svg, hidden_points
+from harness.report.intervals import interval_svg
+from harness.verdict import Kind
+
+Json = Mapping[str, Any]
+MEANINGS = {
+    Kind.SUPPORTED: "In every backend, and for every primary hypothesis, the interval lies beyond the margin.",
+    Kind.REFUTED: "The interval lies wholly on the other side of the margin.",
+    Kind.INCONCLUSIVE: "The seeds do not decide: an interval contains the margin, or a gate was not met.",
+    Kind.DISAGREE: "The backends, given the same weights and data, are not shown to agree within their margin.",
+    Kind.NOT_RUN: "Nothing was decided; the reason is given.",
+    Kind.BROKEN: "A control or a gate shows that the experiment itself cannot be trusted.",
+}
+
+
+def render(document: Json, run: Json) -> str:
+    """The page.
+
+    Args:
+        document: content of verdicts.json (`harness.report.document`).
+        run: content of run.json (`harness.report.run_record`).
+    """
+    templates = _environment()
+    style = templates.loader.get_source(templates, "style.css")[0]  # type: ignore[union-attr]
+    return templates.get_template("report.html.j2").render(
+        document=document,
+        run=run,
+        kinds=[kind.value for kind in Kind],
+        meanings={kind.value: meaning for kind, meaning in MEANINGS.items()},
+        style=Markup(style),
+        style_hash=_source_hash(style),
+    )
+
+
+def _environment() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "anchor": anchor,
+        "duration": numerals.duration,
+        "effect_columns": effect_columns,
+        "estimate": numerals.estimate,
+        "figure_svg": lambda figure, identity: Markup(figure_svg(figure, identity)),
+        "hidden": hidden_points,
+        "interval_svg": lambda *arguments: Markup(interval_svg(*arguments) or ""),
+        "needs": numerals.needs,
+        "number": numerals.number,
+        "p_equals": numerals.p_equals,
+        "p_value": numerals.p_value,
+        "provenance": provenance,
+    }
+    return templates
+
+
+def _source_hash(style: str) -> str:
+    """How a content security policy names an inline style sheet."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
+
+
+def anchor(claim: Json, position: int) -> str:
+    """The id of a claim's section.
+
+    >>> anchor({"id": "vyas2022/V1 <b>"}, 3)
+    'claim-3-vyas2022-V1-b'
+    """
+    return f"claim-{position}-{re.sub(r'[^A-Za-z0-9]+', '-', claim['id']).strip('-')}"
+
+
+def effect_columns(claim: Json, backends: Sequence[str]) -> list[dict[str, Any]]:
+    """The per-seed effects, a column per name and backend: hypotheses first, then controls."""
+    names = [part["name"] for part in (*claim["hypotheses"], *claim["controls"])]
+    return [
+        {"name": name, "backend": backend, "values": claim["effects"][backend][name]}
+        for name in names
+        for backend in backends
+        if name in claim["effects"].get(backend, {})
+    ]
+
+
+def provenance(cells: Json) -> str:
+    """Where cells came from, how old they are and what they cost, in words."""
+    parts = [f"{cells['computed']} computed in this run", f"{cells['cached']} cached (taken from the store)"]
+    if cells["failed"]:
+        parts.append(f"{cells['failed']} failed")
+    parts.append(f"{numerals.duration(cells['seconds'])} of worker time")
+    if cells["oldest"]:
+        parts.append(f"the oldest {numerals.duration(cells['oldest']['age'])} old at the end of the run")
+    return ", ".join(parts)

@@ -1,0 +1,89 @@
+"""Numbers for readers: as many digits as their uncertainty carries, decimals aligned, a true minus sign."""
+
+from collections.abc import Mapping
+from math import floor, isfinite, log10
+from typing import Any
+
+MISSING = "–"
+LARGEST, FINEST = 1e5, 6
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number to some significant digits; an en dash where there is none.
+
+    >>> number(-0.0012345), number(1024), number(None)
+    ('−0.001234', '1024', '–')
+    """
+    return MISSING if value is None else f"{value:.{digits}g}".replace("-", "−")
+
+
+def estimate(values: Mapping[str, Any]) -> dict[str, str]:
+    """Mean, sd, low and high of an estimate with common decimals: two digits of the interval's half-width.
+
+    >>> estimate({"mean": 0.21449, "sd": 0.0333, "low": 0.1903, "high": 0.23866})
+    {'mean': '0.214', 'sd': '0.033', 'low': '0.190', 'high': '0.239'}
+    >>> estimate({"mean": 250000.0, "sd": 30000.0, "low": 230000.0, "high": None})["mean"]
+    '2.5e+05'
+    """
+    shown = {name: values[name] for name in ("mean", "sd", "low", "high")}
+    decimals = _decimals(shown)
+    if decimals is None:
+        return {name: number(value, 3) for name, value in shown.items()}
+    # Adding 0.0 turns a rounded -0.0 into 0.0.
+    return {name: f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") for name, value in shown.items()}
+
+
+def _decimals(values: Mapping[str, float | None]) -> int | None:
+    """Decimals that show two digits of the half-width; None where fixed decimals would not do."""
+    low, high = values["low"], values["high"]
+    if None in values.values() or low is None or high is None or not high > low:
+        return None
+    decimals = max(0, 1 - floor(log10((high - low) / 2)))
+    largest = max(abs(value) for value in values.values() if value is not None)
+    return decimals if decimals <= FINEST and largest < LARGEST and isfinite(largest) else None
+
+
+def p_value(value: float | None) -> str:
+    """A p-value to three decimals.
+
+    >>> p_value(0.0312), p_value(2e-9), p_value(None)
+    ('0.031', '< 0.001', '–')
+    """
+    if value is None:
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def p_equals(value: float | None) -> str:
+    """A p-value inside a sentence.
+
+    >>> p_equals(0.0312), p_equals(2e-9)
+    ('p = 0.031', 'p < 0.001')
+    """
+    shown = p_value(value)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+
+
+def needs(rule: Mapping[str, Any]) -> str:
+    """Which effect a rule asks for, in short.
+
+    >>> needs({"kind": "Superiority", "margin": -0.05}), needs({"kind": "Equivalence", "margin": 0.1})
+    ('needs > −0.05', 'needs within ±0.1')
+    """
+    comparison = ">" if rule["kind"] == "Superiority" else "within ±"
+    return f"needs {comparison} {number(rule['margin'])}".replace("± ", "±")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two largest units that fit.
+
+    >>> duration(0.4), duration(95), duration(7322), duration(3 * 86400)
+    ('0.4 s', '1 min 35 s', '2 h 2 min', '3 d')
+    """
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    largest = next(index for index, (_, size) in enumerate(units) if seconds >= size)
+    (name, size), (minor, small) = units[largest : largest + 2]
+    whole, rest = divmod(int(seconds), size)
+    return f"{whole} {name} {rest // small} {minor}" if rest // small else f"{whole} {name}"

@@ -1,0 +1,69 @@
+"""The content of run.json: what differs from one run to the next. Nothing in it decides anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from harness.report.values import plain
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells behind one claim in this run.
+
+    Args:
+        computed, cached, failed: how many were computed now, taken from the store, or could not be computed.
+        seconds: worker time that the computed and the cached ones took when they were computed.
+        oldest, newest: when the first and the last of them were computed.
+    """
+
+    computed: int = 0
+    cached: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
+def run_record(
+    *,
+    started: datetime,
+    finished: datetime,
+    command: Sequence[str],
+    platform: Mapping[str, Any],
+    claims: Mapping[str, Cells],
+    total: Cells,
+) -> dict[str, Any]:
+    """The content of run.json.
+
+    Args:
+        started, finished: with a time zone or both without.
+        command: the words of the command.
+        platform: name -> value, e.g. machine, processors, device.
+        claims: claim id -> its cells. Claims share cells, so these do not add up to `total`.
+        total: the cells of the run.
+
+    Returns:
+        JSON values; times in ISO 8601, ages at the end of the run in seconds.
+    """
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "finished": finished.isoformat(timespec="seconds"),
+        "seconds": (finished - started).total_seconds(),
+        "command": plain(list(command), {}),
+        "platform": plain(platform, {}),
+        "cells": _cells(total, finished),
+        "claims": {claim: _cells(cells, finished) for claim, cells in claims.items()},
+    }
+
+
+def _cells(cells: Cells, now: datetime) -> dict[str, Any]:
+    record = {part.name: getattr(cells, part.name) for part in fields(Cells)}
+    for end in ("oldest", "newest"):
+        computed = record[end]
+        record[end] = computed and {
+            "computed": computed.isoformat(timespec="seconds"),
+            "age": (now - computed).total_seconds(),
+        }
+    return record

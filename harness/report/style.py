@@ -1,0 +1,32 @@
+"""One look for every picture: colours, dashes, shapes and axes.
+
+Colours are named by their light-mode value; the page's style sheet replaces them in dark mode, since any CSS rule is
+stronger than an SVG attribute.
+"""
+
+from typing import Any
+
+import altair as alt
+
+# Okabe and Ito, "Color universal design" (2008); its light colours are darkened to a contrast of 3:1 on white.
+COLOURS = ("#0072b2", "#d55e00", "#00845f", "#b35a8a", "#4d5358", "#996900", "#2f86b8")
+DASHES = ((1, 0), (6, 3), (2, 2), (8, 2, 2, 2), (10, 4))
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+INK, MUTED, GRID, REGION = "#1f2328", "#59636e", "#e4e7eb", "#e3efe8"
+
+
+def styled(chart: alt.LayerChart | alt.VConcatChart) -> dict[str, Any]:
+    """The chart as a Vega-Lite specification in the report's look."""
+    text = {
+        "labelColor": MUTED,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    lines = {"gridColor": GRID, "domainColor": MUTED, "tickColor": MUTED, "tickSize": 4, "labelPadding": 5}
+    # The y title stands upright over its axis: it is read without turning the head, and a long one has room.
+    upright = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -12}
+    chart = chart.properties(background="transparent", padding=4).configure_view(stroke=None)
+    specification: dict[str, Any] = chart.configure_axis(**text, **lines).configure_axisY(**upright).to_dict()
+    return specification

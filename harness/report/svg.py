@@ -1,0 +1,72 @@
+"""From the SVG that Vega draws to one that can stand inside an HTML page: small, named, without ids of its own.
+
+Vega marks every part of a chart with ARIA roles. Behind role="img" a screen reader hears only the title and the
+description, and the numbers are in the table beside the figure, so the roles go.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+import vl_convert
+
+KEPT = frozenset(
+    "d x y x1 y1 x2 y2 width height transform viewBox fill fill-opacity stroke stroke-width stroke-dasharray "
+    "stroke-opacity opacity text-anchor font-size font-weight font-style".split()
+)
+DEFAULTS = {("opacity", "1"), ("fill-opacity", "1"), ("stroke-opacity", "1"), ("stroke-width", "1")}
+LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
+
+
+def draw(specification: Mapping[str, Any], identity: str, title: str, description: str) -> str:
+    """A Vega-Lite specification as an SVG element for an HTML page; the same bytes for the same input.
+
+    Args:
+        specification: with its data inside.
+        identity: unique in the page; the element's labels get their ids from it.
+        title, description: what a screen reader says.
+    """
+    root = ElementTree.fromstring(vl_convert.vegalite_to_svg(dict(specification)))
+    size = {name: _short(root.attrib[name]) for name in ("width", "height")}
+    labels = [_label("title", f"{identity}-title", title), _label("desc", f"{identity}-desc", description)]
+    attributes = {
+        "role": "img",
+        "aria-labelledby": " ".join(label.attrib["id"] for label in labels),
+        "viewBox": f"0 0 {size['width']} {size['height']}",
+        **size,
+    }
+    picture = ElementTree.Element("svg", attributes)
+    picture.extend([*labels, *(part for child in root for part in _tidy(child))])
+    return ElementTree.tostring(picture, encoding="unicode")
+
+
+def _label(tag: str, identity: str, text: str) -> ElementTree.Element:
+    label = ElementTree.Element(tag, {"id": identity})
+    label.text = text
+    return label
+
+
+def _tidy(element: ElementTree.Element) -> list[ElementTree.Element]:
+    """The element with only what is drawn; nothing for one that draws nothing; its children for a bare group."""
+    attributes = {
+        name: _short(value)
+        for name, value in element.attrib.items()
+        if name in KEPT and (name, value) not in DEFAULTS and value != "translate(0,0)"
+    }
+    tag = element.tag.split("}")[-1]
+    children = [part for child in element for part in _tidy(child)]
+    if tag == "g" and (not attributes or not children):
+        return children
+    if tag == "path" and not ("d" in attributes and {"fill", "stroke"} & attributes.keys()):
+        return []
+    if tag == "text" and not element.text or attributes.get("fill") == "transparent":
+        return []
+    tidy = ElementTree.Element(tag, attributes)
+    tidy.text = element.text
+    tidy.extend(children)
+    return [tidy]
+
+
+def _short(value: str) -> str:
+    return LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
