@@ -82,7 +82,7 @@ class Relu:
         product = pre.std1 * pre.std2
         zero = product == 0.0
         sine2 = pre.deficit / (2 * product + zero)  # sin^2(a/2)
-        np.clip(sine2, 0.0, 1.0, out=sine2)
+        sine2 = np.where(sine2 < 1 - 1e-15, sine2, 1.0)  # opposite inputs are exactly so: arcsin is steep here
         angle = 2 * np.arcsin(np.sqrt(sine2))
         sine = 2 * np.sqrt(sine2 * (1 - sine2))
         deficit = product * (sine2 + (angle * (1 - 2 * sine2) - sine) / (2 * np.pi))
