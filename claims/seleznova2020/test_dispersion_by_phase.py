@@ -87,7 +87,7 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="finite_size_law",
-            statement="ReLU at the edge of chaos, (2, 0), M = 64, L/M = 0.2: ln R minus that of the finite-size law is near 0",
+            statement="ReLU at the edge, (2, 0), M = 64, L/M = 0.2: ln R minus that of the finite-size law is near 0",
             rule=Equivalence(margin=np.log(1.05)),
             why_margin="the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low",
             expected_effect=0.012,
@@ -232,7 +232,7 @@ def figures(by_backend):
     return (
         Figure(
             title="Dispersion of the NTK at initialisation against depth / width",
-            description=f"R = E[Theta^2]/E[Theta]^2, {backend}, geometric mean over seeds; 1 is a deterministic kernel.",
+            description=f"R = E[Theta^2] / E[Theta]^2, {backend}, geometric mean over seeds; 1 means deterministic.",
             x_label="depth / width",
             y_label="dispersion R",
             series=tuple(lines),

@@ -100,7 +100,7 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="drift_rate",
-            statement="in training: minus the slope of ln change on ln width, minus 1/2, is positive (faster than -1/2)",
+            statement="in training: minus the slope of ln change on ln width exceeds 1/2 (faster than M^-1/2)",
             rule=Superiority(margin=0.05),
             why_margin="half of what the rate at initialisation may deviate",
             expected_effect=0.22,

@@ -7,11 +7,11 @@ import importlib
 from pathlib import Path
 
 from harness.backends.backend import Backend
-from harness.backends.operations import Adam, SGD
+from harness.backends.operations import SGD, Adam
 from harness.backends.training import Stop, Trained
 from harness.errors import InvalidInput
 
-__all__ = ["Adam", "available", "Backend", "get", "SGD", "Stop", "Trained"]
+__all__ = ["SGD", "Adam", "Backend", "Stop", "Trained", "available", "get", "known"]
 
 DTYPES = ("float32", "float64")
 DEVICES = ("auto", "cpu", "cuda")
@@ -24,6 +24,15 @@ def available() -> tuple[str, ...]:
     ('jax', 'numpy', 'torch')
     """
     return tuple(sorted(path.name.removesuffix("_backend.py") for path in Path(__file__).parent.glob("*_backend.py")))
+
+
+def known(name: str) -> str:
+    """The name, if it is that of a backend with a file here; else raises InvalidInput."""
+    if name not in available():
+        raise InvalidInput(
+            f"Unknown backend {name!r}. Available: {', '.join(available())}. Add harness/backends/{name}_backend.py."
+        )
+    return name
 
 
 def get(name: str, device: str = "auto", dtype: str | None = None, memory_budget: int = 2**30) -> Backend:
@@ -42,10 +51,7 @@ def get(name: str, device: str = "auto", dtype: str | None = None, memory_budget
     >>> get("numpy").dtype
     'float64'
     """
-    if name not in available():
-        raise InvalidInput(
-            f"Unknown backend {name!r}. Available: {', '.join(available())}. Add harness/backends/{name}_backend.py."
-        )
+    known(name)
     if device not in DEVICES:
         raise InvalidInput(f"Unknown device {device!r}. Allowed: {', '.join(DEVICES)}.")
     if dtype is not None and dtype not in DTYPES:

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.backends.batch import Batch, blocks, checked
 from harness.backends.operations import Operations, Optimizer, Outputs
-from harness.backends.training import descend, Plan, Stop, Trained
+from harness.backends.training import Plan, Stop, Trained, descend
 from harness.errors import InvalidInput
 from harness.networks import MLP, Theta
 

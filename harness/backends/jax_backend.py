@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
-from harness.networks import Dense, MLP
+from harness.networks import MLP, Dense
 
 try:
     import jax

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable, InvalidInput
-from harness.networks import Dense, MLP, Theta
+from harness.networks import MLP, Dense, Theta
 
 erf = np.vectorize(math.erf, otypes=[float])
 

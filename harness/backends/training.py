@@ -10,7 +10,7 @@ import numpy as np
 
 from harness import seeds
 from harness.backends.batch import Batch, checked
-from harness.backends.operations import Adam, Descent, moments, Operations, Optimizer, SGD
+from harness.backends.operations import SGD, Adam, Descent, Operations, Optimizer, moments
 from harness.errors import InvalidInput
 from harness.networks import MLP, Theta
 

@@ -1,0 +1,195 @@
+"""The pytest plugin: collects claims, runs one sweep for all of them, and turns verdicts into outcomes.
+
+A claim's test takes the fixture `verdict` and asserts that it is SUPPORTED. What else may come:
+
+    recorded in verdicts.toml   a strict xfail with the recorded reason; any other verdict turns the run red
+    NOT_RUN                     skipped with its reason, or failed under --require-all
+    BROKEN                      an error
+
+Names of options and fixtures are those of the project's design.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from harness import __version__, backends, report, studies
+from harness.claim import Study
+from harness.errors import ClaimsError
+from harness.experiment import TIERS
+from harness.session import Session, Settings, verify
+from harness.sweep import Progress
+from harness.sweep.engines import available as engines_available
+from harness.verdict import ClaimVerdict, Kind
+
+STORE, REPORTS = ".ntk-claims/store", "reports"
+
+
+@dataclass
+class Collected:
+    """The claims of this pytest session, and what became of them."""
+
+    studies: dict[Path, Study] = field(default_factory=dict)
+    outcome: Session | None = None
+    report: Path | None = None
+
+
+KEY: pytest.StashKey[Collected] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of a claims run."""
+    group = parser.getgroup("ntk-claims", "verify claims about the neural tangent kernel")
+    group.addoption("--tier", choices=TIERS, default="quick", help="scale of the experiments (default: quick)")
+    group.addoption("--backend", default="torch,jax", help="backends, comma-separated (default: torch,jax)")
+    group.addoption("--engine", default="local", help=f"what runs the cells: {', '.join(engines_available())}")
+    group.addoption(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: a GPU where there is one"
+    )
+    group.addoption("--claim-workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
+    group.addoption("--require-all", action="store_true", help="a claim that is NOT_RUN fails instead of being skipped")
+    group.addoption("--store", default=STORE, help=f"where cells are kept (default: {STORE})")
+    group.addoption("--report", default=None, help=f"folder of the report (default: {REPORTS}/<tier>-<time>)")
+    group.addoption("--replay", action="store_true", help="judge the cells recorded in the store; compute nothing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the marker, and checks the names given."""
+    config.addinivalue_line("markers", "claim(id): the claim that a test verifies; set by the plugin")
+    config.stash[KEY] = Collected()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """What the claims will be verified with."""
+    names = config.getoption("--backend").split(",")
+    packages = {"numpy": ["numpy"], "torch": ["torch"], "jax": ["jax", "jaxlib"]}
+    versions = [f"{package} {_version(package)}" for name in names for package in packages.get(name, [name])]
+    options = ("tier", "engine", "device", "store")
+    chosen = ", ".join(f"{option} {config.getoption(f'--{option}')}" for option in options)
+    return f"ntk-claims: {__version__}, {chosen}, {', '.join(versions)}"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the test of each claim with the claim's id."""
+    for item in items:
+        study = _study(item)
+        if study is not None:
+            item.add_marker(pytest.mark.claim(study.claim.id))
+
+
+def _study(item: pytest.Item) -> Study | None:
+    if not isinstance(item, pytest.Function) or "verdict" not in item.fixturenames:
+        return None
+    return studies.study_of(item.module)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keeps the claims that were selected."""
+    found = {item.path: study for item in session.items if (study := _study(item)) is not None}
+    session.config.stash[KEY].studies = found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Verifies every selected claim in one sweep, before the first test runs: cells and families are shared."""
+    config, collected = session.config, session.config.stash[KEY]
+    if not collected.studies or session.testsfailed or config.option.collectonly:
+        return
+    if hasattr(config, "workerinput"):
+        raise pytest.UsageError("Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0).")
+    try:
+        collected.outcome = _verified(config, collected.studies)
+        collected.report = report.write(_folder(config), collected.outcome.document, collected.outcome.run)
+    except ClaimsError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    roots = {studies.root_of(path) for path in selected}
+    sizes = Counter(study.claim.family for root in roots for study in studies.discover(root).values())
+    recorded = {key: entry for root in roots for key, entry in studies.recorded(root).items()}
+
+    def write(text: str) -> None:
+        if terminal is not None:
+            terminal.write(text, flush=True)
+
+    return verify(
+        list(selected.values()),
+        settings(config),
+        family_sizes=sizes,
+        recorded=recorded,
+        progress=Progress(write, live=bool(terminal and terminal.isatty)),
+    )
+
+
+def settings(config: pytest.Config) -> Settings:
+    """The settings that the options say.
+
+    Raises:
+        InvalidInput: for a backend that has no file.
+    """
+    names = tuple(name.strip() for name in config.getoption("--backend").split(",") if name.strip())
+    for name in names:
+        backends.known(name)
+    return Settings(
+        tier=config.getoption("--tier"),
+        backends=names,
+        store=config.rootpath / config.getoption("--store"),
+        engine=config.getoption("--engine"),
+        device=config.getoption("--device"),
+        workers=config.getoption("--claim-workers"),
+        replay=config.getoption("--replay"),
+    )
+
+
+def _folder(config: pytest.Config) -> Path:
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    chosen = config.getoption("--report") or f"{REPORTS}/{config.getoption('--tier')}-{now}"
+    return Path(config.rootpath / chosen)
+
+
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
+    """The verdict on the claim that the test's file makes (its STUDY)."""
+    collected = request.config.stash[KEY]
+    study = studies.study_of(request.module)
+    if study is None or collected.outcome is None:
+        pytest.fail(f"{request.path} takes the fixture 'verdict' but defines no STUDY = harness.claim.Study(...).")
+    found = collected.outcome.verdicts[study.claim.id]
+    request.node.user_properties.append(("verdict", str(found.kind)))
+    request.node.user_properties.append(("tier", found.tier))
+    if found.kind == Kind.NOT_RUN and not request.config.getoption("--require-all"):
+        pytest.skip(found.reason)
+    if found.kind == Kind.BROKEN:
+        pytest.fail(f"BROKEN: {found.reason}", pytrace=False)
+    record = studies.recorded(studies.root_of(request.path)).get((study.claim.id, found.tier))
+    if record is not None and record.verdict != Kind.SUPPORTED and found.kind in (record.verdict, Kind.SUPPORTED):
+        # SUPPORTED where another verdict is recorded then fails as a strict xfail that passed: a change turns red.
+        reason = f"recorded {record.verdict}: {record.reason}"
+        request.node.add_marker(pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError))
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The verdicts, and where the report is."""
+    collected = config.stash[KEY]
+    if collected.outcome is None:
+        return
+    terminalreporter.section("verdicts")
+    for claim, found in collected.outcome.verdicts.items():
+        terminalreporter.line(f"{found.kind:<13} {claim} ({found.tier})")
+    if collected.report is not None:
+        terminalreporter.line(f"report: {collected.report}")

@@ -1,0 +1,221 @@
+"""A session: studies go in; one sweep over all their cells runs; verdicts, families and the report come out."""
+
+import os
+import platform
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import report, sweep
+from harness.claim import Study
+from harness.errors import ClaimsError, InvalidInput, SweepFailed
+from harness.experiment import TIERS, Measurements, Request
+from harness.judge import Member, broken, judge, judge_family, not_run
+from harness.studies import Recorded
+from harness.sweep import Outcome, Status, Store, Sweep
+from harness.verdict import ClaimVerdict, Kind
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a session runs.
+
+    Args:
+        tier: "quick" or "full".
+        backends: in which the claims are verified.
+        engine, device, workers, time_limit: as in `harness.sweep.run`.
+        store: where cells are, and go.
+        replay: take the newest recorded cells, from whatever machine, and compute nothing.
+    """
+
+    tier: str
+    backends: tuple[str, ...]
+    store: Path
+    engine: str = "local"
+    device: str = "auto"
+    workers: int | None = None
+    time_limit: float = 3600.0
+    replay: bool = False
+
+
+@dataclass(frozen=True)
+class Session:
+    """What came out: verdicts by claim id, and the contents of verdicts.json and run.json."""
+
+    verdicts: Mapping[str, ClaimVerdict]
+    document: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+
+def requests(study: Study, settings: Settings) -> list[Request]:
+    """Every cell of a study, backend by backend within each experiment; empty if it lacks the tier."""
+    if settings.tier not in TIERS:
+        raise InvalidInput(f"Unknown tier {settings.tier!r}. Allowed: {', '.join(TIERS)}.")
+    if any(getattr(experiment, settings.tier) is None for experiment in study.experiments):
+        return []
+    by_backend = [
+        [request for experiment in study.experiments for request in experiment.requests(settings.tier, backend)]
+        for backend in settings.backends
+    ]
+    return [request for together in zip(*by_backend, strict=True) for request in together]
+
+
+def verify(
+    studies: Sequence[Study],
+    settings: Settings,
+    *,
+    family_sizes: Mapping[str, int] | None = None,
+    recorded: Mapping[tuple[str, str], Recorded] | None = None,
+    progress: Callable[[Status], object],
+) -> Session:
+    """Runs what is missing, and judges every study.
+
+    Args:
+        studies: claims, each with its experiments.
+        settings: tier, backends, store, engine.
+        family_sizes: registered number of claims per family; counted over `studies` where it is not known better.
+        recorded: verdicts recorded earlier, for the report.
+        progress: called with the status of the sweep.
+
+    Raises:
+        InvalidInput, BackendUnavailable, StoreError: as `harness.sweep.run` does, before anything is computed.
+    """
+    started = datetime.now(UTC)
+    plans = {study.claim.id: requests(study, settings) for study in studies}
+    swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
+    outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
+    sizes = dict(Counter(study.claim.family for study in studies)) | dict(family_sizes or {})
+    members = [_member(study, plans[study.claim.id], outcomes, settings) for study in studies]
+    verdicts = {verdict.claim: verdict for verdict in judge_family(members, sizes)}
+    entries = [
+        _entry(study, verdicts[study.claim.id], plans[study.claim.id], outcomes, settings, recorded or {})
+        for study in studies
+    ]
+    document = report.document(entries, settings.tier, settings.backends, _environment(outcomes, settings.backends))
+    run = report.run_record(
+        started=started,
+        finished=datetime.now(UTC),
+        command=[Path(sys.argv[0]).name, *sys.argv[1:]],
+        platform={
+            "system": platform.platform(),
+            "processors": os.cpu_count() or 1,
+            "python": platform.python_version(),
+        },
+        claims={claim: _cells(plan, outcomes) for claim, plan in plans.items()},
+        total=_cells([outcome.request for outcome in outcomes.values()], outcomes),
+    )
+    return Session(verdicts, document, run)
+
+
+def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[Status], object]) -> Sweep:
+    store = Store(settings.store)
+    if settings.replay:
+        return sweep.recorded(wanted, store)
+    return sweep.run(
+        wanted,
+        store,
+        engine=settings.engine,
+        device=settings.device,
+        workers=settings.workers,
+        time_limit=settings.time_limit,
+        progress=progress,
+    )
+
+
+def _member(study: Study, plan: Sequence[Request], outcomes: Mapping[str, Outcome], settings: Settings) -> Member:
+    return Member(study.claim.family, study.claim.primary[0].rule.alpha, _verdict(study, plan, outcomes, settings))
+
+
+def _verdict(
+    study: Study, plan: Sequence[Request], outcomes: Mapping[str, Outcome], settings: Settings
+) -> ClaimVerdict:
+    """The verdict before the family; a claim whose cells or code fail is BROKEN, and the others go on."""
+    if not plan:
+        return not_run(study.claim, settings.tier, f"This claim has no {settings.tier} tier.")
+    found = Sweep(tuple(outcomes[request.digest] for request in plan))
+    if settings.replay and not any(outcome.cell for outcome in found.outcomes):
+        return not_run(study.claim, settings.tier, "No cell of this claim is recorded in the store.")
+    try:
+        measurements = _measurements(found, settings)
+        return judge(study, measurements, settings.tier, _replicates(study, settings.tier))
+    except ClaimsError as error:
+        return broken(study.claim, settings.tier, str(error))
+    except Exception as error:  # A claim file is somebody's code: its fault is its own verdict, not the session's end.
+        return broken(study.claim, settings.tier, f"The claim's own code failed: {type(error).__name__}: {error}")
+
+
+def _measurements(found: Sweep, settings: Settings) -> dict[str, Measurements]:
+    """Per backend; raises SweepFailed if cells are missing, or replayed cells of a backend do not belong together."""
+    measurements = {backend: found.measurements(backend) for backend in settings.backends}
+    for backend in settings.backends if settings.replay else ():
+        cells = [o.cell for o in found.outcomes if o.cell is not None and o.request.backend == backend]
+        kinds = {(cell.request.computation, str(cell.circumstances)) for cell in cells}
+        if len(kinds) > len({cell.request.computation for cell in cells}):
+            raise SweepFailed(
+                f"The recorded cells of backend {backend!r} come from different devices, versions or code, so they "
+                "make no one run. Name a store that holds one run."
+            )
+    return measurements
+
+
+def _replicates(study: Study, tier: str) -> int:
+    counts = {experiment.tier(tier).replicates for experiment in study.experiments}
+    if len(counts) > 1:
+        raise InvalidInput(
+            f"The experiments of {study.claim.id!r} have different numbers of replicates: {sorted(counts)}."
+        )
+    return counts.pop()
+
+
+def _entry(
+    study: Study,
+    verdict: ClaimVerdict,
+    plan: Sequence[Request],
+    outcomes: Mapping[str, Outcome],
+    settings: Settings,
+    recorded: Mapping[tuple[str, str], Recorded],
+) -> report.Entry:
+    known = recorded.get((study.claim.id, settings.tier))
+    decided = verdict.kind not in (Kind.NOT_RUN, Kind.BROKEN) or bool(verdict.hypotheses)
+    figures = study.figures(_measurements(Sweep(tuple(outcomes[r.digest] for r in plan)), settings)) if decided else ()
+    return report.Entry(
+        study=study,
+        verdict=verdict,
+        registration=study.claim.registration(study.experiments),
+        replicates=_replicates(study, settings.tier) if plan else 0,
+        figures=figures,
+        cells=len(plan),
+        recorded=known.verdict if known else None,
+    )
+
+
+def _environment(outcomes: Mapping[str, Outcome], backends: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What the cells of each backend were computed with, as they say themselves."""
+    environment = {}
+    for backend in backends:
+        cells = [o.cell for o in outcomes.values() if o.cell is not None and o.request.backend == backend]
+        facts = [
+            {**cell.circumstances.versions, "device": cell.circumstances.device, "dtype": cell.request.dtype}
+            for cell in cells
+        ]
+        names = sorted({name for fact in facts for name in fact})
+        environment[backend] = {name: ", ".join(sorted({f[name] for f in facts if name in f})) for name in names}
+    return environment
+
+
+def _cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome]) -> report.Cells:
+    own = [outcomes[digest] for digest in dict.fromkeys(request.digest for request in plan)]
+    cells = [outcome.cell for outcome in own if outcome.cell is not None]
+    times = sorted(datetime.fromisoformat(cell.provenance.started_at) for cell in cells)
+    return report.Cells(
+        computed=sum(outcome.kind == "done" for outcome in own),
+        cached=sum(outcome.kind == "cached" for outcome in own),
+        failed=sum(outcome.kind == "failed" for outcome in own),
+        seconds=sum(cell.provenance.seconds for cell in cells),
+        oldest=times[0] if times else None,
+        newest=times[-1] if times else None,
+    )

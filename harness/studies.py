@@ -1,0 +1,93 @@
+"""Claim files: found in a folder, loaded, and their recorded verdicts."""
+
+import importlib.util
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from harness.claim import Study
+from harness.errors import InvalidInput
+from harness.experiment import TIERS
+
+RECORD = "verdicts.toml"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The verdict that was recorded for a claim at a tier, and why it stands."""
+
+    verdict: str
+    reason: str
+
+
+def load(path: Path) -> Study | None:
+    """The study of a claim file, None if the file defines none. Runs the file's top level.
+
+    Raises:
+        InvalidInput: if the file cannot be loaded, naming it and what went wrong.
+    """
+    spec = importlib.util.spec_from_file_location(f"claim_{path.parent.name}_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InvalidInput(f"{path} is not a Python file; a claim is one file test_<predicate>.py.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InvalidInput(f"The claim file {path} cannot be loaded: {type(error).__name__}: {error}") from error
+    return study_of(module)
+
+
+def study_of(module: ModuleType) -> Study | None:
+    """STUDY of a claim's module, if it has one."""
+    study = getattr(module, "STUDY", None)
+    return study if isinstance(study, Study) else None
+
+
+def discover(folder: Path) -> dict[Path, Study]:
+    """Every claim file below a folder and its study, sorted by path.
+
+    Raises:
+        InvalidInput: if a file cannot be loaded, or two claims have one id.
+    """
+    loaded = {path: load(path) for path in sorted(folder.rglob("test_*.py"))}
+    studies = {path: study for path, study in loaded.items() if study is not None}
+    twice = [name for name, count in Counter(study.claim.id for study in studies.values()).items() if count > 1]
+    if twice:
+        raise InvalidInput(f"Two claim files below {folder} have the id {', '.join(twice)}. Each claim has its own.")
+    return studies
+
+
+def root_of(path: Path) -> Path:
+    """The claims folder that a claim file belongs to: the nearest one above with a verdicts.toml, else its own."""
+    return next((parent for parent in path.parents if (parent / RECORD).is_file()), path.parent)
+
+
+def recorded(folder: Path) -> dict[tuple[str, str], Recorded]:
+    """(claim id, tier) -> recorded verdict, of the claims folder's verdicts.toml; empty without one.
+
+    Raises:
+        InvalidInput: if the file is not TOML, or an entry is not {verdict = "...", reason = "..."} under a tier.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{path} is not TOML: {error}.") from error
+    return {
+        (claim, tier): _recorded(path, claim, tier, entry) for claim, t in content.items() for tier, entry in t.items()
+    }
+
+
+def _recorded(path: Path, claim: str, tier: str, entry: object) -> Recorded:
+    if tier not in TIERS or not isinstance(entry, Mapping) or set(entry) != {"verdict", "reason"}:
+        raise InvalidInput(
+            f"{path}: the entry of {claim!r} at {tier!r} must read "
+            f'[{claim!r}] {tier} = {{ verdict = "...", reason = "..." }} '
+            f"with tier one of {', '.join(TIERS)}; got {entry!r}."
+        )
+    return Recorded(str(entry["verdict"]), str(entry["reason"]))
