@@ -1,8 +1,7 @@
 """Runs experiments cell by cell, and keeps every cell.
 
->>> from pathlib import Path
 >>> from harness import sweep
->>> sweep.run([], sweep.Store(Path("nowhere"))).counts
+>>> sweep.run([], sweep.Store("nowhere")).counts
 {'planned': 0, 'cached': 0, 'done': 0, 'failed': 0, 'unfinished': 0}
 
 `run` takes what the store has and computes what is missing; `recorded` reads what was computed on whatever machine.

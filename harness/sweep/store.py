@@ -73,6 +73,9 @@ class Store:
     path: Path
     notify: Callable[[str], None] = warn
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # a plain string is welcome
+
     def folder(self, request: Request) -> Path:
         """Where all answers to a request lie."""
         return self.path / "cells" / request.digest[:2] / request.digest

@@ -80,7 +80,7 @@ class WorkerProcess:
         assert pipe is not None
         # One answer per task, so nothing is ever left over in the pipe's buffer, and select sees each answer.
         if not select.select([pipe], [], [], max(0.0, time_limit))[0]:
-            raise WorkerTimeoutError(f"No answer within {time_limit:.0f} s. Its last words: {self._last_words()}")
+            raise WorkerTimeoutError(f"No answer within {time_limit:.3g} s. Its last words: {self._last_words()}")
         line = pipe.readline()
         if not line.endswith(b"\n"):
             raise WorkerDeathError(self._obituary())

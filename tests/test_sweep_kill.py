@@ -1,0 +1,151 @@
+"""Runs that are killed, interrupted, or that share a store: nothing is lost, nothing is computed twice, none stays."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+
+import pytest
+
+from harness import sweep
+from harness.experiment import Request
+from harness.sweep import Store
+
+COMPUTATIONS = """
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def draw(backend, configuration, replicates, stream):
+    with Path(__file__).with_name("calls").open("a") as log:
+        log.write(f"{configuration['point']} {os.getpid()}\\n")
+    time.sleep(configuration["seconds"])
+    return {"draw": np.random.default_rng(configuration["point"]).standard_normal((len(replicates), 3))}
+"""
+POINTS = 12
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Plan files of twelve cells that last so many seconds each, and the requests in them."""
+    (tmp_path / "computations.py").write_text(COMPUTATIONS)
+
+    def make(seconds):
+        requests = [
+            Request(
+                f"{tmp_path}/computations.py:draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64"
+            )
+            for p in range(POINTS)
+        ]
+        (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in requests]))
+        return requests
+
+    return make
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """Point and process of each call so far."""
+
+    def read():
+        log = tmp_path / "calls"
+        return [tuple(map(int, line.split())) for line in log.read_text().splitlines()] if log.exists() else []
+
+    return read
+
+
+@pytest.fixture
+def coordinator(tmp_path):
+    """Starts `python -m harness.sweep` on the plan; ends it after the test."""
+    started = []
+
+    def start(*options):
+        command = [sys.executable, "-m", "harness.sweep", "plan.json", "--store", "store", "--device", "cpu", *options]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def wait_for(condition, seconds=30):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def drawn(requests, store):
+    return [outcome.cell.arrays["draw"].tolist() for outcome in sweep.recorded(requests, store).outcomes]
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+
+
+@linux
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15), (signal.SIGINT, 130)])
+def test_after_a_kill_only_the_missing_cells_are_computed(plan, calls, coordinator, tmp_path, number, code):
+    requests, store = plan(seconds=0.1), Store(tmp_path / "store")
+    process = coordinator()
+    wait_for(lambda: len(calls()) >= 5)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == code
+    before = calls()
+    wait_for(lambda: not any(alive(pid) for _, pid in before), seconds=5)
+    kept = [
+        outcome.request.configuration["point"] for outcome in sweep.recorded(requests, store).outcomes if outcome.cell
+    ]
+    assert 4 <= len(kept) < POINTS
+
+    again = coordinator()
+    output, _ = again.communicate()
+    assert again.returncode == 0, output
+    after = Counter(point for point, _ in calls()[len(before) :])
+    assert after == Counter(set(range(POINTS)) - set(kept))
+    whole = sweep.run(requests, Store(tmp_path / "uninterrupted"), device="cpu")
+    assert drawn(requests, store) == [outcome.cell.arrays["draw"].tolist() for outcome in whole.outcomes]
+
+
+@linux
+def test_a_worker_killed_from_outside_is_replaced(plan, calls, coordinator, tmp_path):
+    requests = plan(seconds=0.1)
+    process = coordinator()
+    wait_for(lambda: len(calls()) >= 3)
+    os.kill(calls()[-1][1], signal.SIGKILL)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert len({pid for _, pid in calls()}) == 2
+    assert len(calls()) <= POINTS + 1
+    assert sweep.recorded(requests, Store(tmp_path / "store")).counts["cached"] == POINTS
+
+
+def test_two_runs_may_share_a_store(plan, coordinator, tmp_path):
+    requests = plan(seconds=0.02)
+    first, second = coordinator(), coordinator()
+    for process in (first, second):
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    result = sweep.recorded(requests, Store(tmp_path / "store"))
+    assert result.counts["cached"] == POINTS
+    assert result.notices == ()
+    assert list(tmp_path.rglob("*.tmp")) == []
