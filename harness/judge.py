@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from harness.claim import Claim, Control, Gate, Hypothesis, Study
 from harness.errors import InvalidInput
-from harness.experiment import Measurements, TIERS
+from harness.experiment import TIERS, Measurements
 from harness.statistics.multiplicity import holm
-from harness.verdict import as_sample, ClaimVerdict, decide, Kind, not_finite, Sample, Verdict
+from harness.verdict import ClaimVerdict, Kind, Sample, Verdict, as_sample, decide, not_finite
 
 Samples = Mapping[str, Mapping[str, Sample]]
 GateTexts = Mapping[str, Mapping[str, str]]

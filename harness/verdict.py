@@ -143,7 +143,8 @@ def decide(
         finding = f"effects do not vary over seeds in {_listed(constant)}, so seeds are not a unit to infer from"
     else:
         kind, finding = _against_rule(estimates, rule)
-    reason = f"{_means(estimates, rule.alpha)}: {finding}; p = {p:.2g}."
+        finding += f"; p = {p:.2g}"
+    reason = f"{_means(estimates, rule.alpha)}: {finding}."
     return Verdict(kind, p, interval, reason, estimates, worst)
 
 
@@ -250,7 +251,7 @@ def _disagreement(pair: Agreement) -> str:
     relation = "outside" if established else "not inside"
     return (
         f"{first} minus {second} is {pair.difference:.4g} [{pair.low:.4g}, {pair.high:.4g}] over the same seeds, "
-        f"{relation} the agreement margins ±{pair.margin:.4g}: {verdict}"
+        f"{relation} the agreement margins ±{pair.margin:.4g} (TOST p = {pair.p:.2g}): {verdict}"
     )
 
 
