@@ -101,8 +101,8 @@ K2, Y2 = np.eye(2), np.ones(2)
     [
         (dict(k_train=np.ones((2, 3))), "k_train must be square, (N, N) with N >= 1; got (2, 3)."),
         (dict(k_train=np.ones((0, 0))), "k_train must be square, (N, N) with N >= 1; got (0, 0)."),
-        (dict(k_train=[[1.0, 0.5], [0.4, 1.0]]), "symmetric; |k_train - k_train^T| reaches 0.1, its largest entry is 1 ("),
-        (dict(k_train=[[1.0, 2.0], [2.0, 1.0]]), "semi-definite; its smallest eigenvalue is -1, its largest 3 ("),
+        (dict(k_train=[[1.0, 0.5], [0.4, 1.0]]), "|k_train - k_train^T| reaches 0.1, its largest entry is 1 ("),
+        (dict(k_train=[[1.0, 2.0], [2.0, 1.0]]), "its smallest eigenvalue is -1, its largest 3 ("),
         (dict(k_train=[[1.0, np.nan], [np.nan, 1.0]]), "k_train must be finite; 2 of its entries are not."),
         (dict(k_train=K2 * 1j), "k_train must be real: booleans, integers or floats; got dtype complex128."),
         (dict(y=[1.0, np.inf]), "y must be finite; 1 of its entries are not."),

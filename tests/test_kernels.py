@@ -220,12 +220,13 @@ def test_kernels_are_symmetric_psd_and_the_same_with_x2_spelt_out(net, n, duplic
         np.testing.assert_allclose(kernel(net, x, x.copy()), k, rtol=0, atol=1e-12 * scale)
 
 
+@pytest.mark.parametrize(("depth", "sigma_w"), [(4, 2**0.5), (30, 5.0)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_duplicates_equal_the_diagonal(activation):
-    net, x = mlp((50, 8, 8, 8, 1), activation, sigma_b=0.1), inputs(30, 50)
+def test_duplicates_equal_the_diagonal(activation, depth, sigma_w):
+    net, x = mlp((51, *[8] * depth, 1), activation, sigma_w=sigma_w, sigma_b=0.1), inputs(30, 51)
     for kernel in (kernels.ntk, kernels.nngp):
-        k = kernel(net, np.concatenate([x, x]))
-        np.testing.assert_allclose(np.diag(k[:30, 30:]), np.diag(k)[:30], rtol=1e-13)
+        k = kernel(net, x[3:], x)
+        np.testing.assert_allclose(np.diag(k[:, 3:]), np.diag(kernel(net, x))[3:], rtol=1e-12)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -256,6 +257,12 @@ def test_zero_inputs_follow_finite_nets_where_relu_is_flat_at_zero():
     np.testing.assert_allclose(kernels.ntk(mlp((2, 8, 8, 1), sigma_b=0.0), x)[0], 1.0, rtol=1e-15)
 
 
+def test_no_inputs_give_an_empty_kernel():
+    net, none = mlp((2, 8, 1)), np.ones((0, 2))
+    assert kernels.ntk(net, none).shape == (0, 0)
+    assert kernels.ntk(net, np.ones((3, 2)), none).shape == (3, 0)
+
+
 def test_integers_are_cast():
     net, x = mlp((2, 8, 1)), np.array([[0, 1], [2, 3]], dtype=np.uint8)
     np.testing.assert_array_equal(kernels.ntk(net, x), kernels.ntk(net, x.astype(float)))
@@ -271,7 +278,8 @@ def test_integers_are_cast():
         (np.ones((4, 5)), None, "x1 must have shape (N, 3), one row per input of the net; got (4, 5)."),
         (np.ones(3), None, "x1 must have shape (N, 3), one row per input of the net; got (3,)."),
         (np.ones((4, 3)), np.ones((1, 4)), "x2 must have shape (N, 3), one row per input of the net; got (1, 4)."),
-        (np.array([[1, 2, 3], [4, np.nan, 6]]), None, "x1 must be finite, and so must the squared lengths of its rows; 1 of 2 rows are"),
+        ([[1, 2, 3], [4, np.inf, 6]], None, "x1 must be finite, and so must the squared lengths of its rows; 1 of 2"),
+        (np.full((2, 3), np.nan), None, "x1 must be finite"),
         (np.ones((1, 3)), np.full((2, 3), 1e200), "of its rows; 2 of 2 rows are not (first: row 0). Remove or rescale"),
         (np.ones((1, 3), dtype=complex), None, "x1 must be real: booleans, integers or floats; got dtype complex128."),
     ],

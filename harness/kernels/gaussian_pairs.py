@@ -106,7 +106,8 @@ class ErfMixture:
     def pairs(self, pre: Pairs, std1: np.ndarray, std2: np.ndarray) -> tuple[Pairs, np.ndarray]:
         """See Dual."""
         moment, dot = self._moments(pre)
-        return Pairs(std1, std2, np.maximum(std1 * std2 - moment, 0.0)), dot
+        distinct = (pre.deficit > 0.0) | (pre.std1 != pre.std2)  # else a chaotic net amplifies rounding
+        return Pairs(std1, std2, np.maximum(std1 * std2 - moment, 0.0) * distinct), dot
 
     def _moments(self, pre: Pairs) -> tuple[np.ndarray, np.ndarray]:
         """E[phi phi] and E[phi' phi']: the sum of the formulas for erf over pairs of terms.

@@ -10,8 +10,10 @@ n_{l-1}, bias scale s_l and bias standard deviation e_l (harness.networks.Dense)
 the NNGP kernel is K^D (Lee et al. 2018) and the NTK is Theta^D (Jacot, Gabriel, Hongler 2018). Without biases the
 terms in s_l are absent; with sigma_b = 0 only Theta has them.
 
-Accuracy: relu and erf 1e-13 relative to the diagonal; tanh and sigmoid 1e-9; equal inputs as the diagonal. Only for
-relu and inputs opposite to within 1e-7 rad is the NTK off by up to 1e-8 of the diagonal.
+Accuracy, relative to the diagonal: relu 1e-14, erf 1e-13, tanh, sigmoid 1e-9, at every correlation and variance. Equal
+inputs, and for relu opposite ones, are exact to rounding. Two exceptions: for relu without biases and inputs that are
+not exactly but within 1e-7 rad opposite, entries that should nearly vanish are off by up to 1e-8; and in the chaotic
+phase of the other activations, where chi = sigma_w^2 E[phi'^2] > 1, rounding grows with depth by up to chi per layer.
 """
 
 import itertools
