@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
-from harness.report.document import Calibration, document, Entry, VERSION
+from harness.report.document import VERSION, Calibration, Entry, document
 from harness.report.html import render
 from harness.report.run import Cells, run_record
 from harness.report.summary import summary_markdown

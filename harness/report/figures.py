@@ -11,7 +11,7 @@ import altair as alt
 from harness.report.style import COLOURS, DASHES, INK, MUTED, SHAPES, styled
 from harness.report.svg import draw
 
-WIDTH, HEIGHT, LEGEND_ROW = 430, 260, 20
+WIDTH, HEIGHT, LEGEND_ROW = 400, 240, 20
 Json = Mapping[str, Any]
 
 
@@ -89,7 +89,7 @@ def _reference(figure: Json) -> list[alt.Chart]:
     return [alt.Chart(data).mark_rule(color=MUTED, strokeDash=[3, 3], strokeWidth=1.2).encode(y="y:Q")]
 
 
-def _legend(figure: Json) -> alt.LayerChart:
+def _legend(figure: Json) -> alt.LayerChart | alt.FacetChart:
     """A row per series: its line with its dashes, its point, its label."""
     rows = [{"series": number, "label": series["label"]} for number, series in enumerate(figure["series"])]
     y = alt.Y("series:O", axis=None)

@@ -67,6 +67,7 @@ def _environment() -> Environment:
         "needs": numerals.needs,
         "number": numerals.number,
         "p_equals": numerals.p_equals,
+        "power": numerals.power,
         "p_value": numerals.p_value,
         "provenance": provenance,
     }

@@ -1,7 +1,7 @@
 """Numbers for readers: as many digits as their uncertainty carries, decimals aligned, a true minus sign."""
 
 from collections.abc import Mapping
-from math import floor, isfinite, log10
+from math import floor, log10
 from typing import Any
 
 MISSING = "–"
@@ -18,14 +18,16 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def estimate(values: Mapping[str, Any]) -> dict[str, str]:
-    """Mean, sd, low and high of an estimate with common decimals: two digits of the interval's half-width.
+    """Whatever there is of mean, difference, sd, low and high, with common decimals.
 
-    >>> estimate({"mean": 0.21449, "sd": 0.0333, "low": 0.1903, "high": 0.23866})
+    They show two digits of the interval's half-width.
+
+    >>> estimate({"n": 10, "mean": 0.21449, "sd": 0.0333, "low": 0.1903, "high": 0.23866})
     {'mean': '0.214', 'sd': '0.033', 'low': '0.190', 'high': '0.239'}
-    >>> estimate({"mean": 250000.0, "sd": 30000.0, "low": 230000.0, "high": None})["mean"]
-    '2.5e+05'
+    >>> estimate({"difference": 250000.0, "low": 230000.0, "high": None})
+    {'difference': '2.5e+05', 'low': '2.3e+05', 'high': '–'}
     """
-    shown = {name: values[name] for name in ("mean", "sd", "low", "high")}
+    shown = {name: values[name] for name in ("mean", "difference", "sd", "low", "high") if name in values}
     decimals = _decimals(shown)
     if decimals is None:
         return {name: number(value, 3) for name, value in shown.items()}
@@ -40,7 +42,7 @@ def _decimals(values: Mapping[str, float | None]) -> int | None:
         return None
     decimals = max(0, 1 - floor(log10((high - low) / 2)))
     largest = max(abs(value) for value in values.values() if value is not None)
-    return decimals if decimals <= FINEST and largest < LARGEST and isfinite(largest) else None
+    return decimals if decimals <= FINEST and largest < LARGEST else None
 
 
 def p_value(value: float | None) -> str:
@@ -55,13 +57,22 @@ def p_value(value: float | None) -> str:
 
 
 def p_equals(value: float | None) -> str:
-    """A p-value inside a sentence.
+    """A p-value inside a sentence, with spaces that do not break.
 
     >>> p_equals(0.0312), p_equals(2e-9)
-    ('p = 0.031', 'p < 0.001')
+    ('p\\xa0=\\xa00.031', 'p\\xa0<\\xa00.001')
     """
     shown = p_value(value)
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+    return (f"p {shown}" if shown.startswith("<") else f"p = {shown}").replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def power(value: float) -> str:
+    """A power to two decimals, never rounded up to certainty.
+
+    >>> power(0.913), power(0.9996)
+    ('0.91', '> 0.99')
+    """
+    return "> 0.99" if value > 0.99 else f"{value:.2f}"
 
 
 def needs(rule: Mapping[str, Any]) -> str:

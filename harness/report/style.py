@@ -15,7 +15,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 INK, MUTED, GRID, REGION = "#1f2328", "#59636e", "#e4e7eb", "#e3efe8"
 
 
-def styled(chart: alt.LayerChart | alt.VConcatChart) -> dict[str, Any]:
+def styled(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """The chart as a Vega-Lite specification in the report's look."""
     text = {
         "labelColor": MUTED,
@@ -27,6 +27,5 @@ def styled(chart: alt.LayerChart | alt.VConcatChart) -> dict[str, Any]:
     lines = {"gridColor": GRID, "domainColor": MUTED, "tickColor": MUTED, "tickSize": 4, "labelPadding": 5}
     # The y title stands upright over its axis: it is read without turning the head, and a long one has room.
     upright = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -12}
-    chart = chart.properties(background="transparent", padding=4).configure_view(stroke=None)
-    specification: dict[str, Any] = chart.configure_axis(**text, **lines).configure_axisY(**upright).to_dict()
-    return specification
+    config = {"view": {"stroke": None}, "axis": {**text, **lines}, "axisY": upright}
+    return {**chart.to_dict(), "background": "transparent", "padding": 4, "config": config}

@@ -20,7 +20,7 @@ def summary_markdown(document: Json) -> str:
     lines = [
         f"# Verdicts at {document['tier']} scale",
         "",
-        f"{', '.join(counts)}. Effects are means over seeds, with their interval of level 1 − 2α.",
+        f"{', '.join(counts) or 'No claims'}. Effects are means over seeds, with their interval of level 1 − 2α.",
         "",
         "| Verdict | Claim | Paper | Measured | Recorded |",
         "|---|---|---|---|---|",

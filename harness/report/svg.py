@@ -11,10 +11,9 @@ from xml.etree import ElementTree
 
 import vl_convert
 
-KEPT = frozenset(
-    "d x y x1 y1 x2 y2 width height transform viewBox fill fill-opacity stroke stroke-width stroke-dasharray "
-    "stroke-opacity opacity text-anchor font-size font-weight font-style".split()
-)
+GEOMETRY = frozenset({"d", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "transform"})
+PAINT = frozenset({"fill", "fill-opacity", "opacity", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width"})
+TEXT = frozenset({"font-size", "font-style", "font-weight", "text-anchor"})
 DEFAULTS = {("opacity", "1"), ("fill-opacity", "1"), ("stroke-opacity", "1"), ("stroke-width", "1")}
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 
@@ -52,7 +51,7 @@ def _tidy(element: ElementTree.Element) -> list[ElementTree.Element]:
     attributes = {
         name: _short(value)
         for name, value in element.attrib.items()
-        if name in KEPT and (name, value) not in DEFAULTS and value != "translate(0,0)"
+        if name in GEOMETRY | PAINT | TEXT and (name, value) not in DEFAULTS and value != "translate(0,0)"
     }
     tag = element.tag.split("}")[-1]
     children = [part for child in element for part in _tidy(child)]
@@ -60,7 +59,7 @@ def _tidy(element: ElementTree.Element) -> list[ElementTree.Element]:
         return children
     if tag == "path" and not ("d" in attributes and {"fill", "stroke"} & attributes.keys()):
         return []
-    if tag == "text" and not element.text or attributes.get("fill") == "transparent":
+    if (tag == "text" and not element.text) or attributes.get("fill") == "transparent":
         return []
     tidy = ElementTree.Element(tag, attributes)
     tidy.text = element.text

@@ -1,27 +1,22 @@
-"""The page, its summary and its files, on a run that has every verdict once."""
+"""A run that has every verdict once, as the report sees it."""
 
-import base64
 import hashlib
-import html
 import json
-import re
-from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
-from html.parser import HTMLParser
 from importlib.resources import files
 
-import jsonschema
 import numpy as np
 import pytest
 
 from harness import report
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
-from harness.errors import InvalidInput
-from harness.verdict import ClaimVerdict, decide, Kind
+from harness.verdict import ClaimVerdict, Kind, decide
 
 BACKENDS = ("torch", "jax")
-HOSTILE = """</title></script><script>alert(1)</script><img src=x onerror="alert(2)">'"{{ 7*7 }}\x1b[31m\x00&amp;"""
+HOSTILE = (
+    """</title></style></script><script>alert(1)</script><img src=x onerror="alert(2)">'"{{ 7*7 }}`|\x1b[31m\x00&amp;"""
+)
 SIZES = (64.0, 128.0, 256.0, 512.0, 1024.0)
 
 SCALING = Claim(
@@ -191,12 +186,12 @@ def entries():
     ]
 
 
-def example_document(changes=None):
+def example_document(listed=None):
     environment = {
         "torch": {"python": "3.12.4", "numpy": "2.4.6", "torch": "2.13.0", "device": "cpu", "precision": "float32"},
         "jax": {"python": "3.12.4", "numpy": "2.4.6", "jax": "0.10.2", "device": "cpu", "precision": "float32"},
     }
-    return report.document(changes or entries(), "quick", BACKENDS, environment)
+    return report.document(listed or entries(), "quick", BACKENDS, environment)
 
 
 def example_run(**changes):
@@ -213,11 +208,70 @@ def example_run(**changes):
     return report.run_record(**(record | changes))
 
 
-@pytest.fixture(scope="module")
+def hostile_entry():
+    claim = replace(
+        SCALING,
+        id=HOSTILE,
+        title=HOSTILE,
+        statement=HOSTILE,
+        operationalised=HOSTILE,
+        departs=HOSTILE,
+        limits=HOSTILE,
+        family=HOSTILE,
+        paper=Paper(HOSTILE, 2022, HOSTILE, HOSTILE, HOSTILE),
+        hypotheses=tuple(
+            replace(h, name=f"{h.name}{HOSTILE}", statement=HOSTILE, why_margin=HOSTILE) for h in SCALING.hypotheses
+        ),
+        controls=tuple(
+            replace(c, name=f"{c.name}{HOSTILE}", hypothesis=f"{c.hypothesis}{HOSTILE}", why=HOSTILE)
+            for c in SCALING.controls
+        ),
+        gates=(Gate(HOSTILE, HOSTILE),),
+    )
+    outcome = verdict(claim, Kind.BROKEN, HOSTILE, gates={HOSTILE: {"jax": HOSTILE}})
+    series = (Series(HOSTILE, SIZES, SIZES), Series("kernel", SIZES, SIZES))
+    return report.Entry(
+        study=Study(claim, (), effects=dict, tier_note={"quick": HOSTILE}),
+        verdict=outcome,
+        registration=HOSTILE,
+        replicates=12,
+        figures=(Figure(HOSTILE, HOSTILE, HOSTILE, HOSTILE, series),),
+        amendments=(HOSTILE,),
+    )
+
+
+@pytest.fixture(scope="session")
+def build_document():
+    return example_document
+
+
+@pytest.fixture(scope="session")
+def build_run():
+    return example_run
+
+
+@pytest.fixture(scope="session")
+def scaling():
+    """The claim that is supported, and its verdict."""
+    return SCALING, entries()[0].verdict
+
+
+@pytest.fixture(scope="session")
 def document():
     return example_document()
 
 
-@pytest.fixture(scope="module")
-def page(document):
-    return report.render(document, example_run())
+@pytest.fixture(scope="session")
+def hostile_document():
+    return report.document([hostile_entry()], "quick", BACKENDS, {HOSTILE: {HOSTILE: HOSTILE}})
+
+
+@pytest.fixture(scope="session")
+def hostile_run(hostile_document):
+    cells = {hostile_document["claims"][0]["id"]: report.Cells()}
+    return example_run(command=[HOSTILE], platform={"host": HOSTILE}, claims=cells)
+
+
+@pytest.fixture(scope="session")
+def schema():
+    return json.loads((files("harness.report") / "verdicts.schema.json").read_text())

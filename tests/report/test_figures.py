@@ -1,0 +1,157 @@
+"""The pictures: what they show, how it is told apart, and that a strict page can hold them."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.report.figures import figure_svg, hidden_points
+from harness.report.intervals import interval_svg
+from harness.report.style import COLOURS
+
+SUPERIORITY = {"kind": "Superiority", "margin": 0.05, "alpha": 0.05, "words": "mean effect > 0.05"}
+EQUIVALENCE = {"kind": "Equivalence", "margin": 0.1, "alpha": 0.05, "words": "|mean effect| < 0.1"}
+
+
+def figure(*series, **changes):
+    names = ("label", "x", "y", "low", "high")
+    rows = [dict(zip(names, (*line, None, None)[:5], strict=True)) for line in series]
+    plain = {"title": "Drift & <change>", "description": "Over epochs.", "x_label": "epoch", "y_label": "distance"}
+    return {**plain, "series": rows, "log_x": False, "log_y": False, "reference_y": None, **changes}
+
+
+def parts(svg, tag):
+    return list(ElementTree.fromstring(svg).iter(tag))
+
+
+def lines(svg):
+    return [
+        part.attrib for part in parts(svg, "path") if part.attrib.get("stroke-width") == "2" and "stroke" in part.attrib
+    ]
+
+
+def dots(svg):
+    return [part.attrib for part in parts(svg, "path") if "fill" in part.attrib and "transform" in part.attrib]
+
+
+def hypothesis(rule, **estimates):
+    backends = {name: dict(zip(("mean", "low", "high"), values, strict=True)) for name, values in estimates.items()}
+    return {"name": "gap", "rule": rule, "verdict": {"backends": backends}}
+
+
+def test_a_picture_is_named_and_described_under_its_own_ids():
+    svg = figure_svg(figure(("torch", [1, 2], [3, 4])), "one")
+    root = ElementTree.fromstring(svg)
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-labelledby"] == "one-title one-desc"
+    assert [(label.tag, label.attrib["id"], label.text) for label in list(root)[:2]] == [
+        ("title", "one-title", "Drift & <change>"),
+        ("desc", "one-desc", "Over epochs."),
+    ]
+    assert [part.attrib["id"] for part in root.iter() if "id" in part.attrib] == ["one-title", "one-desc"]
+
+
+def test_a_picture_has_nothing_that_a_strict_page_refuses():
+    svg = figure_svg(figure(("torch", [1, 2], [3, 4], [2, 3], [4, 5]), reference_y=3), "one")
+    allowed = {"svg", "title", "desc", "g", "path", "line", "text", "rect"}
+    for part in ElementTree.fromstring(svg).iter():
+        assert part.tag in allowed
+        assert not {"style", "class", "href", "role"} & part.attrib.keys() or part.tag == "svg"
+    assert "url(" not in svg
+
+
+def test_the_same_figure_has_the_same_bytes():
+    curves = figure(("torch", [1, 2, 3], [3, 4, 5]), ("jax", [1, 2, 3], [3, 4, 6]))
+    assert figure_svg(curves, "one") == figure_svg(curves, "one")
+
+
+def test_series_differ_in_colour_dashes_and_shape():
+    svg = figure_svg(figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(3))), "one")
+    drawn = lines(svg)[:3]
+    assert [line["stroke"] for line in drawn] == list(COLOURS[:3])
+    assert len({line["stroke-dasharray"] for line in drawn}) == 3
+    assert len({dot["d"] for dot in dots(svg)}) == 3
+
+
+def test_twenty_series_are_still_told_apart():
+    svg = figure_svg(figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(20))), "one")
+    looks = {(line["stroke"], line["stroke-dasharray"]) for line in lines(svg)}
+    assert len(looks) == 20
+
+
+def test_the_legend_names_every_series_in_order():
+    svg = figure_svg(figure(("torch <b>", [1, 2], [3, 4]), ("a", [1, 2], [1, 2])), "one")
+    assert [text.text for text in parts(svg, "text")][-2:] == ["torch <b>", "a"]
+
+
+def test_a_band_is_drawn_where_it_has_both_ends():
+    bare, banded = (("torch", [1, 2], [3, 4], *band) for band in ((), ([2, 3], [4, 5])))
+    with_band = [a for part in parts(figure_svg(figure(banded), "one"), "path") if "opacity" in (a := part.attrib)]
+    assert [a["fill"] for a in with_band] == [COLOURS[0]]
+    assert not [part for part in parts(figure_svg(figure(bare), "one"), "path") if "opacity" in part.attrib]
+
+
+def test_a_missing_value_interrupts_the_line():
+    svg = figure_svg(figure(("torch", [1, 2, 3, 4, 5], [1, 2, None, 4, 5])), "one")
+    assert lines(svg)[0]["d"].count("M") == 2
+    assert len(dots(svg)) == 4 + 1  # and the one of the legend
+
+
+def test_a_curve_keeps_the_order_of_its_points():
+    svg = figure_svg(figure(("torch", [1, 3, 2], [1, 2, 3])), "one")
+    places = [float(step.split(",")[0]) for step in lines(svg)[0]["d"][1:].split("L")]
+    assert places[0] < places[2] < places[1]
+
+
+@pytest.mark.parametrize(
+    ("axes", "hidden"), [({}, 1), ({"log_x": True}, 2), ({"log_y": True}, 2), ({"log_x": True, "log_y": True}, 3)]
+)
+def test_points_that_a_logarithmic_axis_cannot_show_are_counted_and_left_out(axes, hidden):
+    curves = figure(("torch", [0, 1, 2, 3, 4], [1, -1, 2, None, 3]), **axes)
+    assert hidden_points(curves) == hidden
+    assert len(dots(figure_svg(curves, "one"))) == 5 - hidden + 1
+
+
+def test_a_figure_without_points_is_drawn_empty():
+    svg = figure_svg(figure(("torch", [], []), ("jax", [1.0], [None])), "one")
+    assert [text.text for text in parts(svg, "text")][-2:] == ["torch", "jax"]
+
+
+def test_ticks_stand_where_something_was_measured():
+    svg = figure_svg(figure(("torch", [64, 128, 256], [3, 2, 1]), log_x=True), "one")
+    assert [text.text for text in parts(svg, "text")][:3] == ["64", "128", "256"]
+
+
+def test_the_reference_line_is_drawn_on_request():
+    curves = ("torch", [1, 2], [3, 4])
+    with_line, without = (
+        [
+            line
+            for line in parts(figure_svg(figure(curves, reference_y=y), "one"), "line")
+            if "stroke-dasharray" in line.attrib
+        ]
+        for y in (3.5, None)
+    )
+    assert len(with_line) == 1
+    assert not without
+
+
+def test_an_interval_is_drawn_per_backend_and_told_in_words():
+    effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25), jax=(0.21, 0.16, 0.26))
+    svg = interval_svg(effect, ["torch", "jax"], "gap")
+    intervals = [line.attrib for line in parts(svg, "line") if line.attrib.get("stroke-width") == "2.5"]
+    assert len(intervals) == 2
+    assert [text.text for text in parts(svg, "text")][-2:] == ["torch", "jax"]
+    (described,) = parts(svg, "desc")
+    assert described.text == ("torch: 0.2, from 0.15 to 0.25; jax: 0.21, from 0.16 to 0.26. Rule: mean effect > 0.05.")
+
+
+@pytest.mark.parametrize(("rule", "margins"), [(SUPERIORITY, 1), (EQUIVALENCE, 2)])
+def test_every_margin_of_the_rule_is_drawn(rule, margins):
+    svg = interval_svg(hypothesis(rule, torch=(0.02, -0.01, 0.05)), ["torch"], "gap")
+    assert len([line for line in parts(svg, "line") if "stroke-dasharray" in line.attrib]) == margins
+
+
+@pytest.mark.parametrize("estimates", [{}, {"torch": (None, None, None)}, {"torch": (0.1, None, 0.3)}])
+def test_without_a_finite_interval_there_is_no_picture(estimates):
+    assert interval_svg(hypothesis(SUPERIORITY, **estimates), ["torch", "jax"], "gap") is None
+    assert interval_svg({"name": "gap", "rule": SUPERIORITY, "verdict": None}, ["torch"], "gap") is None

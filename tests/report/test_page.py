@@ -1,0 +1,175 @@
+"""The page: self-contained, readable by everyone, complete, and deaf to what texts would make it do."""
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from harness import report
+from harness.verdict import Kind
+
+
+class Page(HTMLParser):
+    """The elements of a page in order, each with its attributes and the text directly inside; text outside of any."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open = [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes), []))
+        self.open.append(self.elements[-1])
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data):
+        for element in self.open:
+            element[2].append(data)
+
+    def all(self, *tags):
+        return [(tag, attributes, "".join(text)) for tag, attributes, text in self.elements if tag in tags]
+
+    def attribute(self, name):
+        return [attributes[name] for _, attributes, _ in self.elements if name in attributes]
+
+
+@pytest.fixture(scope="module")
+def text(document, build_run):
+    return report.render(document, build_run())
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_the_page_runs_and_loads_nothing(page, text):
+    assert not page.all("script", "iframe", "object", "embed", "form", "img", "base")
+    assert not page.attribute("style")
+    assert not [name for _, attributes, _ in page.elements for name in attributes if name.startswith("on")]
+    assert all(link.startswith(("#", "data:,")) for link in page.attribute("href"))
+    assert not page.attribute("src")
+    assert not re.search(r"url\(|@import|https?://", text)
+    assert len(text.encode()) < 2_000_000
+
+
+def test_the_policy_allows_the_one_style_sheet_by_its_hash(page):
+    ((_, _, style),) = page.all("style")
+    (policy,) = [a["content"] for _, a, _ in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;")
+
+
+def test_ids_are_unique_and_every_reference_leads_somewhere(page):
+    ids = Counter(page.attribute("id"))
+    assert not [name for name, times in ids.items() if times > 1]
+    wanted = {link[1:] for link in page.attribute("href") if link.startswith("#")}
+    wanted |= {name for names in page.attribute("aria-labelledby") for name in names.split()}
+    assert wanted <= ids.keys()
+
+
+def test_headings_come_in_order(page):
+    levels = [int(tag[1]) for tag, _, _ in page.all("h1", "h2", "h3", "h4", "h5", "h6")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_tables_can_be_read_aloud(page):
+    tables, captions = page.all("table"), page.all("caption")
+    assert len(tables) == len(captions)
+    assert all(caption.strip() for _, _, caption in captions)
+    assert all("scope" in attributes for _, attributes, _ in page.all("th"))
+
+
+def test_each_picture_has_a_title_and_a_description(page):
+    pictures = [a for _, a, _ in page.all("svg") if a.get("role") == "img"]
+    others = [a for _, a, _ in page.all("svg") if a.get("role") != "img"]
+    hypotheses = 5 * 3 - 2  # one claim was not run, one has a single hypothesis
+    assert len(pictures) == 3 + hypotheses
+    assert all(len(attributes["aria-labelledby"].split()) == 2 for attributes in pictures)
+    assert all(attributes["aria-hidden"] == "true" for attributes in others)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_verdict_is_told_by_shape_word_and_colour(page, kind):
+    told = [(a["class"], text) for _, a, text in page.all("span") if "pill" in a.get("class", "").split()]
+    assert (f"kind {kind} pill", kind.replace("_", " ")) in told
+    assert f"shape-{kind}" in page.attribute("id")
+    assert f"#shape-{kind}" in page.attribute("href")
+    ((_, _, style),) = page.all("style")
+    assert f".{kind} {{ --tone:" in style
+
+
+def test_the_first_table_has_each_claim_with_paper_numbers_and_tier(page):
+    rows = [text for _, a, text in page.all("tr") if a.get("role") == "row"][1:]
+    assert len(rows) == 6
+    assert all("at quick scale" in row and "Vyas, Bansal, Nakkiran 2022, section 3, figure 1" in row for row in rows)
+    supported, _, _, disagree, missing, _ = (" ".join(row.split()) for row in rows)
+    assert "exponent beats eNTK needs > 0.05 torch 0.204 [0.158, 0.249] jax 0.204 [0.158, 0.249]" in supported
+    assert "as recorded" in supported
+    assert "changed: recorded as SUPPORTED" in disagree
+    assert "Nothing: 3 of 24 cells ran out of memory (jax)." in missing
+    assert "no verdict recorded" in missing
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "Half of the spread between seeds of one arm",  # why the margin
+        "> 0.99 with 12 seeds, if the effect is 0.18 (sd 0.08)",  # power at the registered effect
+        "0.049 at the margin, 0.99 at the registered effect (10000 simulations)",
+        "No, they differ: torch minus jax is −0.19997",  # agreement of the backends
+        "fails: seed 3: weights are NaN from step 210 on",  # a gate, in one backend
+        "Synthetic curves with exponents 0.6 and 0.3.",  # a control
+        "2026-11-02: margin of “kernels alike” from 0.05 to 0.08; no results had been seen.",
+        "n up to 1024; the paper goes further.",
+        "p\xa0<\xa00.001 after Holm over the family “data-scaling”",
+        "10 computed in this run, 14 cached (taken from the store), 8 min 32 s of worker time, the oldest 3 d 4 h old",
+        "60 computed in this run, 84 cached (taken from the store), 3 failed",
+        "float32",
+        "worker-7",
+        "8 min 3 s",
+    ],
+)
+def test_behind_the_verdicts_stands(page, fact):
+    ((_, _, body),) = page.all("body")
+    assert fact in body.replace("\n", "")
+
+
+def test_the_registration_digest_is_printed(page, document):
+    assert {claim["registration"] for claim in document["claims"]} <= {text for _, _, text in page.all("code")}
+
+
+def test_the_effect_of_every_seed_is_in_a_table(page, document):
+    (table,) = [text for _, a, text in page.all("table") if "Effects per seed" in text][:1]
+    effect = document["claims"][0]["effects"]["jax"]["planted gap"][11]
+    assert f"{effect:.4g}" in table
+
+
+def test_a_failed_control_is_shown_as_failed(page, document):
+    broken = document["claims"][-1]
+    assert [control["passed"] for control in broken["controls"]] == [True, False]
+    sections = [
+        text for _, a, text in page.all("section") if a.get("aria-labelledby", "").endswith("label-noise-title")
+    ]
+    assert sections[0].count("failed") >= 1
+
+
+def test_hostile_text_stays_text(hostile_document, hostile_run, page):
+    text = report.render(hostile_document, hostile_run)
+    hostile = Page(text)
+    assert {tag for tag, _, _ in hostile.elements} <= {tag for tag, _, _ in page.elements}
+    assert {name for _, a, _ in hostile.elements for name in a} <= {name for _, a, _ in page.elements for name in a}
+    assert text.count("&lt;script&gt;alert(1)") >= 30
+    assert "{{ 7*7 }}" in text
+    assert "\x1b" not in text
+    assert "\x00" not in text
