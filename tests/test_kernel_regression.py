@@ -49,6 +49,12 @@ def test_without_ridge_a_singular_kernel_gives_the_minimum_norm_solution():
     np.testing.assert_allclose(predictions, test @ np.linalg.lstsq(features, y)[0], rtol=0, atol=1e-12)
 
 
+def test_eigenvalues_that_rounding_made_negative_count_as_zero():
+    k = np.array([[1.0, 1.0 + 1e-9], [1.0 + 1e-9, 1.0]])  # eigenvalues 2 and -1e-9
+    contrast = np.array([[1.0, -1.0]])
+    np.testing.assert_allclose(kernels.regression(k, np.array([1.0, 0.0]), contrast, 1e-6), 1e6, rtol=1e-9)
+
+
 def test_float32_kernels_are_cut_at_float32_rounding():
     k, y, k_test = problem()
     k, y, k_test = np.tile(k, (2, 2)), np.tile(y, (2, 1)), np.tile(k_test, 2)  # every example twice

@@ -33,10 +33,12 @@ def inputs(n, dimension, seed=0):
 
 
 def integral(function, q1, q2, c):
-    """E[function(u) function(v)] by the 2-D trapezoidal rule, fine enough for the poles of tanh(sqrt(q) z)."""
+    """E[function(u) function(v)] by the trapezoidal rule in both, fine enough for the poles of tanh(sqrt(q) z)."""
     step = min(0.15, 0.18 / max(q1, q2) ** 0.5)
     z = np.arange(-9.5, 9.5 + step, step)
     weights = step * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    if (q1, c) == (q2, 1.0):
+        return weights @ function(q1**0.5 * z) ** 2
     u, v = q1**0.5 * z[:, None], q2**0.5 * (c * z[:, None] + np.sqrt((1 - c) * (1 + c)) * z)
     return weights @ (function(u) * function(v)) @ weights
 
@@ -106,6 +108,20 @@ def test_deep_relu_diagonal_on_the_edge_of_chaos():
     q0 = (x**2).sum(axis=1) / 4
     np.testing.assert_allclose(np.diag(kernels.nngp(net, x)), 2 * q0, rtol=1e-14)
     np.testing.assert_allclose(np.diag(kernels.ntk(net, x)), 5 * 2 * q0, rtol=1e-14)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "erf", "sigmoid"])
+def test_diagonal_of_a_deep_chaotic_net_follows_the_recursion_of_its_variance(activation):
+    x, gain, bias = inputs(3, 4), 25.0, 0.01
+    variances = gain * (x**2).sum(axis=1) / 4 + bias
+    theta = variances.copy()
+    for _ in range(30):
+        chi = [gain * integral(SLOPES[activation], q, q, 1.0) for q in variances]
+        variances = np.array([gain * integral(VALUES[activation], q, q, 1.0) + bias for q in variances])
+        theta = variances + chi * theta
+    net = mlp((4, *[8] * 30, 1), activation, sigma_w=gain**0.5, sigma_b=bias**0.5)
+    np.testing.assert_allclose(np.diag(kernels.nngp(net, x)), variances, rtol=1e-9)
+    np.testing.assert_allclose(np.diag(kernels.ntk(net, x)), theta, rtol=30 * 1e-9)
 
 
 def test_two_erf_layers_follow_the_arcsine_recursion():
