@@ -29,9 +29,6 @@ def inputs(n, dimension, seed=0):
     return np.random.default_rng(seed).standard_normal((n, dimension))
 
 
-# Dual activations
-
-
 def integral(function, q1, q2, c):
     """E[function(u) function(v)] by the trapezoidal rule in both, fine enough for the poles of tanh(sqrt(q) z)."""
     step = min(0.15, 0.18 / max(q1, q2) ** 0.5)
@@ -67,9 +64,6 @@ def test_kolmogorov_rule_reproduces_tanh_and_is_converged():
     values = [erf(x / (2**0.5 * scales)) @ weights for weights, scales in (kolmogorov_rule(), kolmogorov_rule(1 / 12))]
     np.testing.assert_allclose(values[0], np.tanh(x[:, 0]), rtol=0, atol=2e-10)
     np.testing.assert_allclose(values[0], values[1], rtol=0, atol=2e-10)
-
-
-# Closed forms of a whole net
 
 
 def arc(angle):
@@ -156,9 +150,6 @@ def test_one_relu_layer_against_monte_carlo():
     assert np.abs((samples.mean(axis=0) - exact) / error).max() < 4
 
 
-# Finite networks
-
-
 def finite_kernels(net: MLP, theta, x):
     """Empirical NTK of the first output, and its covariance given the last hidden layer, by hand."""
     posts, pres = [x], []
@@ -208,8 +199,6 @@ def test_nngp_is_the_same_in_both_parametrizations():
     nngp = [kernels.nngp(mlp((3, 20, 30, 1), "tanh", p, 1.2, 0.4), x) for p in ("ntk", "standard")]
     np.testing.assert_allclose(*nngp, rtol=1e-13)
 
-
-# Properties
 
 nets = st.builds(
     mlp,
@@ -282,9 +271,6 @@ def test_no_inputs_give_an_empty_kernel():
 def test_integers_are_cast():
     net, x = mlp((2, 8, 1)), np.array([[0, 1], [2, 3]], dtype=np.uint8)
     np.testing.assert_array_equal(kernels.ntk(net, x), kernels.ntk(net, x.astype(float)))
-
-
-# Errors
 
 
 @pytest.mark.parametrize("kernel", [kernels.ntk, kernels.nngp])
