@@ -18,15 +18,22 @@ Json = Mapping[str, Any]
 def figure_svg(figure: Json, identity: str) -> str:
     """A figure of verdicts.json as SVG: lines, points, bands, and a horizontal reference line where it has one."""
     points = list(_points(figure))
-    x = alt.X("x:Q", title=figure["x_label"], scale=_scale(figure["log_x"]), axis=_x_axis(figure))
-    y = alt.Y("y:Q", title=figure["y_label"], scale=_scale(figure["log_y"]), axis=alt.Axis(tickCount=5, format="~g"))
-    base = alt.Chart(alt.Data(values=points)).encode(x=x, y=y, color=_by_series("color", figure))
+    x = alt.X("x:Q", title=figure["x_label"], scale=_scale(figure["log_x"], nice=False), axis=_x_axis(figure))
+    y = alt.Y(
+        "y:Q",
+        title=figure["y_label"],
+        scale=_scale(figure["log_y"], nice=not figure["log_y"]),
+        axis=alt.Axis(tickCount=5),
+    )
+    base = alt.Chart(alt.NamedData("points")).encode(x=x, y=y, color=_by_series("color", figure))
     band = base.mark_area(opacity=0.16, line=False).encode(y=alt.Y("low:Q"), y2="high:Q")
     line = base.mark_line(strokeWidth=2).encode(strokeDash=_by_series("dash", figure), order="index:Q")
     dots = base.mark_point(filled=True, size=56, opacity=1).encode(shape=_by_series("shape", figure))
     layers = [*_reference(figure), *([band] if any("low" in point for point in points) else []), line, dots]
     panel = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
-    picture = styled(alt.vconcat(panel, _legend(figure), spacing=8))
+    labels = [{"series": number, "label": series["label"]} for number, series in enumerate(figure["series"])]
+    chart = alt.vconcat(panel, _legend(figure), spacing=8)
+    picture = styled(chart, points=points, labels=labels, reference=[{"y": figure["reference_y"]}])
     return draw(picture, identity, figure["title"], figure["description"])
 
 
@@ -71,35 +78,29 @@ def _by_series(channel: str, figure: Json) -> Any:
     return encoding("series:N", scale=alt.Scale(domain=list(numbers), range=values), legend=None)
 
 
-def _scale(log: bool) -> alt.Scale:
-    return alt.Scale(type="log" if log else "linear", zero=False, nice=not log, padding=8)
+def _scale(log: bool, nice: bool) -> alt.Scale:
+    return alt.Scale(type="log" if log else "linear", zero=False, nice=nice, padding=8)
 
 
 def _x_axis(figure: Json) -> alt.Axis:
     """Ticks where something was measured, if that is at few places."""
     measured = sorted({point["x"] for point in _points(figure)})
     ticks = {"values": measured, "labelOverlap": "greedy"} if 0 < len(measured) <= 8 else {"tickCount": 7}
-    return alt.Axis(**ticks, format="~g")
+    return alt.Axis(**ticks)
 
 
 def _reference(figure: Json) -> list[alt.Chart]:
     if not _drawable(figure["reference_y"], figure["log_y"]):
         return []
-    data = alt.Data(values=[{"y": figure["reference_y"]}])
-    return [alt.Chart(data).mark_rule(color=MUTED, strokeDash=[3, 3], strokeWidth=1.2).encode(y="y:Q")]
+    line = alt.Chart(alt.NamedData("reference")).mark_rule(color=MUTED, strokeDash=[3, 3], strokeWidth=1.2)
+    return [line.encode(y="y:Q")]
 
 
 def _legend(figure: Json) -> alt.LayerChart | alt.FacetChart:
     """A row per series: its line with its dashes, its point, its label."""
-    rows = [{"series": number, "label": series["label"]} for number, series in enumerate(figure["series"])]
-    y = alt.Y("series:O", axis=None)
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, WIDTH], nice=False))
-    ends = [{**row, "x": end} for row in rows for end in (0, 30)]
-    key = alt.Chart(alt.Data(values=ends)).encode(x=x, y=y, color=_by_series("color", figure))
-    line = key.mark_line(strokeWidth=2).encode(strokeDash=_by_series("dash", figure), detail="series:N")
-    middle = alt.Chart(alt.Data(values=[{**row, "x": 15} for row in rows])).encode(x=x, y=y)
-    dot = middle.mark_point(filled=True, size=56, opacity=1).encode(
-        color=_by_series("color", figure), shape=_by_series("shape", figure)
-    )
-    text = middle.mark_text(align="left", dx=25, fontSize=12, color=INK, limit=WIDTH - 40).encode(text="label:N")
-    return alt.layer(line, dot, text).properties(width=WIDTH, height=LEGEND_ROW * len(rows))
+    row = alt.Chart(alt.NamedData("labels")).encode(y=alt.Y("series:O", axis=None))
+    key = row.encode(color=_by_series("color", figure))
+    line = key.mark_rule(strokeWidth=2).encode(x=alt.value(0), x2=alt.value(30), strokeDash=_by_series("dash", figure))
+    dot = key.mark_point(filled=True, size=56, opacity=1).encode(x=alt.value(15), shape=_by_series("shape", figure))
+    text = row.mark_text(align="left", fontSize=12, color=INK, limit=WIDTH - 40).encode(x=alt.value(40), text="label:N")
+    return alt.layer(line, dot, text).properties(width=WIDTH, height=LEGEND_ROW * len(figure["series"]))

@@ -28,19 +28,26 @@ def interval_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> st
     if not rows:
         return None
     low, high = _supporting(hypothesis["rule"])
-    scale = alt.Scale(domain=_domain(rows, low, high), nice=False, zero=False)
+    domain = _domain(rows, low, high)
+    scale = alt.Scale(domain=domain, nice=False, zero=False)
     y = alt.Y("backend:N", sort=None, axis=alt.Axis(title=None, domain=False, ticks=False, labelPadding=10))
-    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
+    base = alt.Chart(alt.NamedData("rows")).encode(y=y)
     axis = alt.Axis(tickCount=5, title=None, grid=False, domain=False)
     mean = base.mark_point(filled=True, size=64, opacity=1, color=COLOURS[0])
     interval = base.mark_rule(strokeWidth=2.5, color=COLOURS[0])
     panel = alt.layer(
-        *_background(low, high, scale),
+        *_background(scale),
         interval.encode(x=alt.X("low:Q", scale=scale), x2="high:Q"),
         mean.encode(x=alt.X("mean:Q", scale=scale, axis=axis)),
     )
-    sized = panel.properties(width=WIDTH, height=ROW * len(rows))
-    return draw(styled(sized), identity, f"Intervals of {hypothesis['name']}", _in_words(hypothesis["rule"], rows))
+    picture = styled(
+        panel.properties(width=WIDTH, height=ROW * len(rows)),
+        rows=rows,
+        region=[{"low": low, "high": min(high, domain[1])}],
+        zero=[{"x": 0}],
+        margins=[{"x": end} for end in (low, high) if end < inf],
+    )
+    return draw(picture, identity, f"Intervals of {hypothesis['name']}", _in_words(hypothesis["rule"], rows))
 
 
 def _rows(hypothesis: Json, backends: Sequence[str]) -> list[dict[str, Any]]:
@@ -65,17 +72,15 @@ def _domain(rows: Sequence[Json], low: float, high: float) -> list[float]:
     return [min(shown) - pad, max(shown) + pad]
 
 
-def _background(low: float, high: float, scale: alt.Scale) -> list[alt.Chart]:
+def _background(scale: alt.Scale) -> list[alt.Chart]:
     """The supporting region, the zero line, and the margins on top."""
-    edge = min(high, scale.domain[1])
-    region = alt.Chart(alt.Data(values=[{"low": low, "high": edge}])).mark_rect(color=REGION)
-    zero = alt.Chart(alt.Data(values=[{"x": 0}])).mark_rule(color=GRID)
-    margins = alt.Chart(alt.Data(values=[{"x": end} for end in (low, high) if end < inf]))
     x = alt.X("x:Q", scale=scale)
+    region = alt.Chart(alt.NamedData("region")).mark_rect(color=REGION)
+    margins = alt.Chart(alt.NamedData("margins")).mark_rule(color=MUTED, strokeDash=[3, 3], strokeWidth=1.2)
     return [
         region.encode(x=alt.X("low:Q", scale=scale), x2="high:Q"),
-        zero.encode(x=x),
-        margins.mark_rule(color=MUTED, strokeDash=[3, 3], strokeWidth=1.2).encode(x=x),
+        alt.Chart(alt.NamedData("zero")).mark_rule(color=GRID).encode(x=x),
+        margins.encode(x=x),
     ]
 
 

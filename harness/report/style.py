@@ -4,6 +4,7 @@ Colours are named by their light-mode value; the page's style sheet replaces the
 stronger than an SVG attribute.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -15,8 +16,13 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 INK, MUTED, GRID, REGION = "#1f2328", "#59636e", "#e4e7eb", "#e3efe8"
 
 
-def styled(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    """The chart as a Vega-Lite specification in the report's look."""
+def styled(chart: alt.TopLevelMixin, **tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The chart as a Vega-Lite specification in the report's look.
+
+    Args:
+        chart: names its data (`alt.NamedData`), since Altair copies data that it holds at every step.
+        tables: name of the data -> its rows.
+    """
     text = {
         "labelColor": MUTED,
         "titleColor": INK,
@@ -28,4 +34,5 @@ def styled(chart: alt.TopLevelMixin) -> dict[str, Any]:
     # The y title stands upright over its axis: it is read without turning the head, and a long one has room.
     upright = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -12}
     config = {"view": {"stroke": None}, "axis": {**text, **lines}, "axisY": upright}
-    return {**chart.to_dict(), "background": "transparent", "padding": 4, "config": config}
+    look = {"background": "transparent", "padding": 4, "config": config}
+    return {**chart.to_dict(), **look, "datasets": {name: list(rows) for name, rows in tables.items()}}

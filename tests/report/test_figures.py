@@ -29,6 +29,10 @@ def lines(svg):
     ]
 
 
+def dashed(svg):
+    return [line for line in parts(svg, "line") if line.attrib.get("stroke-dasharray") == "3,3"]
+
+
 def dots(svg):
     return [part.attrib for part in parts(svg, "path") if "fill" in part.attrib and "transform" in part.attrib]
 
@@ -116,23 +120,28 @@ def test_a_figure_without_points_is_drawn_empty():
     assert [text.text for text in parts(svg, "text")][-2:] == ["torch", "jax"]
 
 
-def test_ticks_stand_where_something_was_measured():
-    svg = figure_svg(figure(("torch", [64, 128, 256], [3, 2, 1]), log_x=True), "one")
+@pytest.mark.parametrize("log", [True, False])
+def test_ticks_stand_where_something_was_measured(log):
+    svg = figure_svg(figure(("torch", [64, 128, 256], [3, 2, 1]), log_x=log), "one")
     assert [text.text for text in parts(svg, "text")][:3] == ["64", "128", "256"]
 
 
-def test_the_reference_line_is_drawn_on_request():
-    curves = ("torch", [1, 2], [3, 4])
-    with_line, without = (
-        [
-            line
-            for line in parts(figure_svg(figure(curves, reference_y=y), "one"), "line")
-            if "stroke-dasharray" in line.attrib
-        ]
-        for y in (3.5, None)
-    )
-    assert len(with_line) == 1
-    assert not without
+@pytest.mark.parametrize(
+    ("log", "y", "labels"),
+    [
+        (False, [0, 25, 100], ["0", "20", "40", "60", "80", "100"]),
+        (True, [0.001, 0.1, 10], ["0.001", "0.01", "0.1", "1", "10"]),
+    ],
+)
+def test_ticks_are_written_as_one_would(log, y, labels):
+    svg = figure_svg(figure(("torch", [1, 2, 3], y), log_y=log), "one")
+    assert set(labels) <= {text.text for text in parts(svg, "text")}
+
+
+@pytest.mark.parametrize(("reference", "lines"), [(3.5, 1), (None, 0)])
+def test_the_reference_line_is_drawn_on_request(reference, lines):
+    svg = figure_svg(figure(("torch", [1, 2, 3], [3, 4, 5]), reference_y=reference), "one")
+    assert len(dashed(svg)) == lines
 
 
 def test_an_interval_is_drawn_per_backend_and_told_in_words():
@@ -148,7 +157,7 @@ def test_an_interval_is_drawn_per_backend_and_told_in_words():
 @pytest.mark.parametrize(("rule", "margins"), [(SUPERIORITY, 1), (EQUIVALENCE, 2)])
 def test_every_margin_of_the_rule_is_drawn(rule, margins):
     svg = interval_svg(hypothesis(rule, torch=(0.02, -0.01, 0.05)), ["torch"], "gap")
-    assert len([line for line in parts(svg, "line") if "stroke-dasharray" in line.attrib]) == margins
+    assert len(dashed(svg)) == margins
 
 
 @pytest.mark.parametrize("estimates", [{}, {"torch": (None, None, None)}, {"torch": (0.1, None, 0.3)}])
