@@ -5,6 +5,7 @@ of them must hold (intersection-union). Secondary ones (ablations, arms that the
 their own, beside it. Controls are experiments with a planted truth that go through the same rule and code.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
-from harness.experiment import digest, Experiment, Measurements
+from harness.experiment import Experiment, Measurements, digest
 
 Role = Literal["primary", "secondary"]
 Expected = Literal["SUPPORTED", "not SUPPORTED"]
@@ -74,6 +75,8 @@ class Hypothesis:
         expected_effect, expected_sd: what the check is powered for (sd over seeds, from exploration).
         role: "primary" makes the verdict; "secondary" is reported beside it.
         agreement: margin of the backends' TOST; half of the rule's margin unless given.
+        label: a few words for tables; the name unless given.
+        scale: "ratio" if effects are natural logarithms of a ratio, which readers are then shown; else "linear".
     """
 
     name: str
@@ -84,6 +87,17 @@ class Hypothesis:
     expected_sd: float
     role: Role = "primary"
     agreement: float | None = None
+    label: str = ""
+    scale: Literal["linear", "ratio"] = "linear"
+
+    @property
+    def title(self) -> str:
+        """The label, or the name."""
+        return self.label or self.name
+
+    def shown(self, value: float) -> float:
+        """A value of the effect on the scale that readers are shown."""
+        return math.exp(value) if self.scale == "ratio" else value
 
 
 @dataclass(frozen=True)
@@ -143,7 +157,7 @@ class Claim:
     def __post_init__(self) -> None:
         if not self.primary:
             raise InvalidInput(f"Claim {self.id!r} has no primary hypothesis; at least one must make the verdict.")
-        names = [part.name for part in (*self.hypotheses, *self.controls)]
+        names = [h.name for h in self.hypotheses] + [control.name for control in self.controls]
         if len(set(names)) < len(names):
             raise InvalidInput(f"Claim {self.id!r} uses a name twice among its hypotheses and controls: {names}.")
         for control in self.controls:

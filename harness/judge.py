@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from harness.claim import Claim, Control, Gate, Hypothesis, Study
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Measurements
 from harness.statistics.multiplicity import holm
@@ -59,7 +59,7 @@ def judge(study: Study, measurements: Mapping[str, Measurements], tier: str, rep
         claim=claim.id,
         tier=tier,
         kind=kind,
-        reason=_scale(tier) + reason,
+        reason=_scale(tier) + (f"In {next(iter(measurements))} alone. " if len(measurements) == 1 else "") + reason,
         p=None if obstacle else max(hypotheses[h.name].p for h in claim.primary),
         alone=kind,
         hypotheses=hypotheses,
@@ -223,10 +223,26 @@ def _diverged(name: str, effects: Samples) -> bool:
 
 
 def _details(claim: Claim, hypotheses: Mapping[str, Verdict]) -> str:
-    primary = [f"{h.name!r} {hypotheses[h.name].kind}: {hypotheses[h.name].reason}" for h in claim.primary]
-    beside = [h.name for h in claim.hypotheses if h.role == "secondary"]
-    secondary = [f"Secondary {name!r} {hypotheses[name].kind}: {hypotheses[name].reason}" for name in beside]
-    return " ".join(primary + secondary)
+    primary = [_clause(h, hypotheses[h.name]) for h in claim.primary]
+    beside = [_clause(h, hypotheses[h.name]) for h in claim.hypotheses if h.role == "secondary"]
+    return " ".join(["; ".join(primary) + ".", *(["Beside it: " + "; ".join(beside) + "."] if beside else [])])
+
+
+def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
+    """One hypothesis in a sentence: its verdict, mean over backends, interval that holds theirs, and what it needs."""
+    if not verdict.backends:
+        return f"{hypothesis.title} {verdict.kind} ({verdict.reason.rstrip('.')})"
+    mean = sum(estimate.mean for estimate in verdict.backends.values()) / len(verdict.backends)
+    shown = [f"{hypothesis.shown(value):.3g}" for value in (mean, *verdict.interval)]
+    margin, rule = hypothesis.rule.margin, hypothesis.rule
+    needs = f"above {hypothesis.shown(margin):.3g}"
+    if isinstance(rule, Equivalence):
+        needs = f"within {hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
+    unit = " as a ratio" if hypothesis.scale == "ratio" else ""
+    found = f"{shown[0]} [{shown[1]}, {shown[2]}]{unit}, to be {needs}"
+    told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and verdict.p == 1.0)
+    undecided = f": {verdict.reason.rstrip('.')}" if told else ""
+    return f"{hypothesis.title} {verdict.kind} ({found}{undecided})"
 
 
 def _in_family(member: Member, p_family: float, size: int) -> ClaimVerdict:

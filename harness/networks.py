@@ -18,7 +18,7 @@ Sources: Jacot, Gabriel, Hongler 2018 (ntk); Seleznova, Kutyniok 2020, section 2
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import get_args, Literal
+from typing import Literal, get_args
 
 import numpy as np
 

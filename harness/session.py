@@ -127,7 +127,9 @@ def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[St
 
 
 def _member(study: Study, plan: Sequence[Request], outcomes: Mapping[str, Outcome], settings: Settings) -> Member:
-    return Member(study.claim.family, study.claim.primary[0].rule.alpha, _verdict(study, plan, outcomes, settings))
+    return Member(
+        study.claim.family, min(h.rule.alpha for h in study.claim.primary), _verdict(study, plan, outcomes, settings)
+    )
 
 
 def _verdict(

@@ -88,16 +88,22 @@ def test_supported_if_every_primary_hypothesis_is() -> None:
 def test_the_reason_names_every_hypothesis_with_its_numbers() -> None:
     reason = judged().reason
     assert reason.startswith(
-        "All 2 primary hypotheses hold. 'gap' SUPPORTED: Mean effect 0.3 [0.2922, 0.3078] in torch"
+        "All 2 primary hypotheses hold. gap SUPPORTED (0.3 [0.292, 0.308], to be above 0.05); speed SUPPORTED (0.3 "
     )
-    assert "'speed' SUPPORTED: Mean effect 0.3 [0.2922, 0.3078]" in reason
-    assert "Secondary 'offset' INCONCLUSIVE: Mean effect 0.05 [0.0422, 0.0578] in torch" in reason
+    assert reason.endswith("Beside it: offset INCONCLUSIVE (0.05 [0.0422, 0.0578], to be above 0.05).")
+
+
+def test_the_reason_shows_labels_ratios_and_margins_of_equivalence() -> None:
+    near = hypothesis("speed", label="error ratio", scale="ratio", rule=Equivalence(np.log(2.0)), agreement=0.5)
+    claim = replace(CLAIM, hypotheses=(hypothesis("gap"), near, hypothesis("offset", role="secondary")))
+    reason = judged(claim=claim).reason
+    assert "error ratio SUPPORTED (1.35 [1.34, 1.36] as a ratio, to be within 0.5 and 2)" in reason
 
 
 @pytest.mark.parametrize(
     ("torch", "jax", "kind", "beginning"),
     [
-        ({"gap": FAILS}, None, Kind.REFUTED, "Refuted by 'gap'. 'gap' REFUTED: "),
+        ({"gap": FAILS}, None, Kind.REFUTED, "Refuted by 'gap'. gap REFUTED ("),
         ({"gap": FAILS, "speed": FAILS}, None, Kind.REFUTED, "Refuted by 'gap', 'speed'."),
         ({"gap": FAILS, "speed": UNCLEAR}, None, Kind.REFUTED, "Refuted by 'gap'."),
         ({"speed": UNCLEAR}, None, Kind.INCONCLUSIVE, "Not decided by 'speed'."),
@@ -124,7 +130,7 @@ def test_one_backend_alone_is_judged_and_named() -> None:
     study = Study(CLAIM, (), planted_effects, planted_gates)
     verdict = judge(study, {"jax": measured(PLANTED)}, "full", SEEDS)
     assert verdict.kind == Kind.SUPPORTED
-    assert "above the margin 0.05 in jax alone" in verdict.reason
+    assert verdict.reason.startswith("In jax alone. All 2 primary hypotheses hold.")
 
 
 def test_each_hypothesis_brings_its_rule_and_agreement_margin() -> None:
@@ -205,7 +211,8 @@ def test_a_diverged_seed_is_named_and_never_dropped() -> None:
     verdict = judged({}, {"gap": DIVERGED})
     assert (verdict.kind, verdict.p, verdict.alone) == (Kind.INCONCLUSIVE, None, Kind.INCONCLUSIVE)
     assert verdict.reason.startswith(
-        "Effects are not finite for 'gap'. 'gap' INCONCLUSIVE: Effect not finite in jax, seed 4 of 10"
+        "Effects are not finite for 'gap'. gap INCONCLUSIVE (0.3 [0.292, 0.308], to be above 0.05: "
+        "Effect not finite in jax, seed 4 of 10"
     )
     assert np.isnan(verdict.effects["jax"]["gap"][4])
     gap = verdict.hypotheses["gap"]

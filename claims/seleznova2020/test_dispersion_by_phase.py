@@ -55,6 +55,8 @@ CLAIM = Claim(
         *(
             Hypothesis(
                 name=f"ordered_near_one_{activation}",
+                label=f"{activation}, ordered: R at L/M = 0.2",
+                scale="ratio",
                 statement=f"{activation}, ordered: ln R at L/M = 0.2 is close to 0",
                 rule=Equivalence(margin=np.log(1.1)),
                 why_margin="a kernel whose relative variance is below 10 % is what one would call deterministic",
@@ -66,6 +68,8 @@ CLAIM = Claim(
         *(
             Hypothesis(
                 name=f"ordered_flat_{activation}",
+                label=f"{activation}, ordered: R(0.2) / R(0.1)",
+                scale="ratio",
                 statement=f"{activation}, ordered: ln R does not grow from L/M = 0.1 to 0.2",
                 rule=Equivalence(margin=np.log(1.1)),
                 why_margin="the chaotic phase grows by several times this",
@@ -77,6 +81,8 @@ CLAIM = Claim(
         *(
             Hypothesis(
                 name=f"chaotic_grows_{activation}",
+                label=f"{activation}, chaotic: R(0.2) / R(0.1)",
+                scale="ratio",
                 statement=f"{activation}, chaotic: ln R grows from L/M = 0.1 to 0.2",
                 rule=Superiority(margin=np.log(1.1)),
                 why_margin="the largest growth that still counts as flat in the ordered phase",
@@ -87,6 +93,8 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="finite_size_law",
+            label="relu, edge of chaos: R / finite-size law",
+            scale="ratio",
             statement="ReLU at the edge, (2, 0), M = 64, L/M = 0.2: ln R minus that of the finite-size law is near 0",
             rule=Equivalence(margin=np.log(1.05)),
             why_margin="the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low",
@@ -97,6 +105,8 @@ CLAIM = Claim(
         *(
             Hypothesis(
                 name=f"collapse_{name}",
+                label=f"{label}: R(M = 128) / R(M = 64)",
+                scale="ratio",
                 statement=f"{label}: ln R at M = 128 minus at M = 64, at L/M = 0.2, is near 0 (curves collapse)",
                 rule=Equivalence(margin=np.log(1.1)),
                 why_margin="the same 10 % as above",

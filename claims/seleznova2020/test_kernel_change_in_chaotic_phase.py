@@ -75,6 +75,8 @@ CLAIM = Claim(
     hypotheses=(
         Hypothesis(
             name="chaotic_over_ordered",
+            label="10 layers: Delta chaotic / ordered",
+            scale="ratio",
             statement="10 layers, raw: ln Delta chaotic minus ln Delta ordered is positive",
             rule=Superiority(margin=np.log(1.5)),
             why_margin="half as much again is the least that one would call a different regime",
@@ -83,6 +85,8 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="grows_with_depth",
+            label="chaotic: Delta at 10 / 3 layers",
+            scale="ratio",
             statement="chaotic, raw: ln Delta at 10 layers minus at 3 layers is positive",
             rule=Superiority(margin=np.log(1.05)),
             why_margin="5 % over a threefold depth is the least growth worth the name",
@@ -92,6 +96,8 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="centred_chaotic_over_ordered",
+            label="centred, 10 layers: Delta chaotic / ordered",
+            scale="ratio",
             statement="10 layers, centred: ln Delta chaotic minus ln Delta ordered is positive",
             rule=Superiority(margin=np.log(1.5)),
             why_margin="as in the raw arm",
@@ -101,6 +107,8 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="centred_reversed",
+            label="centred, 10 layers: Delta ordered / chaotic",
+            scale="ratio",
             statement="10 layers, centred: ln Delta ordered minus ln Delta chaotic is positive (the order is reversed)",
             rule=Superiority(margin=np.log(1.5)),
             why_margin="as in the raw arm",
@@ -110,6 +118,8 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="centred_grows_with_depth",
+            label="centred, chaotic: Delta at 10 / 3 layers",
+            scale="ratio",
             statement="chaotic, centred: ln Delta at 10 layers minus at 3 layers is positive",
             rule=Superiority(margin=np.log(1.05)),
             why_margin="as in the raw arm",

@@ -72,6 +72,8 @@ CLAIM = Claim(
     hypotheses=(
         Hypothesis(
             name="init_error_at_100_times_depth",
+            label="initialisation, width = 100 depth: error / 10 %",
+            scale="ratio",
             statement="at initialisation, width = 100 depth: mean over depths of ln(kernel error / 0.1) is positive",
             rule=Superiority(margin=np.log(1.25)),
             why_margin="an error of 12.5 % is clearly above the 10 % that we would accept",
@@ -81,6 +83,7 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="init_rate",
+            label="initialisation: slope in width + 1/2",
             statement="at initialisation: slope of ln error on ln width, mean over depths, is -1/2",
             rule=Equivalence(margin=0.1),
             why_margin="tells -1/2, the rate of independent fluctuations, from -1",
@@ -90,6 +93,8 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="drift_at_100_times_depth",
+            label="training, width = 100 depth: change / 10 %",
+            scale="ratio",
             statement="in training to loss 0.05, width = 100 depth: mean over depths of ln(change / 0.1) is positive",
             rule=Superiority(margin=np.log(1.25)),
             why_margin="as at initialisation",
@@ -100,6 +105,7 @@ CLAIM = Claim(
         ),
         Hypothesis(
             name="drift_rate",
+            label="training: - slope in width - 1/2",
             statement="in training: minus the slope of ln change on ln width exceeds 1/2 (faster than M^-1/2)",
             rule=Superiority(margin=0.05),
             why_margin="half of what the rate at initialisation may deviate",
