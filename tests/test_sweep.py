@@ -1,5 +1,7 @@
 """What a run of requests against a store comes to."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -206,6 +208,16 @@ def test_a_store_that_cannot_be_written_is_said_before_anything_runs(tmp_path, r
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="A part of that path is a file: choose a directory"):
         sweep.run([request_(1)], Store(tmp_path / "file" / "store"))
+    assert calls() == {}
+
+
+def test_a_read_only_store_is_said_before_anything_runs(store, request_, calls, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StoreError, match=r"Cannot write the store at .*Read-only file system. It is read-only: choose"):
+        sweep.run([request_(1)], store)
     assert calls() == {}
 
 

@@ -66,6 +66,7 @@ def edited(file: Path, old: str, new: str) -> bool:
         ("np.stack(", "np.array("),
         ("RATE * STEPS", "STEPS"),
         ("@functools.cache\n", ""),
+        ("@functools.cache\n", "@functools.lru_cache(1)\n"),
         ("STEPS = 5", "STEPS = 6"),
         ("RATE = 0.1", "RATE = 0.2"),
         ("self.value = seed", "self.value = -seed"),

@@ -127,6 +127,18 @@ def test_after_a_kill_only_the_missing_cells_are_computed(plan, calls, coordinat
 
 
 @linux
+def test_ctrl_c_does_not_wait_for_the_cell_in_hand(plan, calls, coordinator):
+    plan(seconds=60)
+    process = coordinator()
+    wait_for(lambda: len(calls()) >= 1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert output.endswith("Interrupted. Cells done so far are kept; start again to go on.\n")
+    assert not alive(calls()[0][1])
+
+
+@linux
 def test_a_worker_killed_from_outside_is_replaced(plan, calls, coordinator, tmp_path):
     requests = plan(seconds=0.1)
     process = coordinator()
