@@ -155,6 +155,7 @@ def mlp(
         raise InvalidInput(f"sigma_w must be finite and positive; got {sigma_w!r}.")
     if sigma_b is not None and not (np.isfinite(sigma_b) and sigma_b >= 0):
         raise InvalidInput(f"sigma_b must be None (no biases) or finite and >= 0; got {sigma_b!r}.")
+    sigma_b = None if sigma_b is None else float(sigma_b)
     return MLP(tuple(int(n) for n in widths), activation, parametrization, float(sigma_w), sigma_b)
 
 
@@ -172,6 +173,14 @@ def ntk_noise(net: MLP, seed: int, draws: int, dtype: type = np.float32) -> Thet
     >>> {name: array.shape for name, array in ntk_noise(mlp((5, 4, 1), sigma_b=0.0), seed=0, draws=2).items()}
     {'uW1': (2, 4), 'b1': (2, 4), 'uW2': (2, 1), 'gW2': (2, 4), 'b2': (2, 1)}
     """
+    return {
+        name: seeds.generator("ntk_noise", seed=seed, name=name).standard_normal((draws, size), dtype=dtype)
+        for name, size in noise_sizes(net).items()
+    }
+
+
+def noise_sizes(net: MLP) -> dict[str, int]:
+    """Names and sizes of the normals that one draw of `ntk_noise` takes."""
     sizes: dict[str, int] = {}
     for layer in net.layers:
         sizes[f"u{layer.weight}"] = layer.fan_out
@@ -179,7 +188,4 @@ def ntk_noise(net: MLP, seed: int, draws: int, dtype: type = np.float32) -> Thet
             sizes[f"g{layer.weight}"] = layer.fan_in
         if layer.bias is not None:
             sizes[layer.bias] = layer.fan_out
-    return {
-        name: seeds.generator("ntk_noise", seed=seed, name=name).standard_normal((draws, size), dtype=dtype)
-        for name, size in sizes.items()
-    }
+    return sizes

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from harness.backends.batch import Batch, blocks, checked
+from harness.backends.batch import Batch, blocks, checked, checked_noise
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.training import Plan, Stop, Trained, descend
 from harness.errors import InvalidInput
@@ -128,9 +128,9 @@ class Backend:
         if net.outputs != 1:
             raise InvalidInput(f"ntk_samples needs a network with one output; this one has {net.outputs}.")
         x = checked("x", x, net.inputs, ndim=(1,))
+        noise = checked_noise(net, noise)
         with self.operations.session():
-            put = {name: self.operations.put(np.asarray(array)) for name, array in noise.items()}
-            return self._fetch(self.operations.ntk_samples(net, self.operations.put(x), put))
+            return self._fetch(self.operations.ntk_samples(net, self.operations.put(x), self._put(noise)))
 
     def train(
         self,
@@ -176,7 +176,8 @@ class Backend:
         return {name: self.operations.put(array) for name, array in theta.items()}
 
     def _fetch(self, tensor: Any) -> np.ndarray:
-        return np.asarray(self.operations.fetch(tensor))
+        # A copy where the framework hands out a read-only view of its own memory.
+        return np.require(self.operations.fetch(tensor), requirements="W")
 
 
 def transposed(block: np.ndarray) -> np.ndarray:

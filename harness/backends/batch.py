@@ -1,13 +1,13 @@
 """Arguments of a backend, checked against the network, with their seed axes made explicit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.backends.operations import shapes
 from harness.errors import InvalidInput
-from harness.networks import MLP, Theta
+from harness.networks import MLP, Theta, noise_sizes
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Batch:
             raise InvalidInput(f"Weights and data must have equally many seeds; got {counts}.")
         seeds = next(iter(counts.values()), 1)
         # Weights of one seed, with data of many, serve all of them.
-        wide = {name: np.broadcast_to(np.asarray(theta[name]), (seeds, *shape)) for name, shape in net.shapes.items()}
+        wide = {name: np.broadcast_to(real(name, theta[name]), (seeds, *shape)) for name, shape in net.shapes.items()}
         return Batch(wide, {name: a if a.ndim == 3 else a[None] for name, a in arrays.items()}, seeds, bool(counts))
 
     def wide(self, name: str) -> np.ndarray:
@@ -53,9 +53,7 @@ class Batch:
 
 def checked(name: str, array: np.ndarray, width: int, ndim: tuple[int, ...]) -> np.ndarray:
     """The array, if it is real, finite, not empty, has `width` columns and one of the numbers of axes."""
-    array = np.asarray(array)
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise InvalidInput(f"{name} must be an array of real numbers; its dtype is {array.dtype}.")
+    array = real(name, array)
     if array.ndim not in ndim or array.shape[-1] != width or array.size == 0:
         wanted = {1: f"({width},)", 2: f"(N, {width})", 3: f"(S, N, {width})"}
         allowed = " or ".join(wanted[n] for n in ndim)
@@ -63,6 +61,14 @@ def checked(name: str, array: np.ndarray, width: int, ndim: tuple[int, ...]) -> 
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InvalidInput(f"{name} must be finite; entry {where} is {array[where]}. Clean the data first.")
+    return array
+
+
+def real(name: str, array: np.ndarray) -> np.ndarray:
+    """The array, integers as float64; raises InvalidInput for complex numbers, booleans, strings and objects."""
+    array = np.asarray(array)
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise InvalidInput(f"{name} must be an array of real numbers; its dtype is {array.dtype}.")
     return array.astype(float) if np.issubdtype(array.dtype, np.integer) else array
 
 
@@ -77,9 +83,22 @@ def checked_theta(net: MLP, theta: Theta) -> int | None:
         expected = ", ".join(f"{name} {shape}" for name, shape in net.shapes.items())
         raise InvalidInput(f"theta must have shapes {expected}, or one leading seed axis on each; got {shapes(theta)}.")
     for name, array in theta.items():
-        if not np.isfinite(array).all():
+        if not np.isfinite(real(f"theta {name}", array)).all():
             raise InvalidInput(f"theta must be finite; {name} is not. Did training diverge?")
     return lead[0] if lead else None
+
+
+def checked_noise(net: MLP, noise: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The noise that `networks.ntk_noise` draws for this network; what else the mapping holds is left out."""
+    sizes = noise_sizes(net)
+    if missing := [name for name in sizes if name not in noise]:
+        raise InvalidInput(f"noise lacks {', '.join(missing)}. Draw it with networks.ntk_noise for this network.")
+    wanted = {name: np.asarray(noise[name]) for name in sizes}
+    draws = {array.shape[:-1] for array in wanted.values()}
+    if len(draws) > 1 or any(wanted[name].shape[1:] != (size,) for name, size in sizes.items()):
+        expected = ", ".join(f"{name} (draws, {size})" for name, size in sizes.items())
+        raise InvalidInput(f"noise must have shapes {expected}; got {shapes(wanted)}.")
+    return wanted
 
 
 def blocks(count: int, size: int) -> Iterator[slice]:

@@ -72,11 +72,9 @@ def network(net: MLP, theta: Tensors, x: Array) -> Array:
 def layer_signals(net: MLP, theta: Tensors, x: Array) -> tuple[list[Array], list[Array]]:
     """Of one network: per layer the inputs (N, fan_in) and the signals d f_o / d h_l, (N, O, fan_out)."""
     inputs, hs = activations(net, theta, x)
-    delta = jnp.broadcast_to(jnp.eye(net.outputs, dtype=x.dtype), (len(x), net.outputs, net.outputs))
-    deltas = [delta]
+    deltas = [jnp.broadcast_to(jnp.eye(net.outputs, dtype=x.dtype), (len(x), net.outputs, net.outputs))]
     for layer, h in zip(reversed(net.layers[1:]), reversed(hs[:-1]), strict=True):
-        delta = layer.weight_scale * (delta @ theta[layer.weight]) * derivative(net, h)[:, None, :]
-        deltas.append(delta)
+        deltas.append(layer.weight_scale * (deltas[-1] @ theta[layer.weight]) * derivative(net, h)[:, None, :])
     return inputs, deltas[::-1]
 
 
@@ -212,8 +210,10 @@ def direct(optimizer: Optimizer, step: Array, grads: Tensors, slots: Any) -> tup
         v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, slots[1], grads)
 
         def unbiased(m: Array, v: Array) -> Array:
-            root = jnp.sqrt(v / (1 - b2 ** step.astype(v.dtype)))
-            return m / (1 - b1 ** step.astype(m.dtype)) / (root + optimizer.epsilon)
+            # 1 - b^t without the cancellation that costs float32 three digits at the first steps.
+            logs = (math.log(b) if b else -math.inf for b in (b1, b2))
+            bias1, bias2 = (-jnp.expm1(step.astype(m.dtype) * log) for log in logs)
+            return m / bias1 / (jnp.sqrt(v / bias2) + optimizer.epsilon)
 
         return jax.tree.map(unbiased, m, v), (m, v)
     if optimizer.momentum:
@@ -226,7 +226,6 @@ class JaxOperations:
     """The operations of harness.backends.operations.Operations, in JAX."""
 
     def __init__(self, device: Any, dtype: str) -> None:
-        """Remembers where and in which precision."""
         self.target, self.dtype = device, dtype
         self.device = "cpu" if device.platform == "cpu" else "cuda"
 
@@ -242,8 +241,7 @@ class JaxOperations:
 
     def put(self, array: np.ndarray) -> Array:
         """To the device; floating arrays in this dtype."""
-        floating = np.issubdtype(array.dtype, np.floating)
-        return jnp.array(np.asarray(array, dtype=self.dtype if floating else array.dtype))
+        return jnp.array(array, dtype=self.dtype if np.issubdtype(array.dtype, np.floating) else None)
 
     def fetch(self, tensor: Array) -> np.ndarray:
         """Back to NumPy."""

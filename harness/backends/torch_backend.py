@@ -92,14 +92,17 @@ class TorchOperations:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """No autograd but where asked; full float32 in matrix products."""
-        matmul = torch.backends.cuda.matmul
-        tf32, matmul.allow_tf32 = matmul.allow_tf32, False
+        """No autograd but where asked, no autocast; full float32 in matrix products (no TF32, no bfloat16)."""
+        products = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+        precisions = [product.fp32_precision for product in products]
         try:
-            with torch.no_grad():
+            for product in products:
+                product.fp32_precision = "ieee"
+            with torch.no_grad(), torch.autocast(self.device, enabled=False):
                 yield
         finally:
-            matmul.allow_tf32 = tf32
+            for product, precision in zip(products, precisions, strict=True):
+                product.fp32_precision = precision
 
     def put(self, array: np.ndarray) -> Tensor:
         """To the device; floating arrays in this dtype."""

@@ -106,8 +106,9 @@ class Plan:
         if rate.shape not in ((), (batch.seeds,)) or not (np.isfinite(rate) & (rate > 0)).all():
             raise InvalidInput(f"learning_rate must be positive, a number or one per seed ({batch.seeds}); got {rate}.")
         factors = np.ones(steps) if schedule is None else np.asarray(schedule, dtype=float)
-        if factors.shape != (steps,):
-            raise InvalidInput(f"schedule must have one factor per step, shape ({steps},); got {factors.shape}.")
+        if factors.shape != (steps,) or not (np.isfinite(factors) & (factors >= 0)).all():
+            got = factors if factors.shape == (steps,) else factors.shape
+            raise InvalidInput(f"schedule must have one finite factor >= 0 per step, shape ({steps},); got {got}.")
         if not all(0 <= step <= steps for step in checkpoints):
             raise InvalidInput(f"checkpoints must lie in 0..{steps}, the number of steps; got {checkpoints}.")
         rates = factors[:, None] * np.broadcast_to(rate, batch.seeds)
@@ -160,7 +161,7 @@ def descend(
 ) -> Trained:
     """Runs the plan until every seed has stopped or the steps are used up; `Backend.train` says what is returned."""
     seeds_count = plan.rates.shape[1]
-    validation = _validation_data(ops, net, stop)
+    validation = _validation_data(ops, net, stop, seeds_count)
     x, y = ops.put(data[0]), ops.put(data[1])
     weights = {name: ops.put(array) for name, array in theta.items()}
     slots = tuple({n: ops.put(np.zeros_like(a)) for n, a in theta.items()} for _ in range(moments(plan.optimizer)))
@@ -172,7 +173,8 @@ def descend(
         since_best=np.zeros(seeds_count, dtype=int),
         best_theta=dict(theta),
     )
-    target = stop.loss if plan.batch_size is None else None
+    # In the backend's precision, so that device and record compare with the same number.
+    target = None if stop.loss is None or plan.batch_size else float(np.asarray(stop.loss, dtype=ops.dtype))
     while True:
         _look(ops, net, descent, (x, y), validation, stop, plan, watch)
         if descent.step == plan.steps or not ops.fetch(descent.active).any():
@@ -295,11 +297,16 @@ def _outcome(
     )
 
 
-def _validation_data(ops: Operations, net: MLP, stop: Stop) -> tuple[Any, np.ndarray] | None:
+def _validation_data(ops: Operations, net: MLP, stop: Stop, seeds_count: int) -> tuple[Any, np.ndarray] | None:
     if stop.validation is None:
         return None
     x = checked("validation x", stop.validation[0], net.inputs, ndim=(2, 3))
     y = checked("validation y", stop.validation[1], net.outputs, ndim=(2, 3))
+    if x.shape[-2] != y.shape[-2] or any(a.ndim == 3 and len(a) != seeds_count for a in (x, y)):
+        raise InvalidInput(
+            f"validation x and y must have equally many samples, and {seeds_count} seeds or no seed axis; "
+            f"got {x.shape} and {y.shape}."
+        )
     return ops.put(x if x.ndim == 3 else x[None]), y
 
 
@@ -310,7 +317,8 @@ def _fetched(ops: Operations, theta: dict[str, Any]) -> Theta:
 
 def squared(f: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Mean squared error over samples and outputs, per seed, (S,)."""
-    return np.asarray(((f.astype(float) - y) ** 2).mean(axis=(1, 2)))
+    with np.errstate(over="ignore", invalid="ignore"):  # of a seed that diverged; its loss says so
+        return np.asarray(((f.astype(float) - y) ** 2).mean(axis=(1, 2)))
 
 
 def accuracy(f: np.ndarray, y: np.ndarray) -> np.ndarray:
