@@ -195,7 +195,7 @@ def _conjunction(claim: Claim, hypotheses: Mapping[str, Verdict]) -> tuple[Kind,
 
 
 def _broken_controls(claim: Claim, controls: Mapping[str, Verdict], effects: Samples) -> list[str]:
-    failed = [c for c in claim.controls if _diverged(c.name, effects) or not _as_planted(c, controls[c.name])]
+    failed = [c for c in claim.controls if _diverged(c.name, effects) or not as_planted(c, controls[c.name])]
     return [
         f"Control {control.name!r} must come out {control.expected} and came out {controls[control.name].kind}: "
         f"{controls[control.name].reason}"
@@ -203,10 +203,11 @@ def _broken_controls(claim: Claim, controls: Mapping[str, Verdict], effects: Sam
     ]
 
 
-def _as_planted(control: Control, verdict: Verdict) -> bool:
+def as_planted(control: Control, verdict: Verdict) -> bool:
+    """Whether a control came out as its planted truth asks; one on which the backends disagree did not."""
     if control.expected == "SUPPORTED":
         return verdict.kind == Kind.SUPPORTED
-    return verdict.kind in (Kind.REFUTED, Kind.INCONCLUSIVE)
+    return verdict.kind in (Kind.REFUTED, Kind.INCONCLUSIVE) and bool(verdict.backends)
 
 
 def _failures(claim: Claim, gates: GateTexts) -> list[tuple[Gate, str]]:

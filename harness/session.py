@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import report, sweep
-from harness.claim import Study
+from harness.claim import Figure, Study
 from harness.errors import ClaimsError, InvalidInput, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
 from harness.studies import Recorded
 from harness.sweep import Outcome, Status, Store, Sweep
-from harness.verdict import ClaimVerdict, Kind
+from harness.verdict import ClaimVerdict
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,21 @@ def verify(
     swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
     sizes = dict(Counter(study.claim.family for study in studies)) | dict(family_sizes or {})
-    members = [_member(study, plans[study.claim.id], outcomes, settings) for study in studies]
+    judged = {s.claim.id: _judged(s, plans[s.claim.id], outcomes, settings) for s in studies}
+    members = [
+        Member(s.claim.family, min(h.rule.alpha for h in s.claim.primary), judged[s.claim.id][0]) for s in studies
+    ]
     verdicts = {verdict.claim: verdict for verdict in judge_family(members, sizes)}
     entries = [
-        _entry(study, verdicts[study.claim.id], plans[study.claim.id], outcomes, settings, recorded or {})
+        report.Entry(
+            study=study,
+            verdict=verdicts[study.claim.id],
+            registration=study.claim.registration(study.experiments),
+            replicates=_replicates(study, settings.tier) if plans[study.claim.id] else 0,
+            figures=judged[study.claim.id][1],
+            cells=len(plans[study.claim.id]),
+            recorded=known.verdict if (known := (recorded or {}).get((study.claim.id, settings.tier))) else None,
+        )
         for study in studies
     ]
     document = report.document(entries, settings.tier, settings.backends, _environment(outcomes, settings.backends))
@@ -126,28 +137,24 @@ def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[St
     )
 
 
-def _member(study: Study, plan: Sequence[Request], outcomes: Mapping[str, Outcome], settings: Settings) -> Member:
-    return Member(
-        study.claim.family, min(h.rule.alpha for h in study.claim.primary), _verdict(study, plan, outcomes, settings)
-    )
-
-
-def _verdict(
+def _judged(
     study: Study, plan: Sequence[Request], outcomes: Mapping[str, Outcome], settings: Settings
-) -> ClaimVerdict:
-    """The verdict before the family; a claim whose cells or code fail is BROKEN, and the others go on."""
+) -> tuple[ClaimVerdict, Sequence[Figure]]:
+    """The verdict before the family, and the figures; a claim whose cells or code fail is BROKEN, the others go on."""
     if not plan:
-        return not_run(study.claim, settings.tier, f"This claim has no {settings.tier} tier.")
+        return not_run(study.claim, settings.tier, f"This claim has no {settings.tier} tier."), ()
     found = Sweep(tuple(outcomes[request.digest] for request in plan))
     if settings.replay and not any(outcome.cell for outcome in found.outcomes):
-        return not_run(study.claim, settings.tier, "No cell of this claim is recorded in the store.")
+        return not_run(study.claim, settings.tier, "No cell of this claim is recorded in the store."), ()
     try:
         measurements = _measurements(found, settings)
-        return judge(study, measurements, settings.tier, _replicates(study, settings.tier))
+        verdict = judge(study, measurements, settings.tier, _replicates(study, settings.tier))
+        return verdict, tuple(study.figures(measurements))
     except ClaimsError as error:
-        return broken(study.claim, settings.tier, str(error))
+        return broken(study.claim, settings.tier, str(error)), ()
     except Exception as error:  # A claim file is somebody's code: its fault is its own verdict, not the session's end.
-        return broken(study.claim, settings.tier, f"The claim's own code failed: {type(error).__name__}: {error}")
+        reason = f"The claim's own code failed: {type(error).__name__}: {error}"
+        return broken(study.claim, settings.tier, reason), ()
 
 
 def _measurements(found: Sweep, settings: Settings) -> dict[str, Measurements]:
@@ -171,28 +178,6 @@ def _replicates(study: Study, tier: str) -> int:
             f"The experiments of {study.claim.id!r} have different numbers of replicates: {sorted(counts)}."
         )
     return counts.pop()
-
-
-def _entry(
-    study: Study,
-    verdict: ClaimVerdict,
-    plan: Sequence[Request],
-    outcomes: Mapping[str, Outcome],
-    settings: Settings,
-    recorded: Mapping[tuple[str, str], Recorded],
-) -> report.Entry:
-    known = recorded.get((study.claim.id, settings.tier))
-    decided = verdict.kind not in (Kind.NOT_RUN, Kind.BROKEN) or bool(verdict.hypotheses)
-    figures = study.figures(_measurements(Sweep(tuple(outcomes[r.digest] for r in plan)), settings)) if decided else ()
-    return report.Entry(
-        study=study,
-        verdict=verdict,
-        registration=study.claim.registration(study.experiments),
-        replicates=_replicates(study, settings.tier) if plan else 0,
-        figures=figures,
-        cells=len(plan),
-        recorded=known.verdict if known else None,
-    )
 
 
 def _environment(outcomes: Mapping[str, Outcome], backends: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -36,8 +36,12 @@ CLAIM = Claim(
     ),
     title="The NTK at initialisation is deterministic in the ordered phase only",
     statement=(
-        "In the ordered phase the NTK at initialisation hardly varies between random networks, at any depth; in the "
-        "chaotic phase its relative variance grows exponentially with depth / width; ReLU and tanh behave alike."
+        "At initialisation the NTK hardly varies between random networks in the ordered phase, at any depth, while "
+        "in the "
+        "chaotic phase its relative variance grows with depth / width; ReLU and tanh behave alike. (The paper adds "
+        "that "
+        "the growth is exponential in depth / width alone, one curve for all widths: decided apart, beside this "
+        "verdict.)"
     ),
     operationalised=(
         "R = E[Theta(x,x)^2] / E[Theta(x,x)]^2 over fresh networks, 2,500 per seed; |x| = 1, n_0 = M, one output, bias "

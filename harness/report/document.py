@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.claim import Control, Figure, Hypothesis, Study
 from harness.errors import InvalidInput
+from harness.judge import as_planted
 from harness.report.values import plain
 from harness.statistics.power import power
 from harness.verdict import ClaimVerdict, Kind
@@ -146,6 +147,8 @@ def _hypothesis(hypothesis: Hypothesis, entry: Entry) -> Json:
     rule = hypothesis.rule
     return {
         "name": hypothesis.name,
+        "label": hypothesis.title,
+        "scale": hypothesis.scale,
         "statement": hypothesis.statement,
         "role": hypothesis.role,
         "rule": {"kind": type(rule).__name__, **asdict(rule), "words": rule.describe()},
@@ -169,5 +172,5 @@ def _power(hypothesis: Hypothesis, replicates: int) -> float | None:
 
 def _control(control: Control, verdict: ClaimVerdict) -> Json:
     outcome = verdict.controls.get(control.name)
-    passed = None if outcome is None else (outcome.kind is Kind.SUPPORTED) == (control.expected == "SUPPORTED")
+    passed = None if outcome is None else as_planted(control, outcome)
     return {**asdict(control), "passed": passed, "verdict": outcome}

@@ -65,6 +65,7 @@ def _environment() -> Environment:
         "hidden": hidden_points,
         "interval_svg": lambda *arguments: Markup(interval_svg(*arguments) or ""),
         "needs": numerals.needs,
+        "headline": numerals.headline,
         "number": numerals.number,
         "p_equals": numerals.p_equals,
         "power": numerals.power,

@@ -1,7 +1,7 @@
 """Numbers for readers: as many digits as their uncertainty carries, decimals aligned, a true minus sign."""
 
 from collections.abc import Mapping
-from math import floor, log10
+from math import exp, floor, log10
 from typing import Any
 
 MISSING = "–"
@@ -75,14 +75,32 @@ def power(value: float) -> str:
     return "> 0.99" if value > 0.99 else f"{value:.2f}"
 
 
-def needs(rule: Mapping[str, Any]) -> str:
-    """Which effect a rule asks for, in short.
+def needs(hypothesis: Mapping[str, Any]) -> str:
+    """Which effect a hypothesis asks for, in short, on the scale that readers are shown.
 
-    >>> needs({"kind": "Superiority", "margin": -0.05}), needs({"kind": "Equivalence", "margin": 0.1})
-    ('needs > −0.05', 'needs within ±0.1')
+    >>> rule = {"kind": "Equivalence", "margin": 0.1}
+    >>> needs({"rule": rule, "scale": "linear"}), needs({"rule": rule, "scale": "ratio"})
+    ('needs within ±0.1', 'needs 0.9048 to 1.105')
+    >>> needs({"rule": {"kind": "Superiority", "margin": -0.05}, "scale": "linear"})
+    'needs > −0.05'
     """
-    comparison = ">" if rule["kind"] == "Superiority" else "within ±"
-    return f"needs {comparison} {number(rule['margin'])}".replace("± ", "±")
+    margin, ratio = hypothesis["rule"]["margin"], hypothesis["scale"] == "ratio"
+    if hypothesis["rule"]["kind"] == "Superiority":
+        return f"needs > {number(exp(margin) if ratio else margin)}"
+    return f"needs {number(exp(-margin))} to {number(exp(margin))}" if ratio else f"needs within ±{number(margin)}"
+
+
+def headline(hypothesis: Mapping[str, Any], backend: str) -> dict[str, str]:
+    """Mean, low and high in one backend on the scale that readers are shown: a ratio where effects are logarithms.
+
+    >>> values = {"mean": 0.0953, "low": 0.0488, "high": 0.1398}
+    >>> headline({"scale": "ratio", "verdict": {"backends": {"jax": values}}}, "jax")
+    {'mean': '1.100', 'low': '1.050', 'high': '1.150'}
+    """
+    values = {name: hypothesis["verdict"]["backends"][backend][name] for name in ("mean", "low", "high")}
+    if hypothesis["scale"] == "ratio":
+        values = {name: None if value is None else exp(value) for name, value in values.items()}
+    return estimate(values)
 
 
 def duration(seconds: float) -> str:

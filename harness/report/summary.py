@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.report.numerals import estimate, needs
+from harness.report.numerals import headline, needs
 
 Json = Mapping[str, Any]
 MARKS = {"SUPPORTED": "✅", "REFUTED": "❌", "INCONCLUSIVE": "◐", "DISAGREE": "≠", "NOT_RUN": "◌", "BROKEN": "⚠"}
@@ -47,13 +47,13 @@ def _measured(claim: Json, backends: list[str]) -> str:
 
 
 def _effect(hypothesis: Json, backends: list[str]) -> str:
-    shown = {name: estimate(values) for name, values in hypothesis["verdict"]["backends"].items()}
+    shown = {name: headline(hypothesis, name) for name in hypothesis["verdict"]["backends"]}
     values = [
         f"{escape(name)} {shown[name]['mean']} \\[{shown[name]['low']}, {shown[name]['high']}\\]"
         for name in backends
         if name in shown
     ]
-    return f"{escape(hypothesis['name'])}: {'; '.join(values)} ({escape(needs(hypothesis['rule']))})"
+    return f"{escape(hypothesis['label'])}: {'; '.join(values)} ({escape(needs(hypothesis))})"
 
 
 def escape(text: str) -> str:
