@@ -36,11 +36,9 @@ CLAIM = Claim(
     ),
     title="The NTK at initialisation is deterministic in the ordered phase only",
     statement=(
-        "At initialisation the NTK hardly varies between random networks in the ordered phase, at any depth, while "
-        "in the "
-        "chaotic phase its relative variance grows with depth / width; ReLU and tanh behave alike. (The paper adds "
-        "that "
-        "the growth is exponential in depth / width alone, one curve for all widths: decided apart, beside this "
+        "At initialisation the NTK hardly varies between random networks in the ordered phase, at any depth, while in "
+        "the chaotic phase its relative variance grows with depth / width; ReLU and tanh behave alike. (The paper adds "
+        "that the growth is exponential in depth / width alone, one curve for all widths: decided apart, beside this "
         "verdict.)"
     ),
     operationalised=(
@@ -50,9 +48,8 @@ CLAIM = Claim(
     ),
     departs=(
         "The paper draws 200 networks per cell and states neither x nor n_0; ours are one reading. It goes to L/M = "
-        "0.48; "
-        "here 0.2, since R is biased low by heavy tails beyond. The networks are sampled exactly without their weight "
-        "matrices, in time proportional to depth times width. The margins and the 5 % law are ours."
+        "0.48; here 0.2, since R is biased low by heavy tails beyond. The networks are sampled exactly without their "
+        "weight matrices, in time proportional to depth times width. The margins and the 5 % law are ours."
     ),
     family="seleznova2020",
     hypotheses=(
@@ -148,10 +145,8 @@ CLAIM = Claim(
     gates=(Gate("finite", "every moment of Theta is finite and positive", failure="BROKEN"),),
     limits=(
         "Growth from L/M = 0.1 to 0.2 does not by itself tell an exponential from another steep law; the finite-size "
-        "law, "
-        "which is exponential, is held against the edge of chaos only. Read off the paper's Figure 2: R = 1.4 to "
-        "1.45 and "
-        "2.1 for ReLU (3, 1), 1.29 and 1.7 for (2, 0), at L/M = 0.1 and 0.2; 1.05 for (1, 1) at M = 128."
+        "law, which is exponential, is held against the edge of chaos only. Read off the paper's Figure 2: R = 1.4 to "
+        "1.45 and 2.1 for ReLU (3, 1), 1.29 and 1.7 for (2, 0), at L/M = 0.1 and 0.2; 1.05 for (1, 1) at M = 128."
     ),
 )
 

@@ -51,25 +51,20 @@ CLAIM = Claim(
     title="In the chaotic phase training changes the NTK much, and more with depth",
     statement=(
         "Under full-batch gradient descent the NTK of networks initialised in the chaotic phase changes by a large "
-        "part "
-        "of its norm, more than in the ordered phase, and the change grows with depth."
+        "part of its norm, more than in the ordered phase, and the change grows with depth."
     ),
     operationalised=(
         "Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, kernel summed over outputs) when the training loss first "
         "falls to 0.05. ReLU, M = 64, 32 Fashion-MNIST images with |x|^2 = 784, one-hot targets, mean squared error "
-        "over "
-        "samples and outputs, sigma_b^2 = 1; sigma_w^2 = 2.5 (chaotic) against 1 (ordered); 3 and 10 hidden layers. "
-        "The "
-        "learning rate is half the edge 2 / lambda_max at the start. Effects are differences of ln Delta per seed."
+        "over samples and outputs, sigma_b^2 = 1; sigma_w^2 = 2.5 (chaotic) against 1 (ordered); 3 and 10 hidden "
+        "layers. The learning rate is half the edge 2 / lambda_max at the start. Effects are differences of ln Delta "
+        "per seed."
     ),
     departs=(
         "The paper trains 128 MNIST digits at M = 256 with one fixed learning rate of 1e-5 and stops when the loss "
-        "stalls, "
-        "so its networks end at different losses. Here every network is compared at the same loss. The centred arm, "
-        "which "
-        "trains f - f_0 from an output of zero, is not in the paper: it separates learning the labels from removing "
-        "the "
-        "large random output that a chaotic network starts with."
+        "stalls, so its networks end at different losses. Here every network is compared at the same loss. The centred "
+        "arm, which trains f - f_0 from an output of zero, is not in the paper: it separates learning the labels from "
+        "removing the large random output that a chaotic network starts with."
     ),
     family="seleznova2020",
     hypotheses=(
@@ -148,10 +143,9 @@ CLAIM = Claim(
         Gate("finite", "every kernel change is finite and positive", failure="BROKEN"),
     ),
     limits=(
-        "Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. Read off the paper's "
-        "Figure 3 "
-        "(M = 256): Delta about 0.35 at 10 layers and 0.2 at 3 layers for sigma_w^2 >= 2.1; between 2^-9 and 2^-4 for "
-        "sigma_w^2 from 0.5 to 1."
+        "Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. Read off the paper's Figure "
+        "3 (M = 256): Delta about 0.35 at 10 layers and 0.2 at 3 layers for sigma_w^2 >= 2.1; between 2^-9 and 2^-4 "
+        "for sigma_w^2 from 0.5 to 1."
     ),
 )
 

@@ -56,13 +56,10 @@ CLAIM = Claim(
     ),
     operationalised=(
         "Being in the kernel regime takes a kernel that is near its infinite-width limit at initialisation AND "
-        "constant in "
-        "training; we ask for 10 % in relative Frobenius norm. Held to account at width = 100 times depth, two "
-        "orders of "
-        "magnitude: is the kernel at initialisation still more than 10 % off? Mean over 1, 2, 4 and 8 hidden layers of "
-        "ln(error / 0.1), per seed. ReLU, NTK parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1, 20 Fashion-MNIST "
-        "images. "
-        "One condition failing is enough; training is decided apart, beside it."
+        "constant in training; we ask for 10 % in relative Frobenius norm. Held to account at width = 100 times depth, "
+        "two orders of magnitude: is the kernel at initialisation still more than 10 % off? Mean over 1, 2, 4 and 8 "
+        "hidden layers of ln(error / 0.1), per seed. ReLU, NTK parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1, 20 "
+        "Fashion-MNIST images. One condition failing is enough; training is decided apart, beside it."
     ),
     departs=(
         "The body of the paper was not available to us, so architecture, data, the 10 % and the factor 100 are ours. "
@@ -133,11 +130,9 @@ CLAIM = Claim(
         Gate("finite", "every error and change is finite and positive", failure="BROKEN"),
     ),
     limits=(
-        "More than 10 % off at 100 times depth says that two orders of magnitude do not suffice for this "
-        "architecture on 20 "
-        "images; it says nothing about how a network that is off performs. The drift depends on loss, labels and "
-        "sample "
-        "size: 20 images and a loss of 0.05 are mild."
+        "More than 10 % off at 100 times depth says that two orders of magnitude do not suffice for this architecture "
+        "on 20 images; it says nothing about how a network that is off performs. The drift depends on loss, labels and "
+        "sample size: 20 images and a loss of 0.05 are mild."
     ),
 )
 
