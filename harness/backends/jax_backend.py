@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,7 +25,7 @@ except ImportError as error:
         "The jax backend was asked for, but JAX is not installed. Install it: pip install 'ntk-claims[jax]'."
     ) from error
 
-Array = jax.Array
+Array: TypeAlias = jax.Array
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "erf": jax.scipy.special.erf, "sigmoid": jax.nn.sigmoid}
 

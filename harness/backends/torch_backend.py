@@ -7,6 +7,7 @@ the structured form adds no error to that of the matrix products (TF32 stays off
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,7 +22,7 @@ except ImportError as error:
         "The torch backend was asked for, but PyTorch is not installed. Install it: pip install 'ntk-claims[torch]'."
     ) from error
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "erf": torch.erf, "sigmoid": torch.sigmoid}
 

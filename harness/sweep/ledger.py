@@ -67,6 +67,8 @@ class Ledger:
     def _time_left(self) -> float | None:
         guesses = [self.estimates.guess(kinds) for kinds in self._waiting.values()]
         known = [guess for guess in guesses if guess is not None]
-        if len(known) < len(guesses):
+        if guesses and not known:
             return None
-        return max(sum(known) / self.slots, max(known, default=0.0))  # the last cell has no help
+        # A computation of which nothing is known yet counts as the mean of those that are.
+        total = sum(known) * len(guesses) / max(len(known), 1)
+        return max(total / self.slots, max(known, default=0.0))  # the last cell has no help
