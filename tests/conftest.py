@@ -1,0 +1,67 @@
+"""Backends under test: every one that has a file, in every precision it offers; skipped where its framework is not."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import backends
+from harness.errors import BackendUnavailable
+
+pytest_plugins = ["pytester"]
+FAST = tuple(name for name in backends.available() if name != "numpy")
+
+
+def made(name, dtype):
+    try:
+        backend = backends.get(name, dtype=dtype)
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+    if name == "torch":
+        # Its threads and those of JAX in one process hold each other up (eight times slower); sweeps never mix them.
+        sys.modules["torch"].set_num_threads(1)
+    return backend
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    return backends.get("numpy")
+
+
+@pytest.fixture(scope="session", params=backends.available())
+def backend(request):
+    """Each backend in float64, the oracle too."""
+    return made(request.param, "float64")
+
+
+@pytest.fixture(scope="session", params=FAST)
+def fast(request):
+    """Each backend but the oracle, in float64."""
+    return made(request.param, "float64")
+
+
+@pytest.fixture(scope="session", params=[(name, dtype) for name in FAST for dtype in backends.DTYPES], ids="-".join)
+def precise(request):
+    """Each backend but the oracle, in each precision, with its tolerance: (backend, relative Frobenius error)."""
+    name, dtype = request.param
+    return made(name, dtype), {"float64": 1e-10, "float32": 1e-5}[dtype]
+
+
+@pytest.fixture
+def plant(pytester):
+    """Writes a copy of the toy claim, with some of its constants set, below claims/ of a folder of the test's own."""
+    template = Path(__file__).with_name("toy_claim.py").read_text(encoding="utf-8")
+    pytester.makeini("[pytest]\naddopts = --import-mode=importlib")
+
+    def make(name, **constants):
+        text = template
+        for constant, value in {"NAME": name, **constants}.items():
+            text, found = re.subn(rf"^{constant} = .*", lambda _, v=value, c=constant: f"{c} = {v!r}", text, flags=re.M)
+            assert found == 1, constant
+        file = pytester.path / "claims" / "toy" / f"test_{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return make

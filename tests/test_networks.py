@@ -1,0 +1,168 @@
+"""Architectures and their initial weights: what is drawn, what is shared, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import InvalidInput
+from harness.networks import mlp, ntk_noise
+
+WIDTHS = (3, 6, 5, 2)
+
+
+def test_the_same_seed_gives_the_same_weights():
+    first, second = mlp(WIDTHS).init(7), mlp(WIDTHS).init(7)
+    assert all((first[name] == second[name]).all() for name in first)
+    assert all(array.dtype == np.float64 for array in first.values())
+
+
+def test_weights_are_those_of_every_release():
+    """Recorded cells rest on these numbers: SHA-256 of the axes, then NumPy's PCG64."""
+    theta = mlp((2, 2, 1), sigma_w=1.0, sigma_b=0.5).init(0)
+    assert theta["W1"].ravel()[:2] == pytest.approx([-1.4593467341099962, 0.048289038263473985], rel=1e-15)
+    assert theta["b2"] == pytest.approx([-0.6281268735812505], rel=1e-15)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    widths=st.lists(st.integers(1, 7), min_size=2, max_size=5),
+    chosen=st.lists(st.integers(0, 2**64), min_size=1, max_size=4),
+    parametrization=st.sampled_from(["ntk", "standard"]),
+)
+def test_many_seeds_are_stacked_single_ones(widths, chosen, parametrization):
+    net = mlp(widths, parametrization=parametrization, sigma_b=0.3)
+    many = net.init(chosen)
+    assert list(many) == list(net.shapes)
+    for index, seed in enumerate(chosen):
+        one = net.init(seed)
+        assert all((many[name][index] == one[name]).all() for name in net.shapes)
+        assert all(one[name].shape == shape for name, shape in net.shapes.items())
+
+
+def test_seeds_and_arrays_have_streams_of_their_own():
+    theta = mlp((5, 5, 5, 5)).init(range(3))
+    draws = [array[s].ravel() for name, array in theta.items() if name.startswith("W") for s in range(3)]
+    assert len({draw.tobytes() for draw in draws}) == len(draws)
+
+
+def test_scales_and_parametrization_only_scale_the_same_normals():
+    normals = mlp(WIDTHS, "relu", "ntk", sigma_w=1.0, sigma_b=1.0).init(3)
+    standard = mlp(WIDTHS, "tanh", "standard", sigma_w=1.7, sigma_b=0.3).init(3)
+    assert all((normals[name] == mlp(WIDTHS, "erf", "ntk", 1.7, 0.3).init(3)[name]).all() for name in normals)
+    for name, array in standard.items():
+        scale = 0.3 if name.startswith("b") else 1.7 / normals[name].shape[1] ** 0.5
+        np.testing.assert_allclose(array, scale * normals[name], rtol=1e-15)
+
+
+def test_a_layer_keeps_its_weights_when_others_change():
+    narrow, deep = mlp((3, 6, 2)).init(1), mlp((3, 6, 6, 2)).init(1)
+    assert (narrow["W1"] == deep["W1"]).all()
+
+
+@pytest.mark.parametrize("sigma_b", [None, 0.0, 0.3])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "erf", "sigmoid"])
+def test_both_parametrizations_are_the_same_function_at_the_start(oracle, activation, sigma_b):
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    ntk, standard = (mlp(WIDTHS, activation, p, 1.3, sigma_b) for p in ("ntk", "standard"))
+    f = oracle.forward(standard, standard.init(range(2)), x)
+    np.testing.assert_allclose(oracle.forward(ntk, ntk.init(range(2)), x), f, rtol=1e-13)
+
+
+def test_variance_at_the_start_is_the_predicted_one(oracle):
+    """ReLU halves the second moment: q_l = sigma_b^2 + sigma_w^2 q_{l-1} / 2, exactly at any width."""
+    sigma_w2, sigma_b2, draws = 1.5, 0.4, 4000
+    net = mlp((2, 5, 5, 1), "relu", "ntk", sigma_w2**0.5, sigma_b2**0.5)
+    x = np.array([[0.6, -1.1]])
+    q = sigma_b2 + sigma_w2 * (x**2).mean()
+    for _ in range(2):
+        q = sigma_b2 + sigma_w2 * q / 2
+    f = oracle.forward(net, net.init(range(draws)), x).ravel()
+    assert abs(f.mean()) < 4 * (q / draws) ** 0.5
+    assert abs((f**2).mean() - q) < 4 * (f**2).std() / draws**0.5
+
+
+def test_no_biases_and_biases_that_start_at_zero():
+    without, zero = mlp((3, 4, 2), sigma_b=None), mlp((3, 4, 2), sigma_b=0.0)
+    assert list(without.shapes) == ["W1", "W2"]
+    assert list(zero.shapes) == ["W1", "b1", "W2", "b2"]
+    assert not zero.init(0)["b1"].any()
+    assert all(layer.bias is None for layer in without.layers)
+
+
+@pytest.mark.parametrize("parametrization", ["ntk", "standard"])
+def test_biases_that_start_at_zero_are_trained(oracle, parametrization):
+    net = mlp((1, 1), parametrization=parametrization, sigma_b=0.0)
+    kernel = oracle.empirical_ntk(net, net.init(0), np.zeros((1, 1)))
+    assert kernel[0, 0] == 1.0  # the gradient of the bias, scale one
+
+
+def test_inputs_outputs_and_layers():
+    net = mlp((784, 512, 10), "tanh", "ntk", 2.0, 0.1)
+    assert (net.inputs, net.outputs, len(net.layers)) == (784, 10, 2)
+    assert net.layers[1].weight_scale == 2.0 / 512**0.5
+    assert net.layers[1].bias_scale == 0.1
+
+
+def test_scales_are_python_floats():
+    """A NumPy scalar would promote float32 tensors."""
+    net = mlp((2, 1), sigma_w=np.float64(1.5), sigma_b=np.float64(0.5))
+    assert type(net.sigma_w) is float
+    assert type(net.sigma_b) is float
+    assert net == mlp([np.int64(2), 1], sigma_w=1.5, sigma_b=0.5)
+
+
+def test_noise_has_the_names_and_shapes_of_the_recursion():
+    noise = ntk_noise(mlp((5, 4, 3, 1), sigma_b=0.1), seed=0, draws=7)
+    assert {name: array.shape for name, array in noise.items()} == {
+        "uW1": (7, 4),
+        "b1": (7, 4),
+        "uW2": (7, 3),
+        "gW2": (7, 4),
+        "b2": (7, 3),
+        "uW3": (7, 1),
+        "gW3": (7, 3),
+        "b3": (7, 1),
+    }
+    assert all(array.dtype == np.float32 for array in noise.values())
+    assert not any(name.startswith("b") for name in ntk_noise(mlp((5, 4, 1), sigma_b=None), 0, 2))
+
+
+def test_noise_is_shared_by_whatever_has_the_same_widths():
+    one = ntk_noise(mlp((5, 4, 1), "relu", "ntk", 1.0, 0.0), 3, 2)
+    other = ntk_noise(mlp((5, 4, 1), "tanh", "standard", 2.0, 0.7), 3, 2)
+    without = ntk_noise(mlp((5, 4, 1), sigma_b=None), 3, 2)
+    assert all((one[name] == other[name]).all() for name in one)
+    assert all((one[name] == array).all() for name, array in without.items())
+
+
+def test_noise_has_a_stream_per_array_and_seed():
+    draws = [
+        array.tobytes() for seed in (0, 1) for array in ntk_noise(mlp((4, 4, 4, 1), sigma_b=0.1), seed, 3).values()
+    ]
+    assert len(set(draws)) == len(draws)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"widths": (3,)}, r"widths must be at least two positive integers \(inputs, ..., outputs\); got \(3,\)"),
+        ({"widths": (3, 0, 1)}, r"widths must be at least two positive integers .*; got \(3, 0, 1\)"),
+        ({"widths": (3, 2.5)}, r"widths must be at least two positive integers .*; got \(3, 2.5\)"),
+        ({"activation": "gelu"}, r"Unknown activation 'gelu'\. Allowed: relu, tanh, erf, sigmoid\."),
+        ({"parametrization": "mup"}, r"Unknown parametrization 'mup'\. Allowed: ntk, standard\."),
+        ({"sigma_w": 0.0}, r"sigma_w must be finite and positive; got 0\.0\."),
+        ({"sigma_w": -1.0}, r"sigma_w must be finite and positive; got -1\.0\."),
+        ({"sigma_w": float("nan")}, r"sigma_w must be finite and positive; got nan\."),
+        ({"sigma_b": -0.1}, r"sigma_b must be None \(no biases\) or finite and >= 0; got -0\.1\."),
+        ({"sigma_b": float("inf")}, r"sigma_b must be None \(no biases\) or finite and >= 0; got inf\."),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(InvalidInput, match=message):
+        mlp(**{"widths": (3, 2), **arguments})
+
+
+def test_init_of_no_seeds_is_refused():
+    with pytest.raises(InvalidInput, match=r"init needs at least one seed; got an empty sequence\."):
+        mlp((3, 2)).init([])
