@@ -1,4 +1,7 @@
-"""`ntk-claims`: what pytest has no place for. Verifying is `pytest claims` (see `pytest --help`, ntk-claims)."""
+"""`ntk-claims`: what pytest has no place for. Verifying is `pytest claims` (see `pytest --help`, ntk-claims).
+
+Exit codes: 0 it did what was asked; 1 cells failed, or a table is stale; 2 a bad call; 130 interrupted.
+"""
 
 import argparse
 import json
@@ -9,21 +12,26 @@ from pathlib import Path
 
 from harness import report, studies, sweep
 from harness.claim import Study
-from harness.errors import ClaimsError
+from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import TIERS, Request
-from harness.session import Settings, requests
+from harness.report import readme
+from harness.session import Settings, backend_names, requests
 
 STORE = ".ntk-claims/store"
+RECORDED = "reports/recorded/quick"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 if it did what was asked, 1 if cells failed, 2 for a bad call."""
+    """Runs one command; its exit code."""
     parsed = parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
     except ClaimsError as error:
         print(f"ntk-claims: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. Cells done so far are kept; start again to go on.", file=sys.stderr)
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     _plan(commands.add_parser("plan", help="the cells of a run: how many, how many the store has; or as a file"))
     _run(commands.add_parser("sweep", help="compute the cells of a run, without judging anything"))
     _render(commands.add_parser("report", help="write the HTML of a report again, from its verdicts.json"))
+    _readme(commands.add_parser("readme", help="write the table of recorded verdicts into README.md, or check it"))
     return top
 
 
@@ -74,6 +83,19 @@ def _render(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=render)
 
 
+def _readme(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Writes the table of verdicts into a Markdown file, between the comments <!-- verdicts: ... --> and "
+        "<!-- end of verdicts -->, from the verdicts.json of a recorded report."
+    )
+    command.add_argument(
+        "folder", type=Path, nargs="?", default=Path(RECORDED), help=f"folder of the report (default: {RECORDED})"
+    )
+    command.add_argument("--readme", type=Path, default=Path("README.md"), help="the file (default: README.md)")
+    command.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the table is stale")
+    command.set_defaults(run=write_readme)
+
+
 def _claims_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
     command.add_argument("-k", dest="keyword", default="", help="only claims whose id contains this")
@@ -102,12 +124,14 @@ def plan(options: argparse.Namespace) -> int:
     wanted = {study.claim.id: requests(study, _settings(options)) for study in _selected(options)}
     if options.json:
         unique = {request.digest: asdict(request) for plan in wanted.values() for request in plan}
-        options.json.write_text(json.dumps(list(unique.values()), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        _write(options.json, json.dumps(list(unique.values()), indent=1, sort_keys=True) + "\n")
         print(f"{len(unique)} cells in {options.json}")
         return 0
     store = sweep.Store(options.store)
     for claim, own in wanted.items():
-        for backend in _settings(options).backends:
+        if not own:
+            print(f"{claim}: no {options.tier} tier")
+        for backend in _settings(options).backends if own else ():
             print(f"{claim} in {backend}: {_counts([r for r in own if r.backend == backend], store)}")
     return 0
 
@@ -120,7 +144,7 @@ def _counts(wanted: Sequence[Request], store: sweep.Store) -> str:
 
 
 def run_sweep(options: argparse.Namespace) -> int:
-    """Computes what is missing; 1 if cells failed."""
+    """Computes what is missing; 1 if cells failed, and why the first did."""
     wanted = [request for study in _selected(options) for request in requests(study, _settings(options))]
     swept = sweep.run(
         wanted,
@@ -131,7 +155,10 @@ def run_sweep(options: argparse.Namespace) -> int:
         progress=sweep.on(),
     )
     print(", ".join(f"{name} {count}" for name, count in swept.counts.items()))
-    return 1 if swept.counts["failed"] else 0
+    failures = [outcome.failure for outcome in swept.outcomes if outcome.failure]
+    for failure in failures[:3]:
+        print(f"Failed ({failure.kind}):\n{failure.traceback}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def render(options: argparse.Namespace) -> int:
@@ -140,10 +167,39 @@ def render(options: argparse.Namespace) -> int:
     return 0
 
 
+def write_readme(options: argparse.Namespace) -> int:
+    """Writes the table of verdicts; with --check, 1 if that would change anything."""
+    verdicts, _ = report.load(options.folder)
+    try:
+        old = options.readme.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{options.readme} cannot be read: {error}. Name a Markdown file with --readme.") from error
+    new = readme.updated(old, verdicts, options.folder, options.readme)
+    if options.check and new != old:
+        print(f"{options.readme} is stale against {options.folder}: run `ntk-claims readme`.", file=sys.stderr)
+        return 1
+    if new != old:
+        _write(options.readme, new)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
+
+
 def _selected(options: argparse.Namespace) -> list[Study]:
-    found = studies.discover(options.claims)
-    return [study for study in found.values() if options.keyword in study.claim.id]
+    claims = list(studies.discover(options.claims).values())
+    selected = [study for study in claims if options.keyword in study.claim.id]
+    if not selected:
+        known = ", ".join(study.claim.id for study in claims) or "none"
+        raise InvalidInput(
+            f"No claim below {options.claims} has an id that contains {options.keyword!r}. There: {known}."
+        )
+    return selected
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(options.tier, tuple(name for name in options.backend.split(",") if name), options.store)
+    return Settings(options.tier, backend_names(options.backend), options.store)

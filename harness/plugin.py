@@ -6,6 +6,8 @@ A claim's test takes the fixture `verdict` and asserts that it is SUPPORTED. Wha
     NOT_RUN                     skipped with its reason, or failed under --require-all
     BROKEN                      an error
 
+All claims share one sweep, so pytest-xdist has nothing to distribute: a claim's test that it runs is an error.
+
 Names of options and fixtures are those of the project's design.
 """
 
@@ -18,11 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import __version__, backends, report, studies
+from harness import __version__, report, studies
 from harness.claim import Study
 from harness.errors import ClaimsError
 from harness.experiment import TIERS
-from harness.session import Session, Settings, verify
+from harness.session import Session, Settings, backend_names, verify
 from harness.sweep import Progress
 from harness.sweep.engines import available as engines_available
 from harness.verdict import ClaimVerdict, Kind
@@ -53,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--claim-workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
     group.addoption("--require-all", action="store_true", help="a claim that is NOT_RUN fails instead of being skipped")
-    group.addoption("--store", default=STORE, help=f"where cells are kept (default: {STORE})")
+    group.addoption("--store", default=None, help=f"where cells are kept (default: {STORE})")
     group.addoption("--report", default=None, help=f"folder of the report (default: {REPORTS}/<tier>-<time>)")
     group.addoption("--replay", action="store_true", help="judge the cells recorded in the store; compute nothing")
 
@@ -66,12 +68,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     """What the claims will be verified with."""
-    names = config.getoption("--backend").split(",")
+    names = backend_names(config.getoption("--backend"))
     packages = {"numpy": ["numpy"], "torch": ["torch"], "jax": ["jax", "jaxlib"]}
     versions = [f"{package} {_version(package)}" for name in names for package in packages.get(name, [name])]
-    options = ("tier", "engine", "device", "store")
-    chosen = ", ".join(f"{option} {config.getoption(f'--{option}')}" for option in options)
-    return f"ntk-claims: {__version__}, {chosen}, {', '.join(versions)}"
+    chosen = ", ".join(f"{option} {config.getoption(f'--{option}')}" for option in ("tier", "engine", "device"))
+    store = config.getoption("--store") or STORE
+    return f"ntk-claims: {__version__}, {chosen}, store {store}, {', '.join(versions)}"
 
 
 def _version(package: str) -> str:
@@ -105,15 +107,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Verifies every selected claim in one sweep, before the first test runs: cells and families are shared."""
     config, collected = session.config, session.config.stash[KEY]
-    if not collected.studies or session.testsfailed or config.option.collectonly:
+    stopped = session.testsfailed and not config.option.continue_on_collection_errors
+    if not collected.studies or stopped or config.option.collectonly or _distributed(config):
         return
-    if hasattr(config, "workerinput"):
-        raise pytest.UsageError("Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0).")
     try:
         collected.outcome = _verified(config, collected.studies)
         collected.report = report.write(_folder(config), collected.outcome.document, collected.outcome.run)
     except ClaimsError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _distributed(config: pytest.Config) -> bool:
+    """Whether this is a worker of pytest-xdist, where a UsageError would only crash the session."""
+    return hasattr(config, "workerinput")
 
 
 def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
@@ -139,15 +145,12 @@ def settings(config: pytest.Config) -> Settings:
     """The settings that the options say.
 
     Raises:
-        InvalidInput: for a backend that has no file.
+        InvalidInput: as `Settings` does.
     """
-    names = tuple(name.strip() for name in config.getoption("--backend").split(",") if name.strip())
-    for name in names:
-        backends.known(name)
     return Settings(
         tier=config.getoption("--tier"),
-        backends=names,
-        store=config.rootpath / config.getoption("--store"),
+        backends=backend_names(config.getoption("--backend")),
+        store=_path(config, "--store", STORE),
         engine=config.getoption("--engine"),
         device=config.getoption("--device"),
         workers=config.getoption("--claim-workers"),
@@ -157,8 +160,13 @@ def settings(config: pytest.Config) -> Settings:
 
 def _folder(config: pytest.Config) -> Path:
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    chosen = config.getoption("--report") or f"{REPORTS}/{config.getoption('--tier')}-{now}"
-    return Path(config.rootpath / chosen)
+    return _path(config, "--report", f"{REPORTS}/{config.getoption('--tier')}-{now}")
+
+
+def _path(config: pytest.Config, option: str, default: str) -> Path:
+    """A path that is given starts from the current folder, as everywhere; the default from the project's root."""
+    given = config.getoption(option)
+    return config.rootpath / default if given is None else config.invocation_params.dir / given
 
 
 @pytest.fixture
@@ -166,8 +174,13 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
     """The verdict on the claim that the test's file makes (its STUDY)."""
     collected = request.config.stash[KEY]
     study = studies.study_of(request.module)
-    if study is None or collected.outcome is None:
-        pytest.fail(f"{request.path} takes the fixture 'verdict' but defines no STUDY = harness.claim.Study(...).")
+    if study is None:
+        text = f"{request.path} takes the fixture 'verdict' but defines no STUDY = harness.claim.Study(...)."
+        pytest.fail(text, pytrace=False)
+    if _distributed(request.config):
+        text = "Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0)."
+        pytest.fail(text, pytrace=False)
+    assert collected.outcome is not None
     found = collected.outcome.verdicts[study.claim.id]
     request.node.user_properties.append(("verdict", str(found.kind)))
     request.node.user_properties.append(("tier", found.tier))
@@ -189,7 +202,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if collected.outcome is None:
         return
     terminalreporter.section("verdicts")
-    for claim, found in collected.outcome.verdicts.items():
-        terminalreporter.line(f"{found.kind:<13} {claim} ({found.tier})")
+    for claim in collected.outcome.document["claims"]:
+        found, known = claim["verdict"]["kind"], claim["recorded"]
+        changed = "" if known in (None, found) else f", recorded {known}"
+        terminalreporter.line(f"{found:<13} {claim['id']} ({claim['tier']}){changed}")
     if collected.report is not None:
         terminalreporter.line(f"report: {collected.report}")

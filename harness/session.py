@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import report, sweep
+from harness.backends import available, known
 from harness.claim import Figure, Study
-from harness.errors import ClaimsError, InvalidInput, SweepFailed
+from harness.errors import ClaimsError, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
 from harness.studies import Recorded
@@ -30,6 +31,9 @@ class Settings:
         engine, device, workers, time_limit: as in `harness.sweep.run`.
         store: where cells are, and go.
         replay: take the newest recorded cells, from whatever machine, and compute nothing.
+
+    Raises:
+        InvalidInput: for an unknown tier or backend, no backend, or one that is named twice.
     """
 
     tier: str
@@ -40,6 +44,26 @@ class Settings:
     workers: int | None = None
     time_limit: float = 3600.0
     replay: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tier not in TIERS:
+            raise InvalidInput(f"Unknown tier {self.tier!r}. Allowed: {', '.join(TIERS)}.")
+        for name in self.backends:
+            known(name)
+        if not self.backends or len(set(self.backends)) < len(self.backends):
+            raise InvalidInput(
+                f"Name at least one backend, and each once; got {', '.join(self.backends) or 'none'}. "
+                f"Available: {', '.join(available())}."
+            )
+
+
+def backend_names(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list.
+
+    >>> backend_names("torch, jax")
+    ('torch', 'jax')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -52,11 +76,16 @@ class Session:
 
 
 def requests(study: Study, settings: Settings) -> list[Request]:
-    """Every cell of a study, backend by backend within each experiment; empty if it lacks the tier."""
-    if settings.tier not in TIERS:
-        raise InvalidInput(f"Unknown tier {settings.tier!r}. Allowed: {', '.join(TIERS)}.")
+    """Every cell of a study, backend by backend within each experiment; empty if it lacks the tier.
+
+    Raises:
+        InvalidInput: if the study has no experiment, or its experiments have different numbers of replicates.
+    """
+    if not study.experiments:
+        raise InvalidInput(f"Claim {study.claim.id!r} has no experiment; its STUDY must name at least one.")
     if any(getattr(experiment, settings.tier) is None for experiment in study.experiments):
         return []
+    _replicates(study, settings.tier)
     by_backend = [
         [request for experiment in study.experiments for request in experiment.requests(settings.tier, backend)]
         for backend in settings.backends
@@ -82,32 +111,59 @@ def verify(
         progress: called with the status of the sweep.
 
     Raises:
+        InvalidInput: for two claims with one id, or a claim that cannot be registered.
         InvalidInput, BackendUnavailable, StoreError: as `harness.sweep.run` does, before anything is computed.
     """
     started = datetime.now(UTC)
+    registrations = _registered(studies)
     plans = {study.claim.id: requests(study, settings) for study in studies}
     swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
-    sizes = dict(Counter(study.claim.family for study in studies)) | dict(family_sizes or {})
     judged = {s.claim.id: _judged(s, plans[s.claim.id], outcomes, settings) for s in studies}
     members = [
         Member(s.claim.family, min(h.rule.alpha for h in s.claim.primary), judged[s.claim.id][0]) for s in studies
     ]
+    # A family is never smaller than what is judged of it: Counter's | takes the larger of two counts.
+    sizes = Counter(study.claim.family for study in studies) | Counter(family_sizes or {})
     verdicts = {verdict.claim: verdict for verdict in judge_family(members, sizes)}
     entries = [
         report.Entry(
             study=study,
             verdict=verdicts[study.claim.id],
-            registration=study.claim.registration(study.experiments),
+            registration=registrations[study.claim.id],
             replicates=_replicates(study, settings.tier) if plans[study.claim.id] else 0,
             figures=judged[study.claim.id][1],
             cells=len(plans[study.claim.id]),
-            recorded=known.verdict if (known := (recorded or {}).get((study.claim.id, settings.tier))) else None,
+            recorded=entry.verdict if (entry := (recorded or {}).get((study.claim.id, settings.tier))) else None,
         )
         for study in studies
     ]
     document = report.document(entries, settings.tier, settings.backends, _environment(outcomes, settings.backends))
-    run = report.run_record(
+    return Session(verdicts, document, _run_record(started, plans, outcomes))
+
+
+def _registered(studies: Sequence[Study]) -> dict[str, str]:
+    """Claim id -> digest of its registration; proves before hours are spent that each claim can be reported."""
+    digests: dict[str, str] = {}
+    for study in studies:
+        claim = study.claim.id
+        if claim in digests:
+            raise InvalidInput(f"Two of the claims to be verified have the id {claim!r}. Each claim has its own.")
+        try:
+            digests[claim] = study.claim.registration(study.experiments)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(
+                f"Claim {claim!r} cannot be registered: {error}. It must consist of text, finite Python numbers, "
+                "tuples and dicts."
+            ) from error
+    return digests
+
+
+def _run_record(
+    started: datetime, plans: Mapping[str, Sequence[Request]], outcomes: Mapping[str, Outcome]
+) -> dict[str, Any]:
+    """The content of run.json."""
+    return report.run_record(
         started=started,
         finished=datetime.now(UTC),
         command=[Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -119,13 +175,12 @@ def verify(
         claims={claim: _cells(plan, outcomes) for claim, plan in plans.items()},
         total=_cells([outcome.request for outcome in outcomes.values()], outcomes),
     )
-    return Session(verdicts, document, run)
 
 
 def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[Status], object]) -> Sweep:
     store = Store(settings.store)
     if settings.replay:
-        return sweep.recorded(wanted, store)
+        return _recorded_cells(wanted, store, progress)
     return sweep.run(
         wanted,
         store,
@@ -135,6 +190,17 @@ def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[St
         time_limit=settings.time_limit,
         progress=progress,
     )
+
+
+def _recorded_cells(wanted: Sequence[Request], store: Store, progress: Callable[[Status], object]) -> Sweep:
+    if not store.path.is_dir():
+        raise StoreError(
+            f"There is no store at {store.path}, so there is nothing to replay. Name the folder that holds the "
+            "recorded cells, or compute them first (without replay)."
+        )
+    found = sweep.recorded(wanted, store)
+    progress(Status(found.counts["planned"], found.counts["cached"], notices=found.notices, ended=True))
+    return found
 
 
 def _judged(

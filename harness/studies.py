@@ -11,8 +11,10 @@ from types import ModuleType
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
+from harness.verdict import Kind
 
 RECORD = "verdicts.toml"
+RECORDABLE = (Kind.SUPPORTED, Kind.REFUTED, Kind.INCONCLUSIVE, Kind.DISAGREE)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ def load(path: Path) -> Study | None:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a file may also end in SystemExit, or in the Skipped of pytest.importorskip
         raise InvalidInput(f"The claim file {path} cannot be loaded: {type(error).__name__}: {error}") from error
     return study_of(module)
 
@@ -50,8 +54,10 @@ def discover(folder: Path) -> dict[Path, Study]:
     """Every claim file below a folder and its study, sorted by path.
 
     Raises:
-        InvalidInput: if a file cannot be loaded, or two claims have one id.
+        InvalidInput: if there is no such folder, a file cannot be loaded, or two claims have one id.
     """
+    if not folder.is_dir():
+        raise InvalidInput(f"There is no folder {folder}. Name the folder that holds the claims.")
     loaded = {path: load(path) for path in sorted(folder.rglob("test_*.py"))}
     studies = {path: study for path, study in loaded.items() if study is not None}
     twice = [name for name, count in Counter(study.claim.id for study in studies.values()).items() if count > 1]
@@ -69,25 +75,30 @@ def recorded(folder: Path) -> dict[tuple[str, str], Recorded]:
     """(claim id, tier) -> recorded verdict, of the claims folder's verdicts.toml; empty without one.
 
     Raises:
-        InvalidInput: if the file is not TOML, or an entry is not {verdict = "...", reason = "..."} under a tier.
+        InvalidInput: if the file is not TOML, or an entry is not {verdict = "...", reason = "..."} under a tier, with
+            a verdict that can be recorded and a reason.
     """
     path = folder / RECORD
     if not path.is_file():
         return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{path} is not TOML: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be read as TOML: {error}.") from error
     return {
-        (claim, tier): _recorded(path, claim, tier, entry) for claim, t in content.items() for tier, entry in t.items()
+        (claim, tier): _recorded(path, claim, tier, entry)
+        for claim, tiers in content.items()
+        for tier, entry in (tiers if isinstance(tiers, Mapping) else {"": tiers}).items()
     }
 
 
 def _recorded(path: Path, claim: str, tier: str, entry: object) -> Recorded:
-    if tier not in TIERS or not isinstance(entry, Mapping) or set(entry) != {"verdict", "reason"}:
+    fields = dict(entry) if isinstance(entry, Mapping) else {}
+    complete = set(fields) == {"verdict", "reason"} and str(fields["reason"]).strip()
+    if tier not in TIERS or not complete or fields["verdict"] not in RECORDABLE:
         raise InvalidInput(
-            f"{path}: the entry of {claim!r} at {tier!r} must read "
-            f'[{claim!r}] {tier} = {{ verdict = "...", reason = "..." }} '
-            f"with tier one of {', '.join(TIERS)}; got {entry!r}."
+            f'{path}: an entry must read ["<claim>"] <tier> = {{ verdict = "...", reason = "..." }} with tier one of '
+            f"{', '.join(TIERS)}, verdict one of {', '.join(RECORDABLE)}, and a reason; "
+            f"got {entry!r} for {claim!r} at {tier!r}."
         )
-    return Recorded(str(entry["verdict"]), str(entry["reason"]))
+    return Recorded(fields["verdict"], str(fields["reason"]))

@@ -52,7 +52,7 @@ def precise(request):
 def plant(pytester):
     """Writes a copy of the toy claim, with some of its constants set, below claims/ of a folder of the test's own."""
     template = Path(__file__).with_name("toy_claim.py").read_text(encoding="utf-8")
-    pytester.makeini("[pytest]\naddopts = --import-mode=importlib")
+    pytester.makeini("[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest")
 
     def make(name, **constants):
         text = template

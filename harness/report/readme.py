@@ -1,0 +1,91 @@
+"""The table of recorded verdicts in README.md, from the verdicts.json of a recorded report."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from math import exp
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InvalidInput
+from harness.report.numerals import estimate
+from harness.report.summary import MARKS, escape
+
+Json = Mapping[str, Any]
+BLOCK = re.compile(r"(<!-- verdicts:[^>]*-->\n).*?(<!-- end of verdicts -->)", re.DOTALL)
+
+
+def updated(text: str, document: Json, folder: Path, readme: Path) -> str:
+    """The text of a README, with the table of verdicts between its two comments.
+
+    Args:
+        text: of the README.
+        document: content of verdicts.json.
+        folder: of the report, and `readme`, the path of the README: the link to the report leads from one to the other.
+
+    Raises:
+        InvalidInput: if the text has not exactly one pair of the comments.
+    """
+    if len(BLOCK.findall(text)) != 1:
+        raise InvalidInput(
+            f"{readme} must have the lines <!-- verdicts: ... --> and <!-- end of verdicts --> once; "
+            "the table of verdicts goes between them."
+        )
+    report = Path(os.path.relpath(folder / "report.html", readme.parent)).as_posix()
+    return BLOCK.sub(lambda found: f"{found[1]}\n{table(document, report)}\n{found[2]}", text)
+
+
+def table(document: Json, report: str) -> str:
+    """The verdicts as a Markdown table, a row per claim, and a line that says what they rest on.
+
+    Args:
+        document: content of verdicts.json.
+        report: link to report.html.
+    """
+    lines = [
+        "| Verdict | Claim | Paper | Measured |",
+        "|---|---|---|---|",
+        *(_row(claim) for claim in document["claims"]),
+        "",
+        f"At {document['tier']} scale; means over seeds, with an interval that holds those of all backends. "
+        f"{_versions(document)}. [Full report]({report})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(claim: Json) -> str:
+    kind, paper = claim["verdict"]["kind"], claim["paper"]
+    folder, _, predicate = claim["id"].rpartition("/")
+    cells = [
+        f"{MARKS[kind]} {kind}",
+        f"[{escape(claim['title'])}](claims/{folder}/test_{predicate}.py)",
+        escape(f"{paper['authors']} {paper['year']}"),
+        _measured(claim["hypotheses"]) or escape(claim["verdict"]["reason"]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _measured(hypotheses: Sequence[Json]) -> str:
+    """The primary effects that were measured."""
+    return "<br>".join(
+        _effect(hypothesis)
+        for hypothesis in hypotheses
+        if hypothesis["role"] == "primary" and hypothesis["verdict"] and hypothesis["verdict"]["backends"]
+    )
+
+
+def _effect(hypothesis: Json) -> str:
+    """Label, mean over backends, and the interval that holds theirs, on the scale that readers are shown."""
+    backends = list(hypothesis["verdict"]["backends"].values())
+    low, high = hypothesis["verdict"]["interval"]
+    values = {"mean": sum(backend["mean"] for backend in backends) / len(backends), "low": low, "high": high}
+    if hypothesis["scale"] == "ratio":
+        values = {name: exp(value) for name, value in values.items()}
+    shown = estimate(values)
+    return f"{escape(hypothesis['label'])}: {shown['mean']} \\[{shown['low']}, {shown['high']}\\]"
+
+
+def _versions(document: Json) -> str:
+    """Each backend with its version and device."""
+    known = [(name, document["environment"].get(name, {})) for name in document["backends"]]
+    return ", ".join(f"{name} {facts.get(name, '')} on {facts.get('device', 'no device')}" for name, facts in known)
