@@ -152,7 +152,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         engine=options.engine,
         device=options.device,
         workers=options.workers,
-        progress=sweep.on(),
+        progress=sweep.on(sys.stderr),
     )
     print(", ".join(f"{name} {count}" for name, count in swept.counts.items()))
     failures = [outcome.failure for outcome in swept.outcomes if outcome.failure]
