@@ -1,0 +1,112 @@
+"""The claims' files, without running them: registered as the rules of evidence ask."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import studies
+from harness.experiment import TIERS, canonical
+from harness.statistics.power import power
+
+ROOT = Path(__file__).parents[1]
+CLAIMS = ROOT / "claims"
+FILES = sorted(CLAIMS.rglob("test_*.py"))
+SEEDS, POWER = 10, 0.9
+
+DIGESTS = """
+from pathlib import Path
+from harness import studies
+
+for study in studies.discover(Path("claims")).values():
+    print(study.claim.id, study.claim.registration(study.experiments))
+"""
+
+each_claim = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(CLAIMS).as_posix())
+
+
+@pytest.fixture
+def study(path, monkeypatch):
+    """The study of a claim file; None if the file has none."""
+    monkeypatch.chdir(ROOT)
+    return studies.load(path)
+
+
+def tiers(study):
+    """Name and tier of each experiment at each scale that there is."""
+    return [(name, getattr(e, name)) for e in study.experiments for name in TIERS if getattr(e, name) is not None]
+
+
+def test_there_are_claims():
+    assert FILES
+
+
+@each_claim
+def test_a_file_is_one_claim_named_after_it(path, study):
+    assert study is not None, "the file has no STUDY"
+    assert study.claim.id == f"{path.parent.relative_to(CLAIMS).as_posix()}/{path.stem.removeprefix('test_')}"
+
+
+@each_claim
+def test_every_experiment_has_a_quick_tier_and_each_tier_ten_seeds_or_more(study):
+    assert study.experiments
+    for name, tier in tiers(study):
+        assert tier.replicates >= SEEDS, name
+        same = {other.replicates for scale, other in tiers(study) if scale == name}
+        assert len(same) == 1, "arms are paired by seed, so all experiments have the same seeds"
+
+
+@each_claim
+def test_no_configuration_comes_twice(study):
+    for name in TIERS:
+        seen = [
+            (experiment.measure.__qualname__, experiment.stream, experiment.dtype, canonical(configuration))
+            for experiment in study.experiments
+            if getattr(experiment, name) is not None
+            for configuration in getattr(experiment, name).grid
+        ]
+        assert len(seen) == len(set(seen))
+
+
+@each_claim
+def test_every_primary_hypothesis_has_the_power_that_the_rules_ask_for(study):
+    (seeds,) = {experiment.quick.replicates for experiment in study.experiments}
+    found = {h.name: power(h.rule, h.expected_effect, h.expected_sd, seeds) for h in study.claim.primary}
+    assert {name: value for name, value in found.items() if value < POWER} == {}
+
+
+@each_claim
+def test_controls_are_planted_both_ways_on_hypotheses_of_the_claim(study):
+    assert {control.expected for control in study.claim.controls} == {"SUPPORTED", "not SUPPORTED"}
+    for control in study.claim.controls:
+        assert study.claim.hypothesis(control.hypothesis)
+        assert control.why.strip()
+
+
+@each_claim
+def test_what_a_reader_needs_is_said(study):
+    claim = study.claim
+    said = [claim.title, claim.statement, claim.operationalised, claim.departs, claim.paper.locus, claim.paper.read]
+    said += [text for h in claim.hypotheses for text in (h.statement, h.why_margin)]
+    assert all(text.strip() for text in said)
+
+
+def test_digests_are_the_same_in_another_process(monkeypatch):
+    """Whatever the order of sets and the number of the process: hash seeds differ."""
+    monkeypatch.chdir(ROOT)
+    here = {s.claim.id: s.claim.registration(s.experiments) for s in studies.discover(Path("claims")).values()}
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    command = [sys.executable, "-c", DIGESTS]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert dict(line.split() for line in output.splitlines()) == here
+    assert len(set(here.values())) == len(FILES)
+
+
+def test_verdicts_are_recorded_for_claims_and_tiers_that_there_are():
+    found = studies.discover(CLAIMS).values()
+    known = {
+        (study.claim.id, name) for study in found for name in TIERS if all(getattr(e, name) for e in study.experiments)
+    }
+    assert set(studies.recorded(CLAIMS)) <= known
