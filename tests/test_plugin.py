@@ -203,6 +203,7 @@ def test_after_sigkill_only_what_is_missing_is_computed(pytester, plant, verify,
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
+    time.sleep(0.5)  # its worker outlives it by an instant
     assert not (pytester.path / "first").exists()
     begun, store = calls(), Store(pytester.path / ".ntk-claims" / "store")
     requests = [cell.read(path).request for path in store.path.glob("cells/*/*/*.cell")]

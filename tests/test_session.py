@@ -1,5 +1,7 @@
 """A session called directly: what it plans, what it refuses before anything is computed, and what it replays."""
 
+import errno
+import os
 import re
 from dataclasses import replace
 
@@ -198,3 +200,19 @@ def test_an_empty_store_leaves_claims_unjudged(toy, run, settings):
     settings().store.mkdir()
     verdict = run(toy(), replay=True).verdicts["toy/toy"]
     assert (verdict.kind, verdict.reason) == ("NOT_RUN", "No cell of this claim is recorded in the store.")
+
+
+def test_a_read_only_store_is_judged_where_it_has_everything_and_named_where_not(toy, run, pytester, monkeypatch):
+    recorded, new = toy("recorded"), toy("new")
+    before = run(recorded)
+
+    def refuse(*paths):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    for options in ({}, {"replay": True}):
+        assert report.as_text(run(recorded, **options).document) == report.as_text(before.document)
+    message = f"Cannot write the store at {pytester.path / 'store'}: Read-only file system. It is read-only: choose a "
+    with pytest.raises(StoreError, match=re.escape(message)):
+        run(recorded, new)
+    assert "new" not in (pytester.path / "calls").read_text()
