@@ -68,15 +68,15 @@ def test_update_rules_agree_with_the_oracle(fast, oracle, optimizer, batch_size)
     same(train(fast, **options), train(oracle, **options))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_update_rules_in_float32(precise, oracle, optimizer):
-    backend, tolerance = precise
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, pytest.param(Adam(0.05, beta2=0.9999), id="adam-long-memory")])
+def test_update_rules_in_float32(fast, oracle, optimizer):
+    backend = backends.get(fast.name, dtype="float32")
     trained, reference = (train(b, optimizer=optimizer, steps=3) for b in (backend, oracle))
     for name, start in THETA.items():
-        moved = reference.theta[name] - start
+        travelled = np.linalg.norm(reference.theta[name] - start)
         error = np.linalg.norm(trained.theta[name] - reference.theta[name])
         # Weights are rounded to the dtype before and after; beyond that the way travelled is accurate.
-        assert error < tolerance * np.linalg.norm(moved) + np.finfo(backend.dtype).eps * np.linalg.norm(start)
+        assert error < 1e-5 * travelled + np.finfo("float32").eps * np.linalg.norm(start)
 
 
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "adam", "adam-without-momentum"])
@@ -176,13 +176,15 @@ def test_minibatches_belong_to_the_place_of_a_seed_not_to_its_weights(backend):
     close(at(together.theta, 0), train(backend, at(THETA, 0), **options).theta, 1e-12)
 
 
-def test_an_epoch_sees_every_sample_once(backend):
-    """Linear in the steps: with a vanishing rate an epoch of minibatches moves as far as its full-batch steps."""
-    rate, batches = 1e-6, 3
-    epoch = train(backend, optimizer=SGD(rate), steps=batches, batch_size=2, batch_seed=1)
-    full = train(backend, optimizer=SGD(rate), steps=batches)
-    for name, start in THETA.items():
-        np.testing.assert_allclose(epoch.theta[name] - start, full.theta[name] - start, rtol=1e-3, atol=1e-11)
+def test_epochs_are_permutations_each_of_its_own(backend):
+    """With a vanishing rate the losses tell the batches: their mean over an epoch is that of all samples."""
+    options = {"optimizer": SGD(1e-12), "steps": 6, "batch_size": 2, "batch_seed": 1}
+    losses = train(backend, **options).losses
+    everything = np.repeat(loss_of(backend, THETA)[:, None], 2, axis=1)
+    np.testing.assert_allclose(losses.reshape(3, 2, 3).mean(axis=2), everything, rtol=1e-9)
+    assert (np.abs(losses[:, :3] - losses[:, 3:]).max(axis=1) > 0.01).all()
+    uneven = train(backend, **{**options, "batch_size": 4}).losses  # two samples are left over, others each epoch
+    assert len(np.unique(np.round(uneven[0], 9))) > 3
 
 
 def test_data_of_their_own(backend):

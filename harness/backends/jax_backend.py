@@ -210,7 +210,7 @@ def direct(optimizer: Optimizer, step: Array, grads: Tensors, slots: Any) -> tup
         v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, slots[1], grads)
 
         def unbiased(m: Array, v: Array) -> Array:
-            # 1 - b^t without the cancellation that costs float32 three digits at the first steps.
+            # 1 - b^t without the cancellation that costs float32 two digits and more at the first steps.
             logs = (math.log(b) if b else -math.inf for b in (b1, b2))
             bias1, bias2 = (-jnp.expm1(step.astype(m.dtype) * log) for log in logs)
             return m / bias1 / (jnp.sqrt(v / bias2) + optimizer.epsilon)
