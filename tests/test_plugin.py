@@ -192,10 +192,11 @@ def test_a_second_run_computes_nothing_and_a_third_what_was_lost(pytester, plant
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_after_sigkill_only_what_is_missing_is_computed(pytester, plant, verify, calls):
+def test_after_sigkill_only_what_is_missing_is_computed(pytester, plant, verify, calls, request):
     plant("holds", SECONDS=0.2, BLOCK=4)  # three arms of three blocks
     pytest_claims = [sys.executable, "-m", "pytest", "claims", "--backend=numpy", "--claim-workers=1"]
     process = pytester.popen([*pytest_claims, "--report=first"], stdin=subprocess.DEVNULL)
+    request.addfinalizer(process.kill)
     until, log = time.monotonic() + 30, pytester.path / "calls"
     while not log.exists() or len(log.read_text().splitlines()) < 4:
         assert time.monotonic() < until, "nothing is computed"
