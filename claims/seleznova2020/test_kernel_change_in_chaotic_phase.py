@@ -1,5 +1,7 @@
 """S2. In the chaotic phase the NTK changes much in training, the more so with depth. Raw and centred arms."""
 
+from math import log
+
 import numpy as np
 
 from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
@@ -73,7 +75,7 @@ CLAIM = Claim(
             label="10 layers: Delta chaotic / ordered",
             scale="ratio",
             statement="10 layers, raw: ln Delta chaotic minus ln Delta ordered is positive",
-            rule=Superiority(margin=np.log(1.5)),
+            rule=Superiority(margin=log(1.5)),
             why_margin="half as much again is the least that one would call a different regime",
             expected_effect=1.74,
             expected_sd=0.62,
@@ -83,7 +85,7 @@ CLAIM = Claim(
             label="chaotic: Delta at 10 / 3 layers",
             scale="ratio",
             statement="chaotic, raw: ln Delta at 10 layers minus at 3 layers is positive",
-            rule=Superiority(margin=np.log(1.05)),
+            rule=Superiority(margin=log(1.05)),
             why_margin="5 % over a threefold depth is the least growth worth the name",
             expected_effect=0.45,
             expected_sd=0.36,
@@ -94,7 +96,7 @@ CLAIM = Claim(
             label="centred, 10 layers: Delta chaotic / ordered",
             scale="ratio",
             statement="10 layers, centred: ln Delta chaotic minus ln Delta ordered is positive",
-            rule=Superiority(margin=np.log(1.5)),
+            rule=Superiority(margin=log(1.5)),
             why_margin="as in the raw arm",
             expected_effect=-1.24,
             expected_sd=0.55,
@@ -105,7 +107,7 @@ CLAIM = Claim(
             label="centred, 10 layers: Delta ordered / chaotic",
             scale="ratio",
             statement="10 layers, centred: ln Delta ordered minus ln Delta chaotic is positive (the order is reversed)",
-            rule=Superiority(margin=np.log(1.5)),
+            rule=Superiority(margin=log(1.5)),
             why_margin="as in the raw arm",
             expected_effect=1.24,
             expected_sd=0.55,
@@ -116,7 +118,7 @@ CLAIM = Claim(
             label="centred, chaotic: Delta at 10 / 3 layers",
             scale="ratio",
             statement="chaotic, centred: ln Delta at 10 layers minus at 3 layers is positive",
-            rule=Superiority(margin=np.log(1.05)),
+            rule=Superiority(margin=log(1.05)),
             why_margin="as in the raw arm",
             expected_effect=0.09,
             expected_sd=0.6,

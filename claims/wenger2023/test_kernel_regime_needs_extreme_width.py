@@ -1,5 +1,7 @@
 """W4. Convergence to the kernel regime is so slow in width that width must be orders of magnitude above depth."""
 
+from math import log
+
 import numpy as np
 
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
@@ -72,7 +74,7 @@ CLAIM = Claim(
             label="initialisation, width = 100 depth: error / 10 %",
             scale="ratio",
             statement="at initialisation, width = 100 depth: mean over depths of ln(kernel error / 0.1) is positive",
-            rule=Superiority(margin=np.log(1.25)),
+            rule=Superiority(margin=log(1.25)),
             why_margin="an error of 12.5 % is clearly above the 10 % that we would accept",
             expected_effect=0.64,
             expected_sd=0.2,
@@ -93,7 +95,7 @@ CLAIM = Claim(
             label="training, width = 100 depth: change / 10 %",
             scale="ratio",
             statement="in training to loss 0.05, width = 100 depth: mean over depths of ln(change / 0.1) is positive",
-            rule=Superiority(margin=np.log(1.25)),
+            rule=Superiority(margin=log(1.25)),
             why_margin="as at initialisation",
             expected_effect=-0.8,
             expected_sd=0.3,
