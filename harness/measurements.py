@@ -100,8 +100,8 @@ def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates
     Configuration: width, depth, samples, activation, parametrization, sigma_w2, sigma_b2; labels "one-hot" or "sign";
     label_scale; centred (train f - f_0 instead of f); target_loss; edge_fraction; max_steps; lane (an independent
     initialisation of the same replicate).
-    Returns per replicate: "kernel_change", "steps", "initial_loss", "final_loss", "reached" (1.0 if the target loss was
-    reached), "loss_curve" (the loss at up to 50 steps, evenly spaced, NaN after the end).
+    Returns per replicate: "kernel_change" (NaN if training diverged), "steps", "initial_loss", "final_loss", "reached"
+    (1.0 if the target loss was reached), "loss_curve" (the loss at up to 50 steps, evenly spaced, NaN after the end).
     """
     x, classes = images(replicates, stream, configuration["samples"])
     y = configuration["label_scale"] * targets(classes, configuration["labels"])
@@ -127,11 +127,14 @@ def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates
         steps=configuration["max_steps"],
         stop=Stop(loss=configuration["target_loss"]),
     )
-    after = backend.empirical_ntk(net, trained.theta, x)
+    # A seed that diverged has no kernel to speak of: NaN, which no verdict is drawn from; the others keep theirs.
+    diverged = trained.reason == "diverged"
+    ended = {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), theta[n], a) for n, a in trained.theta.items()}
+    change = relative_change(backend.empirical_ntk(net, ended, x), before)
     losses = np.concatenate([trained.losses, np.full((len(replicates), 1), np.nan)], axis=1)
     every = np.linspace(0, losses.shape[1] - 1, 50).astype(int)
     return {
-        "kernel_change": relative_change(after, before),
+        "kernel_change": np.where(diverged, np.nan, change),
         "steps": trained.steps.astype(float),
         "initial_loss": losses[:, 0],
         "final_loss": trained.loss,

@@ -162,6 +162,14 @@ def test_kernel_change_reaches_the_target_loss(quick):
     assert (short["steps"] == 2).all()
 
 
+def test_a_diverged_replicate_has_no_kernel_change_and_does_not_stop_the_others(quick):
+    wild = kernel_change(
+        quick, {**CHANGE, "activation": "relu", "edge_fraction": 1e4, "max_steps": 300}, range(2), "test"
+    )
+    assert np.isnan(wild["kernel_change"]).all()
+    assert (wild["reached"] == 0).all()
+
+
 def test_kernel_change_of_a_wide_lazy_net_is_small(quick):
     """The same data and loss: 32 times the width, about a sixth of the change."""
     lazy = {**CHANGE, "parametrization": "ntk", "labels": "sign", "samples": 4, "max_steps": 1000, "sigma_b2": 0.1}

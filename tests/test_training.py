@@ -176,6 +176,16 @@ def test_minibatches_belong_to_the_place_of_a_seed_not_to_its_weights(backend):
     close(at(together.theta, 0), train(backend, at(THETA, 0), **options).theta, 1e-12)
 
 
+def test_a_batch_seed_of_its_own_goes_with_a_seed_wherever_it_trains(backend):
+    together = train(backend, batch_size=2, batch_seed=[11, 12, 13])
+    reordered = train(backend, {n: a[[2, 0, 1]] for n, a in THETA.items()}, batch_size=2, batch_seed=[13, 11, 12])
+    close(at(reordered.theta, 0), at(together.theta, 2), 1e-12)
+    alone = train(backend, at(THETA, 2), batch_size=2, batch_seed=13)
+    close(alone.theta, at(together.theta, 2), 1e-12)
+    with pytest.raises(InvalidInput, match=r"batch_seed must be one integer, or one per seed \(3\); got 2"):
+        train(backend, batch_size=2, batch_seed=[1, 2])
+
+
 def test_epochs_are_permutations_each_of_its_own(backend):
     """With a vanishing rate the losses tell the batches: their mean over an epoch is that of all samples."""
     options = {"optimizer": SGD(1e-12), "steps": 6, "batch_size": 2, "batch_seed": 1}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.backends.backend import Backend
 from harness.backends.operations import SGD, Adam
-from harness.backends.training import Stop, Trained
+from harness.backends.plan import Stop, Trained
 from harness.errors import InvalidInput
 
 __all__ = ["SGD", "Adam", "Backend", "Stop", "Trained", "available", "get", "known"]

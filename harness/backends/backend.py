@@ -1,6 +1,6 @@
 """What every backend offers: checks, seed axes and blocks here, in NumPy; the computation in its operations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from harness.backends.batch import Batch, blocks, checked, checked_noise
 from harness.backends.operations import Operations, Optimizer, Outputs
-from harness.backends.training import Plan, Stop, Trained, descend
+from harness.backends.plan import Plan, Stop, Trained
+from harness.backends.training import descend
 from harness.errors import InvalidInput
 from harness.networks import MLP, Theta
 
@@ -143,7 +144,7 @@ class Backend:
         steps: int,
         loss: str = "squared",
         batch_size: int | None = None,
-        batch_seed: int = 0,
+        batch_seed: int | Sequence[int] = 0,
         schedule: np.ndarray | None = None,
         stop: Stop | None = None,
         checkpoints: tuple[int, ...] = (),
@@ -156,8 +157,10 @@ class Backend:
             optimizer: SGD (with or without momentum) or Adam; the learning rate is a number or one per seed.
             steps: the most steps taken.
             loss: "squared".
-            batch_size: None for full batch; else minibatches in an order drawn in NumPy from `batch_seed`, a fresh
-                permutation per epoch, of its own for each seed, the same in every backend.
+            batch_size: None for full batch; else minibatches: a fresh permutation per epoch and seed, drawn in NumPy,
+                the same in every backend.
+            batch_seed: what the permutations are drawn from: one integer per seed, so that a seed sees the same order
+                whichever seeds train beside it, or one integer for all, and then the place on the seed axis counts.
             schedule: factors on the learning rate, one per step, (steps,); None for constant.
             stop: when to stop before `steps`; see Stop.
             checkpoints: steps at which the weights are kept (0: before the first).

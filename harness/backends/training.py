@@ -3,142 +3,18 @@
 The device does runs of steps (`Operations.advance`); between two runs this loop, in NumPy, checks, keeps and stops.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from harness import seeds
-from harness.backends.batch import Batch, checked
-from harness.backends.operations import SGD, Adam, Descent, Operations, Optimizer, moments
+from harness.backends.batch import checked
+from harness.backends.operations import Descent, Operations, moments
+from harness.backends.plan import Plan, Stop, Trained
 from harness.errors import InvalidInput
 from harness.networks import MLP, Theta
 
 RUN = 50  # Steps between two looks at the device: long enough to hide the synchronisation, short enough to stop soon.
-
-
-@dataclass(frozen=True)
-class Stop:
-    """When a seed stops before the last step; without any criterion it never does.
-
-    Args:
-        loss: as soon as the training loss is at most this. With full batches this is seen at every step.
-        accuracy: as soon as the training accuracy (arg max over outputs; the sign for one output) is at least this.
-        validation: (x, y); the weights with the lowest validation loss are the result.
-        patience: with validation, stop after this many checks without a new lowest loss; None: run to the end.
-        every: steps between two checks of accuracy, validation and, with minibatches, of the training loss.
-    """
-
-    loss: float | None = None
-    accuracy: float | None = None
-    validation: tuple[np.ndarray, np.ndarray] | None = None
-    patience: int | None = None
-    every: int = 10
-
-    def __post_init__(self) -> None:
-        if self.every < 1 or (self.patience is not None and self.patience < 1):
-            raise InvalidInput(f"every and patience must be at least 1; got {self.every!r} and {self.patience!r}.")
-        if self.patience is not None and self.validation is None:
-            raise InvalidInput("patience counts checks on validation data; give validation=(x, y) too.")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The outcome of training. With seeds every array but `validation_steps` has their axis.
-
-    Attributes:
-        theta: the weights at the end; with validation those of the lowest validation loss.
-        steps: steps taken, (S,).
-        loss: training loss of `theta`, (S,).
-        reason: why each seed ended, (S,): "loss", "accuracy", "validation", "steps" or "diverged" (loss not finite).
-        losses: the loss before each step, on that step's samples, (S, T); NaN after a seed has stopped.
-        checkpoints: step -> weights; of a seed that had stopped by then, the weights it stopped with.
-        validation: validation loss at each check, (S, checks); NaN after a seed has stopped.
-        validation_steps: the steps of these checks, (checks,).
-    """
-
-    theta: Theta
-    steps: np.ndarray
-    loss: np.ndarray
-    reason: np.ndarray
-    losses: np.ndarray
-    checkpoints: dict[int, Theta]
-    validation: np.ndarray
-    validation_steps: np.ndarray
-
-    def single(self) -> "Trained":
-        """The outcome of the only seed, without its axis."""
-        first = {name: getattr(self, name)[0] for name in ("steps", "loss", "reason", "losses", "validation")}
-        drop = {step: {name: a[0] for name, a in theta.items()} for step, theta in self.checkpoints.items()}
-        return replace(self, theta={name: a[0] for name, a in self.theta.items()}, checkpoints=drop, **first)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The registered part of a run: optimizer, rates per step and seed, batches, checkpoints."""
-
-    optimizer: Optimizer
-    rates: np.ndarray
-    batch_size: int | None
-    batch_seed: int
-    samples: int
-    checkpoints: tuple[int, ...]
-
-    @staticmethod
-    def of(
-        batch: Batch,
-        optimizer: Optimizer,
-        steps: int,
-        batch_size: int | None,
-        batch_seed: int,
-        schedule: np.ndarray | None,
-        checkpoints: tuple[int, ...],
-    ) -> "Plan":
-        """Checks the arguments of `Backend.train`; raises InvalidInput."""
-        samples = batch.data["x"].shape[1]
-        if not isinstance(optimizer, SGD | Adam):
-            raise InvalidInput(f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}.")
-        if steps < 0:
-            raise InvalidInput(f"steps must be at least 0; got {steps!r}.")
-        if batch_size is not None and not 1 <= batch_size <= samples:
-            raise InvalidInput(f"batch_size must lie in 1..{samples}, the number of samples; got {batch_size!r}.")
-        rate = np.asarray(optimizer.learning_rate, dtype=float)
-        if rate.shape not in ((), (batch.seeds,)) or not (np.isfinite(rate) & (rate > 0)).all():
-            raise InvalidInput(f"learning_rate must be positive, a number or one per seed ({batch.seeds}); got {rate}.")
-        factors = np.ones(steps) if schedule is None else np.asarray(schedule, dtype=float)
-        if factors.shape != (steps,) or not (np.isfinite(factors) & (factors >= 0)).all():
-            got = factors if factors.shape == (steps,) else factors.shape
-            raise InvalidInput(f"schedule must have one finite factor >= 0 per step, shape ({steps},); got {got}.")
-        if not all(0 <= step <= steps for step in checkpoints):
-            raise InvalidInput(f"checkpoints must lie in 0..{steps}, the number of steps; got {checkpoints}.")
-        rates = factors[:, None] * np.broadcast_to(rate, batch.seeds)
-        return Plan(optimizer, rates, batch_size, batch_seed, samples, tuple(sorted(set(checkpoints))))
-
-    @property
-    def steps(self) -> int:
-        """The most steps taken."""
-        return len(self.rates)
-
-    def batches(self, start: int, stop: int) -> np.ndarray | None:
-        """Sample indices of the steps in [start, stop), (steps, S, B); None for full batches.
-
-        An epoch is a fresh permutation per seed, cut into whole batches; what is left over is dropped.
-        """
-        if self.batch_size is None:
-            return None
-        per_epoch = self.samples // self.batch_size
-        epochs = range(start // per_epoch, (stop - 1) // per_epoch + 1)
-        order = np.concatenate([self._epoch(epoch, per_epoch) for epoch in epochs])
-        first = epochs.start * per_epoch
-        return order[start - first : stop - first]
-
-    def _epoch(self, epoch: int, per_epoch: int) -> np.ndarray:
-        size = self.batch_size or self.samples
-        orders = [
-            seeds.generator("batches", seed=self.batch_seed, lane=lane, epoch=epoch).permutation(self.samples)
-            for lane in range(self.rates.shape[1])
-        ]
-        return np.stack([order[: per_epoch * size].reshape(per_epoch, size) for order in orders], axis=1)
 
 
 @dataclass
