@@ -169,11 +169,13 @@ def test_the_table_of_verdicts_is_written_and_checked(recorded_report, pytester,
     assert readme.read_text(encoding="utf-8") == MARKED.replace(
         "old\n",
         """
-| Verdict | Claim | Paper | Measured |
+| Verdict | Claim | Measured | Beside the verdict, ours |
 |---|---|---|---|
-| ✅ SUPPORTED | [Toy linear](claims/toy/test_linear.py) | Doe 2020 | gap: 0.305 \\[0.292, 0.318\\] |
-| ✅ SUPPORTED | [The \\[ratio\\]](claims/toy/test_ratio.py) | Doe 2020 | error \\| ratio: 1.357 \\[1.339, 1.374\\] |
-| ◌ NOT_RUN | [Toy missing](claims/toy/test_missing.py) | Doe 2020 | This claim has no quick tier. |
+| ✅ SUPPORTED | [Toy linear](claims/toy/test_linear.py)<br>Doe 2020 \
+| gap: 0.305 \\[0.292, 0.318\\], needs &gt; 0.1 |  |
+| ✅ SUPPORTED | [The \\[ratio\\]](claims/toy/test_ratio.py)<br>Doe 2020 \
+| error \\| ratio: 1.357 \\[1.339, 1.374\\], needs &gt; 1.105 |  |
+| ◌ NOT_RUN | [Toy missing](claims/toy/test_missing.py)<br>Doe 2020 | This claim has no quick tier. |  |
 
 At quick scale; means over seeds, with an interval that holds those of all backends. torch 2.13.0 on cpu, jax 0.10.2 \
 on cuda. [Full report](recorded/report.html)

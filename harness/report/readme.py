@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import exp
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
-from harness.report.numerals import estimate
+from harness.report.numerals import estimate, needs
 from harness.report.summary import MARKS, escape
 
 Json = Mapping[str, Any]
@@ -43,7 +43,7 @@ def table(document: Json, report: str) -> str:
         report: link to report.html.
     """
     lines = [
-        "| Verdict | Claim | Paper | Measured |",
+        "| Verdict | Claim | Measured | Beside the verdict, ours |",
         "|---|---|---|---|",
         *(_row(claim) for claim in document["claims"]),
         "",
@@ -58,31 +58,30 @@ def _row(claim: Json) -> str:
     folder, _, predicate = claim["id"].rpartition("/")
     cells = [
         f"{MARKS[kind]} {kind}",
-        f"[{escape(claim['title'])}](claims/{folder}/test_{predicate}.py)",
-        escape(f"{paper['authors']} {paper['year']}"),
-        _measured(claim["hypotheses"]) or escape(claim["verdict"]["reason"]),
+        f"[{escape(claim['title'])}](claims/{folder}/test_{predicate}.py)"
+        f"<br>{escape(paper['authors'])} {paper['year']}",
+        "<br>".join(map(_effect, _measured(claim, "primary"))) or escape(claim["verdict"]["reason"]),
+        "<br>".join(f"{MARKS[h['verdict']['kind']]} {_effect(h)}" for h in _measured(claim, "secondary")),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _measured(hypotheses: Sequence[Json]) -> str:
-    """The primary effects that were measured."""
-    return "<br>".join(
-        _effect(hypothesis)
-        for hypothesis in hypotheses
-        if hypothesis["role"] == "primary" and hypothesis["verdict"] and hypothesis["verdict"]["backends"]
-    )
+def _measured(claim: Json, role: str) -> list[Json]:
+    """The hypotheses of a role whose effects were measured."""
+    own = (hypothesis for hypothesis in claim["hypotheses"] if hypothesis["role"] == role)
+    return [hypothesis for hypothesis in own if hypothesis["verdict"] and hypothesis["verdict"]["backends"]]
 
 
 def _effect(hypothesis: Json) -> str:
-    """Label, mean over backends, and the interval that holds theirs, on the scale that readers are shown."""
+    """Label, mean over backends, the interval that holds theirs, and what is needed, on the scale readers are shown."""
     backends = list(hypothesis["verdict"]["backends"].values())
     low, high = hypothesis["verdict"]["interval"]
     values = {"mean": sum(backend["mean"] for backend in backends) / len(backends), "low": low, "high": high}
     if hypothesis["scale"] == "ratio":
         values = {name: exp(value) for name, value in values.items()}
     shown = estimate(values)
-    return f"{escape(hypothesis['label'])}: {shown['mean']} \\[{shown['low']}, {shown['high']}\\]"
+    interval = f"\\[{shown['low']}, {shown['high']}\\]"
+    return f"{escape(hypothesis['label'])}: {shown['mean']} {interval}, {escape(needs(hypothesis))}"
 
 
 def _versions(document: Json) -> str:
