@@ -187,7 +187,7 @@ def finite_size_law(depth, width):
 
 def effects(m):
     """Differences of ln R, per seed."""
-    widths = sorted({c["width"] for c in m.configurations("mean")})
+    widths = widths_of(m)
     wide, middle = (128, 64) if 64 in widths else (widths[-1], widths[-2])
 
     def growth(phase):
@@ -225,32 +225,38 @@ def gates(m):
 
 
 def figures(by_backend):
-    """R against L/M, one line per phase and width, from the first backend."""
+    """R against L/M per activation, one line per phase and width, from the first backend."""
     backend, m = next(iter(by_backend.items()))
-    lines = []
-    for label, phase in (
-        ("ordered ReLU (1, 1)", ORDERED["relu"]),
-        ("edge ReLU (2, 0)", EDGE["relu, sigma_b^2 = 0"]),
-        ("chaotic ReLU (3, 1)", CHAOTIC["relu"]),
-        ("ordered tanh (1, 1)", ORDERED["tanh"]),
-        ("chaotic tanh (5, 1)", CHAOTIC["tanh"]),
-    ):
-        cells = sorted({(c["depth"] / c["width"], c["width"], c["depth"]) for c in m.configurations("mean")})
-        for width in sorted({width for _, width, _ in cells}):
-            x = [ratio for ratio, w, _ in cells if w == width]
-            dispersion = [np.exp(log_dispersion(m, phase, width, ratio)) for ratio in x]
-            lines.append(Series.of(f"{label}, M = {width}", x, dispersion, log=True))
-    return (
+    edge = EDGE["relu, sigma_b^2 = 0"]
+    shown = {
+        "ReLU": {"ordered (1, 1)": ORDERED["relu"], "edge (2, 0)": edge, "chaotic (3, 1)": CHAOTIC["relu"]},
+        "tanh": {"ordered (1, 1)": ORDERED["tanh"], "edge (3.44, 1)": EDGE["tanh"], "chaotic (5, 1)": CHAOTIC["tanh"]},
+    }
+    return tuple(
         Figure(
-            title="Dispersion of the NTK at initialisation against depth / width",
-            description=f"R = E[Theta^2] / E[Theta]^2, {backend}, geometric mean over seeds; 1 means deterministic.",
+            title=f"Dispersion of the NTK at initialisation, {activation}",
+            description=f"R = E[Theta^2] / E[Theta]^2 against depth / width, {backend}, geometric mean over seeds; "
+            "1 means deterministic. In brackets sigma_w^2, sigma_b^2.",
             x_label="depth / width",
             y_label="dispersion R",
-            series=tuple(lines),
+            series=tuple(line(m, label, phase, width) for label, phase in phases.items() for width in widths_of(m)),
             log_y=True,
             reference_y=1.0,
-        ),
+        )
+        for activation, phases in shown.items()
     )
+
+
+def widths_of(m):
+    """The widths of the grid."""
+    return sorted({c["width"] for c in m.configurations("mean")})
+
+
+def line(m, label, phase, width):
+    """R of one phase at one width, over its depths."""
+    ratios = sorted(c["depth"] / width for c in m.configurations("mean") if c["width"] == width)
+    dispersion = [np.exp(log_dispersion(m, phase, width, ratio)) for ratio in ratios]
+    return Series.of(f"{label}, M = {width}", ratios, dispersion, log=True)
 
 
 STUDY = Study(CLAIM, EXPERIMENTS, effects, gates, figures)
