@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -164,6 +165,9 @@ def _private_pipes() -> tuple[TextIO, TextIO]:
     """Copies of stdout and stdin; what others print goes to stderr, and what they read is empty."""
     answers, lines = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(0))
     os.dup2(2, 1)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # The worker may end at any moment, without a flush; what a library said should be in the log by then.
+        sys.stdout.reconfigure(line_buffering=True)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
