@@ -12,7 +12,7 @@ import numpy as np
 from harness import datasets, kernels, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
-from harness.networks import MLP
+from harness.networks import Network
 
 Arrays = dict[str, np.ndarray]
 DRAWS_AT_ONCE = 500
@@ -46,13 +46,13 @@ def ntk_dispersion(
     return {"mean": mean, "mean_square": mean_square}
 
 
-def _phase(configuration: Mapping[str, Any], activation: Any, sigma_w2: float, sigma_b2: float | None) -> MLP:
+def _phase(configuration: Mapping[str, Any], activation: Any, sigma_w2: float, sigma_b2: float | None) -> Network:
     width, depth = configuration["width"], configuration["depth"]
     sigma_b = None if sigma_b2 is None else sigma_b2**0.5
     return networks.mlp((width,) * (depth + 1) + (1,), activation, "standard", sigma_w2**0.5, sigma_b)
 
 
-def _widest_noise(nets: Sequence[MLP]) -> MLP:
+def _widest_noise(nets: Sequence[Network]) -> Network:
     return next((net for net in nets if net.sigma_b is not None), nets[0])
 
 

@@ -11,7 +11,7 @@ from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Stop, Trained
 from harness.backends.training import descend
 from harness.errors import InvalidInput
-from harness.networks import MLP, Theta
+from harness.networks import Network, Theta
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Backend:
         """ "float32" or "float64"."""
         return self.operations.dtype
 
-    def forward(self, net: MLP, theta: Theta, x: np.ndarray) -> np.ndarray:
+    def forward(self, net: Network, theta: Theta, x: np.ndarray) -> np.ndarray:
         """f(x), shape (N, O), or (S, N, O) with seeds. x is (N, n_0) or (S, N, n_0).
 
         >>> from harness import backends, networks
@@ -52,7 +52,7 @@ class Backend:
             return batch.squeeze(self._fetch(ops.forward(net, self._put(batch.theta), ops.put(batch.data["x"]))))
 
     def empirical_ntk(
-        self, net: MLP, theta: Theta, x1: np.ndarray, x2: np.ndarray | None = None, outputs: Outputs = "trace"
+        self, net: Network, theta: Theta, x1: np.ndarray, x2: np.ndarray | None = None, outputs: Outputs = "trace"
     ) -> np.ndarray:
         """The empirical NTK, Theta(x, x') = J(x) J(x')^T with J = df/dtheta (Jacot, Gabriel, Hongler 2018).
 
@@ -71,7 +71,7 @@ class Backend:
         with self.operations.session():
             return batch.squeeze(self._blocked_ntk(net, batch, outputs, symmetric=x2 is None))
 
-    def _blocked_ntk(self, net: MLP, batch: "Batch", outputs: Outputs, symmetric: bool) -> np.ndarray:
+    def _blocked_ntk(self, net: Network, batch: "Batch", outputs: Outputs, symmetric: bool) -> np.ndarray:
         ops, theta = self.operations, self._put(batch.theta)
         x1, x2 = batch.data["x1"], batch.data["x2"]
         tail = (net.outputs, net.outputs) if outputs == "full" else ()
@@ -90,7 +90,7 @@ class Backend:
                 kernel[:, i, j] = block
         return kernel
 
-    def _block_rows(self, net: MLP, seeds: int, outputs: Outputs) -> int:
+    def _block_rows(self, net: Network, seeds: int, outputs: Outputs) -> int:
         """Samples per block: two sides of factors, and three kernel blocks (result, sum and one layer's term)."""
         side = 2.0 * seeds * self.operations.sample_bytes(net)
         cell = 3.0 * seeds * np.dtype(self.dtype).itemsize * (net.outputs**2 if outputs == "full" else 1)
@@ -98,7 +98,7 @@ class Backend:
         rows = 2.0 * self.memory_budget / (side + (side**2 + 4.0 * cell * self.memory_budget) ** 0.5)
         return max(1, int(rows))
 
-    def ntk_vector_product(self, net: MLP, theta: Theta, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def ntk_vector_product(self, net: Network, theta: Theta, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Theta(x, x) v = J (J^T v), without forming the kernel: (N, O) for v (N, O); seed axes as elsewhere."""
         batch = Batch.of(net, theta, x=x, v=v)
         ops, samples = self.operations, batch.data["x"].shape[1]
@@ -116,7 +116,7 @@ class Backend:
             ]
         return batch.squeeze(np.concatenate(products, axis=1))
 
-    def ntk_samples(self, net: MLP, x: np.ndarray, noise: Mapping[str, np.ndarray]) -> np.ndarray:
+    def ntk_samples(self, net: Network, x: np.ndarray, noise: Mapping[str, np.ndarray]) -> np.ndarray:
         """Theta(x, x) of fresh random networks with one output, in O(depth * width) per draw, (draws,).
 
         x is (n_0,); noise comes from `networks.ntk_noise`. Exact in distribution: given the forward pass, a Gaussian W
@@ -135,7 +135,7 @@ class Backend:
 
     def train(
         self,
-        net: MLP,
+        net: Network,
         theta: Theta,
         x: np.ndarray,
         y: np.ndarray,

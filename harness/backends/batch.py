@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.backends.operations import shapes
 from harness.errors import InvalidInput
-from harness.networks import MLP, Theta, noise_sizes
+from harness.networks import Network, Theta, noise_sizes
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Batch:
     had_seeds: bool
 
     @staticmethod
-    def of(net: MLP, theta: Theta, **data: np.ndarray) -> "Batch":
+    def of(net: Network, theta: Theta, **data: np.ndarray) -> "Batch":
         """Checks everything; arguments named x... are inputs, the others have one column per output.
 
         Raises:
@@ -72,7 +72,7 @@ def real(name: str, array: np.ndarray) -> np.ndarray:
     return array.astype(float) if np.issubdtype(array.dtype, np.integer) else array
 
 
-def checked_theta(net: MLP, theta: Theta) -> int | None:
+def checked_theta(net: Network, theta: Theta) -> int | None:
     """The number of seeds of the weights, None without a seed axis; raises InvalidInput if they do not fit the net."""
     if set(theta) != set(net.shapes):
         raise InvalidInput(f"theta must hold {', '.join(net.shapes)}; got {', '.join(map(str, theta)) or 'nothing'}.")
@@ -88,7 +88,7 @@ def checked_theta(net: MLP, theta: Theta) -> int | None:
     return lead[0] if lead else None
 
 
-def checked_noise(net: MLP, noise: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def checked_noise(net: Network, noise: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The noise that `networks.ntk_noise` draws for this network; what else the mapping holds is left out."""
     sizes = noise_sizes(net)
     if missing := [name for name in sizes if name not in noise]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
-from harness.networks import MLP, Dense
+from harness.networks import Network, Dense
 
 try:
     import jax
@@ -43,7 +43,7 @@ def operations(device: str, dtype: str | None) -> "JaxOperations":
     return JaxOperations(chosen, dtype or "float32")
 
 
-def derivative(net: MLP, h: Array) -> Array:
+def derivative(net: Network, h: Array) -> Array:
     """phi'(h), by differentiation; relu'(0) = 0."""
     phi = ACTIVATIONS[net.activation]
     return jax.jvp(phi, (h,), (jnp.ones_like(h),))[1]
@@ -55,7 +55,7 @@ def dense(layer: Dense, theta: Tensors, x: Array) -> Array:
     return h if layer.bias is None else h + layer.bias_scale * theta[layer.bias]
 
 
-def activations(net: MLP, theta: Tensors, x: Array) -> tuple[list[Array], list[Array]]:
+def activations(net: Network, theta: Tensors, x: Array) -> tuple[list[Array], list[Array]]:
     """The layers' inputs x_0 ... x_{D-1}, and h_1 ... h_D, of one network."""
     inputs, hs = [x], []
     for layer in net.layers:
@@ -64,12 +64,12 @@ def activations(net: MLP, theta: Tensors, x: Array) -> tuple[list[Array], list[A
     return inputs[:-1], hs
 
 
-def network(net: MLP, theta: Tensors, x: Array) -> Array:
+def network(net: Network, theta: Tensors, x: Array) -> Array:
     """f(x) of one network, (N, O)."""
     return activations(net, theta, x)[1][-1]
 
 
-def layer_signals(net: MLP, theta: Tensors, x: Array) -> tuple[list[Array], list[Array]]:
+def layer_signals(net: Network, theta: Tensors, x: Array) -> tuple[list[Array], list[Array]]:
     """Of one network: per layer the inputs (N, fan_in) and the signals d f_o / d h_l, (N, O, fan_out)."""
     inputs, hs = activations(net, theta, x)
     deltas = [jnp.broadcast_to(jnp.eye(net.outputs, dtype=x.dtype), (len(x), net.outputs, net.outputs))]
@@ -78,7 +78,7 @@ def layer_signals(net: MLP, theta: Tensors, x: Array) -> tuple[list[Array], list
     return inputs, deltas[::-1]
 
 
-def layer_grams(net: MLP, outputs: Outputs, left: Any, right: Any) -> Array:
+def layer_grams(net: Network, outputs: Outputs, left: Any, right: Any) -> Array:
     """Of one network: sum_l (w_l^2 <x, x'> + s_l^2) <delta_l, delta_l'>."""
     kernel: Array | float = 0.0
     for layer, x1, d1, x2, d2 in zip(net.layers, *left, *right, strict=True):
@@ -98,25 +98,25 @@ def over_seeds(function: Any, shared_data: bool, *arguments: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
-def forward(net: MLP, theta: Tensors, x: Array) -> Array:
+def forward(net: Network, theta: Tensors, x: Array) -> Array:
     """f(x), (S, N, O)."""
     return over_seeds(partial(network, net), len(x) == 1, theta, x)
 
 
 @partial(jax.jit, static_argnums=0)
-def factors(net: MLP, theta: Tensors, x: Array) -> Any:
+def factors(net: Network, theta: Tensors, x: Array) -> Any:
     """layer_signals of every seed."""
     return over_seeds(partial(layer_signals, net), len(x) == 1, theta, x)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def contract(net: MLP, outputs: Outputs, left: Any, right: Any) -> Array:
+def contract(net: Network, outputs: Outputs, left: Any, right: Any) -> Array:
     """layer_grams of every seed."""
     return jax.vmap(partial(layer_grams, net, outputs))(left, right)
 
 
 @partial(jax.jit, static_argnums=0)
-def pullback(net: MLP, theta: Tensors, x: Array, v: Array) -> Tensors:
+def pullback(net: Network, theta: Tensors, x: Array, v: Array) -> Tensors:
     """J^T v, by reverse differentiation."""
 
     def one(theta: Tensors, x: Array, v: Array) -> Tensors:
@@ -126,7 +126,7 @@ def pullback(net: MLP, theta: Tensors, x: Array, v: Array) -> Tensors:
 
 
 @partial(jax.jit, static_argnums=0)
-def pushforward(net: MLP, theta: Tensors, x: Array, tangent: Tensors) -> Array:
+def pushforward(net: Network, theta: Tensors, x: Array, tangent: Tensors) -> Array:
     """J u, by forward differentiation."""
 
     def one(theta: Tensors, x: Array, u: Tensors) -> Array:
@@ -136,7 +136,7 @@ def pushforward(net: MLP, theta: Tensors, x: Array, tangent: Tensors) -> Array:
 
 
 @partial(jax.jit, static_argnums=0)
-def ntk_samples(net: MLP, x: Array, noise: Tensors) -> Array:
+def ntk_samples(net: Network, x: Array, noise: Tensors) -> Array:
     """The recursion of Backend.ntk_samples, written for one draw and mapped over draws."""
 
     def one(noise: Tensors) -> Array:
@@ -162,7 +162,7 @@ def ntk_samples(net: MLP, x: Array, noise: Tensors) -> Array:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def run(
-    net: MLP,
+    net: Network,
     optimizer: Optimizer,
     state: Any,
     data: Any,
@@ -247,38 +247,38 @@ class JaxOperations:
         """Back to NumPy."""
         return np.asarray(tensor)
 
-    def forward(self, net: MLP, theta: Tensors, x: Array) -> Array:
+    def forward(self, net: Network, theta: Tensors, x: Array) -> Array:
         """f(x), (S, N, O)."""
         return forward(net, theta, x)
 
-    def factors(self, net: MLP, theta: Tensors, x: Array) -> Any:
+    def factors(self, net: Network, theta: Tensors, x: Array) -> Any:
         """Per layer inputs (S, N, fan_in) and signals (S, N, O, fan_out)."""
         return factors(net, theta, x)
 
-    def contract(self, net: MLP, left: Any, right: Any, outputs: Outputs) -> Array:
+    def contract(self, net: Network, left: Any, right: Any, outputs: Outputs) -> Array:
         """The kernel block."""
         return contract(net, outputs, left, right)
 
-    def sample_bytes(self, net: MLP) -> int:
+    def sample_bytes(self, net: Network) -> int:
         """Inputs, preactivations, and signals of all outputs."""
         width = sum(layer.fan_in + (1 + 2 * net.outputs) * layer.fan_out for layer in net.layers)
         return width * np.dtype(self.dtype).itemsize
 
-    def pullback(self, net: MLP, theta: Tensors, x: Array, v: Array) -> Tensors:
+    def pullback(self, net: Network, theta: Tensors, x: Array, v: Array) -> Tensors:
         """J^T v."""
         return pullback(net, theta, x, v)
 
-    def pushforward(self, net: MLP, theta: Tensors, x: Array, tangent: Tensors) -> Array:
+    def pushforward(self, net: Network, theta: Tensors, x: Array, tangent: Tensors) -> Array:
         """J u."""
         return pushforward(net, theta, x, tangent)
 
-    def ntk_samples(self, net: MLP, x: Array, noise: Tensors) -> Array:
+    def ntk_samples(self, net: Network, x: Array, noise: Tensors) -> Array:
         """Theta(x, x) per draw."""
         return ntk_samples(net, x, noise)
 
     def advance(
         self,
-        net: MLP,
+        net: Network,
         descent: Descent,
         optimizer: Optimizer,
         data: tuple[Array, Array],

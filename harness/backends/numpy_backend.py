@@ -13,7 +13,8 @@ import numpy as np
 
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable, InvalidInput
-from harness.networks import MLP, Dense, Theta
+from harness.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
+from harness.networks import Network, Theta
 
 erf = np.vectorize(math.erf, otypes=[float])
 
@@ -41,33 +42,90 @@ def operations(device: str, dtype: str | None) -> "Oracle":
     return Oracle()
 
 
-def preactivations(net: MLP, theta: Theta, x: np.ndarray) -> list[np.ndarray]:
-    """h_1 ... h_D of one network and one sample, x (n_0,)."""
-    hs: list[np.ndarray] = []
-    for layer in net.layers:
-        h = layer.weight_scale * theta[layer.weight] @ x
-        if layer.bias is not None:
-            h = h + layer.bias_scale * theta[layer.bias]
-        hs.append(h)
-        x = ACTIVATIONS[net.activation](h)
-    return hs
+def apply(step: Step, theta: Theta, x: np.ndarray) -> np.ndarray:
+    """One step of one network on the features of one sample, (size,)."""
+    match step:
+        case Dense():
+            return affine(step, theta, x)
+        case Convolution():
+            return np.array([affine(step, theta, patch) for patch in padded(x)[step.patches]]).ravel()
+        case Activate():
+            return ACTIVATIONS[step.name](x)
+        case AveragePool():
+            return np.array([x[window].mean() for window in windows(step)])
 
 
-def gradient(net: MLP, theta: Theta, x: np.ndarray, v: np.ndarray) -> Theta:
+def affine(layer: Weighted, theta: Theta, x: np.ndarray) -> np.ndarray:
+    """weight_scale * W x + bias_scale * b."""
+    h = layer.weight_scale * theta[layer.weight] @ x
+    return h if layer.bias is None else h + layer.bias_scale * theta[layer.bias]
+
+
+def padded(x: np.ndarray) -> np.ndarray:
+    """Features with one zero at the end, which patches index where they reach into the padding."""
+    return np.append(x, 0.0)
+
+
+def windows(pool: AveragePool) -> list[np.ndarray]:
+    """For every feature that comes out, the indices of those that it is the mean of."""
+    index = np.arange(pool.grid[0] * pool.grid[1] * pool.channels).reshape(*pool.grid, pool.channels)
+    (rows, columns), (height, width) = pool.out, pool.window
+    return [
+        index[r * height : (r + 1) * height, c * width : (c + 1) * width, channel].ravel()
+        for r in range(rows)
+        for c in range(columns)
+        for channel in range(pool.channels)
+    ]
+
+
+def features(net: Network, theta: Theta, x: np.ndarray) -> list[np.ndarray]:
+    """What goes into each step, and what comes out of the last, of one network and one sample, x (n_0,)."""
+    found = [x]
+    for step in net.steps:
+        found.append(apply(step, theta, found[-1]))
+    return found
+
+
+def gradient(net: Network, theta: Theta, x: np.ndarray, v: np.ndarray) -> Theta:
     """d <v, f(x)> / d theta for one network and one sample, by backpropagation; v (O,)."""
-    hs = preactivations(net, theta, x)
-    inputs = [x, *(ACTIVATIONS[net.activation](h) for h in hs[:-1])]
+    inputs = features(net, theta, x)[:-1]
     grads: Theta = {}
     delta = v
-    for index in range(len(net.layers) - 1, -1, -1):
-        layer: Dense = net.layers[index]
-        grads[layer.weight] = layer.weight_scale * np.outer(delta, inputs[index])
-        if layer.bias is not None:
-            grads[layer.bias] = layer.bias_scale * delta
-        if index > 0:
-            upstream = layer.weight_scale * theta[layer.weight].T @ delta
-            delta = upstream * DERIVATIVES[net.activation](hs[index - 1])
+    for step, entering in zip(reversed(net.steps), reversed(inputs), strict=True):
+        if isinstance(step, Weighted):
+            grads |= layer_gradient(step, entering, delta)
+        delta = pulled_back(step, theta, entering, delta)
     return {name: grads[name] for name in net.shapes}
+
+
+def layer_gradient(layer: Weighted, x: np.ndarray, delta: np.ndarray) -> Theta:
+    """Gradient of one layer's parameters: a sum over positions, of which a dense layer has one."""
+    patches = padded(x)[layer.patches] if isinstance(layer, Convolution) else x[None]
+    deltas = delta.reshape(len(patches), layer.fan_out)
+    pairs = zip(deltas, patches, strict=True)
+    grads = {layer.weight: layer.weight_scale * sum((np.outer(d, patch) for d, patch in pairs), start=np.array(0.0))}
+    if layer.bias is not None:
+        grads[layer.bias] = layer.bias_scale * deltas.sum(axis=0)
+    return grads
+
+
+def pulled_back(step: Step, theta: Theta, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """The signal before a step from the signal after it: its Jacobian, transposed, times delta."""
+    match step:
+        case Dense():
+            return step.weight_scale * theta[step.weight].T @ delta
+        case Convolution():
+            before = np.zeros(len(x) + 1)
+            for index, d in zip(step.patches, delta.reshape(step.positions, step.fan_out), strict=True):
+                np.add.at(before, index, step.weight_scale * theta[step.weight].T @ d)
+            return before[:-1]
+        case Activate():
+            return delta * DERIVATIVES[step.name](x)
+        case AveragePool():
+            before = np.zeros_like(x)
+            for d, window in zip(delta, windows(step), strict=True):
+                before[window] += d / len(window)
+            return before
 
 
 def flatten(theta: Theta) -> np.ndarray:
@@ -108,16 +166,16 @@ class Oracle:
         """The array itself."""
         return tensor
 
-    def forward(self, net: MLP, theta: Tensors, x: np.ndarray) -> np.ndarray:
+    def forward(self, net: Network, theta: Tensors, x: np.ndarray) -> np.ndarray:
         """f(x), one sample at a time."""
         return np.array(
             [
-                [preactivations(net, seed_slice(theta, s), sample(x, s, n))[-1] for n in range(x.shape[1])]
+                [features(net, seed_slice(theta, s), sample(x, s, n))[-1] for n in range(x.shape[1])]
                 for s in range(seeds_of(theta))
             ]
         )
 
-    def factors(self, net: MLP, theta: Tensors, x: np.ndarray) -> np.ndarray:
+    def factors(self, net: Network, theta: Tensors, x: np.ndarray) -> np.ndarray:
         """The Jacobian, (S, N, O, P)."""
         unit = np.eye(net.outputs)
         return np.array(
@@ -130,16 +188,16 @@ class Oracle:
             ]
         )
 
-    def contract(self, net: MLP, left: np.ndarray, right: np.ndarray, outputs: Outputs) -> np.ndarray:
+    def contract(self, net: Network, left: np.ndarray, right: np.ndarray, outputs: Outputs) -> np.ndarray:
         """J J^T."""
         subscripts = "snop,smop->snm" if outputs == "trace" else "snop,smqp->snmoq"
         return np.einsum(subscripts, left, right, optimize=True)
 
-    def sample_bytes(self, net: MLP) -> int:
+    def sample_bytes(self, net: Network) -> int:
         """One row of the Jacobian per output."""
         return 8 * net.outputs * sum(math.prod(shape) for shape in net.shapes.values())
 
-    def pullback(self, net: MLP, theta: Tensors, x: np.ndarray, v: np.ndarray) -> Tensors:
+    def pullback(self, net: Network, theta: Tensors, x: np.ndarray, v: np.ndarray) -> Tensors:
         """J^T v, a sum over samples."""
         total = {name: np.zeros_like(array) for name, array in theta.items()}
         for s in range(seeds_of(theta)):
@@ -148,12 +206,12 @@ class Oracle:
                     total[name][s] += grad
         return total
 
-    def pushforward(self, net: MLP, theta: Tensors, x: np.ndarray, tangent: Tensors) -> np.ndarray:
+    def pushforward(self, net: Network, theta: Tensors, x: np.ndarray, tangent: Tensors) -> np.ndarray:
         """J u, with the explicit Jacobian."""
         u = np.array([flatten(seed_slice(tangent, s)) for s in range(seeds_of(theta))])
         return np.einsum("snop,sp->sno", self.factors(net, theta, x), u, optimize=True)
 
-    def ntk_samples(self, net: MLP, x: np.ndarray, noise: Tensors) -> np.ndarray:
+    def ntk_samples(self, net: Network, x: np.ndarray, noise: Tensors) -> np.ndarray:
         """Theta(x, x) of weights that are made explicit, one draw after another."""
         draws = len(next(iter(noise.values())))
         thetas = [explicit_weights(net, x, {name: array[d] for name, array in noise.items()}) for d in range(draws)]
@@ -162,7 +220,7 @@ class Oracle:
 
     def advance(
         self,
-        net: MLP,
+        net: Network,
         descent: Descent,
         optimizer: Optimizer,
         data: tuple[np.ndarray, np.ndarray],
@@ -216,7 +274,7 @@ def unit(vector: np.ndarray) -> np.ndarray:
     return vector / norm if norm > 0 else vector
 
 
-def explicit_weights(net: MLP, x: np.ndarray, noise: Theta) -> Theta:
+def explicit_weights(net: Network, x: np.ndarray, noise: Theta) -> Theta:
     """Weights of one network that has exactly the forward and backward signals which the noise prescribes.
 
     With a = x / |x| of the layer's input and d = delta / |delta| of its backpropagated signal,

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from harness.networks import MLP
+from harness.networks import Network
 
 Outputs = Literal["trace", "full"]
 Tensor = Any
@@ -75,30 +75,30 @@ class Operations(Protocol):
     def fetch(self, tensor: Tensor) -> np.ndarray:
         """Back to NumPy."""
 
-    def forward(self, net: MLP, theta: Tensors, x: Tensor) -> Tensor:
+    def forward(self, net: Network, theta: Tensors, x: Tensor) -> Tensor:
         """f(x), (S, N, O)."""
 
-    def factors(self, net: MLP, theta: Tensors, x: Tensor) -> Any:
+    def factors(self, net: Network, theta: Tensors, x: Tensor) -> Any:
         """What one side of a kernel block needs: activations and backpropagated signals (the oracle: the Jacobian)."""
 
-    def contract(self, net: MLP, left: Any, right: Any, outputs: Outputs) -> Tensor:
+    def contract(self, net: Network, left: Any, right: Any, outputs: Outputs) -> Tensor:
         """The kernel block of two sides: (S, N1, N2) for "trace", (S, N1, N2, O, O) for "full"."""
 
-    def sample_bytes(self, net: MLP) -> int:
+    def sample_bytes(self, net: Network) -> int:
         """Memory that `factors` takes for one sample of one seed."""
 
-    def pullback(self, net: MLP, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
+    def pullback(self, net: Network, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
         """J^T v, shaped like the weights; v is (S, N, O)."""
 
-    def pushforward(self, net: MLP, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+    def pushforward(self, net: Network, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
         """J u, (S, N, O); u is shaped like the weights."""
 
-    def ntk_samples(self, net: MLP, x: Tensor, noise: Tensors) -> Tensor:
+    def ntk_samples(self, net: Network, x: Tensor, noise: Tensors) -> Tensor:
         """Theta(x, x) of fresh networks, without their weight matrices, (draws,); see `Backend.ntk_samples`."""
 
     def advance(
         self,
-        net: MLP,
+        net: Network,
         descent: Descent,
         optimizer: Optimizer,
         data: tuple[Tensor, Tensor],

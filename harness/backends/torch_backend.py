@@ -11,9 +11,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from harness.backends.cost import cheaper_by_position, structured_bytes
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
-from harness.networks import MLP, Dense
+from harness.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
+from harness.networks import Network
 
 try:
     import torch
@@ -24,6 +26,7 @@ except ImportError as error:
 
 Tensor: TypeAlias = torch.Tensor
 
+CHANNEL_SLICES = 4  # gradients per sample are formed for a quarter of the output channels at a time
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "erf": torch.erf, "sigmoid": torch.sigmoid}
 
 
@@ -39,49 +42,153 @@ def operations(device: str, dtype: str | None) -> "TorchOperations":
     return TorchOperations(device, dtype or "float32")
 
 
-def derivative(net: MLP, h: Tensor) -> Tensor:
+def derivative(name: str, h: Tensor) -> Tensor:
     """phi'(h)."""
-    match net.activation:
+    match name:
         case "relu":
             return (h > 0).to(h.dtype)
         case "tanh":
             return 1 - torch.tanh(h) ** 2
         case "erf":
             return 2 / math.sqrt(math.pi) * torch.exp(-(h**2))
-        case "sigmoid":
+        case _:
             s = torch.sigmoid(h)
             return s * (1 - s)
 
 
-def dense(layer: Dense, theta: Tensors, x: Tensor) -> Tensor:
-    """h = w W x + s b, (S, N, fan_out)."""
+def apply(step: Step, theta: Tensors, x: Tensor) -> Tensor:
+    """One step on features (S or 1, N, size)."""
+    match step:
+        case Dense() | Convolution():
+            return affine(step, theta, patches(step, x)).flatten(2)
+        case Activate():
+            return ACTIVATIONS[step.name](x)
+        case AveragePool():
+            (rows, columns), (height, width) = step.out, step.window
+            return x.unflatten(-1, (rows, height, columns, width, step.channels)).mean(dim=(-4, -2)).flatten(2)
+
+
+def affine(layer: Weighted, theta: Tensors, p: Tensor, bias: bool = True) -> Tensor:
+    """w W p + s b for patches (S or 1, N, P, fan_in): (S, N, P, fan_out)."""
     weight = theta[layer.weight]
-    if x.shape[0] == 1 and len(weight) > 1:
-        # Seeds that share their inputs share one product: (N, n) times (n, S m), instead of S small ones.
-        h = (x[0] @ weight.flatten(0, 1).mT).unflatten(1, weight.shape[:2]).transpose(0, 1)
+    if p.shape[0] == 1 and len(weight) > 1:
+        # Seeds that share their inputs share one product: (N P, n) times (n, S m), instead of S small ones.
+        h = p[0].flatten(0, 1) @ weight.flatten(0, 1).mT
+        h = h.unflatten(1, weight.shape[:2]).transpose(0, 1).unflatten(1, p.shape[1:3])
     else:
-        h = x @ weight.mT
+        h = (p.flatten(1, 2) @ weight.mT).unflatten(1, p.shape[1:3])
     h = layer.weight_scale * h
-    return h if layer.bias is None else h + layer.bias_scale * theta[layer.bias][:, None, :]
+    return h + layer.bias_scale * theta[layer.bias][:, None, None, :] if bias and layer.bias is not None else h
 
 
-def activations(net: MLP, theta: Tensors, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """The layers' inputs x_0 ... x_{D-1}, and h_1 ... h_D."""
-    inputs, hs = [x], []
-    for layer in net.layers:
-        hs.append(dense(layer, theta, inputs[-1]))
-        inputs.append(ACTIVATIONS[net.activation](hs[-1]))
-    return inputs[:-1], hs
+def patches(layer: Weighted, x: Tensor) -> Tensor:
+    """What the layer's weights see, (S or 1, N, P, fan_in): im2col, channels last; a dense layer has one position."""
+    if isinstance(layer, Dense):
+        return x[:, :, None, :]
+    (top, bottom), (left, right) = layer.padding
+    image = x.unflatten(-1, (*layer.grid, layer.channels))
+    image = torch.nn.functional.pad(image, (0, 0, left, right, top, bottom))
+    windows = image.unfold(2, layer.kernel[0], layer.stride[0]).unfold(3, layer.kernel[1], layer.stride[1])
+    return windows.permute(0, 1, 2, 3, 5, 6, 4).flatten(4).flatten(2, 3)
 
 
-def signals(net: MLP, theta: Tensors, hs: list[Tensor], delta: Tensor) -> list[Tensor]:
-    """delta_1 ... delta_D, (S, N, K, fan_out): delta_{l-1} = (w W)^T delta_l * phi'(h_{l-1}), from delta_D."""
-    deltas = [delta]
-    for layer, h in zip(reversed(net.layers[1:]), reversed(hs[:-1]), strict=True):
-        upstream = deltas[-1].flatten(1, 2) @ theta[layer.weight]
-        upstream = upstream.unflatten(1, deltas[-1].shape[1:3])
-        deltas.append(layer.weight_scale * upstream * derivative(net, h)[:, :, None, :])
-    return deltas[::-1]
+def folded(layer: Convolution, p: Tensor) -> Tensor:
+    """The transpose of `patches`: each entry of p (S, M, P, fan_in) is added to the feature it came from, (S, M, size)."""
+    (rows, columns), (height, width), (down, across) = layer.out, layer.kernel, layer.stride
+    (top, bottom), (left, right) = layer.padding
+    p = p.unflatten(3, (height, width, layer.channels)).unflatten(2, (rows, columns))
+    size = layer.grid[0] + top + bottom, layer.grid[1] + left + right
+    image = p.new_zeros(*p.shape[:2], *size, layer.channels)
+    for i in range(height):
+        for j in range(width):
+            image[:, :, i : i + down * rows : down, j : j + across * columns : across] += p[:, :, :, :, i, j]
+    return image[:, :, top : size[0] - bottom, left : size[1] - right].flatten(2)
+
+
+def activations(net: Network, theta: Tensors, x: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What goes into each step, and f(x)."""
+    inputs = []
+    for step in net.steps:
+        inputs.append(x)
+        x = apply(step, theta, x)
+    return inputs, x
+
+
+def pulled_back(step: Step, theta: Tensors, x: Tensor, delta: Tensor) -> Tensor:
+    """The signals before a step, (S, N, K, size), from those after it: its Jacobian, transposed, times delta."""
+    many = delta.shape[1:3]
+    match step:
+        case Dense():
+            return step.weight_scale * (delta.flatten(1, 2) @ theta[step.weight]).unflatten(1, many)
+        case Convolution():
+            at = delta.unflatten(3, (step.positions, step.fan_out)).flatten(1, 3) @ theta[step.weight]
+            at = at.unflatten(1, (many[0] * many[1], step.positions))
+            return step.weight_scale * folded(step, at).unflatten(1, many)
+        case Activate():
+            return delta * derivative(step.name, x)[:, :, None, :]
+        case AveragePool():
+            (rows, columns), (height, width) = step.out, step.window
+            spread = delta.unflatten(3, (rows, 1, columns, 1, step.channels)) / (height * width)
+            return spread.expand(-1, -1, -1, -1, height, -1, width, -1).flatten(3)
+
+
+def signals(net: Network, theta: Tensors, inputs: list[Tensor], delta: Tensor) -> list[Tensor]:
+    """Per step with weights, the signal after it, (S, N, K, P, fan_out), from delta, (S, N, K, O), at the output."""
+    found = []
+    for index, (step, x) in reversed(list(enumerate(zip(net.steps, inputs, strict=True)))):
+        if isinstance(step, Weighted):
+            found.append(delta.unflatten(3, (-1, step.fan_out)))
+        if index:
+            delta = pulled_back(step, theta, x, delta)
+    return found[::-1]
+
+
+def weighted_inputs(net: Network, inputs: list[Tensor]) -> list[Tensor]:
+    """Of what goes into each step, what goes into those with weights."""
+    return [x for step, x in zip(net.steps, inputs, strict=True) if isinstance(step, Weighted)]
+
+
+Side = tuple[Tensor, Tensor]
+
+
+def position_gram(layer: Weighted, left: Side, right: Side, outputs: Outputs) -> Tensor:
+    """sum over positions p, p' of (w^2 <x_p, x'_p'> + s^2) <delta_p, delta'_p'>: two Grams, multiplied."""
+    (p1, d1), (p2, d2) = left, right
+    bias = 0.0 if layer.bias is None else layer.bias_scale**2
+    gram = layer.weight_scale**2 * (p1.flatten(1, 2) @ p2.flatten(1, 2).mT) + bias
+    gram = gram.unflatten(2, p2.shape[1:3]).unflatten(1, p1.shape[1:3])  # (S, N1, P1, N2, P2)
+    if outputs == "trace":
+        d1, d2 = d1.transpose(2, 3).flatten(3), d2.transpose(2, 3).flatten(3)  # (S, N, P, O fan_out)
+        signal = (d1.flatten(1, 2) @ d2.flatten(1, 2).mT).unflatten(2, d2.shape[1:3]).unflatten(1, d1.shape[1:3])
+        return signal[:, :, 0, :, 0] * gram[:, :, 0, :, 0] if gram.shape[2] == 1 else (signal * gram).sum(dim=(2, 4))
+    signal = d1.flatten(1, 3) @ d2.flatten(1, 3).mT
+    signal = signal.unflatten(2, d2.shape[1:4]).unflatten(1, d1.shape[1:4])  # (S, N1, O, P1, N2, O, P2)
+    return (signal * gram[:, :, None, :, :, None, :]).sum(dim=(3, 6)).transpose(2, 3)
+
+
+def gradient_gram(layer: Weighted, left: Side, right: Side, outputs: Outputs) -> Tensor:
+    """The same from gradients per sample, G = sum_p delta_p x_p^T: their Gram, a slice of channels at a time."""
+    total = None
+    for channels in torch.arange(layer.fan_out).split(max(1, layer.fan_out // CHANNEL_SLICES)):
+        g1, g2 = (sample_gradient(layer, side, slice(channels[0], channels[-1] + 1)) for side in (left, right))
+        if outputs == "trace":
+            term = g1.flatten(2) @ g2.flatten(2).mT
+        else:
+            term = (g1.flatten(1, 2) @ g2.flatten(1, 2).mT).unflatten(2, g2.shape[1:3]).unflatten(1, g1.shape[1:3])
+            term = term.transpose(2, 3)
+        total = term if total is None else total.add_(term)
+    assert total is not None
+    return total
+
+
+def sample_gradient(layer: Weighted, side: Side, channels: slice) -> Tensor:
+    """Gradients of a slice of output channels, weights and bias together, (S, N, O, channels (fan_in + 1))."""
+    p, delta = side
+    d = delta[..., channels].transpose(3, 4)  # (S, N, O, c, P)
+    weights = layer.weight_scale * (d.flatten(2, 3) @ p)
+    if layer.bias is not None:
+        weights = torch.cat([weights, layer.bias_scale * d.flatten(2, 3).sum(-1, keepdim=True)], dim=-1)
+    return weights.unflatten(2, d.shape[2:4]).flatten(3)
 
 
 class TorchOperations:
@@ -115,64 +222,59 @@ class TorchOperations:
         """Back to NumPy."""
         return tensor.detach().cpu().numpy()
 
-    def forward(self, net: MLP, theta: Tensors, x: Tensor) -> Tensor:
+    def forward(self, net: Network, theta: Tensors, x: Tensor) -> Tensor:
         """f(x), (S, N, O)."""
-        return activations(net, theta, x)[1][-1]
+        return activations(net, theta, x)[1]
 
-    def factors(self, net: MLP, theta: Tensors, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Per layer the inputs (S or 1, N, fan_in) and the signals of all outputs (S, N, O, fan_out)."""
-        inputs, hs = activations(net, theta, x)
-        one = torch.eye(net.outputs, dtype=x.dtype, device=x.device).expand(*hs[-1].shape, net.outputs)
-        return inputs, signals(net, theta, hs, one)
+    def factors(self, net: Network, theta: Tensors, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Per layer with weights its inputs (S or 1, N, size) and the signals of all outputs (S, N, O, P, fan_out)."""
+        inputs, f = activations(net, theta, x)
+        one = torch.eye(net.outputs, dtype=x.dtype, device=x.device).expand(*f.shape, net.outputs)
+        return list(zip(weighted_inputs(net, inputs), signals(net, theta, inputs, one), strict=True))
 
-    def contract(
-        self,
-        net: MLP,
-        left: tuple[list[Tensor], list[Tensor]],
-        right: tuple[list[Tensor], list[Tensor]],
-        outputs: Outputs,
-    ) -> Tensor:
-        """sum_l (w_l^2 <x, x'> + s_l^2) <delta_l, delta_l'>."""
+    def contract(self, net: Network, left: list[Side], right: list[Side], outputs: Outputs) -> Tensor:
+        """The sum over layers, each by Grams over positions or of gradients per sample, whichever costs less."""
         kernel: Tensor | None = None
-        for layer, x1, d1, x2, d2 in zip(net.layers, *left, *right, strict=True):
-            gram = layer.weight_scale**2 * (x1 @ x2.mT)
-            gram = gram if layer.bias is None else gram + layer.bias_scale**2
-            if outputs == "trace":
-                term = gram * (d1.flatten(2) @ d2.flatten(2).mT)
-            else:
-                signal = d1.flatten(1, 2) @ d2.flatten(1, 2).mT
-                signal = signal.unflatten(2, d2.shape[1:3]).unflatten(1, d1.shape[1:3])
-                term = gram[:, :, None, :, None] * signal
+        for layer, (x1, d1), (x2, d2) in zip(net.layers, left, right, strict=True):
+            by_position = cheaper_by_position(layer, x1.shape[1], x2.shape[1], net.outputs, outputs)
+            gram = position_gram if by_position else gradient_gram
+            term = gram(layer, (patches(layer, x1), d1), (patches(layer, x2), d2), outputs)
             kernel = term if kernel is None else kernel.add_(term)
         assert kernel is not None
-        return kernel if outputs == "trace" else kernel.transpose(2, 3)
+        return kernel
 
-    def sample_bytes(self, net: MLP) -> int:
-        """Inputs, preactivations, and signals of all outputs."""
-        width = sum(layer.fan_in + (1 + 2 * net.outputs) * layer.fan_out for layer in net.layers)
-        return width * np.dtype(self.dtype).itemsize
+    def sample_bytes(self, net: Network) -> int:
+        """What `factors` keeps, and the patches and gradients of the largest layer beside it."""
+        return structured_bytes(net) * np.dtype(self.dtype).itemsize
 
-    def pullback(self, net: MLP, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
+    def pullback(self, net: Network, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
         """J^T v."""
-        inputs, hs = activations(net, theta, x)
-        deltas = signals(net, theta, hs, v[:, :, None, :])
+        inputs, _ = activations(net, theta, x)
+        deltas = signals(net, theta, inputs, v[:, :, None, :])
         gradient: Tensors = {}
-        for layer, a, delta in zip(net.layers, inputs, deltas, strict=True):
-            gradient[layer.weight] = layer.weight_scale * (delta[:, :, 0].mT @ a)
+        for layer, a, delta in zip(net.layers, weighted_inputs(net, inputs), deltas, strict=True):
+            d = delta[:, :, 0].flatten(1, 2)
+            gradient[layer.weight] = layer.weight_scale * (d.mT @ patches(layer, a).flatten(1, 2))
             if layer.bias is not None:
-                gradient[layer.bias] = layer.bias_scale * delta[:, :, 0].sum(1)
+                gradient[layer.bias] = layer.bias_scale * d.sum(1)
         return gradient
 
-    def pushforward(self, net: MLP, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
-        """J u, by the forward tangent: dh_l = dense(u_l, x_{l-1}) + w W dx_{l-1}, dx_l = phi'(h_l) dh_l."""
-        inputs, hs = activations(net, theta, x)
-        dh = dense(net.layers[0], tangent, inputs[0])
-        for index, layer in enumerate(net.layers[1:], start=1):
-            dx = derivative(net, hs[index - 1]) * dh
-            dh = dense(layer, tangent, inputs[index]) + layer.weight_scale * (dx @ theta[layer.weight].mT)
-        return dh
+    def pushforward(self, net: Network, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+        """J u, by the forward tangent: a layer adds its own u on x_{l-1} to w W dx_{l-1}."""
+        inputs, _ = activations(net, theta, x)
+        dx: Tensor | None = None
+        for step, entering in zip(net.steps, inputs, strict=True):
+            if isinstance(step, Weighted):
+                own = apply(step, tangent, entering)
+                dx = own if dx is None else own + affine(step, theta, patches(step, dx), bias=False).flatten(2)
+            elif isinstance(step, Activate):
+                dx = None if dx is None else derivative(step.name, entering) * dx
+            else:
+                dx = None if dx is None else apply(step, theta, dx)
+        assert dx is not None
+        return dx
 
-    def ntk_samples(self, net: MLP, x: Tensor, noise: Tensors) -> Tensor:
+    def ntk_samples(self, net: Network, x: Tensor, noise: Tensors) -> Tensor:
         """The recursion of Backend.ntk_samples, all draws at once."""
         norms: list[Tensor] = []
         directions: list[Tensor] = []
@@ -195,12 +297,12 @@ class TorchOperations:
                 a, u, g = directions[index], noise[f"u{layer.weight}"], noise[f"g{layer.weight}"]
                 along = (u * delta).sum(-1, keepdim=True) - size.sqrt() * (a * g).sum(-1, keepdim=True)
                 upstream = layer.weight_scale * layer.weight_std * (a * along + size.sqrt() * g)
-                delta = upstream * derivative(net, hs[index - 1])
+                delta = upstream * derivative(net.activation, hs[index - 1])
         return kernel[:, 0]
 
     def advance(
         self,
-        net: MLP,
+        net: Network,
         descent: Descent,
         optimizer: Optimizer,
         data: tuple[Tensor, Tensor],
