@@ -12,7 +12,7 @@ from scipy.special import erf, expit
 from harness import kernels
 from harness.errors import InvalidInput
 from harness.kernels.gaussian_pairs import Pairs, dual, kolmogorov_rule
-from harness.networks import MLP, mlp
+from harness.networks import Network, mlp
 
 ROUNDING = 1e-14  # about 50 eps; kernels of inputs of length about one are compared with it
 ACTIVATIONS = ("relu", "tanh", "erf", "sigmoid")
@@ -150,7 +150,7 @@ def test_one_relu_layer_against_monte_carlo():
     assert np.abs((samples.mean(axis=0) - exact) / error).max() < 4
 
 
-def finite_kernels(net: MLP, theta, x):
+def finite_kernels(net: Network, theta, x):
     """Empirical NTK of the first output, and its covariance given the last hidden layer, by hand."""
     posts, pres = [x], []
     for layer in net.layers:
@@ -292,5 +292,5 @@ def test_bad_inputs_are_named(kernel, x1, x2, message):
 
 
 def test_only_multilayer_perceptrons():
-    with pytest.raises(InvalidInput, match=re.escape("need a harness.networks.MLP; got dict.")):
+    with pytest.raises(InvalidInput, match=re.escape("need a harness.networks.Network; got dict.")):
         kernels.ntk({"widths": (3, 1)}, np.ones((1, 3)))

@@ -126,6 +126,8 @@ class Backend:
 
         and Theta = sum_l |delta_l|^2 (w_l^2 |x_{l-1}|^2 + s_l^2) needs no weight matrix. The oracle builds the weights.
         """
+        if not net.dense:
+            raise InvalidInput("ntk_samples needs a multilayer perceptron; this network has other steps.")
         if net.outputs != 1:
             raise InvalidInput(f"ntk_samples needs a network with one output; this one has {net.outputs}.")
         x = checked("x", x, net.inputs, ndim=(1,))

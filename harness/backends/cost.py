@@ -1,8 +1,8 @@
 """What a layer's term of the kernel costs by either of its two structured forms, in multiply-adds and in memory."""
 
 from harness.backends.operations import Outputs
-from harness.layers import Convolution, Weighted
 from harness.networks import Network
+from harness.networks.layers import Convolution, Weighted
 
 
 def positions_of(layer: Weighted) -> int:

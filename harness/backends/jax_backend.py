@@ -16,8 +16,8 @@ import numpy as np
 from harness.backends.cost import cheaper_by_position, structured_bytes
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
-from harness.layers import Activate, AveragePool, Dense, Step, Weighted
 from harness.networks import Network
+from harness.networks.layers import Activate, AveragePool, Dense, Step, Weighted
 
 try:
     import jax
@@ -134,7 +134,9 @@ def position_gram(layer: Weighted, outputs: Outputs, left: Any, right: Any) -> A
     gram = gram + (0.0 if layer.bias is None else layer.bias_scale**2)
     if outputs == "trace":
         return (gram * jnp.einsum("nopc,moqc->npmq", d1, d2)).sum(axis=(1, 3))
-    return (gram[:, None, :, :, None, :] * jnp.einsum("nopc,mrqc->nopmrq", d1, d2)).sum(axis=(2, 5)).transpose(0, 2, 1, 3)
+    return (
+        (gram[:, None, :, :, None, :] * jnp.einsum("nopc,mrqc->nopmrq", d1, d2)).sum(axis=(2, 5)).transpose(0, 2, 1, 3)
+    )
 
 
 def gradient_gram(layer: Weighted, outputs: Outputs, left: Any, right: Any) -> Array:

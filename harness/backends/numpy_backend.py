@@ -13,8 +13,8 @@ import numpy as np
 
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable, InvalidInput
-from harness.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
 from harness.networks import Network, Theta
+from harness.networks.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
 
 erf = np.vectorize(math.erf, otypes=[float])
 

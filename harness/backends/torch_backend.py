@@ -14,8 +14,8 @@ import numpy as np
 from harness.backends.cost import cheaper_by_position, structured_bytes
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
-from harness.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
 from harness.networks import Network
+from harness.networks.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
 
 try:
     import torch
@@ -93,7 +93,7 @@ def patches(layer: Weighted, x: Tensor) -> Tensor:
 
 
 def folded(layer: Convolution, p: Tensor) -> Tensor:
-    """The transpose of `patches`: each entry of p (S, M, P, fan_in) is added to the feature it came from, (S, M, size)."""
+    """The transpose of `patches`: entries of p (S, M, P, fan_in) are added to where they came from, (S, M, size)."""
     (rows, columns), (height, width), (down, across) = layer.out, layer.kernel, layer.stride
     (top, bottom), (left, right) = layer.padding
     p = p.unflatten(3, (height, width, layer.channels)).unflatten(2, (rows, columns))

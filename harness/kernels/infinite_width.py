@@ -23,13 +23,13 @@ import numpy as np
 
 from harness.errors import InvalidInput
 from harness.kernels.gaussian_pairs import Pairs, dense, dense_std, dual, gains
-from harness.networks import MLP
+from harness.networks import Network
 
 _BLOCK = 256  # rows and columns computed at once: six float64 blocks fit into a cache of a few MB
 _NEAR = 1e-4  # 1 - cosine below which rounding in the dot product would show, and the difference is taken instead
 
 
-def ntk(net: MLP, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
+def ntk(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
     """Infinite-width Neural Tangent Kernel of one output.
 
     In "ntk" parametrization the limit itself: widths of the hidden layers do not matter. In "standard"
@@ -38,7 +38,7 @@ def ntk(net: MLP, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
     average, up to a relative error of order depth/width.
 
     Args:
-        net: a harness.networks.MLP.
+        net: a harness.networks.Network.
         x1: (N1, n_0), real.
         x2: (N2, n_0), or None for x1 against itself: half the work, exactly symmetric, analytic diagonal.
 
@@ -46,7 +46,7 @@ def ntk(net: MLP, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
         (N1, N2) float64. Memory beyond the result: copies of x1 and x2 and a few blocks of 256 x 256.
 
     Raises:
-        InvalidInput: if net is no MLP, or x1 or x2 is not a finite, real array of shape (N, n_0).
+        InvalidInput: if net is no Network, or x1 or x2 is not a finite, real array of shape (N, n_0).
 
     >>> from harness import networks
     >>> shallow = networks.mlp((2, 64, 1), sigma_w=1.0, sigma_b=None)
@@ -57,7 +57,7 @@ def ntk(net: MLP, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
     return _assemble(net, x1, x2, tangent=True)
 
 
-def nngp(net: MLP, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
+def nngp(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
     """Infinite-width covariance of one output at initialisation: E[f(x) f(x')] over the initial weights.
 
     It is the same in both parametrizations. Arguments, result and errors as for `ntk`.
@@ -88,11 +88,11 @@ class _Inputs:
         return [slice(start, start + _BLOCK) for start in range(0, len(self.directions), _BLOCK)]
 
 
-def _inputs(net: MLP, name: str, x: np.ndarray) -> _Inputs:
+def _inputs(net: Network, name: str, x: np.ndarray) -> _Inputs:
     lengths, directions = _polar(name, x, net.inputs)
     stds = [lengths / net.inputs**0.5]
-    for layer in net.layers:
-        if layer is not net.layers[0]:
+    for layer in net.dense_layers:
+        if layer is not net.dense_layers[0]:
             stds.append(dual(net.activation).std(stds[-1]))
         stds.append(dense_std(layer, stds[-1]))
     return _Inputs(directions, np.stack(stds))
@@ -116,9 +116,9 @@ def _polar(name: str, x: np.ndarray, inputs: int) -> tuple[np.ndarray, np.ndarra
     return lengths, x / np.where(lengths == 0.0, 1.0, lengths)[:, None]
 
 
-def _assemble(net: MLP, x1: np.ndarray, x2: np.ndarray | None, tangent: bool) -> np.ndarray:
-    if not isinstance(net, MLP):
-        raise InvalidInput(f"Infinite-width kernels need a harness.networks.MLP; got {type(net).__name__}.")
+def _assemble(net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool) -> np.ndarray:
+    if not isinstance(net, Network):
+        raise InvalidInput(f"Infinite-width kernels need a harness.networks.Network; got {type(net).__name__}.")
     first = _inputs(net, "x1", x1)
     if x2 is None:
         return _symmetric(net, first, tangent)
@@ -129,7 +129,7 @@ def _assemble(net: MLP, x1: np.ndarray, x2: np.ndarray | None, tangent: bool) ->
     return kernel
 
 
-def _symmetric(net: MLP, inputs: _Inputs, tangent: bool) -> np.ndarray:
+def _symmetric(net: Network, inputs: _Inputs, tangent: bool) -> np.ndarray:
     kernel = np.empty((len(inputs.directions),) * 2)
     for rows, columns in itertools.combinations_with_replacement(inputs.blocks, 2):
         block = _block(net, inputs[rows], inputs[columns], tangent)
@@ -141,7 +141,7 @@ def _symmetric(net: MLP, inputs: _Inputs, tangent: bool) -> np.ndarray:
     return kernel
 
 
-def _block(net: MLP, first: _Inputs, second: _Inputs, tangent: bool) -> np.ndarray:
+def _block(net: Network, first: _Inputs, second: _Inputs, tangent: bool) -> np.ndarray:
     stds1, stds2 = first.stds[:, :, None], second.stds[:, None, :]
     deficit = stds1[0] * stds2[0] * _cosine_deficit(first.directions, second.directions)
     return _propagate(net, stds1, stds2, deficit)[tangent]
@@ -157,11 +157,13 @@ def _cosine_deficit(directions1: np.ndarray, directions2: np.ndarray) -> np.ndar
     return deficit
 
 
-def _propagate(net: MLP, stds1: np.ndarray, stds2: np.ndarray, deficit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _propagate(
+    net: Network, stds1: np.ndarray, stds2: np.ndarray, deficit: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """NNGP and NTK from the scales of the inputs, (2 D, ...), and the deficit of q^0 that they broadcast with."""
     phi = dual(net.activation)
     pairs, theta = Pairs(stds1[0], stds2[0], deficit), np.zeros_like(deficit)
-    for index, layer in enumerate(net.layers):
+    for index, layer in enumerate(net.dense_layers):
         if index > 0:
             pairs, slopes = phi.pairs(pairs, stds1[2 * index], stds2[2 * index])
             theta = theta * slopes

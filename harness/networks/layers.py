@@ -1,6 +1,6 @@
 """The steps that a network is made of: layers with weights, and what stands between them.
 
-Features travel flat, (..., size), images channel last: position (i, j) and channel c at ((i * width) + j) * channels + c.
+Features travel flat, (..., size), images channel last: position (i, j), channel c at ((i * width) + j) * channels + c.
 So a dense layer after a convolution needs no flattening, and every network takes x of shape (N, n_0).
 """
 

@@ -1,0 +1,96 @@
+"""A network: its steps, the shapes of its parameters, and their initial values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from harness import seeds
+from harness.errors import InvalidInput
+from harness.networks.layers import Activate, Activation, Dense, Step, Weighted
+
+Parametrization = Literal["ntk", "standard"]
+Theta = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A feed-forward network; build it with `mlp` or `cnn`, which check their arguments.
+
+    Attributes:
+        inputs: n_0; x is (N, n_0), images flat with channels last.
+        steps: what is done to x, in order; the last step is a dense layer.
+    """
+
+    inputs: int
+    steps: tuple[Step, ...]
+    parametrization: Parametrization
+    sigma_w: float
+    sigma_b: float | None
+
+    @cached_property
+    def layers(self) -> tuple[Weighted, ...]:
+        """The steps that have weights, from input to readout."""
+        return tuple(step for step in self.steps if isinstance(step, Weighted))
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs O."""
+        return self.steps[-1].size
+
+    @property
+    def activation(self) -> Activation:
+        """The activation; "relu", which is then never used, if there is none."""
+        return next((step.name for step in self.steps if isinstance(step, Activate)), "relu")
+
+    @cached_property
+    def dense_layers(self) -> tuple[Dense, ...]:
+        """The dense layers from input to readout."""
+        return tuple(step for step in self.steps if isinstance(step, Dense))
+
+    @property
+    def dense(self) -> bool:
+        """Whether it is a multilayer perceptron."""
+        return all(isinstance(step, Dense | Activate) for step in self.steps)
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Parameter name -> shape, in layer order, without a seed axis."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in self.layers:
+            shapes[layer.weight] = (layer.fan_out, layer.fan_in)
+            if layer.bias is not None:
+                shapes[layer.bias] = (layer.fan_out,)
+        return shapes
+
+    def init(self, seed: int | Iterable[int]) -> Theta:
+        """Initial weights: name -> float64 array, with a leading seed axis if `seed` is a sequence.
+
+        Every array has a stream of its own, derived from (seed, name): nets that share a seed and a shape share
+        the normals behind it, whatever their sigma_w, sigma_b or parametrization, so arms can be paired.
+
+        >>> from harness.networks import mlp
+        >>> net = mlp((3, 4, 2))
+        >>> many, one = net.init(range(5)), net.init(2)
+        >>> bool((many["W1"][2] == one["W1"]).all())
+        True
+        """
+        if isinstance(seed, (int, np.integer)):
+            return {name: std * self._normal(int(seed), name) for name, std in self._stds().items()}
+        thetas = [self.init(int(s)) for s in seed]
+        if not thetas:
+            raise InvalidInput("init needs at least one seed; got an empty sequence.")
+        return {name: np.stack([theta[name] for theta in thetas]) for name in thetas[0]}
+
+    def _normal(self, seed: int, name: str) -> np.ndarray:
+        return seeds.generator("weights", seed=seed, name=name).standard_normal(self.shapes[name])
+
+    def _stds(self) -> dict[str, float]:
+        stds: dict[str, float] = {}
+        for layer in self.layers:
+            stds[layer.weight] = layer.weight_std
+            if layer.bias is not None:
+                stds[layer.bias] = layer.bias_std
+        return stds
