@@ -35,6 +35,7 @@ FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
 LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch")
 
+FRAMEWORK_PARTS = ("torch_backend", "torch_layers", "jax_backend", "jax_layers")
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 LONGER_MODULES: dict[str, str] = {}
 
@@ -103,7 +104,7 @@ def test_frameworks_are_imported_in_their_backend_alone():
         for path in SOURCES + CLAIMS
         for framework in {imported.split(".")[0] for imported in imports(path)} & FRAMEWORKS
     }
-    assert found == {(f"harness/backends/{framework}_backend.py", framework) for framework in FRAMEWORKS}
+    assert found == {(f"harness/backends/{part}.py", part.split("_")[0]) for part in FRAMEWORK_PARTS}
 
 
 IMPORTER = """
@@ -131,7 +132,7 @@ def imported_without(blocked, modules, files=()):
 
 
 def test_harness_is_imported_without_any_framework():
-    modules = [module for module in MODULES if not module.endswith(("torch_backend", "jax_backend", "__main__"))]
+    modules = [module for module in MODULES if not module.endswith((*FRAMEWORK_PARTS, "__main__"))]
     imported_without(FRAMEWORKS | {"ray"}, [module for module in modules if not module.endswith("ray_engine")])
 
 

@@ -118,10 +118,11 @@ def home(tmp_path, monkeypatch):
     ("file", "stale"),
     [
         ("seeds.py", {"numpy", "torch", "jax"}),
-        ("networks.py", {"numpy", "torch", "jax"}),
+        ("networks/network.py", {"numpy", "torch", "jax"}),
         ("backends/backend.py", {"numpy", "torch", "jax"}),
         ("sweep/environment.py", {"numpy", "torch", "jax"}),
         ("backends/torch_backend.py", {"torch"}),
+        ("backends/torch_layers.py", {"torch"}),
         ("backends/jax_backend.py", {"jax"}),
         ("verdict.py", set()),
         ("sweep/progress.py", set()),

@@ -79,7 +79,9 @@ def split(computation: str) -> tuple[str, str]:
 
 
 def _of_another_backend(file: Path, backend: str) -> bool:
-    return file.name.endswith("_backend.py") and file.name != f"{backend}_backend.py"
+    """Whether a file is `<name>_backend.py`, or a part of it, `<name>_*.py`, of some other backend."""
+    name, underscore, _ = file.stem.partition("_")
+    return bool(underscore) and name != backend and file.with_name(f"{name}_backend.py").is_file()
 
 
 def _files(place: Path) -> list[Path]:
