@@ -21,8 +21,8 @@ class Conv:
     """
 
     channels: int
-    kernel: int | Grid = 3
-    stride: int | Grid = 1
+    kernel: int | tuple[int, ...] = 3
+    stride: int | tuple[int, ...] = 1
     padding: Literal["same", "valid"] = "same"
 
 
@@ -30,7 +30,7 @@ class Conv:
 class Pool:
     """Part of a `cnn`: average pooling over windows that do not overlap; None: over all positions."""
 
-    window: int | Grid | None = 2
+    window: int | tuple[int, ...] | None = 2
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,10 @@ def myrtle(
     return cnn(shape, parts, outputs, "relu", parametrization, sigma_w, sigma_b)
 
 
-def _pair(part: Part, value: int | Grid, image: bool) -> Grid:
+def _pair(part: Part, value: int | tuple[int, ...], image: bool) -> Grid:
     """One number per axis; a sequence has one row."""
-    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
-    if not image:
-        pair = (1, pair[-1])
-    if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in pair):
-        raise InvalidInput(f"{part} must have positive integers, one for both axes or one per axis.")
-    return int(pair[0]), int(pair[1])
+    axes = 2 if image else 1
+    sizes = value if isinstance(value, (tuple, list)) else (value,) * axes
+    if len(sizes) != axes or not all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes):
+        raise InvalidInput(f"{part} must have positive integers, one for both axes of an image or one per axis.")
+    return (int(sizes[0]), int(sizes[1])) if image else (1, int(sizes[0]))
