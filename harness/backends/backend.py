@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from harness.backends.batch import Batch, blocks, checked, checked_noise
+from harness.backends.batch import Batch, blocks, checked, checked_noise, checked_out
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Stop, Trained
 from harness.backends.training import descend
@@ -52,7 +52,13 @@ class Backend:
             return batch.squeeze(self._fetch(ops.forward(net, self._put(batch.theta), ops.put(batch.data["x"]))))
 
     def empirical_ntk(
-        self, net: Network, theta: Theta, x1: np.ndarray, x2: np.ndarray | None = None, outputs: Outputs = "trace"
+        self,
+        net: Network,
+        theta: Theta,
+        x1: np.ndarray,
+        x2: np.ndarray | None = None,
+        outputs: Outputs = "trace",
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """The empirical NTK, Theta(x, x') = J(x) J(x')^T with J = df/dtheta (Jacot, Gabriel, Hongler 2018).
 
@@ -61,39 +67,58 @@ class Backend:
             x2: the same with N2 samples; None: x1 itself, and the result is exactly symmetric.
             outputs: "trace" sums over outputs, (N1, N2); "full" keeps them, (N1, N2, O, O) with entry
                 [i, j, o, p] = <df_o(x1_i)/dtheta, df_p(x2_j)/dtheta>. One more leading axis with seeds.
+            out: where the result goes, of its shape and of the backend's dtype; it is also what is returned. For a
+                kernel larger than memory, a file: `numpy.lib.format.open_memmap(path, "w+", backend.dtype, shape)`.
+                Mapped files are flushed after each row of blocks. None: a new array.
 
         The layers' activation Grams times their signal Grams are summed block by block, so that what is held beside
-        the result stays within the memory budget; no Jacobian is formed (but in the numpy oracle).
+        the result, the inputs and the weights stays within the memory budget; no Jacobian is formed (but in the numpy
+        oracle). A budget that one sample exceeds is exceeded.
         """
         if outputs not in get_args(Outputs):
             raise InvalidInput(f"Unknown outputs {outputs!r}. Allowed: {', '.join(get_args(Outputs))}.")
         batch = Batch.of(net, theta, x1=x1, x2=x1 if x2 is None else x2)
+        tail = (net.outputs, net.outputs) if outputs == "full" else ()
+        shape = (batch.seeds, batch.data["x1"].shape[1], batch.data["x2"].shape[1], *tail)
+        if out is None:
+            out = np.empty(shape if batch.had_seeds else shape[1:], dtype=self.dtype)
+        out = checked_out(out, shape if batch.had_seeds else shape[1:], self.dtype)
         with self.operations.session():
-            return batch.squeeze(self._blocked_ntk(net, batch, outputs, symmetric=x2 is None))
+            self._fill_ntk(net, batch, outputs, out if batch.had_seeds else out[None], symmetric=x2 is None)
+        return out
 
-    def _blocked_ntk(self, net: Network, batch: "Batch", outputs: Outputs, symmetric: bool) -> np.ndarray:
+    def _fill_ntk(self, net: Network, batch: Batch, outputs: Outputs, kernel: np.ndarray, symmetric: bool) -> None:
         ops, theta = self.operations, self._put(batch.theta)
         x1, x2 = batch.data["x1"], batch.data["x2"]
-        tail = (net.outputs, net.outputs) if outputs == "full" else ()
-        kernel = np.empty((batch.seeds, x1.shape[1], x2.shape[1], *tail), dtype=self.dtype)
         rows = self._block_rows(net, batch.seeds, outputs)
-        for i in blocks(x1.shape[1], rows):
+
+        def block(left: Any, j: slice) -> np.ndarray:  # a function, so that one block is freed before the next
+            right = ops.factors(net, theta, ops.put(x2[:, j]))
+            return self._fetch(ops.contract(net, left, right, outputs))
+
+        def fill_row(i: slice) -> None:
             left = ops.factors(net, theta, ops.put(x1[:, i]))
             for j in blocks(x2.shape[1], rows):
-                if symmetric and j.start < i.start:
-                    continue
-                right = left if symmetric and i == j else ops.factors(net, theta, ops.put(x2[:, j]))
-                block = self._fetch(ops.contract(net, left, right, outputs))
-                if symmetric:
-                    block = (block + transposed(block)) / 2 if i == j else block
-                    kernel[:, j, i] = transposed(block)
-                kernel[:, i, j] = block
-        return kernel
+                if not symmetric:
+                    kernel[:, i, j] = block(left, j)
+                elif i == j:
+                    kernel[:, i, i] = symmetrised(self._fetch(ops.contract(net, left, left, outputs)))
+                elif i.start < j.start:
+                    kernel[:, i, j] = block(left, j)
+                    kernel[:, j, i] = transposed(kernel[:, i, j])
+
+        for i in blocks(x1.shape[1], rows):
+            fill_row(i)
+            if isinstance(kernel, np.memmap):
+                kernel.flush()
 
     def _block_rows(self, net: Network, seeds: int, outputs: Outputs) -> int:
-        """Samples per block: two sides of factors, and three kernel blocks (result, sum and one layer's term)."""
+        """Samples per block: two sides of factors, and five kernel blocks.
+
+        The five: the sum, the last layer's term, and of this layer's term two Grams and their product.
+        """
         side = 2.0 * seeds * self.operations.sample_bytes(net)
-        cell = 3.0 * seeds * np.dtype(self.dtype).itemsize * (net.outputs**2 if outputs == "full" else 1)
+        cell = 5.0 * seeds * np.dtype(self.dtype).itemsize * (net.outputs**2 if outputs == "full" else 1)
         # The positive root of cell * rows^2 + side * rows = budget.
         rows = 2.0 * self.memory_budget / (side + (side**2 + 4.0 * cell * self.memory_budget) ** 0.5)
         return max(1, int(rows))
@@ -183,6 +208,11 @@ class Backend:
     def _fetch(self, tensor: Any) -> np.ndarray:
         # A copy where the framework hands out a read-only view of its own memory.
         return np.require(self.operations.fetch(tensor), requirements="W")
+
+
+def symmetrised(block: np.ndarray) -> np.ndarray:
+    """The mean of Theta(x, x) and its transpose, which differ by rounding."""
+    return (block + transposed(block)) / 2
 
 
 def transposed(block: np.ndarray) -> np.ndarray:
