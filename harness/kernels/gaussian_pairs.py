@@ -24,7 +24,7 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.networks import Activation, Dense
+from harness.networks import Activation, Dense, Weighted
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def dense_std(layer: Dense, std: np.ndarray) -> np.ndarray:
     return np.sqrt(gain * std**2 + bias)
 
 
-def gains(layer: Dense) -> tuple[float, float]:
+def gains(layer: Weighted) -> tuple[float, float]:
     """How much variance the layer's weights pass on, sigma_w^2, and how much its biases add, sigma_b^2."""
     gain = (layer.weight_scale * layer.weight_std) ** 2 * layer.fan_in
     return gain, 0.0 if layer.bias is None else (layer.bias_scale * layer.bias_std) ** 2
