@@ -100,7 +100,10 @@ class TorchOperations:
         for layer, (x1, d1), (x2, d2) in zip(net.layers, left, right, strict=True):
             by_position = cheaper_by_position(layer, x1.shape[1], x2.shape[1], net.outputs, outputs)
             gram = position_gram if by_position else gradient_gram
-            term = gram(layer, (patches(layer, x1), d1), (patches(layer, x2), d2), outputs)
+            one = patches(layer, x1), d1
+            # A diagonal block has one side; its patches and gradients are made once.
+            two = one if right is left else (patches(layer, x2), d2)
+            term = gram(layer, one, two, outputs)
             kernel = term if kernel is None else kernel.add_(term)
         assert kernel is not None
         return kernel

@@ -12,9 +12,6 @@ from harness.networks.layers import Activate, AveragePool, Convolution, Dense, S
 Tensor: TypeAlias = torch.Tensor
 Side = tuple[Tensor, Tensor]
 
-CHANNEL_SLICES = 4
-"""Gradients per sample are formed for a quarter of the output channels at a time."""
-
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "erf": torch.erf, "sigmoid": torch.sigmoid}
 
 
@@ -140,25 +137,25 @@ def position_gram(layer: Weighted, left: Side, right: Side, outputs: Outputs) ->
 
 
 def gradient_gram(layer: Weighted, left: Side, right: Side, outputs: Outputs) -> Tensor:
-    """The same from gradients per sample, G = sum_p delta_p x_p^T: their Gram, a slice of channels at a time."""
-    total = None
-    for channels in torch.arange(layer.fan_out).split(max(1, layer.fan_out // CHANNEL_SLICES)):
-        g1, g2 = (sample_gradient(layer, side, slice(channels[0], channels[-1] + 1)) for side in (left, right))
-        if outputs == "trace":
-            term = g1.flatten(2) @ g2.flatten(2).mT
-        else:
-            term = (g1.flatten(1, 2) @ g2.flatten(1, 2).mT).unflatten(2, g2.shape[1:3]).unflatten(1, g1.shape[1:3])
-            term = term.transpose(2, 3)
-        total = term if total is None else total.add_(term)
-    assert total is not None
-    return total
+    """The same from gradients per sample, G = sum_p delta_p x_p^T, and their Gram."""
+    one = sample_gradients(layer, left)
+    two = one if right is left else sample_gradients(layer, right)
+    weights, *biases = (outputs_gram(g1, g2, outputs) for g1, g2 in zip(one, two, strict=True))
+    gram = weights.mul_(layer.weight_scale**2)
+    return gram.add_(biases[0], alpha=layer.bias_scale**2) if biases else gram
 
 
-def sample_gradient(layer: Weighted, side: Side, channels: slice) -> Tensor:
-    """Gradients of a slice of output channels, weights and bias together, (S, N, O, channels (fan_in + 1))."""
+def outputs_gram(g1: Tensor, g2: Tensor, outputs: Outputs) -> Tensor:
+    """<g, g'> of g (S, N, O, n): summed over outputs, or of all their pairs."""
+    if outputs == "trace":
+        return g1.flatten(2) @ g2.flatten(2).mT
+    gram = (g1.flatten(1, 2) @ g2.flatten(1, 2).mT).unflatten(2, g2.shape[1:3]).unflatten(1, g1.shape[1:3])
+    return gram.transpose(2, 3)
+
+
+def sample_gradients(layer: Weighted, side: Side) -> list[Tensor]:
+    """Gradients of weights, (S, N, O, fan_out fan_in), and of biases if any, (S, N, O, fan_out), without scales."""
     p, delta = side
-    d = delta[..., channels].transpose(3, 4)  # (S, N, O, c, P)
-    weights = layer.weight_scale * (d.flatten(2, 3) @ p)
-    if layer.bias is not None:
-        weights = torch.cat([weights, layer.bias_scale * d.flatten(2, 3).sum(-1, keepdim=True)], dim=-1)
-    return weights.unflatten(2, d.shape[2:4]).flatten(3)
+    weights = delta.transpose(3, 4).flatten(2, 3) @ p  # (S, N, O fan_out, fan_in)
+    weights = weights.unflatten(2, (delta.shape[2], layer.fan_out)).flatten(3)
+    return [weights] if layer.bias is None else [weights, delta.sum(3)]
