@@ -40,8 +40,8 @@ class Solution:
             raise InvalidInput(
                 f"{np.count_nonzero(~self.converged)} of {len(self.converged)} right-hand sides did not converge: "
                 f"after {self.iterations.max()} iterations the relative residual is {self.residuals.max():.3g}, the "
-                f"tolerance {self.tolerance:.3g}. Raise max_iterations, the rank of the preconditioner or the ridge, or, for a "
-                "kernel function in float32, the tolerance."
+                f"tolerance {self.tolerance:.3g}. Raise max_iterations, the rank of the preconditioner or the ridge, "
+                "or, for a kernel function in float32, the tolerance."
             )
         return self.alpha
 

@@ -62,7 +62,7 @@ def refined_solve(
         residual = float(relative(r, right).max())
         if not residual <= tolerance and (not residual <= before / 2 or steps >= max_steps):
             raise InvalidInput(
-                f"kernel + ridge I has a condition number of about {1 / max(reciprocal, 1e-8):.0e} (1-norm, estimated), "
+                f"kernel + ridge I has a condition number {1 / max(reciprocal, 1e-8):.0e} (1-norm, estimated), "
                 f"and with a float32 factor the relative residual stays at {residual:.3g} (tolerance {tolerance:.3g}, "
                 f"{steps} steps). Raise the ridge, or use kernels.solve or a float64 factorisation."
             )
