@@ -2,7 +2,7 @@
 
     python -m oracle.theirs OURS.npz [--freeze REFERENCE.npz]
 
-Exit code 1 if any entry of any network is off by more than TOLERANCE (relative, Frobenius norm). With --freeze, and if
+Exit code 1 if any entry of any network is off by more than 1e-10 (relative, Frobenius norm). With --freeze, and if
 all agree, writes the inputs, the weights, neural-tangents' numbers and the versions for the ordinary tests.
 """
 
@@ -12,7 +12,6 @@ import io
 import json
 import platform
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
@@ -24,14 +23,11 @@ import jax.numpy as jnp  # noqa: E402
 import neural_tangents as nt  # noqa: E402
 import numpy as np  # noqa: E402
 
+from oracle.comparison import REPEATED, Arrays, compared  # noqa: E402
 from oracle.stax_networks import diagonal_twin, images, network, parameters  # noqa: E402
 
-TOLERANCE = 1e-10
 INPUTS = ("x", "y", "times_empirical", "times_ntk")
-REPEATED = "empirical by "  # the same kernel by the library's other implementations
 PACKAGES = ("neural-tangents", "jax", "jaxlib", "numpy", "scipy")
-
-Arrays = dict[str, np.ndarray]
 
 
 def main() -> None:
@@ -109,20 +105,6 @@ def flow(kernel: Any, y: Any, times: np.ndarray | None, start: Any, trace_axes: 
     scaled = None if times is None else jnp.asarray(times) * y.size
     _, result = predict(scaled, start[:train], start, kernel[:, :train])
     return result
-
-
-def compared(name: str, ours: Arrays, theirs: Arrays) -> Iterator[str]:
-    """A line for each entry that disagrees: the network, the entry, and the worst place with both values."""
-    for key, reference in theirs.items():
-        mine = ours["empirical" if key.startswith(REPEATED) else key]
-        if mine.shape != reference.shape:
-            yield f"{name}: {key}: ours has shape {mine.shape}, neural-tangents' {reference.shape}."
-            continue
-        error = np.linalg.norm(mine - reference) / np.linalg.norm(reference)
-        if not error <= TOLERANCE:
-            place = np.unravel_index(np.argmax(np.abs(mine - reference)), mine.shape)
-            values = f"{list(map(int, place))}: ours {mine[place]:.17g}, neural-tangents {reference[place]:.17g}"
-            yield f"{name}: {key}: off by {error:.1e} (allowed {TOLERANCE:.0e}); worst at {values}."
 
 
 if __name__ == "__main__":
