@@ -96,7 +96,7 @@ def slow_kernels(net, x, y):
 )
 def test_kernels_equal_plain_sums_over_positions_and_offsets(name, activation, parametrization, sigma_b):
     net = cnn(*NETS[name], 2, activation, parametrization, 1.3, sigma_b)
-    x = inputs(3, net.inputs)
+    x = inputs(2, net.inputs)
     slow = np.array([[slow_kernels(net, a, b) for b in x] for a in x])
     np.testing.assert_allclose(kernels.nngp(net, x), slow[..., 0], rtol=1e-10)
     np.testing.assert_allclose(kernels.ntk(net, x), slow[..., 1], rtol=1e-10)
@@ -132,20 +132,20 @@ def ntk_and_covariance(net, wide, x, seeds):
 @pytest.mark.parametrize(
     ("shape", "parts"),
     [
-        ((4, 4, 2), [Conv(128), Pool(2), Conv(128), Pool(None)]),
-        ((4, 3, 1), [Conv(128, stride=(1, 2)), Conv(128, kernel=2, padding="valid"), Hidden(128)]),
-        ((5, 2), [Conv(128), Conv(128, stride=2), Pool(None), Hidden(128)]),
-        ((4, 2), [Conv(128), Conv(128)]),
+        ((4, 4, 2), [Conv(96), Pool(2), Conv(96), Pool(None)]),
+        ((4, 3, 1), [Conv(96, stride=(1, 2)), Conv(96, kernel=2, padding="valid"), Hidden(96)]),
+        ((5, 2), [Conv(96), Conv(96, stride=2), Pool(None), Hidden(96)]),
+        ((4, 2), [Conv(96), Conv(96)]),
     ],
 )
 def test_wide_nets_have_these_kernels_on_average(shape, parts, activation, parametrization, sigma_b):
     net, wide = (cnn(shape, parts, outputs, activation, parametrization, 1.3, sigma_b) for outputs in (1, 16))
     x = inputs(3, net.inputs)
-    mean, error = ntk_and_covariance(net, wide, x, seeds=80)
+    mean, error = ntk_and_covariance(net, wide, x, seeds=200)
     exact = np.array([kernels.ntk(net, x), kernels.nngp(net, x)])
     assert np.abs((mean - exact) / error).max() < 4.5
     scale = np.array([np.diag(kernel).max() for kernel in exact])
-    assert (error.max(axis=(1, 2)) / scale < (0.02, 0.06)).all()  # so that a missing or wrong term would be seen
+    assert (error.max(axis=(1, 2)) / scale < (0.02, 0.04)).all()  # so that a missing or wrong term would be seen
 
 
 def test_kernels_of_outputs_beyond_the_first_are_the_same():
@@ -156,7 +156,7 @@ def test_kernels_of_outputs_beyond_the_first_are_the_same():
 def test_a_myrtle_kernel_is_that_of_its_parts():
     parts = [Conv(3), Conv(3), Pool(2), Conv(3), Pool(2), Conv(3), Pool(None)]
     net, x = myrtle(5, 8, (8, 8, 2)), inputs(2, 128)
-    np.testing.assert_array_equal(kernels.ntk(net, x), kernels.ntk(cnn((8, 8, 2), parts), x))
+    np.testing.assert_allclose(kernels.ntk(net, x), kernels.ntk(cnn((8, 8, 2), parts), x), rtol=1e-14)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -189,8 +189,11 @@ def test_near_duplicates_are_as_accurate_as_documented(activation, sigma_b):
     scales = (1, activation, "ntk", 2**0.5, sigma_b)
     gaps = 10.0 ** np.arange(-12, 0)
     x, y = np.array([[1.0, 0.0]]), np.stack([np.cos(gaps), np.sin(gaps)], axis=1)
-    net, perceptron = cnn((1, 1, 2), [Conv(3, 1)] * 3, *scales), mlp((2, 3, 3, 3, 1), *scales)
-    for kernel, tolerance in ((kernels.ntk, 3e-8 if activation == "relu" else 1e-13), (kernels.nngp, 1e-13)):
+    net, perceptron = cnn((1, 1, 2), [Conv(3, 1)] * 3, *scales), mlp((2, 3, 3, 3, 1), *scales[1:])
+    for kernel, tolerance in (
+        (kernels.ntk, 3e-8 if activation == "relu" else 1e-13),
+        (kernels.nngp, 1e-13),
+    ):  # 3 layers
         exact = kernel(perceptron, x, y)
         np.testing.assert_allclose(kernel(net, x, y) / exact, 1.0, rtol=0, atol=tolerance)
 

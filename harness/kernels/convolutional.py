@@ -4,7 +4,8 @@ A pair of inputs takes positions^2 float64 up to the last pooling, and positions
 
 Accuracy, relative to the diagonal: relu and erf 1e-13, tanh, sigmoid 1e-9. Equal patches are exact to rounding. For
 patches that are not equal but within 1e-7 rad of equal (or, for relu, of opposite) directions, relu's Theta is off by
-up to 3e-8: angles come from covariances here, which resolve no smaller ones. Chaos amplifies rounding as in perceptron.
+up to 1e-8 per layer: angles come from covariances here, which resolve no smaller ones. Chaos amplifies rounding as in
+perceptron.
 """
 
 import math
@@ -17,7 +18,7 @@ from harness.kernels.position_pairs import State, activate, start, transform
 from harness.networks import Activate, AveragePool, Convolution, Network
 from harness.networks.layers import Grid
 
-_BLOCK = 2**16  # pairs of positions computed at once: the ten float64 arrays in use then fit into a cache of a few MB
+_BLOCK = 2**16  # pairs of positions computed at once: the dozen float64 arrays in use then fit into a cache of a few MB
 
 Stds = tuple[np.ndarray, np.ndarray]
 
@@ -92,7 +93,7 @@ def _propagate(net: Network, images1: np.ndarray, images2: np.ndarray, stds: Cal
 
 
 def _crossed(net: Network) -> int:
-    """Number of steps up to the last pooling, which take all pairs of positions; windows of one position pool nothing."""
+    """Number of steps up to the last pooling, which take all pairs of positions; windows of one do not count."""
     pools = [n for n, step in enumerate(net.steps, 1) if isinstance(step, AveragePool) and step.window != (1, 1)]
     return max(pools, default=0)
 

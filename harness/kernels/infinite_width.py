@@ -12,7 +12,7 @@ terms in s_l are absent; with sigma_b = 0 only Theta has them.
 
 Convolutions and pooling turn K and Theta of a pair of inputs into matrices over pairs of positions: position_pairs.
 
-Accuracy is stated in perceptron (1e-9 or better everywhere) and convolutional (1e-9, but for near-duplicates 3e-8).
+Accuracy is stated in perceptron (1e-9 or better) and convolutional (the same, but 1e-8 per layer for near-duplicates).
 """
 
 import itertools
@@ -62,7 +62,7 @@ def ntk(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarra
 
     Returns:
         (N1, N2) float64. Memory beyond the result: copies of x1 and x2 and a few blocks of 256 x 256; for networks
-        with convolutions about ten arrays of 2^16 numbers, or of positions^2 where that is more.
+        with convolutions about a dozen arrays of 2^16 numbers, or of positions^2 where that is more.
 
     Raises:
         InvalidInput: if net is no Network, or x1 or x2 is not a finite, real array of shape (N, n_0).
