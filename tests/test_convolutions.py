@@ -7,6 +7,7 @@ are tiny and of unequal sizes, so that no transposition goes unseen.
 
 import importlib
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -26,6 +27,13 @@ NETS = {
     "leftover": cnn((7, 5, 1), [Conv(2, (2, 3), (2, 1), "valid")], 2, "relu", "ntk", 1.3, None),
     "wide": cnn((4, 4, 1), [Pool((2, 1)), Conv(6), Pool((1, 2)), Conv(5), Pool(None)], 2, "relu", "ntk", 1.3, 0.0),
 }
+# Which terms a net has is settled in float64, on every net; float32 adds rounding, and JAX compiles each anew.
+CASES = [
+    pytest.param((name, dtype), net, id=f"{name}-{dtype}-{kind}")
+    for name, dtype in itertools.product((name for name in backends.available() if name != "numpy"), backends.DTYPES)
+    for kind, net in NETS.items()
+    if dtype == "float64" or kind in ("image", "wide")
+]
 each_net = pytest.mark.parametrize("net", NETS.values(), ids=NETS)
 
 
@@ -279,7 +287,7 @@ def test_jax_forward_is_that_of_its_own_convolution(net):
     assert distance(backends.get("jax", dtype="float64").forward(net, theta, x), f) < 1e-13
 
 
-@each_net
+@pytest.mark.parametrize(("precise", "net"), CASES, indirect=["precise"])
 def test_agrees_with_the_oracle(precise, oracle, net):
     backend, tolerance = precise
     theta, x1, x2, v = moved(net, range(2)), inputs(net, 4), inputs(net, 3, seed=1), normal(4, net.outputs)
@@ -387,6 +395,46 @@ def test_blocks_change_nothing(fast, monkeypatch, budget, outputs):
     for result, reference in zip(blocked, results(fast), strict=True):
         assert distance(result, reference) < 1e-13
     assert (blocked[0] == mirrored(blocked[0])).all()
+
+
+class Peak:
+    """Bytes that PyTorch holds at most in what it makes inside, operation by operation."""
+
+    def __init__(self, torch):
+        self.now = self.most = 0
+        self.seen = set()
+        peak = self
+
+        class Mode(torch.utils._python_dispatch.TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                made = function(*args, **(kwargs or {}))
+                for tensor in made if isinstance(made, list | tuple) else [made]:
+                    peak.count(tensor.untyped_storage())
+                return made
+
+        self.mode = Mode()
+
+    def count(self, storage):
+        if (key := storage._cdata) not in self.seen:
+            self.seen.add(key)
+            self.now += storage.nbytes()
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self.freed, key, storage.nbytes())
+
+    def freed(self, key, size):
+        self.seen.discard(key)
+        self.now -= size
+
+
+@pytest.mark.parametrize("outputs", ["trace", "full"])
+def test_grams_over_positions_stay_within_the_memory_budget(outputs):
+    """Four positions and many samples: the Grams of a block, not its sides, are what fills memory."""
+    torch = pytest.importorskip("torch")
+    budget, net = 2**23, cnn((2, 2, 32), [Conv(32, 1)], 1, sigma_b=None)
+    tight, peak = backends.get("torch", dtype="float64", memory_budget=budget), Peak(torch)
+    with peak.mode:
+        tight.empirical_ntk(net, net.init(0), normal(250, 128), normal(250, 128, seed=1), outputs)
+    assert budget / 4 < peak.most <= budget
 
 
 @settings(max_examples=4, deadline=None)

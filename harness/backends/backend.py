@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 
 from harness.backends.batch import Batch, blocks, checked, checked_noise, checked_out
+from harness.backends.cost import pair_numbers
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Stop, Trained
 from harness.backends.training import descend
@@ -120,7 +121,7 @@ class Backend:
         """
         side = 2.0 * seeds * self.operations.sample_bytes(net)
         entries = net.outputs**2 if outputs == "full" else 1
-        numbers = (2.0 * len(net.layers) + 6.0) * entries
+        numbers = pair_numbers(net, outputs) + (2.0 * len(net.layers) + 1.0) * entries
         cell = numbers * seeds * np.dtype(self.dtype).itemsize
         # The positive root of cell * rows^2 + side * rows = budget.
         rows = 2.0 * self.memory_budget / (side + (side**2 + 4.0 * cell * self.memory_budget) ** 0.5)

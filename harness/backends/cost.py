@@ -22,6 +22,22 @@ def cheaper_by_position(layer: Weighted, n1: int, n2: int, outputs: int, kind: O
     return n1 * n2 * p**2 * (k + entries * c) <= (n1 + n2) * outputs * p * k * c + n1 * n2 * entries * k * c
 
 
+def pair_numbers(net: Network, kind: Outputs) -> int:
+    """Numbers that a pair of samples of one seed needs beside its sides: the sum, a term, and Grams over positions.
+
+    Of these there are three, of activations, of signals and their product, with P^2 entries each. Layers that will be
+    done by gradients in any but a small block are left out: there n P^2 is at most four times the signals of a sample.
+    """
+    entries = 1 if kind == "trace" else net.outputs**2
+    largest = 1
+    for layer in net.layers:
+        p, k = positions_of(layer), layer.fan_in
+        signals = layer.fan_out * (net.outputs if kind == "trace" else entries)
+        if p**2 * (k + signals) <= 2 * k * signals:
+            largest = max(largest, p**2)
+    return entries * (2 + 3 * largest)
+
+
 def structured_bytes(net: Network) -> int:
     """Numbers that one sample of one seed needs: all features and signals, and one layer's patches and gradients."""
     features = net.inputs + sum(step.size for step in net.steps)
