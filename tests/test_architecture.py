@@ -36,7 +36,7 @@ FRAMEWORKS = {"torch", "jax"}
 LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch")
 
 FRAMEWORK_PARTS = ("torch_backend", "torch_layers", "jax_backend", "jax_layers")
-LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
+LONGEST_MODULE, LONGEST_FUNCTION = 300, 45
 LONGER_MODULES: dict[str, str] = {}
 
 
@@ -155,12 +155,18 @@ def test_no_module_outgrows_the_head():
     assert {name for name, length in lengths.items() if length > LONGEST_MODULE} == LONGER_MODULES.keys()
 
 
+def code_lines(function):
+    """Lines of a function's body without its docstring, which may be as long as it needs."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
 def test_no_function_outgrows_the_screen():
     long = [
         f"{path.name}:{node.name}"
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+        if isinstance(node, ast.FunctionDef) and code_lines(node) > LONGEST_FUNCTION
     ]
     assert not long
 

@@ -1,7 +1,6 @@
 """Preconditioners of K + ridge I for conjugate gradients: functions v -> P^-1 v on (N, O)."""
 
 import numpy as np
-import scipy.linalg
 
 from harness.errors import InvalidInput
 from harness.kernels.panels import KernelMatrix, Product
@@ -53,7 +52,7 @@ def approximate(image: np.ndarray, q: np.ndarray, eps: float) -> tuple[np.ndarra
             factor = np.linalg.cholesky((small + small.T) / 2)
         except np.linalg.LinAlgError:
             continue
-        half = scipy.linalg.solve_triangular(factor, shifted.T, lower=True).T
+        half = np.linalg.solve(factor, shifted.T).T
         u, singular, _ = np.linalg.svd(half, full_matrices=False)
         return u, np.maximum(singular**2 - shift, 0.0)
     raise InvalidInput(

@@ -1,7 +1,6 @@
 """Kernel ridge regression with a float32 factor and float64 accuracy: iterative refinement."""
 
 import numpy as np
-import scipy.linalg
 
 from harness.errors import InvalidInput
 from harness.kernels.conjugate_gradients import Solution
@@ -73,6 +72,8 @@ def refined_solve(
 
 def _factor(matrix: KernelMatrix, ridge: float) -> tuple[np.ndarray, float]:
     """The Cholesky factor in float32, upper, and an estimate of its reciprocal condition."""
+    import scipy.linalg  # not at the top: a worker imports harness.kernels and has NumPy alone
+
     factor = np.empty((matrix.size, matrix.size), dtype=np.float32, order="F")
     for rows in matrix.panels():
         factor[:, rows] = matrix.rows(rows).T
@@ -93,6 +94,8 @@ def _factor(matrix: KernelMatrix, ridge: float) -> tuple[np.ndarray, float]:
 
 def _solved(factor: np.ndarray, r: np.ndarray) -> np.ndarray:
     """(K + ridge I)^-1 r, as well as float32 can; columns are scaled, so that small residuals do not underflow."""
+    import scipy.linalg
+
     scale = np.abs(r).max(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     solution = scipy.linalg.cho_solve((factor, False), (r / scale).astype(np.float32), check_finite=False)
