@@ -11,13 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness import report, studies, sweep
+from harness.backends import DEVICES
 from harness.claim import Study
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import TIERS, Request
 from harness.report import readme
-from harness.session import Settings, backend_names, requests
+from harness.session import STORE, Settings, backend_names, requests
 
-STORE = ".ntk-claims/store"
 RECORDED = "reports/recorded/quick"
 
 
@@ -72,7 +72,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     _claims_options(command)
     _run_options(command)
     command.add_argument("--engine", default="local", help="what runs the cells (default: local)")
-    command.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    command.add_argument("--device", default="auto", choices=DEVICES)
     command.add_argument("--workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
     command.set_defaults(run=run_sweep)
 

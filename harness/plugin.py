@@ -21,15 +21,16 @@ from pathlib import Path
 import pytest
 
 from harness import __version__, report, studies
+from harness.backends import DEVICES
 from harness.claim import Study
 from harness.errors import ClaimsError
 from harness.experiment import TIERS
-from harness.session import Session, Settings, backend_names, verify
+from harness.session import STORE, Session, Settings, backend_names, verify
 from harness.sweep import Progress
 from harness.sweep.engines import available as engines_available
 from harness.verdict import ClaimVerdict, Kind
 
-STORE, REPORTS = ".ntk-claims/store", "reports"
+REPORTS = "reports"
 
 
 @dataclass
@@ -50,9 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--tier", choices=TIERS, default="quick", help="scale of the experiments (default: quick)")
     group.addoption("--backend", default="torch,jax", help="backends, comma-separated (default: torch,jax)")
     group.addoption("--engine", default="local", help=f"what runs the cells: {', '.join(engines_available())}")
-    group.addoption(
-        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: a GPU where there is one"
-    )
+    group.addoption("--device", default="auto", choices=DEVICES, help="default: a GPU where there is one")
     group.addoption("--claim-workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
     group.addoption("--require-all", action="store_true", help="a claim that is NOT_RUN fails instead of being skipped")
     group.addoption("--store", default=None, help=f"where cells are kept (default: {STORE})")

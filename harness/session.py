@@ -20,6 +20,9 @@ from harness.studies import Recorded
 from harness.sweep import Outcome, Status, Store, Sweep
 from harness.verdict import ClaimVerdict
 
+STORE = ".ntk-claims/store"
+"""Where cells are kept unless told otherwise, from the project's root."""
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.backends import DEVICES
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import Request
 from harness.sweep import engines
 from harness.sweep.cell import request_of
-from harness.sweep.coordinator import DEVICES, Sweep, run
+from harness.sweep.coordinator import Sweep, run
 from harness.sweep.progress import on
 from harness.sweep.store import Store
 

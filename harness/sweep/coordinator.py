@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from harness.backends import DEVICES
 from harness.errors import InvalidInput, SweepFailed
 from harness.experiment import Measurements, Request
 from harness.sweep import cell, code, devices, engines
@@ -13,8 +14,6 @@ from harness.sweep.estimates import likeness
 from harness.sweep.ledger import Ledger, Outcome
 from harness.sweep.progress import Status, silent
 from harness.sweep.store import Store
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
