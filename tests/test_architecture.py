@@ -35,7 +35,7 @@ FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
 LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch")
 
-FRAMEWORK_PARTS = ("torch_backend", "torch_layers", "jax_backend", "jax_layers")
+FRAMEWORK_PARTS = ("torch_backend", "torch_layers", "torch_autodiff", "jax_backend", "jax_layers", "jax_autodiff")
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 45
 LONGER_MODULES: dict[str, str] = {}
 

@@ -1,6 +1,7 @@
 """What every backend offers: checks, seed axes and blocks here, in NumPy; the computation in its operations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -10,9 +11,10 @@ from harness.backends.batch import Batch, blocks, checked, checked_noise, checke
 from harness.backends.cost import pair_numbers
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Stop, Trained
+from harness.backends.samplewise import check_samplewise
 from harness.backends.training import descend
 from harness.errors import InvalidInput
-from harness.networks import Network, Theta
+from harness.networks import Function, Network, Theta
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class Backend:
     every array, as `net.init(seeds)` gives them), and data with or without a seed axis of its own; data without one is
     shared by all seeds. Results have a leading seed axis if the weights or the data have one. Arrays are NumPy arrays
     of the backend's dtype. Wrong shapes, NaN or infinities raise InvalidInput naming the argument.
+
+    A net is a Network, or a function of your own made one by `networks.from_callable`. That is differentiated
+    automatically, and has to treat each sample by itself: every call checks it and raises InvalidInput.
     """
 
     name: str
@@ -39,7 +44,7 @@ class Backend:
         """ "float32" or "float64"."""
         return self.operations.dtype
 
-    def forward(self, net: Network, theta: Theta, x: np.ndarray) -> np.ndarray:
+    def forward(self, net: Network | Function, theta: Theta, x: np.ndarray) -> np.ndarray:
         """f(x), shape (N, O), or (S, N, O) with seeds. x is (N, n_0) or (S, N, n_0).
 
         >>> from harness import backends, networks
@@ -48,13 +53,12 @@ class Backend:
         (5, 4, 2)
         """
         batch = Batch.of(net, theta, x=x)
-        ops = self.operations
-        with ops.session():
+        with self._session(net, batch) as ops:
             return batch.squeeze(self._fetch(ops.forward(net, self._put(batch.theta), ops.put(batch.data["x"]))))
 
     def empirical_ntk(
         self,
-        net: Network,
+        net: Network | Function,
         theta: Theta,
         x1: np.ndarray,
         x2: np.ndarray | None = None,
@@ -74,7 +78,7 @@ class Backend:
 
         The layers' activation Grams times their signal Grams are summed block by block, so that what is held beside
         the result, the inputs and the weights stays within the memory budget; no Jacobian is formed (but in the numpy
-        oracle). A budget that one sample exceeds is exceeded.
+        oracle, and of a Function, whose activations are not counted). A budget that one sample exceeds is exceeded.
         """
         if outputs not in get_args(Outputs):
             raise InvalidInput(f"Unknown outputs {outputs!r}. Allowed: {', '.join(get_args(Outputs))}.")
@@ -84,14 +88,30 @@ class Backend:
         if out is None:
             out = np.empty(shape if batch.had_seeds else shape[1:], dtype=self.dtype)
         out = checked_out(out, shape if batch.had_seeds else shape[1:], self.dtype)
-        with self.operations.session():
-            self._fill_ntk(net, batch, outputs, out if batch.had_seeds else out[None], symmetric=x2 is None)
+        with self._session(net, batch) as ops:
+            self._fill_ntk(ops, net, batch, outputs, out if batch.had_seeds else out[None], symmetric=x2 is None)
         return out
 
-    def _fill_ntk(self, net: Network, batch: Batch, outputs: Outputs, kernel: np.ndarray, symmetric: bool) -> None:
-        ops, theta = self.operations, self._put(batch.theta)
-        x1, x2 = batch.data["x1"], batch.data["x2"]
-        rows = self._block_rows(net, batch.seeds, outputs)
+    @contextmanager
+    def _session(self, net: Network | Function, batch: Batch) -> Iterator[Operations]:
+        """The operations for this kind of network, in their session; a function is checked first."""
+        ops = self.operations if isinstance(net, Network) else self.operations.autodiff()
+        with ops.session():
+            if isinstance(net, Function):
+                check_samplewise(ops, net, batch)
+            yield ops
+
+    def _fill_ntk(
+        self,
+        ops: Operations,
+        net: Network | Function,
+        batch: Batch,
+        outputs: Outputs,
+        kernel: np.ndarray,
+        symmetric: bool,
+    ) -> None:
+        theta, x1, x2 = self._put(batch.theta), batch.data["x1"], batch.data["x2"]
+        rows = self._block_rows(ops, net, batch.seeds, outputs)
 
         def block(left: Any, j: slice) -> np.ndarray:  # a function, so that one block is freed before the next
             right = ops.factors(net, theta, ops.put(x2[:, j]))
@@ -113,26 +133,26 @@ class Backend:
             if isinstance(kernel, np.memmap):
                 kernel.flush()
 
-    def _block_rows(self, net: Network, seeds: int, outputs: Outputs) -> int:
+    def _block_rows(self, ops: Operations, net: Network | Function, seeds: int, outputs: Outputs) -> int:
         """Samples per block: two sides of factors, and as many kernel blocks as are alive at once.
 
         XLA computes both Grams of every layer before it adds them up: 11 blocks measured at 4 layers, 26 at 10. PyTorch
         needs 5, and up to 15 with what the allocator keeps of those it freed.
         """
-        side = 2.0 * seeds * self.operations.sample_bytes(net)
+        side = 2.0 * seeds * ops.sample_bytes(net)
         entries = net.outputs**2 if outputs == "full" else 1
-        numbers = pair_numbers(net, outputs) + (2.0 * len(net.layers) + 1.0) * entries
+        terms = len(net.layers) if isinstance(net, Network) else 1
+        numbers = pair_numbers(net, outputs) + (2.0 * terms + 1.0) * entries
         cell = numbers * seeds * np.dtype(self.dtype).itemsize
         # The positive root of cell * rows^2 + side * rows = budget.
         rows = 2.0 * self.memory_budget / (side + (side**2 + 4.0 * cell * self.memory_budget) ** 0.5)
         return max(1, int(rows))
 
-    def ntk_vector_product(self, net: Network, theta: Theta, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def ntk_vector_product(self, net: Network | Function, theta: Theta, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Theta(x, x) v = J (J^T v), without forming the kernel: (N, O) for v (N, O); seed axes as elsewhere."""
         batch = Batch.of(net, theta, x=x, v=v)
-        ops, samples = self.operations, batch.data["x"].shape[1]
-        parts = list(blocks(samples, self._block_rows(net, batch.seeds, "trace")))
-        with ops.session():
+        with self._session(net, batch) as ops:
+            parts = list(blocks(batch.data["x"].shape[1], self._block_rows(ops, net, batch.seeds, "trace")))
             weights = self._put(batch.theta)
             gradient: dict[str, Any] = {}
             for part in parts:
@@ -155,7 +175,7 @@ class Backend:
 
         and Theta = sum_l |delta_l|^2 (w_l^2 |x_{l-1}|^2 + s_l^2) needs no weight matrix. The oracle builds the weights.
         """
-        if not net.dense:
+        if not isinstance(net, Network) or not net.dense:
             raise InvalidInput("ntk_samples needs a multilayer perceptron; this network has other steps.")
         if net.outputs != 1:
             raise InvalidInput(f"ntk_samples needs a network with one output; this one has {net.outputs}.")
@@ -166,7 +186,7 @@ class Backend:
 
     def train(
         self,
-        net: Network,
+        net: Network | Function,
         theta: Theta,
         x: np.ndarray,
         y: np.ndarray,
@@ -200,10 +220,8 @@ class Backend:
             raise InvalidInput(f"Unknown loss {loss!r}. Allowed: squared.")
         batch = Batch.of(net, theta, x=x, y=y)
         plan = Plan.of(batch, optimizer, steps, batch_size, batch_seed, schedule, checkpoints)
-        with self.operations.session():
-            trained = descend(
-                self.operations, net, batch.theta, (batch.data["x"], batch.wide("y")), plan, stop or Stop()
-            )
+        with self._session(net, batch) as ops:
+            trained = descend(ops, net, batch.theta, (batch.data["x"], batch.wide("y")), plan, stop or Stop())
         return trained if batch.had_seeds else trained.single()
 
     def _put(self, theta: Theta) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.backends.operations import shapes
 from harness.errors import InvalidInput
-from harness.networks import Network, Theta, noise_sizes
+from harness.networks import Function, Network, Theta, noise_sizes
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,17 @@ class Batch:
     had_seeds: bool
 
     @staticmethod
-    def of(net: Network, theta: Theta, **data: np.ndarray) -> "Batch":
+    def of(net: Network | Function, theta: Theta, **data: np.ndarray) -> "Batch":
         """Checks everything; arguments named x... are inputs, the others have one column per output.
 
         Raises:
             InvalidInput: naming the argument, what it has and what is expected.
         """
+        if not isinstance(net, Network | Function):
+            raise InvalidInput(
+                "net must be a Network, such as networks.mlp makes, or a function made one by networks.from_callable; "
+                f"got {type(net).__name__}."
+            )
         widths = {name: net.inputs if name.startswith("x") else net.outputs for name in data}
         arrays = {name: checked(name, array, widths[name], ndim=(2, 3)) for name, array in data.items()}
         if "x" in arrays and len({array.shape[-2] for array in arrays.values()}) > 1:
@@ -72,12 +77,14 @@ def real(name: str, array: np.ndarray) -> np.ndarray:
     return array.astype(float) if np.issubdtype(array.dtype, np.integer) else array
 
 
-def checked_theta(net: Network, theta: Theta) -> int | None:
+def checked_theta(net: Network | Function, theta: Theta) -> int | None:
     """The number of seeds of the weights, None without a seed axis; raises InvalidInput if they do not fit the net."""
     if set(theta) != set(net.shapes):
         raise InvalidInput(f"theta must hold {', '.join(net.shapes)}; got {', '.join(map(str, theta)) or 'nothing'}.")
-    leads = {np.shape(theta[name])[: -len(shape)] for name, shape in net.shapes.items()}
-    fits = all(np.shape(theta[name])[-len(shape) :] == shape for name, shape in net.shapes.items())
+    found = {name: np.shape(theta[name]) for name in net.shapes}
+    axes = {name: max(0, len(found[name]) - len(shape)) for name, shape in net.shapes.items()}
+    leads = {found[name][:count] for name, count in axes.items()}
+    fits = all(found[name][count:] == net.shapes[name] for name, count in axes.items())
     lead = leads.pop()
     if leads or not fits or len(lead) > 1 or lead == (0,):
         expected = ", ".join(f"{name} {shape}" for name, shape in net.shapes.items())

@@ -1,7 +1,9 @@
 """What a layer's term of the kernel costs by either of its two structured forms, in multiply-adds and in memory."""
 
+from math import prod
+
 from harness.backends.operations import Outputs
-from harness.networks import Network
+from harness.networks import Function, Network
 from harness.networks.layers import Convolution, Weighted
 
 
@@ -22,13 +24,15 @@ def cheaper_by_position(layer: Weighted, n1: int, n2: int, outputs: int, kind: O
     return n1 * n2 * p**2 * (k + entries * c) <= (n1 + n2) * outputs * p * k * c + n1 * n2 * entries * k * c
 
 
-def pair_numbers(net: Network, kind: Outputs) -> int:
+def pair_numbers(net: Network | Function, kind: Outputs) -> int:
     """Numbers that a pair of samples of one seed needs beside its sides: the sum, a term, and Grams over positions.
 
     Of these there are three, of activations, of signals and their product, with P^2 entries each. Layers that will be
     done by gradients in any but a small block are left out: there n P^2 is at most four times the signals of a sample.
     """
     entries = 1 if kind == "trace" else net.outputs**2
+    if isinstance(net, Function):
+        return 2 * entries
     largest = 1
     for layer in net.layers:
         p, k = positions_of(layer), layer.fan_in
@@ -36,6 +40,11 @@ def pair_numbers(net: Network, kind: Outputs) -> int:
         if p**2 * (k + signals) <= 2 * k * signals:
             largest = max(largest, p**2)
     return entries * (2 + 3 * largest)
+
+
+def jacobian_numbers(net: Function) -> int:
+    """Numbers that the Jacobian of one sample of one seed has: outputs times parameters."""
+    return net.outputs * sum(prod(shape) for shape in net.shapes.values())
 
 
 def structured_bytes(net: Network) -> int:

@@ -26,6 +26,7 @@ except ImportError as error:
         "The jax backend was asked for, but JAX is not installed. Install it: pip install 'ntk-claims[jax]'."
     ) from error
 
+from harness.backends.jax_autodiff import JaxAutodiff
 from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network
 
 Array: TypeAlias = jax.Array
@@ -201,6 +202,10 @@ class JaxOperations:
         """Back to NumPy."""
         return np.asarray(tensor)
 
+    def autodiff(self) -> "JaxFunctionOperations":
+        """The same for a `networks.Function`."""
+        return JaxFunctionOperations(self.target, self.dtype)
+
     def forward(self, net: Network, theta: Tensors, x: Array) -> Array:
         """f(x), (S, N, O)."""
         return forward(net, theta, x)
@@ -250,3 +255,7 @@ class JaxOperations:
         limit = -math.inf if target is None else target
         (theta, slots, active, step), losses = run(net, kind, state, data, index, padded, count, limit)
         return Descent(theta, slots, active, int(step)), losses[:count]
+
+
+class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  # of another kind of network
+    """The operations of a `networks.Function`: its kernel by differentiation, the rest as above."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from harness.backends.cost import cheaper_by_position
 from harness.backends.operations import Outputs, Tensors
-from harness.networks import Network
+from harness.networks import Function, Network
 from harness.networks.layers import Activate, AveragePool, Dense, Step, Weighted
 
 Array: TypeAlias = jax.Array
@@ -55,8 +55,10 @@ def apply(step: Step, theta: Tensors, x: Array) -> Array:
     return (h.reshape(len(x), -1, step.fan_out) + step.bias_scale * theta[step.bias]).reshape(h.shape)
 
 
-def network(net: Network, theta: Tensors, x: Array) -> Array:
+def network(net: Network | Function, theta: Tensors, x: Array) -> Array:
     """f(x) of one network, (N, O)."""
+    if isinstance(net, Function):
+        return net.of("jax")(theta, x)
     for step in net.steps:
         x = apply(step, theta, x)
     return x

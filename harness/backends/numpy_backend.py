@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.backends.numpy_differences import Differences
 from harness.backends.numpy_layers import (
     ACTIVATIONS,
     DERIVATIVES,
@@ -51,6 +52,10 @@ class Oracle:
     def fetch(self, tensor: np.ndarray) -> np.ndarray:
         """The array itself."""
         return tensor
+
+    def autodiff(self) -> "FunctionOracle":
+        """The same for a `networks.Function`."""
+        return FunctionOracle()
 
     def forward(self, net: Network, theta: Tensors, x: np.ndarray) -> np.ndarray:
         """f(x), one sample at a time."""
@@ -145,6 +150,10 @@ class Oracle:
             for name in theta:
                 theta[name][s] -= rate[s] * direction[name][s]
         return Descent(theta, slots, descent.active, step)
+
+
+class FunctionOracle(Differences, Oracle):  # type: ignore[misc]  # of another kind of network
+    """The operations of a `networks.Function`: its Jacobian by differences, the rest as above."""
 
 
 def minibatch(data: tuple[np.ndarray, np.ndarray], index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

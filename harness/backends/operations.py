@@ -1,4 +1,4 @@
-"""What a backend file provides: ten operations on its own arrays. Everything else is shared, in NumPy.
+"""What a backend file provides: operations on its own arrays. Everything else is shared, in NumPy.
 
 A backend file `<name>_backend.py` defines `operations(device, dtype)`, which returns an object of this protocol or
 raises BackendUnavailable. Inside it every array has a leading seed axis: weights (S, fan_out, fan_in) and (S, fan_out),
@@ -12,11 +12,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from harness.networks import Network
-
 Outputs = Literal["trace", "full"]
 Tensor = Any
 Tensors = dict[str, Tensor]
+Net = Any
+"""A Network, or in the operations that `autodiff` returns, a Function."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +75,33 @@ class Operations(Protocol):
     def fetch(self, tensor: Tensor) -> np.ndarray:
         """Back to NumPy."""
 
-    def forward(self, net: Network, theta: Tensors, x: Tensor) -> Tensor:
+    def autodiff(self) -> "Operations":
+        """The same operations for a `networks.Function`, by automatic differentiation."""
+
+    def forward(self, net: Net, theta: Tensors, x: Tensor) -> Tensor:
         """f(x), (S, N, O)."""
 
-    def factors(self, net: Network, theta: Tensors, x: Tensor) -> Any:
+    def factors(self, net: Net, theta: Tensors, x: Tensor) -> Any:
         """What one side of a kernel block needs: activations and backpropagated signals (the oracle: the Jacobian)."""
 
-    def contract(self, net: Network, left: Any, right: Any, outputs: Outputs) -> Tensor:
+    def contract(self, net: Net, left: Any, right: Any, outputs: Outputs) -> Tensor:
         """The kernel block of two sides: (S, N1, N2) for "trace", (S, N1, N2, O, O) for "full"."""
 
-    def sample_bytes(self, net: Network) -> int:
+    def sample_bytes(self, net: Net) -> int:
         """Memory that `factors` takes for one sample of one seed."""
 
-    def pullback(self, net: Network, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
+    def pullback(self, net: Net, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
         """J^T v, shaped like the weights; v is (S, N, O)."""
 
-    def pushforward(self, net: Network, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+    def pushforward(self, net: Net, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
         """J u, (S, N, O); u is shaped like the weights."""
 
-    def ntk_samples(self, net: Network, x: Tensor, noise: Tensors) -> Tensor:
+    def ntk_samples(self, net: Net, x: Tensor, noise: Tensors) -> Tensor:
         """Theta(x, x) of fresh networks, without their weight matrices, (draws,); see `Backend.ntk_samples`."""
 
     def advance(
         self,
-        net: Network,
+        net: Net,
         descent: Descent,
         optimizer: Optimizer,
         data: tuple[Tensor, Tensor],

@@ -24,6 +24,7 @@ except ImportError as error:
         "The torch backend was asked for, but PyTorch is not installed. Install it: pip install 'ntk-claims[torch]'."
     ) from error
 
+from harness.backends.torch_autodiff import TorchAutodiff
 from harness.backends.torch_layers import (
     ACTIVATIONS,
     Side,
@@ -83,6 +84,10 @@ class TorchOperations:
     def fetch(self, tensor: Tensor) -> np.ndarray:
         """Back to NumPy."""
         return tensor.detach().cpu().numpy()
+
+    def autodiff(self) -> "TorchFunctionOperations":
+        """The same for a `networks.Function`."""
+        return TorchFunctionOperations(self.device, self.dtype)
 
     def forward(self, net: Network, theta: Tensors, x: Tensor) -> Tensor:
         """f(x), (S, N, O)."""
@@ -182,7 +187,8 @@ class TorchOperations:
             with torch.enable_grad():
                 x, y = data if batches is None else minibatch(data, batches[k])
                 loss = ((self.forward(net, theta, x) - y) ** 2).mean(dim=(1, 2))
-                grads = dict(zip(theta, torch.autograd.grad(loss.sum(), list(theta.values())), strict=True))
+                found = torch.autograd.grad(loss.sum(), list(theta.values()), materialize_grads=True)
+            grads = dict(zip(theta, found, strict=True))
             active = active & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))
             rate, step = torch.where(active, device_rates[k], 0), step + 1
             for name, tensor in theta.items():
@@ -194,6 +200,10 @@ class TorchOperations:
             losses.append(loss.detach())
         theta = {name: tensor.detach() for name, tensor in theta.items()}
         return Descent(theta, descent.slots, active, step), torch.stack(losses)
+
+
+class TorchFunctionOperations(TorchAutodiff, TorchOperations):  # type: ignore[misc]  # of another kind of network
+    """The operations of a `networks.Function`: what depends on it by torch.func, the rest as above."""
 
 
 def minibatch(data: tuple[Tensor, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from harness.backends.batch import checked
 from harness.backends.operations import Descent, Operations, moments
 from harness.backends.plan import Plan, Stop, Trained
 from harness.errors import InvalidInput
-from harness.networks import Network, Theta
+from harness.networks import Function, Network, Theta
 
 RUN = 50  # Steps between two looks at the device: long enough to hide the synchronisation, short enough to stop soon.
 
@@ -33,7 +33,7 @@ class Watch:
 
 
 def descend(
-    ops: Operations, net: Network, theta: Theta, data: tuple[np.ndarray, np.ndarray], plan: Plan, stop: Stop
+    ops: Operations, net: Network | Function, theta: Theta, data: tuple[np.ndarray, np.ndarray], plan: Plan, stop: Stop
 ) -> Trained:
     """Runs the plan until every seed has stopped or the steps are used up; `Backend.train` says what is returned."""
     seeds_count = plan.rates.shape[1]
@@ -92,7 +92,7 @@ def _record(ops: Operations, descent: Descent, losses: np.ndarray, target: float
 
 def _look(
     ops: Operations,
-    net: Network,
+    net: Network | Function,
     descent: Descent,
     data: tuple[Any, Any],
     validation: tuple[Any, np.ndarray] | None,
@@ -122,7 +122,7 @@ def _look(
 
 def _validate(
     ops: Operations,
-    net: Network,
+    net: Network | Function,
     descent: Descent,
     validation: tuple[Any, np.ndarray],
     stop: Stop,
@@ -146,7 +146,13 @@ def _validate(
 
 
 def _outcome(
-    ops: Operations, net: Network, descent: Descent, data: tuple[Any, Any], plan: Plan, stop: Stop, watch: Watch
+    ops: Operations,
+    net: Network | Function,
+    descent: Descent,
+    data: tuple[Any, Any],
+    plan: Plan,
+    stop: Stop,
+    watch: Watch,
 ) -> Trained:
     theta = _fetched(ops, descent.theta)
     if stop.validation is not None:
@@ -173,7 +179,9 @@ def _outcome(
     )
 
 
-def _validation_data(ops: Operations, net: Network, stop: Stop, seeds_count: int) -> tuple[Any, np.ndarray] | None:
+def _validation_data(
+    ops: Operations, net: Network | Function, stop: Stop, seeds_count: int
+) -> tuple[Any, np.ndarray] | None:
     if stop.validation is None:
         return None
     x = checked("validation x", stop.validation[0], net.inputs, ndim=(2, 3))

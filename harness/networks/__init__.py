@@ -15,10 +15,13 @@ channels, also where the patch reaches into the padding. Average pooling stands 
 Without biases (sigma_b = None) the second term is absent. With sigma_b = 0 biases start at zero and are trained; their
 scale s_l is then 1 in both parametrizations, since a scale of zero would leave nothing to train (as Hanin, Nica 2019).
 
+Any other function of weights and inputs becomes a network by `from_callable`; the backends differentiate it.
+
 Sources: Jacot, Gabriel, Hongler 2018 (ntk); Seleznova, Kutyniok 2020, section 2 (standard).
 """
 
 from harness.networks.convolutional import Conv, Hidden, Pool, cnn, myrtle
+from harness.networks.function import Function, from_callable
 from harness.networks.layers import Activate, Activation, AveragePool, Convolution, Dense, Step, Weighted
 from harness.networks.network import Network, Theta
 from harness.networks.noise import noise_sizes, ntk_noise
@@ -31,6 +34,7 @@ __all__ = [
     "Conv",
     "Convolution",
     "Dense",
+    "Function",
     "Hidden",
     "Network",
     "Pool",
@@ -38,6 +42,7 @@ __all__ = [
     "Theta",
     "Weighted",
     "cnn",
+    "from_callable",
     "mlp",
     "myrtle",
     "noise_sizes",

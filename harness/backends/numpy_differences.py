@@ -1,0 +1,68 @@
+"""The naive oracle for any function: one sample after another, its Jacobian by differences.
+
+Central differences with steps h and h/2, extrapolated to h = 0 (Richardson 1911): the error is O(h^4) and that of
+rounding, eps |f| / h. A ReLU that switches within h of the weights is seen as a slope in between.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.backends.numpy_layers import sample, seed_slice, seeds_of
+from harness.backends.operations import Tensors
+from harness.networks import Function, Theta
+
+# A power of two, so that theta + h - theta is h; chosen by measurement, between truncation and rounding.
+STEP = 2.0**-9
+
+
+def shifted(theta: Theta, name: str, index: tuple[int, ...], step: float) -> Theta:
+    """The weights with one entry moved by a step."""
+    array = theta[name].copy()
+    array[index] += step
+    return {**theta, name: array}
+
+
+def derivative(f: Callable[[Theta], np.ndarray], theta: Theta, name: str, index: tuple[int, ...]) -> np.ndarray:
+    """df/d theta_name[index], (4 D(h/2) - D(h)) / 3 with D(h) = (f(theta + h) - f(theta - h)) / 2h."""
+    h = STEP * max(1.0, 2.0 ** np.ceil(np.log2(abs(theta[name][index]) or 1.0)))
+    wide, narrow = (
+        (f(shifted(theta, name, index, step)) - f(shifted(theta, name, index, -step))) / (2.0 * step)
+        for step in (h, h / 2.0)
+    )
+    return (4.0 * narrow - wide) / 3.0
+
+
+def jacobian(net: Function, theta: Theta, x: np.ndarray) -> np.ndarray:
+    """df/dtheta of one network and one sample, x (n_0,): (O, P)."""
+
+    def f(theta: Theta) -> np.ndarray:
+        return np.asarray(net.of("numpy")(theta, x[None])[0])
+
+    columns = [derivative(f, theta, name, index) for name in theta for index in np.ndindex(theta[name].shape)]
+    return np.stack(columns, axis=1)
+
+
+class Differences:
+    """The operations of a `networks.Function` that depend on it."""
+
+    def forward(self, net: Function, theta: Tensors, x: np.ndarray) -> np.ndarray:
+        """f(x), the samples of a seed together: mapping over them is what the check of samples is about."""
+        f = net.of("numpy")
+        return np.array([f(seed_slice(theta, s), x[s if len(x) > 1 else 0]) for s in range(seeds_of(theta))])
+
+    def factors(self, net: Function, theta: Tensors, x: np.ndarray) -> np.ndarray:
+        """The Jacobian, (S, N, O, P)."""
+        return np.array(
+            [
+                [jacobian(net, seed_slice(theta, s), sample(x, s, n)) for n in range(x.shape[1])]
+                for s in range(seeds_of(theta))
+            ]
+        )
+
+    def pullback(self, net: Function, theta: Tensors, x: np.ndarray, v: np.ndarray) -> Tensors:
+        """J^T v, a sum over samples."""
+        flat = np.einsum("snop,sno->sp", self.factors(net, theta, x), v)
+        ends = np.cumsum([array[0].size for array in theta.values()])[:-1]
+        parts = zip(theta.items(), np.split(flat, ends, axis=1), strict=True)
+        return {name: part.reshape(array.shape) for (name, array), part in parts}

@@ -1,0 +1,90 @@
+"""PyTorch: what depends on the network, for any function, by automatic differentiation (torch.func).
+
+The Jacobian of every sample is taken of a batch of that sample alone, so samples cannot mix in the kernel.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch.func import jacrev, jvp, vjp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from harness.backends.cost import jacobian_numbers
+from harness.backends.operations import Outputs, Tensors
+from harness.networks import Function
+
+Tensor: TypeAlias = torch.Tensor
+
+
+@contextmanager
+def differentiable() -> Iterator[None]:
+    """Attention as plain products, which can be mapped and differentiated in both modes; fused kernels cannot."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def over_seeds(function: Callable[..., Any], theta: Tensors, x: Tensor) -> Any:
+    """function(theta, x) of every seed; x has a seed axis of its own, or one entry that all seeds share."""
+    shared = len(x) == 1
+    # "different": a function that draws random numbers is refused by the check of samples, with its reason.
+    return vmap(function, in_dims=(0, None if shared else 0), randomness="different")(theta, x[0] if shared else x)
+
+
+class TorchAutodiff:
+    """The operations of a `networks.Function` that depend on it."""
+
+    dtype: str
+
+    def forward(self, net: Function, theta: Tensors, x: Tensor) -> Tensor:
+        """f(x), (S, N, O)."""
+        with differentiable():
+            return over_seeds(net.of("torch"), theta, x)
+
+    def factors(self, net: Function, theta: Tensors, x: Tensor) -> Tensors:
+        """The Jacobian per parameter, name -> (S, N, O, size)."""
+        f = net.of("torch")
+
+        def jacobian(theta: Tensors, x: Tensor) -> Tensors:
+            return jacrev(lambda t: f(t, x[None])[0])(theta)
+
+        samples = vmap(jacobian, in_dims=(None, 0), randomness="different")
+        with differentiable():
+            found = over_seeds(samples, theta, x)
+        return {name: array.reshape(*array.shape[:3], -1) for name, array in found.items()}
+
+    def contract(self, net: Function, left: Tensors, right: Tensors, outputs: Outputs) -> Tensor:
+        """The sum over parameters of J J'^T."""
+        kernel: Tensor | None = None
+        for name, j in left.items():
+            term = gram(j, right[name], outputs)
+            kernel = term if kernel is None else kernel.add_(term)
+        assert kernel is not None
+        return kernel
+
+    def sample_bytes(self, net: Function) -> int:
+        """The Jacobian, twice; activations, which nobody can know of an unknown function, are not counted."""
+        return jacobian_numbers(net) * np.dtype(self.dtype).itemsize
+
+    def pullback(self, net: Function, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
+        """J^T v, by reverse differentiation."""
+        return vjp(lambda t: self.forward(net, t, x), theta)[1](v)[0]
+
+    def pushforward(self, net: Function, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+        """J u, by forward differentiation."""
+        return jvp(lambda t: self.forward(net, t, x), (theta,), (tangent,))[1]
+
+
+def gram(j1: Tensor, j2: Tensor, outputs: Outputs) -> Tensor:
+    """J J'^T of Jacobians (S, N, O, size): (S, N1, N2) summed over outputs, or (S, N1, N2, O, O)."""
+    if outputs == "trace":
+        return j1.flatten(2) @ j2.flatten(2).mT
+    products = j1.flatten(1, 2) @ j2.flatten(1, 2).mT
+    return products.unflatten(2, j2.shape[1:3]).unflatten(1, j1.shape[1:3]).transpose(2, 3)
