@@ -50,6 +50,19 @@ def t_interval(effects: ArrayLike, alpha: float) -> tuple[Floats, Floats]:
     return mean - half, mean + half
 
 
+def prediction_interval(effects: ArrayLike, alpha: float, *, runs: int = 1) -> tuple[Floats, Floats]:
+    """Where the mean of `runs` further seeds falls: mean ± t_{n-1, 1-alpha} sd sqrt(1/runs + 1/n), level 1 - 2 alpha.
+
+    Raises:
+        InvalidInput: for fewer than 2 seeds or fewer than 1 run.
+    """
+    mean, error, n = mean_and_error(effects)
+    if runs < 1:
+        raise InvalidInput(f"A prediction is for the mean of 1 run or more; got {runs!r}.")
+    half = -stdtrit(n - 1, alpha) * error * np.sqrt(n / runs + 1)
+    return mean - half, mean + half
+
+
 def p_above(effects: ArrayLike, margin: float) -> Floats:
     """One-sided p of "mean <= margin" against "mean > margin" by Student's t.
 

@@ -1,0 +1,122 @@
+"""Gates on learning curves: conditions without which an exponent is no evidence.
+
+Each returns "" where it holds, else one sentence that says what failed by how much. Curves have shape (S, K): seeds by
+sizes. Tolerances are in units of the exponent and registered with the claim.
+
+A prediction interval that held only the mean would reject every real curve once seeds are many; these gates ask whether
+a deviation matters, at the scatter of one seed or against a tolerance.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import InvalidInput
+from harness.statistics.intervals import Floats, prediction_interval, t_interval
+from harness.statistics.scaling import Fit, Form, fewest_sizes, fit_per_seed, fits
+from harness.statistics.slopes import curvatures, log_curves, loglog_slopes
+
+
+def unconverged(fitted: tuple[Fit, ...]) -> str:
+    """Every seed's search found its optimum: see `Fit.converged`."""
+    failed = [seed for seed, one in enumerate(fitted) if not one.converged]
+    if not failed:
+        return ""
+    worst = fitted[failed[0]]
+    return (
+        f"The fit of {worst.form!r} did not converge for {len(failed)} of {len(fitted)} seeds: {_listed(failed)}. Seed "
+        f"{failed[0]}: gradient {worst.gradient:.2g}, {worst.agreeing} searches agree to {worst.spread:.2g} in the "
+        f"exponent, parameters {_parameters(worst)}."
+    )
+
+
+def held_out_largest(sizes: ArrayLike, curves: ArrayLike, form: Form = "power", alpha: float = 0.025) -> str:
+    """The law fitted without the largest size predicts it.
+
+    log E at the largest size, averaged over seeds, must lie inside the prediction interval of level 1 - 2 alpha for one
+    seed: mean ± t_{S-1} sd sqrt(1 + 1/S) of the seeds' predictions. Coarse: it sees bends as large as their scatter.
+    """
+    n, errors = _seeds(sizes, curves, fewest_sizes(form) + 1)
+    predicted = np.log([one.predict(n[-1]) for one in fits(n[:-1], errors[:, :-1], form)])
+    low, high = np.exp(prediction_interval(predicted, alpha))
+    measured = np.exp(np.log(errors[:, -1]).mean())
+    if low <= measured <= high:
+        return ""
+    return (
+        f"At {n[-1]:g} the error is {measured:.4g} (geometric mean of {len(errors)} seeds), outside the "
+        f"{100 * (1 - 2 * alpha):.3g} % prediction interval [{low:.4g}, {high:.4g}] of {form!r} fitted without it."
+    )
+
+
+def leave_one_size_out(sizes: ArrayLike, curves: ArrayLike, tolerance: float, form: Form = "power") -> str:
+    """No single size carries the exponent: leaving any one out changes the mean exponent by at most the tolerance."""
+    n, errors = _seeds(sizes, curves, fewest_sizes(form) + 1)
+    _check(tolerance)
+    whole = fit_per_seed(n, errors, form).mean()
+    without = [fit_per_seed(np.delete(n, k), np.delete(errors, k, axis=1), form).mean() for k in range(len(n))]
+    k = int(np.argmax(np.abs(np.array(without) - whole)))
+    if abs(without[k] - whole) <= tolerance:
+        return ""
+    return (
+        f"Without size {n[k]:g} the mean exponent is {without[k]:.4g} instead of {whole:.4g}: a change of "
+        f"{abs(without[k] - whole):.3g}, above the tolerance {tolerance:g}."
+    )
+
+
+def half_window(sizes: ArrayLike, curves: ArrayLike, tolerance: float) -> str:
+    """The exponents of the lower and the upper half of the window differ by at most the tolerance, on average.
+
+    The middle one of an odd number of sizes belongs to both halves. K >= 3.
+    """
+    n, errors = _seeds(sizes, curves, 3)
+    _check(tolerance)
+    half = (len(n) + 1) // 2
+    lower, upper = (-loglog_slopes(n[part], errors[:, part]) for part in (slice(half), slice(-half, None)))
+    if abs((upper - lower).mean()) <= tolerance:
+        return ""
+    low, high = t_interval(upper - lower, 0.025)
+    return (
+        f"The exponent is {lower.mean():.4g} over the lower half of the window and {upper.mean():.4g} over the upper: "
+        f"a change of {(upper - lower).mean():.3g} (95 % t interval [{low:.3g}, {high:.3g}]), above the tolerance "
+        f"{tolerance:g}."
+    )
+
+
+def floor(sizes: ArrayLike, curves: ArrayLike, tolerance: float, alpha: float = 0.05) -> str:
+    """A floor under the curve is not both established and important. K >= 4.
+
+    Established: log E against log n bends upwards (one-sided t over the seeds' curvatures at level alpha, exact where
+    the nonlinear fit of a floor has no such test). Important: allowing a floor raises the mean exponent by more than
+    the tolerance. Unnoticed, a floor of 0.02 under n^-0.5 at n = 50 ... 5000 turns 0.50 into 0.34.
+    """
+    n, errors = _seeds(sizes, curves, fewest_sizes("power+floor"))
+    _check(tolerance)
+    low, _ = t_interval(curvatures(n, errors), alpha)
+    if low <= 0:
+        return ""
+    without, beside = (fit_per_seed(n, errors, form).mean() for form in ("power", "power+floor"))
+    if beside - without <= tolerance:
+        return ""
+    return (
+        f"The curve flattens (curvature above {low:.3g} at level {alpha:g}), and with a floor its mean exponent is "
+        f"{beside:.4g} instead of {without:.4g}: a change of {beside - without:.3g}, above the tolerance {tolerance:g}."
+    )
+
+
+def _seeds(sizes: ArrayLike, curves: ArrayLike, fewest: int) -> tuple[Floats, Floats]:
+    _, log_curve = log_curves(sizes, curves, fewest)
+    if log_curve.ndim != 2 or len(log_curve) < 2:
+        raise InvalidInput(f"This gate takes curves of 2 seeds or more, shape (S, K); got {log_curve.shape}.")
+    return np.asarray(sizes, dtype=np.float64), np.asarray(curves, dtype=np.float64)
+
+
+def _check(tolerance: float) -> None:
+    if not (np.isfinite(tolerance) and tolerance > 0):
+        raise InvalidInput(f"A gate's tolerance must be a positive number of exponent units; got {tolerance!r}.")
+
+
+def _listed(seeds: list[int]) -> str:
+    return ", ".join(map(str, seeds[:10])) + (" ..." if len(seeds) > 10 else "")
+
+
+def _parameters(fitted: Fit) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in fitted.parameters.items())

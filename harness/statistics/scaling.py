@@ -1,0 +1,309 @@
+"""Scaling laws of one learning curve, error E against the number n of samples.
+
+    "power"        E = a n^-b
+    "power+floor"  E = c + a n^-b,  c >= 0
+    "broken"       E = a n^-b1 (1 + (n / n0)^2)^-((b2 - b1) / 2): exponent b1 below n0, b2 above, joined smoothly
+                   (as Caballero et al. 2023, with the width of the bend fixed, which five or six sizes cannot tell)
+
+The loss is the mean square of log E - log model, for three reasons. Errors span decades, so residuals must be relative.
+"power" is then the straight line of `slopes`, exactly. And one loss for all forms makes them comparable; weighting by
+1/E^2 would make the floor linear, but favours points that happen to be low.
+
+Fits are by variable projection (Golub, Pereyra 1973). In this loss all parameters are linear but one or two: log a, b,
+b1 and b2 - b1 are solved for exactly, and only these are searched:
+
+    "power"        none
+    "power+floor"  b in [0, 5] and the floor's share s = c / E(n_K) of the error at the largest size, in [0, 1)
+    "broken"       log n0, between the second and the second last size
+
+The search starts from the best points of a dense grid, one per range of the grid, and says how it ended: `gradient` and
+`spread` are fields of the result. An optimiser that stopped early has made a published scaling law wrong (Besiroglu et
+al. 2024 on Hoffmann et al. 2022).
+
+>>> sizes = [50, 100, 500, 1000, 5000]
+>>> with_floor = fit(sizes, [0.02 + 1 / size**0.5 for size in sizes], "power+floor")
+>>> f"{with_floor.exponent:.6f} {with_floor.parameters['c']:.6f} {with_floor.converged}"
+'0.500000 0.020000 True'
+>>> f"{fit(sizes, [0.02 + 1 / size**0.5 for size in sizes], 'power').exponent:.2f}"
+'0.34'
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import OptimizeResult, least_squares
+
+from harness.errors import InvalidInput
+from harness.statistics.intervals import Floats, p_above
+from harness.statistics.slopes import log_curves, loglog_slopes
+
+Form = Literal["power", "power+floor", "broken"]
+FORMS: tuple[Form, ...] = get_args(Form)
+
+STEEPEST = 5.0
+"""Largest exponent searched beside a floor: ten times a usual one; beyond, one size alone stands above the floor."""
+
+FLAT = 1e-3
+"""Largest share of the error at the largest size that must not be floor: below, there is nothing left to fit."""
+
+SEARCHES = 5
+"""Searches per curve, from the best point of as many ranges of the first searched parameter."""
+
+GRADIENT_TOLERANCE, SPREAD_TOLERANCE, LOSS_TOLERANCE = 1e-8, 1e-4, 1e-9
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted law.
+
+    Args:
+        form: which.
+        parameters: name -> value in full precision: a, b; c with a floor; a, b1, b2, n0 when broken.
+        exponent: b; of "broken" that of large n, b2.
+        loss: mean square of the log residuals.
+        gradient: largest component of the loss's gradient in the searched parameters, those pushed against a bound
+            left out; 0 where nothing is searched.
+        spread: largest difference in exponent between the searches that came within 1e-9 (relative) of the lowest
+            loss: large if the data do not determine the exponent.
+        agreeing: how many of the searches those are.
+        converged: gradient <= 1e-8, spread <= 1e-4, two searches or more agree (one where nothing is searched), and
+            none of b, s, n0 is at the end of its range, but for a floor of 0.
+    """
+
+    form: Form
+    parameters: Mapping[str, float]
+    exponent: float
+    loss: float
+    gradient: float
+    spread: float
+    agreeing: int
+    converged: bool
+
+    def predict(self, sizes: ArrayLike) -> Floats:
+        """The law at these sizes."""
+        p, n = self.parameters, np.asarray(sizes, dtype=np.float64)
+        if self.form == "broken":
+            return p["a"] * n ** -p["b1"] * (1 + (n / p["n0"]) ** 2) ** (-(p["b2"] - p["b1"]) / 2)
+        return p.get("c", 0.0) + p["a"] * n ** -p["b"]
+
+
+@dataclass(frozen=True)
+class _Law:
+    """One form: log E = offset(searched) + basis(searched) @ linear, everything as a function of x = log n.
+
+    Args:
+        free: number of parameters.
+        bounds: x -> lower and upper bounds of the searched parameters.
+        model: searched, x -> offset (K,), basis (K, number of linear parameters).
+        parameters: searched, linear, x -> the parameters by name.
+        asymptotic: the name of the exponent.
+    """
+
+    free: int
+    bounds: Callable[[Floats], tuple[list[float], list[float]]]
+    model: Callable[[Floats, Floats], tuple[Floats, Floats]]
+    parameters: Callable[[Floats, Floats, Floats], dict[str, float]]
+    asymptotic: str = "b"
+
+    def project(self, searched: Floats, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Residuals of y = log E after the linear parameters are solved for, and these."""
+        offset, basis = self.model(searched, x)
+        linear = np.asarray(np.linalg.lstsq(basis, y - offset)[0], dtype=np.float64)
+        return y - offset - basis @ linear, linear
+
+
+def _power(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
+    return np.zeros_like(x), np.stack([np.ones_like(x), -x], axis=1)
+
+
+def _with_floor(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
+    b, share = searched
+    return np.log((1 - share) * np.exp(-b * (x - x[-1])) + share), np.ones((len(x), 1))
+
+
+def _broken(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
+    bend = np.logaddexp(0.0, 2 * (x - searched[0])) / 2
+    return np.zeros_like(x), np.stack([np.ones_like(x), -x, -bend], axis=1)
+
+
+def _floor_parameters(searched: Floats, linear: Floats, x: Floats) -> dict[str, float]:
+    (b, share), at_largest = searched, np.exp(linear[0])
+    return {"a": (1 - share) * at_largest * np.exp(b * x[-1]), "b": b, "c": share * at_largest}
+
+
+def _broken_parameters(searched: Floats, linear: Floats, x: Floats) -> dict[str, float]:
+    log_a, b1, change = linear
+    return {"a": np.exp(log_a), "b1": b1, "b2": b1 + change, "n0": np.exp(searched[0])}
+
+
+_LAWS: Mapping[str, _Law] = MappingProxyType(
+    {
+        "power": _Law(2, lambda x: ([], []), _power, lambda _, linear, x: {"a": np.exp(linear[0]), "b": linear[1]}),
+        "power+floor": _Law(3, lambda x: ([0.0, 0.0], [STEEPEST, 1 - FLAT]), _with_floor, _floor_parameters),
+        "broken": _Law(4, lambda x: ([x[1]], [x[-2]]), _broken, _broken_parameters, "b2"),
+    }
+)
+
+
+def fewest_sizes(form: Form) -> int:
+    """One size more than the form has parameters; raises InvalidInput for an unknown form."""
+    if form not in FORMS:
+        raise InvalidInput(f"Unknown form {form!r}. Forms: {', '.join(FORMS)}.")
+    return _LAWS[form].free + 1
+
+
+def fit(sizes: ArrayLike, errors: ArrayLike, form: Form) -> Fit:
+    """Fit one curve, sizes and errors of shape (K,).
+
+    Raises:
+        InvalidInput: for an unknown form, fewer sizes than parameters plus one, sizes that are not positive and
+            strictly increasing, or errors that are not positive and finite.
+    """
+    x, y = log_curves(sizes, errors, fewest=fewest_sizes(form))
+    if y.ndim != 1:
+        raise InvalidInput(f"fit takes one curve, shape (K,); got shape {y.shape}. For several seeds: fits.")
+    law = _LAWS[form]
+    searches = [_search(law, start, x, y) for start in _starts(law, x, y)]
+    best = min(searches, key=lambda search: search.cost)
+    agree = [s for s in searches if s.cost <= best.cost * (1 + LOSS_TOLERANCE) + np.finfo(float).eps ** 2]
+    exponents = [_parameters(law, s.x, x, y)[law.asymptotic] for s in agree]
+    gradient, spread = _gradient(best, x), max(exponents) - min(exponents)
+    settled = gradient <= GRADIENT_TOLERANCE and spread <= SPREAD_TOLERANCE and len(agree) >= min(2, len(searches))
+    parameters = _parameters(law, best.x, x, y)
+    return Fit(
+        form=form,
+        parameters=MappingProxyType(parameters),
+        exponent=parameters[law.asymptotic],
+        loss=2 * float(best.cost) / len(x),
+        gradient=gradient,
+        spread=spread,
+        agreeing=len(agree),
+        converged=settled and not _at_end(law, best.x, x),
+    )
+
+
+def fits(sizes: ArrayLike, curves: ArrayLike, form: Form) -> tuple[Fit, ...]:
+    """The fit of every seed; curves have shape (S, K)."""
+    _, log_curve = log_curves(sizes, curves, fewest=fewest_sizes(form))
+    if log_curve.ndim != 2:
+        raise InvalidInput(f"Curves of several seeds have shape (S, K); got {log_curve.shape}.")
+    return tuple(fit(sizes, curve, form) for curve in np.asarray(curves, dtype=np.float64))
+
+
+def fit_per_seed(sizes: ArrayLike, curves: ArrayLike, form: Form) -> Floats:
+    """The exponent of every seed, (S, K) -> (S,); for "power" without a search.
+
+    It is up to the gate `curve_gates.unconverged` to say whether the searches ended well.
+    """
+    if form == "power":
+        return -loglog_slopes(sizes, curves)
+    return np.array([one.exponent for one in fits(sizes, curves, form)])
+
+
+def _starts(law: _Law, x: Floats, y: Floats) -> list[Floats]:
+    """The best point of each of SEARCHES ranges of the first searched parameter, out of a grid of 8 points a range."""
+    low, high = law.bounds(x)
+    counts = (8 * SEARCHES, 8)
+    axes = [np.linspace(a, b, count + 2)[1:-1] for a, b, count in zip(low, high, counts, strict=False)]
+    points = np.array(list(product(*axes)))
+    losses = np.array([np.sum(law.project(point, x, y)[0] ** 2) for point in points])
+    ranges = zip(np.array_split(points, SEARCHES), np.array_split(losses, SEARCHES), strict=True)
+    return [some[np.argmin(loss)] for some, loss in ranges] if low else [np.empty(0)]
+
+
+def _search(law: _Law, start: Floats, x: Floats, y: Floats) -> OptimizeResult:
+    if not start.size:
+        residuals = law.project(start, x, y)[0]
+        return OptimizeResult(x=start, cost=np.sum(residuals**2) / 2, grad=start, active_mask=start)
+    tolerance = 4 * np.finfo(float).eps
+    return least_squares(
+        lambda searched: law.project(searched, x, y)[0],
+        start,
+        jac="3-point",
+        bounds=law.bounds(x),
+        method="dogbox",
+        xtol=tolerance,
+        ftol=tolerance,
+        gtol=tolerance,
+    )
+
+
+def _gradient(search: OptimizeResult, x: Floats) -> float:
+    free = np.abs(search.grad[search.active_mask == 0]) * 2 / len(x)
+    return float(free.max(initial=0.0))
+
+
+def _parameters(law: _Law, searched: Floats, x: Floats, y: Floats) -> dict[str, float]:
+    found = law.parameters(searched, law.project(searched, x, y)[1], x)
+    return {name: float(value) for name, value in found.items()}
+
+
+def _at_end(law: _Law, searched: Floats, x: Floats) -> bool:
+    """Whether a search ended where its range does; the lower end of a floor's share, no floor, is an answer."""
+    low, high = (np.array(end) for end in law.bounds(x))
+    near = 1e-6 * (high - low)
+    return bool(np.any((searched <= low + near)[:1]) or np.any(searched >= high - near))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which form the data themselves would choose: a diagnostic, since the registered form decides.
+
+    Args:
+        form: lowest AICc among the forms that are not clearly worse at the held-out largest size.
+        held_out: form -> root mean square over seeds of log(predicted / measured) at the largest size.
+        clearly_worse: forms whose squared prediction error exceeds that of the best, by a paired t-test over seeds at
+            5 %.
+        aicc: form -> AICc of all seeds together, one error variance; infinite where parameters are too many.
+        untried: forms for which there are too few sizes.
+    """
+
+    form: Form
+    held_out: Mapping[str, float]
+    clearly_worse: tuple[str, ...]
+    aicc: Mapping[str, float]
+    untried: tuple[str, ...]
+
+
+def choose_form(sizes: ArrayLike, curves: ArrayLike) -> Choice:
+    """Compare the forms on curves (S, K), S >= 2: prediction of the held-out largest size first, then AICc.
+
+    AICc = N log(RSS / N) + 2 P + 2 P (P + 1) / (N - P - 1) with N = S K residuals and P = S p + 1 parameters; Hurvich,
+    Tsai 1989.
+    """
+    log_n, log_curve = log_curves(sizes, curves, fewest=fewest_sizes("power") + 1)
+    if log_curve.ndim != 2 or len(log_curve) < 2:
+        raise InvalidInput(f"A choice takes curves of 2 seeds or more, shape (S, K); got {log_curve.shape}.")
+    forms = [form for form in FORMS if len(log_n) > fewest_sizes(form)]
+    squared = {form: held_out_errors(sizes, curves, form) ** 2 for form in forms}
+    best = min(forms, key=lambda form: squared[form].mean())
+    worse = tuple(f for f in forms if f != best and p_above(squared[f] - squared[best], 0.0) < 0.05)
+    aicc: dict[str, float] = {form: _aicc(fits(sizes, curves, form), len(log_n)) for form in forms}
+    return Choice(
+        form=min((form for form in forms if form not in worse), key=lambda form: aicc[form]),
+        held_out={form: float(np.sqrt(errors.mean())) for form, errors in squared.items()},
+        clearly_worse=worse,
+        aicc=aicc,
+        untried=tuple(form for form in FORMS if form not in forms),
+    )
+
+
+def held_out_errors(sizes: ArrayLike, curves: ArrayLike, form: Form) -> Floats:
+    """log(predicted / measured) at the largest size, by fits without it, of every seed: (S, K) -> (S,)."""
+    n, errors = np.asarray(sizes, dtype=np.float64), np.asarray(curves, dtype=np.float64)
+    predicted = np.array([one.predict(n[-1]) for one in fits(n[:-1], errors[..., :-1], form)])
+    return np.log(predicted / errors[..., -1])
+
+
+def _aicc(fitted: tuple[Fit, ...], sizes: int) -> float:
+    residuals, parameters = len(fitted) * sizes, len(fitted) * _LAWS[fitted[0].form].free + 1
+    spare = residuals - parameters - 1
+    if spare <= 0:
+        return float("inf")
+    loss = max(float(np.mean([one.loss for one in fitted])), np.finfo(float).tiny)
+    return float(residuals * np.log(loss) + 2 * parameters * (1 + (parameters + 1) / spare))
