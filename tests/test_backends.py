@@ -302,7 +302,8 @@ def test_state_of_jax_is_left_as_it_was(dtype):
 @pytest.mark.parametrize("dtype", backends.DTYPES)
 def test_state_of_torch_is_left_as_it_was(dtype):
     torch = pytest.importorskip("torch")
-    matmul = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+    cpu, gpu = torch.backends.mkldnn, torch.backends.cudnn
+    matmul = torch.backends.cuda.matmul, gpu.conv, cpu.matmul, cpu.conv
     settings = [product.fp32_precision for product in matmul]
 
     def state():

@@ -307,8 +307,7 @@ def test_agrees_with_the_oracle(precise, oracle, net):
 @pytest.mark.parametrize("by_position", [True, False])
 @each_net
 def test_both_structured_forms_agree_with_the_oracle(fast, oracle, monkeypatch, net, by_position):
-    where = {"torch": "torch_backend", "jax": "jax_layers"}[fast.name]
-    monkeypatch.setattr(f"harness.backends.{where}.cheaper_by_position", lambda *_: by_position)
+    monkeypatch.setattr(f"harness.backends.{fast.name}_layers.cheaper_by_position", lambda *_: by_position)
     theta, x1, x2 = moved(net, range(2)), inputs(net, 4), inputs(net, 3, seed=1)
     compiled = importlib.import_module("harness.backends.jax_backend").contract if fast.name == "jax" else None
     try:
@@ -320,6 +319,34 @@ def test_both_structured_forms_agree_with_the_oracle(fast, oracle, monkeypatch, 
     finally:
         if compiled:
             compiled.clear_cache()
+
+
+@pytest.mark.parametrize("smallest", [0, 2**60])
+@each_net
+def test_torch_by_its_convolutions_and_by_products_agrees_with_the_oracle(oracle, monkeypatch, net, smallest):
+    layers = pytest.importorskip("harness.backends.torch_layers")
+    monkeypatch.setattr(layers, "SMALLEST_CONVOLUTION", smallest)
+    torch, theta, x = backends.get("torch", dtype="float64"), moved(net, range(2)), inputs(net, 4)
+    v, y, shared = normal(4, net.outputs), normal(4, net.outputs, seed=1), {"optimizer": backends.SGD(0.05), "steps": 2}
+    assert distance(torch.forward(net, theta, x), oracle.forward(net, theta, x)) < 1e-10
+    product = torch.ntk_vector_product(net, theta, x, v)
+    assert distance(product, oracle.ntk_vector_product(net, theta, x, v)) < 1e-10
+    assert distance(torch.empirical_ntk(net, theta, x), oracle.empirical_ntk(net, theta, x)) < 1e-10
+    trained = torch.train(net, theta, x, y, **shared).theta
+    assert all(
+        distance(trained[name], array) < 1e-10 for name, array in oracle.train(net, theta, x, y, **shared).theta.items()
+    )
+
+
+@pytest.mark.parametrize("outputs", ["trace", "full"])
+@pytest.mark.parametrize("by_position", [True, False])
+def test_the_half_that_is_not_computed_is_that_of_the_other_side(fast, monkeypatch, outputs, by_position):
+    """Enough samples for several panels of rows; given twice, they are computed in full."""
+    monkeypatch.setattr(f"harness.backends.{fast.name}_layers.cheaper_by_position", lambda *_: by_position)
+    net = cnn((6, 2), [Conv(3)], outputs=2, sigma_b=0.1)
+    theta, x = net.init(range(2)), normal(150, 12)
+    half, whole = (fast.empirical_ntk(net, theta, x, x2, outputs) for x2 in (None, x.copy()))
+    assert distance(half, whole) < 1e-14
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from harness.backends.cost import cheaper_by_position, structured_bytes
+from harness.backends.cost import structured_bytes
+from harness.backends.infinite_width import fill
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
@@ -25,6 +26,7 @@ except ImportError as error:
     ) from error
 
 from harness.backends.torch_autodiff import TorchAutodiff
+from harness.backends.torch_infinite import TorchArrays
 from harness.backends.torch_layers import (
     ACTIVATIONS,
     Side,
@@ -32,9 +34,8 @@ from harness.backends.torch_layers import (
     affine,
     apply,
     derivative,
-    gradient_gram,
+    kernel_block,
     patches,
-    position_gram,
     signals,
     weighted_inputs,
 )
@@ -64,7 +65,8 @@ class TorchOperations:
     @contextmanager
     def session(self) -> Iterator[None]:
         """No autograd but where asked, no autocast; full float32 in matrix products (no TF32, no bfloat16)."""
-        products = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+        cpu, gpu = torch.backends.mkldnn, torch.backends.cudnn
+        products = torch.backends.cuda.matmul, gpu.conv, cpu.matmul, cpu.conv  # type: ignore[attr-defined]
         precisions = [product.fp32_precision for product in products]
         try:
             for product in products:
@@ -100,18 +102,8 @@ class TorchOperations:
         return list(zip(weighted_inputs(net, inputs), signals(net, theta, inputs, one), strict=True))
 
     def contract(self, net: Network, left: list[Side], right: list[Side], outputs: Outputs) -> Tensor:
-        """The sum over layers, each by Grams over positions or of gradients per sample, whichever costs less."""
-        kernel: Tensor | None = None
-        for layer, (x1, d1), (x2, d2) in zip(net.layers, left, right, strict=True):
-            by_position = cheaper_by_position(layer, x1.shape[1], x2.shape[1], net.outputs, outputs)
-            gram = position_gram if by_position else gradient_gram
-            one = patches(layer, x1), d1
-            # A diagonal block has one side; its patches and gradients are made once.
-            two = one if right is left else (patches(layer, x2), d2)
-            term = gram(layer, one, two, outputs)
-            kernel = term if kernel is None else kernel.add_(term)
-        assert kernel is not None
-        return kernel
+        """The kernel block."""
+        return kernel_block(net, left, right, outputs)
 
     def sample_bytes(self, net: Network) -> int:
         """What `factors` keeps, and the patches and gradients of the largest layer beside it."""
@@ -136,7 +128,7 @@ class TorchOperations:
         for step, entering in zip(net.steps, inputs, strict=True):
             if isinstance(step, Weighted):
                 own = apply(step, tangent, entering)
-                dx = own if dx is None else own + affine(step, theta, patches(step, dx), bias=False).flatten(2)
+                dx = own if dx is None else own + affine(step, theta, dx, bias=False)
             elif isinstance(step, Activate):
                 dx = None if dx is None else derivative(step.name, entering) * dx
             else:
@@ -169,6 +161,12 @@ class TorchOperations:
                 upstream = layer.weight_scale * layer.weight_std * (a * along + size.sqrt() * g)
                 delta = upstream * derivative(net.activation, hs[index - 1])
         return kernel[:, 0]
+
+    def fill_infinite(
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+    ) -> None:
+        """Blocks of the shared recursion."""
+        fill(self, TorchArrays(), net, (x1, x2), tangent, memory, out)
 
     def advance(
         self,
