@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "networks": {"errors", "seeds"},
     "datasets": {"errors", "seeds"},
     "kernels": {"errors", "networks"},
-    "backends": {"errors", "seeds", "networks"},
+    "backends": {"errors", "seeds", "networks", "kernels"},
     "measurements": {"errors", "seeds", "networks", "datasets", "kernels", "backends"},
     "experiment": {"errors"},
     "claim": {"errors", "experiment", "statistics"},
@@ -35,7 +35,16 @@ FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
 LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch")
 
-FRAMEWORK_PARTS = ("torch_backend", "torch_layers", "torch_autodiff", "jax_backend", "jax_layers", "jax_autodiff")
+FRAMEWORK_PARTS = (
+    "torch_backend",
+    "torch_layers",
+    "torch_autodiff",
+    "jax_backend",
+    "jax_layers",
+    "jax_autodiff",
+    "torch_infinite",
+    "jax_infinite",
+)
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 45
 LONGER_MODULES: dict[str, str] = {}
 

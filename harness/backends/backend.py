@@ -7,13 +7,14 @@ from typing import Any, get_args
 
 import numpy as np
 
-from harness.backends.batch import Batch, blocks, checked, checked_noise, checked_out
+from harness.backends.batch import Batch, blocks, checked, checked_noise
 from harness.backends.cost import pair_numbers
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Stop, Trained
 from harness.backends.samplewise import check_samplewise
 from harness.backends.training import descend
 from harness.errors import InvalidInput
+from harness.kernels.arguments import checked_inputs, checked_out
 from harness.networks import Function, Network, Theta
 
 
@@ -85,8 +86,6 @@ class Backend:
         batch = Batch.of(net, theta, x1=x1, x2=x1 if x2 is None else x2)
         tail = (net.outputs, net.outputs) if outputs == "full" else ()
         shape = (batch.seeds, batch.data["x1"].shape[1], batch.data["x2"].shape[1], *tail)
-        if out is None:
-            out = np.empty(shape if batch.had_seeds else shape[1:], dtype=self.dtype)
         out = checked_out(out, shape if batch.had_seeds else shape[1:], self.dtype)
         with self._session(net, batch) as ops:
             self._fill_ntk(ops, net, batch, outputs, out if batch.had_seeds else out[None], symmetric=x2 is None)
@@ -164,6 +163,35 @@ class Backend:
                 for part in parts
             ]
         return batch.squeeze(np.concatenate(products, axis=1))
+
+    def infinite_ntk(
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None = None, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """`kernels.ntk`, the NTK at infinite width, (N1, N2), on this backend's device; arguments as there.
+
+        The result has this backend's dtype; for regression take float64.
+
+        >>> from harness import backends, networks
+        >>> backends.get("numpy").infinite_ntk(networks.mlp((2, 8, 1), sigma_b=None), np.eye(2)).round(4)
+        array([[2.    , 0.3183],
+               [0.3183, 2.    ]])
+        """
+        return self._infinite(net, x1, x2, out, tangent=True)
+
+    def infinite_nngp(
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None = None, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """`kernels.nngp`, E[f(x) f(x')] at infinite width, as `infinite_ntk`."""
+        return self._infinite(net, x1, x2, out, tangent=False)
+
+    def _infinite(
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, out: np.ndarray | None, tangent: bool
+    ) -> np.ndarray:
+        x1, x2 = checked_inputs(net, x1, x2)
+        out = checked_out(out, (len(x1), len(x1 if x2 is None else x2)), self.dtype)
+        with self.operations.session():
+            self.operations.fill_infinite(net, x1, x2, tangent, self.memory_budget, out)
+        return out
 
     def ntk_samples(self, net: Network, x: np.ndarray, noise: Mapping[str, np.ndarray]) -> np.ndarray:
         """Theta(x, x) of fresh random networks with one output, in O(depth * width) per draw, (draws,).

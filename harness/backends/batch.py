@@ -108,19 +108,6 @@ def checked_noise(net: Network, noise: Mapping[str, np.ndarray]) -> dict[str, np
     return wanted
 
 
-def checked_out(out: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """The array that a result is to be written into, if it has that shape and dtype and can be written to."""
-    if not isinstance(out, np.ndarray):
-        raise InvalidInput(
-            f"out must be a NumPy array, such as numpy.lib.format.open_memmap; got {type(out).__name__}."
-        )
-    if out.shape != shape or out.dtype != dtype:
-        raise InvalidInput(f"out must have shape {shape} and dtype {dtype}; got {out.shape} and {out.dtype}.")
-    if not out.flags.writeable:
-        raise InvalidInput("out must be writable, and it is read-only. Open a mapped file with mode 'w+' or 'r+'.")
-    return out
-
-
 def blocks(count: int, size: int) -> Iterator[slice]:
     """Slices of at most `size` that cover range(count).
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from harness.backends.cost import structured_bytes
+from harness.backends.infinite_width import fill
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
@@ -27,6 +28,7 @@ except ImportError as error:
     ) from error
 
 from harness.backends.jax_autodiff import JaxAutodiff
+from harness.backends.jax_infinite import JaxArrays
 from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network
 
 Array: TypeAlias = jax.Array
@@ -233,6 +235,12 @@ class JaxOperations:
     def ntk_samples(self, net: Network, x: Array, noise: Tensors) -> Array:
         """Theta(x, x) per draw."""
         return ntk_samples(net, x, noise)
+
+    def fill_infinite(
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+    ) -> None:
+        """Blocks of the shared recursion."""
+        fill(self, JaxArrays(), net, (x1, x2), tangent, memory, out)
 
     def advance(
         self,

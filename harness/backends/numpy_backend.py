@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import kernels
 from harness.backends.numpy_differences import Differences
 from harness.backends.numpy_layers import (
     ACTIVATIONS,
@@ -108,6 +109,12 @@ class Oracle:
         thetas = [explicit_weights(net, x, {name: array[d] for name, array in noise.items()}) for d in range(draws)]
         jacobians = [flatten(gradient(net, theta, x, np.ones(1))) for theta in thetas]
         return np.array([jacobian @ jacobian for jacobian in jacobians])
+
+    def fill_infinite(
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+    ) -> None:
+        """By harness.kernels, whose blocks fit into a cache."""
+        (kernels.ntk if tangent else kernels.nngp)(net, x1, x2, out)
 
     def advance(
         self,

@@ -99,6 +99,14 @@ class Operations(Protocol):
     def ntk_samples(self, net: Net, x: Tensor, noise: Tensors) -> Tensor:
         """Theta(x, x) of fresh networks, without their weight matrices, (draws,); see `Backend.ntk_samples`."""
 
+    def fill_infinite(
+        self, net: Net, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+    ) -> None:
+        """Writes the infinite-width NTK, or NNGP, into `out` (N1, N2), with about `memory` bytes of blocks.
+
+        Inputs are float64, NumPy; x2 is None for x1 itself. A framework calls `infinite_width.fill`.
+        """
+
     def advance(
         self,
         net: Net,

@@ -38,9 +38,9 @@ class ConvolutionalInputs:
     @classmethod
     def of(cls, net: Network, x: np.ndarray) -> "ConvolutionalInputs":
         """From x (N, n_0), float64 and finite."""
-        grid, channels = _entry(net)
+        grid, channels = entry(net)
         images = x.reshape(len(x), math.prod(grid), channels)
-        size = max(1, _BLOCK // _pairs(net))
+        size = max(1, _BLOCK // pairs_of_positions(net))
         parts = [_alone(net, images[first : first + size]) for first in range(0, max(len(x), 1), size)]
         stds = tuple(np.concatenate(std) for std in zip(*(part[0] for part in parts), strict=True))
         return cls(net, images, stds, np.concatenate([part[1] for part in parts], axis=1))
@@ -55,7 +55,7 @@ class ConvolutionalInputs:
     @property
     def block_size(self) -> int:
         """Rows of a block."""
-        return max(1, math.isqrt(_BLOCK // _pairs(self.net)))
+        return max(1, math.isqrt(_BLOCK // pairs_of_positions(self.net)))
 
     def against(self, other: "ConvolutionalInputs", tangent: bool) -> np.ndarray:
         """One block, (N1, N2)."""
@@ -83,8 +83,8 @@ def _alone(net: Network, images: np.ndarray) -> tuple[list[np.ndarray], np.ndarr
 
 def _propagate(net: Network, images1: np.ndarray, images2: np.ndarray, stds: Callable[[State], Stds]) -> State:
     """The state at the output; `stds` gives the standard deviations before the next activation."""
-    crossed = _crossed(net)
-    state = start(images1, images2, _entry(net)[0], crossed > 0)
+    crossed = crossed_steps(net)
+    state = start(images1, images2, entry(net)[0], crossed > 0)
     for index, step in enumerate(net.steps):
         state = activate(step, state, *stds(state)) if isinstance(step, Activate) else transform(step, state)
         if index + 1 == crossed:
@@ -92,19 +92,19 @@ def _propagate(net: Network, images1: np.ndarray, images2: np.ndarray, stds: Cal
     return state
 
 
-def _crossed(net: Network) -> int:
+def crossed_steps(net: Network) -> int:
     """Number of steps up to the last pooling, which take all pairs of positions; windows of one do not count."""
     pools = [n for n, step in enumerate(net.steps, 1) if isinstance(step, AveragePool) and step.window != (1, 1)]
     return max(pools, default=0)
 
 
-def _entry(net: Network) -> tuple[Grid, int]:
+def entry(net: Network) -> tuple[Grid, int]:
     """Positions and channels of an input; a dense first layer takes one position."""
     first = net.steps[0]
     return (first.grid, first.channels) if isinstance(first, Convolution | AveragePool) else ((1, 1), net.inputs)
 
 
-def _pairs(net: Network) -> int:
+def pairs_of_positions(net: Network) -> int:
     """Pairs of positions in the largest state of a pair of inputs, the first one."""
-    positions = math.prod(_entry(net)[0])
-    return positions**2 if _crossed(net) else positions
+    positions = math.prod(entry(net)[0])
+    return positions**2 if crossed_steps(net) else positions

@@ -118,7 +118,7 @@ class ErfMixture:
         determinant = pre.deficit * (pre.std1 * pre.std2 + covariance)
         moment, dot = np.zeros_like(covariance), np.zeros_like(covariance)
         root, term = np.empty_like(covariance), np.empty_like(covariance)
-        for weight, noise1, noise2 in self._terms():
+        for weight, noise1, noise2 in self.terms():
             np.add(determinant, noise1 * variance2 + noise1 * noise2, out=root)
             np.add(root, noise2 * variance1, out=root)
             np.sqrt(root, out=root)
@@ -127,7 +127,7 @@ class ErfMixture:
             dot += np.divide(weight, root, out=term)
         return self.offset**2 + 2 / np.pi * moment, 2 / np.pi * dot
 
-    def _terms(self) -> list[tuple[float, float, float]]:
+    def terms(self) -> list[tuple[float, float, float]]:
         """Weight and both noises of each pair of terms, without those below 1e-11 of phi and of phi'."""
         slopes = self.weights / np.sqrt(self.noises)
         values, derivatives = np.outer(self.weights, self.weights), np.outer(slopes, slopes)

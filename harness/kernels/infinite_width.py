@@ -15,12 +15,11 @@ Convolutions and pooling turn K and Theta of a pair of inputs into matrices over
 Accuracy is stated in perceptron (1e-9 or better) and convolutional (the same, but 1e-8 per layer for near-duplicates).
 """
 
-import itertools
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
-from harness.errors import InvalidInput
+from harness.kernels.arguments import checked_inputs, checked_out
 from harness.kernels.convolutional import ConvolutionalInputs
 from harness.kernels.perceptron import PerceptronInputs
 from harness.networks import Network
@@ -47,7 +46,7 @@ class Inputs(Protocol):
 Prepared = TypeVar("Prepared", bound=Inputs)
 
 
-def ntk(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
+def ntk(net: Network, x1: np.ndarray, x2: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
     """Infinite-width Neural Tangent Kernel of one output.
 
     In "ntk" parametrization the limit itself: widths of the hidden layers do not matter. In "standard"
@@ -59,13 +58,16 @@ def ntk(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarra
         net: a harness.networks.Network.
         x1: (N1, n_0), real.
         x2: (N2, n_0), or None for x1 against itself: half the work, exactly symmetric, analytic diagonal.
+        out: where the result goes, (N1, N2) float64; it is also what is returned. For a kernel larger than memory, a
+            file: `numpy.lib.format.open_memmap(path, "w+", "float64", shape)`, flushed after each row of blocks. None:
+            a new array.
 
     Returns:
         (N1, N2) float64. Memory beyond the result: copies of x1 and x2 and a few blocks of 256 x 256; for networks
         with convolutions about a dozen arrays of 2^16 numbers, or of positions^2 where that is more.
 
     Raises:
-        InvalidInput: if net is no Network, or x1 or x2 is not a finite, real array of shape (N, n_0).
+        InvalidInput: if net is no Network, x1 or x2 is not a finite, real array of shape (N, n_0), or out does not fit.
 
     >>> from harness import networks
     >>> shallow = networks.mlp((2, 64, 1), sigma_w=1.0, sigma_b=None)
@@ -73,10 +75,10 @@ def ntk(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarra
     array([[0.5   , 0.0796],
            [0.0796, 0.5   ]])
     """
-    return _assemble(net, x1, x2, tangent=True)
+    return _assemble(net, x1, x2, out, tangent=True)
 
 
-def nngp(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarray:
+def nngp(net: Network, x1: np.ndarray, x2: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
     """Infinite-width covariance of one output at initialisation: E[f(x) f(x')] over the initial weights.
 
     It is the same in both parametrizations. Arguments, result and errors as for `ntk`.
@@ -86,56 +88,45 @@ def nngp(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> np.ndarr
     array([[0.75, 0.25],
            [0.25, 0.75]])
     """
-    return _assemble(net, x1, x2, tangent=False)
+    return _assemble(net, x1, x2, out, tangent=False)
 
 
-def _assemble(net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool) -> np.ndarray:
-    if not isinstance(net, Network):
-        raise InvalidInput(f"Infinite-width kernels need a harness.networks.Network; got {type(net).__name__}.")
-    x1 = _checked("x1", x1, net.inputs)
-    x2 = x2 if x2 is None else _checked("x2", x2, net.inputs)
+def _assemble(net: Network, x1: np.ndarray, x2: np.ndarray | None, out: np.ndarray | None, tangent: bool) -> np.ndarray:
+    x1, x2 = checked_inputs(net, x1, x2)
+    out = checked_out(out, (len(x1), len(x1 if x2 is None else x2)), "float64")
     if net.dense:
-        return _kernel(PerceptronInputs.of(net, x1), x2 if x2 is None else PerceptronInputs.of(net, x2), tangent)
-    return _kernel(ConvolutionalInputs.of(net, x1), x2 if x2 is None else ConvolutionalInputs.of(net, x2), tangent)
+        _fill(out, PerceptronInputs.of(net, x1), x2 if x2 is None else PerceptronInputs.of(net, x2), tangent)
+    else:
+        _fill(out, ConvolutionalInputs.of(net, x1), x2 if x2 is None else ConvolutionalInputs.of(net, x2), tangent)
+    return out
 
 
-def _kernel(first: Prepared, second: Prepared | None, tangent: bool) -> np.ndarray:
-    if second is None:
-        return _symmetric(first, tangent)
-    kernel = np.empty((len(first), len(second)))
-    for rows, columns in itertools.product(_blocks(first), _blocks(second)):
-        kernel[rows, columns] = first[rows].against(second[columns], tangent)
-    return kernel
+def _fill(kernel: np.ndarray, first: Prepared, second: Prepared | None, tangent: bool) -> None:
+    for rows in _blocks(first):
+        if second is None:
+            _fill_symmetric_row(kernel, first, rows, tangent)
+        else:
+            for columns in _blocks(second):
+                kernel[rows, columns] = first[rows].against(second[columns], tangent)
+        if isinstance(kernel, np.memmap):
+            kernel.flush()
 
 
-def _symmetric(inputs: Inputs, tangent: bool) -> np.ndarray:
-    kernel = np.empty((len(inputs), len(inputs)))
-    for rows, columns in itertools.combinations_with_replacement(_blocks(inputs), 2):
-        block = inputs[rows].against(inputs[columns], tangent)
-        if rows == columns:  # rounding may differ between the halves
-            block = np.triu(block, 1) + np.triu(block, 1).T
-        kernel[rows, columns], kernel[columns, rows] = block, block.T
-    np.fill_diagonal(kernel, inputs.diagonal(tangent))
-    return kernel
+def _fill_symmetric_row(kernel: np.ndarray, inputs: Inputs, rows: slice, tangent: bool) -> None:
+    """One row of blocks from the diagonal on, and the column that mirrors it."""
+    for columns in _blocks(inputs):
+        if columns == rows:
+            kernel[rows, rows] = symmetric(inputs[rows].against(inputs[rows], tangent), inputs[rows].diagonal(tangent))
+        elif columns.start > rows.start:
+            kernel[rows, columns] = inputs[rows].against(inputs[columns], tangent)
+            kernel[columns, rows] = kernel[rows, columns].T
+
+
+def symmetric(block: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
+    """Both halves of a block from its upper one, since rounding may differ between them, and the exact diagonal."""
+    upper = np.triu(block, 1)
+    return upper + upper.T + np.diag(diagonal)
 
 
 def _blocks(inputs: Inputs) -> list[slice]:
     return [slice(start, start + inputs.block_size) for start in range(0, len(inputs), inputs.block_size)]
-
-
-def _checked(name: str, x: np.ndarray, inputs: int) -> np.ndarray:
-    """x (N, n_0) as float64."""
-    x = np.asarray(x)
-    if x.ndim != 2 or x.shape[1] != inputs:
-        raise InvalidInput(f"{name} must have shape (N, {inputs}), one row per input of the net; got {x.shape}.")
-    if x.dtype.kind not in "biuf":
-        raise InvalidInput(f"{name} must be real: booleans, integers or floats; got dtype {x.dtype}.")
-    x = np.ascontiguousarray(x, dtype=np.float64)
-    finite = np.isfinite(np.einsum("ij,ij->i", x, x))
-    if not finite.all():
-        rows = np.flatnonzero(~finite)
-        raise InvalidInput(
-            f"{name} must be finite, and so must the squared lengths of its rows; {len(rows)} of {len(x)} rows are not "
-            f"(first: row {rows[0]}). Remove or rescale them."
-        )
-    return x
