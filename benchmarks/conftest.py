@@ -1,5 +1,6 @@
 """Options of a race, its order, and what its JSON says beside the times."""
 
+import subprocess
 import time
 from importlib import metadata
 from typing import Any
@@ -9,7 +10,17 @@ import pytest
 from benchmarks.cases import Case, cases
 from benchmarks.field import FRAMEWORKS, Entry, contestants, field
 
-PACKAGES = ("numpy", "scipy", "torch", "jax", "jaxlib", "neural-tangents", "nngeometry", "asdfghjkl", "pytest-benchmark")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "jax",
+    "jaxlib",
+    "neural-tangents",
+    "nngeometry",
+    "asdfghjkl",
+    "pytest-benchmark",
+)
 LONGEST_RACE = 15.0  # seconds for one contestant in one case
 FIELDS = pytest.StashKey[dict[str, dict[str, Entry]]]()
 
@@ -68,7 +79,14 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_
     output_json["fields"] = {
         name: [entry.record() for entry in entries.values()] for name, entries in config.stash[FIELDS].items()
     }
+    output_json["gpu"] = gpu() if config.getoption("race_device") == "cuda" else None
     output_json["versions"] = {package: version(package) for package in PACKAGES}
+
+
+def gpu() -> str:
+    """Name of the first GPU."""
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
 def version(package: str) -> str | None:

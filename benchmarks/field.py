@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.cases import Case
-from benchmarks.contestant import OURS, YARDSTICKS, Contestant, Run
+from benchmarks.contestant import YARDSTICKS, Contestant, Run
 from harness import backends, kernels
 
 Status = Literal["raced", "wrong", "failed", "refused"]
 FRAMEWORKS = ("numpy", "torch", "jax")
 # Relative, in the Frobenius norm. A ReLU whose input is zero up to rounding may be on in float32 and off in float64,
-# which changes that sample's row for everybody who rounds alike: 8e-6 measured. At infinite width the angle of equal inputs rounds to sqrt(eps) in everybody's
-# closed form but ours, so that diagonals are that far off.
+# which changes its sample's row for everybody who rounds alike: 8e-6 measured. At infinite width the angle of equal
+# inputs rounds to sqrt(eps) in everybody's closed form but ours, so that diagonals are that far off.
 ALLOWED = {
     ("empirical", "float32"): 1e-4,
     ("empirical", "float64"): 1e-10,
@@ -59,9 +59,7 @@ def contestants(framework: str) -> tuple[Contestant, ...]:
 def field(case: Case, framework: str, device: str, clock: Callable[[], float]) -> dict[str, Entry]:
     """Everybody's entry, by name, in the order in which they run."""
     truth = reference(case, framework, device)
-    return {
-        contestant.name: entry(contestant, case, truth, device, clock) for contestant in contestants(framework)
-    }
+    return {contestant.name: entry(contestant, case, truth, device, clock) for contestant in contestants(framework)}
 
 
 def reference(case: Case, framework: str, device: str) -> np.ndarray:
@@ -76,9 +74,7 @@ def reference(case: Case, framework: str, device: str) -> np.ndarray:
     return contestants("numpy")[0].prepare(case, "cpu")()
 
 
-def entry(
-    contestant: Contestant, case: Case, truth: np.ndarray, device: str, clock: Callable[[], float]
-) -> Entry:
+def entry(contestant: Contestant, case: Case, truth: np.ndarray, device: str, clock: Callable[[], float]) -> Entry:
     """One contestant, run twice and compared."""
     name, reason = contestant.name, contestant.refusal(case)
     if reason:
@@ -91,7 +87,7 @@ def entry(
         run()
         first, second = middle - start, clock() - middle
     except Exception as error:  # whatever a peer raises is its result
-        return Entry(name, "failed", f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+        return Entry(name, "failed", f"{type(error).__name__}: {str(error).strip()[:100]}".replace("\n", " "))
     if name in YARDSTICKS:
         return Entry(name, "raced", first=first, second=second, run=run)
     return judged(Entry(name, "raced", first=first, second=second, run=run), result, truth, case)
@@ -105,9 +101,5 @@ def judged(entry: Entry, result: np.ndarray, truth: np.ndarray, case: Case) -> E
         return Entry(**values | {"status": "wrong", "reason": f"shape {result.shape} instead of {truth.shape}"})
     error = float(np.linalg.norm(result - truth) / np.linalg.norm(truth))
     if not error <= allowed:
-        if entry.contestant == OURS:
-            raise AssertionError(f"{case.name}: ours differs from our own float64 by {error:.1e}; nothing was raced.")
         return Entry(**values | {"status": "wrong", "reason": f"relative error {error:.2g}", "error": error})
     return Entry(**values | {"error": error})
-
-

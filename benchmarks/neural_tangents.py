@@ -1,7 +1,7 @@
 """neural-tangents 0.6.5 on a JAX of 2026: the names that it imports, lent while it does, and two calls replaced.
 
-Its last release is of February 2024. With JAX 0.4.25, for which it was made, it runs unmodified (`tox run -e oracle`), but
-a race needs all parties on the same JAX. What it computes is left alone; every result is compared before it is timed.
+Its last release is of February 2024. With JAX 0.4.25, for which it was made, it runs unmodified (`tox run -e oracle`),
+but a race needs all parties on the same JAX. What it computes is left alone; results are compared before the race.
 """
 
 import contextlib

@@ -32,7 +32,7 @@ def refined(case: Case, device: str) -> Run:
 
 
 def in_place(case: Case, device: str) -> Run:
-    """Cholesky in place in column order, checks off. The copy that it destroys is made inside, as ours must make one."""
+    """Cholesky in place in column order, checks off; the copy that it destroys is made inside."""
     kernel, test, ridge = problem(case)
 
     def run() -> np.ndarray:

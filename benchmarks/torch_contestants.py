@@ -41,7 +41,7 @@ def module(case: Case, device: str) -> nn.Sequential:
                 assign(layers[-1], case.theta[step.weight], case.theta[step.bias])
             case Convolution():
                 (top, bottom), (left, right) = step.padding
-                assert top == bottom and left == right
+                assert (top, left) == (bottom, right)
                 layers.append(nn.Conv2d(step.channels, step.fan_out, step.kernel, step.stride, (top, left)))
                 weight = case.theta[step.weight].reshape(step.fan_out, *step.kernel, step.channels)
                 assign(layers[-1], weight.transpose(0, 3, 1, 2), case.theta[step.bias])

@@ -1,0 +1,88 @@
+"""The record of a race: one JSON document from those that pytest-benchmark wrote, one per framework.
+
+It holds every single time, so that the page, its medians and its ratios can be made again from it alone. It names the
+processor and the versions, not the host and no path.
+"""
+
+import datetime
+import platform
+from typing import Any
+
+from benchmarks.cases import Case
+from benchmarks.contestant import yardstick_bytes, yardstick_flops
+from benchmarks.field import FRAMEWORKS
+
+FORMAT = 1
+Record = dict[str, Any]
+
+
+def merged(
+    parts: dict[str, dict[str, Any]], cases: dict[str, Case], memory: list[dict[str, Any]], device: str, quick: bool
+) -> Record:
+    """The record.
+
+    Args:
+        parts: framework -> what pytest-benchmark wrote, with what benchmarks/conftest.py added.
+        cases: by name.
+        memory: {"framework", "contestant", "case", "peak_bytes"} each.
+        device: "cpu" or "cuda".
+        quick: whether it was the reduced run.
+    """
+    entries = [entry for name in FRAMEWORKS if name in parts for entry in timed(name, parts[name])]
+    ran = {entry["case"] for entry in entries}
+    any_part = next(iter(parts.values()))
+    return {
+        "format": FORMAT,
+        "reduced": quick,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "device": device,
+        "clock": "process CPU time" if device == "cpu" else "wall clock, synchronised",
+        "machine": machine(any_part, device),
+        "versions": {"python": platform.python_version(), **any_part["versions"]},
+        "yardstick": {
+            "flops": yardstick_flops(device),
+            "bytes": {dtype: yardstick_bytes(dtype, device) for dtype in ("float32", "float64")},
+        },
+        "cases": {name: facts(case) for name, case in cases.items() if name in ran},
+        "entries": entries,
+        "memory": memory,
+    }
+
+
+def timed(framework: str, part: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every entry of a framework with its times, in the order of the rounds."""
+    times: dict[tuple[str, str], list[float]] = {}
+    for benchmark in part["benchmarks"]:
+        where = benchmark["extra_info"]
+        times.setdefault((where["case"], where["contestant"]), []).extend(benchmark["stats"]["data"])
+    return [
+        {"framework": framework, "case": case, **entry, "times": times.get((case, entry["contestant"]), [])}
+        for case, entries in part["fields"].items()
+        for entry in entries
+    ]
+
+
+def facts(case: Case) -> dict[str, Any]:
+    """What the page needs to know of a case."""
+    (kind,) = case.architecture
+    return {
+        "subject": case.subject,
+        "kind": kind,
+        "architecture": case.architecture,
+        "samples": case.samples,
+        "outputs": case.net.outputs,
+        "kernel": case.outputs,
+        "dtype": case.dtype,
+        "seeds": case.seeds,
+        "ladder": case.ladder,
+        "floor_flops": case.floor_flops,
+        "floor_bytes": case.floor_bytes,
+        "result_bytes": case.result_bytes,
+    }
+
+
+def machine(part: dict[str, Any], device: str) -> dict[str, Any]:
+    """Processor or GPU by name, cores, system."""
+    cpu = part["machine_info"]["cpu"]
+    name = part["gpu"] if device == "cuda" else cpu.get("brand_raw", "unknown processor")
+    return {"name": name, "processor": cpu.get("brand_raw"), "cores": cpu.get("count"), "system": platform.system()}
