@@ -34,7 +34,12 @@ def jacobian(net: Function, theta: Tensors, x: Array) -> Tensors:
 @partial(jax.jit, static_argnums=0)
 def gram(outputs: Outputs, j1: Array, j2: Array) -> Array:
     """J J'^T of Jacobians (S, N, O, size): (S, N1, N2) summed over outputs, or (S, N1, N2, O, O)."""
-    return jnp.einsum("snok,smok->snm" if outputs == "trace" else "snok,smpk->snmop", j1, j2)
+    (seeds, n1, o, size), n2 = j1.shape, j2.shape[1]
+    # One matrix product per seed: of Jacobians with four axes XLA makes transposed copies first.
+    if outputs == "trace":
+        return jnp.einsum("snk,smk->snm", j1.reshape(seeds, n1, o * size), j2.reshape(seeds, n2, o * size))
+    products = jnp.einsum("snk,smk->snm", j1.reshape(seeds, n1 * o, size), j2.reshape(seeds, n2 * o, size))
+    return products.reshape(seeds, n1, o, n2, o).swapaxes(2, 3)
 
 
 class JaxAutodiff:
@@ -51,5 +56,5 @@ class JaxAutodiff:
         return sum((gram(outputs, j, right[name]) for name, j in left.items()), start=jnp.zeros((), self.dtype))
 
     def sample_bytes(self, net: Function) -> int:
-        """The Jacobian, twice; activations, which nobody can know of an unknown function, are not counted."""
+        """The Jacobian; what else the function needs while it is differentiated is not known, and not counted."""
         return jacobian_numbers(net) * np.dtype(self.dtype).itemsize

@@ -47,9 +47,11 @@ def called(ops: Operations, net: Function, theta: dict[str, Any], x: np.ndarray)
     except InvalidInput:
         raise
     except Exception as error:  # whatever a function of someone else raises
+        said = f"{type(error).__name__}: {error}".split("\n")[0].rstrip(". ")
         raise InvalidInput(
-            f"The function failed on x of shape {x.shape[1:]}: {type(error).__name__}: {error} It is called with one "
-            "array per parameter and x, with 1 and with 2 samples; a batch norm has to be in evaluation mode."
+            f"The function failed on x of shape {x.shape[1:]}: {said}. It is called with a dict of one array per parameter "
+            "and with x, mapped over seeds (torch.func.vmap, jax.vmap): a batch norm has to be in evaluation mode, a "
+            "recurrent layer of PyTorch a loop over its cell, and buffers in the dtype of the backend."
         ) from error
     wanted = (1, x.shape[1], net.outputs)
     if f.shape != wanted:
