@@ -9,6 +9,9 @@ bound of level 1 - alpha.
 '0.981 4.019'
 """
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
@@ -96,3 +99,47 @@ def bootstrap_interval(
     t = np.where(np.isnan(t), 0.0, t)
     high_t, low_t = np.quantile(t, 1 - alpha, method="higher"), np.quantile(t, alpha, method="lower")
     return float(mean - high_t * error), float(mean - low_t * error)
+
+
+def region(interval: tuple[float, float], margins: Sequence[float]) -> int | None:
+    """Which of the regions that the margins cut the line into holds the whole interval: 0, 1, ...; None if none does.
+
+    The margins are increasing: (m,) of Superiority(m), regions 0 and 1; (-m, m) of Equivalence(m), region 1 being the
+    inside. An interval that ends on a margin lies on neither side.
+
+    >>> region((0.06, 0.12), [0.05]), region((0.04, 0.12), [0.05]), region((0.01, 0.04), [-0.05, 0.05])
+    (1, None, 1)
+    """
+    low, high = interval
+    below = bisect_left(margins, low)
+    return below if below == bisect_right(margins, high) else None
+
+
+def bootstrap_disagreement(effects: ArrayLike, margins: Sequence[float], alpha: float) -> str:
+    """ "" if the studentised bootstrap decides as Student's t does, else a sentence: a gate for INCONCLUSIVE.
+
+    They agree if both intervals of level 1 - 2 alpha lie in the same region of the margins, or neither in any. The t
+    interval fails where effects are skewed against the claim, which 10 of them cannot show. Rate of false SUPPORTED at
+    n = 10, alpha = 0.05 and power where t alone has 0.90 for Gaussian effects, 12 000 samples and 2000 resamples each
+    (Monte Carlo error 0.003):
+
+        effects              t alone          bootstrap alone    both
+        Gaussian             .044    .898     .044    .869       .035    .856
+        Student t_3          .047    .919     .067    .867       .043    .860
+        - lognormal(1/2)     .105    .847     .076    .696       .073    .696
+        - lognormal(1)       .202    .859     .127    .641       .126    .641
+
+    Gaussian power is back at .893 with 11 seeds and .924 with 12.
+
+    Raises:
+        InvalidInput: for fewer than 5 seeds.
+    """
+    student, bootstrap = t_interval(effects, alpha), bootstrap_interval(effects, alpha)
+    t_ends = float(student[0]), float(student[1])
+    if region(t_ends, margins) == region(bootstrap, margins):
+        return ""
+    level, cuts = 100 * (1 - 2 * alpha), " and ".join(f"{margin:.4g}" for margin in margins)
+    return (
+        f"The {level:.3g} % t interval [{t_ends[0]:.4g}, {t_ends[1]:.4g}] and the studentised bootstrap interval "
+        f"[{bootstrap[0]:.4g}, {bootstrap[1]:.4g}] lie differently to the margin {cuts}."
+    )
