@@ -47,8 +47,15 @@ class Arrays(Protocol):
     def pad(self, tensor: Tensor, widths: list[tuple[int, int]]) -> Tensor:
         """Zeros before and after, per axis."""
 
-    def half_angle(self, s: Tensor) -> Tensor:
-        """arcsin(sqrt(s)) for s in [0, 1]."""
+    def relu(self, s: Tensor) -> Pair:
+        """s after relu, s + ((a/2) cos a - (sin a)/2) / pi, and 2 E[phi' phi'] = 1 - a/pi.
+
+        With h = a/2 = arcsin(sqrt(s)): cos a = 1 - 2 s and (sin a)/2 = sqrt(s (1 - s)). Kept within [0, 1], which
+        rounding would leave where s is below eps^2.
+        """
+
+    def multiply_add(self, one: Tensor, two: Tensor, three: Tensor) -> Tensor:
+        """one + two three."""
 
     def total(self, term: Term, terms: list[tuple[float, float, float]]) -> Pair:
         """The sums of both results of term(*numbers) over the terms."""
@@ -72,33 +79,27 @@ def perceptron(arrays: Arrays, net: Network, tangent: bool, s: Tensor, left: Sca
     two = [{name: vector[None, :] for name, vector in layer.items()} for layer in right]
     theta: Tensor = None
     for index, (layer, a, b) in enumerate(zip(net.dense_layers, one, two, strict=True)):
+        slope: Tensor = None
         if index:
             stds = one[index - 1]["after"], two[index - 1]["after"]
             s, slope = activate(arrays, net.activation, s, stds, (a["before"], b["before"]))
-            theta = theta * slope * a["gate"] * b["gate"] if tangent else None
         if tangent:
             fresh = (1 - 2 * s) * (layer.weight_scale**2 * layer.fan_in * a["before"]) * b["before"]
-            theta = fresh if theta is None else theta + fresh
-            theta = theta if layer.bias is None else theta + layer.bias_scale**2
+            fresh = fresh if layer.bias is None else fresh + layer.bias_scale**2
+            theta = fresh if slope is None else arrays.multiply_add(fresh, theta * a["gate"], slope * b["gate"])
         if "ratio" in a:
-            s = s * a["ratio"] * b["ratio"] + (a["sine"] * b["cosine"] - a["cosine"] * b["sine"]) ** 2
+            turn = a["sine"] * b["cosine"] - a["cosine"] * b["sine"]  # sin((beta1 - beta2) / 2)
+            s = arrays.multiply_add(turn * turn, s * a["ratio"], b["ratio"])
     return theta if tangent else (1 - 2 * s) * one[-1]["after"] * two[-1]["after"]
 
 
 def activate(arrays: Arrays, name: str, s: Tensor, before: Pair, after: Pair) -> Pair:
     """s after the activation, and E[phi' phi'] without the gates of both sides; see `gate`."""
     if name == "relu":
-        return relu(arrays, s)
+        return arrays.relu(s)
     phi = dual(name)  # type: ignore[arg-type]
     assert isinstance(phi, ErfMixture)
     return erf_mixture(arrays, phi, s, before, after)
-
-
-def relu(arrays: Arrays, s: Tensor) -> Pair:
-    """s after relu, and 1 - a/pi = 2 E[phi' phi']."""
-    half = arrays.half_angle(s)
-    rise = (half * (1 - 2 * s) - arrays.sqrt(s * (1 - s))) / math.pi
-    return arrays.clip(s + rise, 0.0, 1.0), 1 - (2 / math.pi) * half
 
 
 def erf_mixture(arrays: Arrays, phi: ErfMixture, s: Tensor, before: Pair, after: Pair) -> Pair:
@@ -193,7 +194,7 @@ def activated(arrays: Arrays, step: Activate, state: State, std1: Tensor, std2: 
     """After the activation; stds (..., rows, columns), before it, broadcast with the leading axes of the state."""
     before, eps = (std1, std2), arrays.eps(state.moment)
     after = tuple(std_after(arrays, step.name, std) for std in before)
-    gates = tuple((std > 0) * 0.5**0.5 if step.name == "relu" else 1.0 + 0 * std for std in before)
+    gates = tuple(arrays.where(std > 0, 0.5**0.5, 0.0 * std) if step.name == "relu" else std**0 for std in before)
     if state.crossed:
         before, after, gates = (
             (one[..., None, None], two[..., None, None, :, :]) for one, two in (before, after, gates)

@@ -118,7 +118,7 @@ class Perceptron:
             put = partial(self._put, padding=padding)
             vectors = [{name: put(v) for name, v in layer.items()} for layer in scales(self._net, inputs.stds[:, part])]
             directions = inputs.directions[part]
-            sides.append(Side(part, directions, (put(directions.T).T, vectors, self_kernels[part])))
+            sides.append(Side(part, directions, (put(directions), vectors, self_kernels[part])))
         return sides
 
     def block(self, left: Side, right: Side) -> np.ndarray:
@@ -149,8 +149,8 @@ class Perceptron:
         return self._arrays.replaced(s, (i, j), self._device.put(values))
 
     def _put(self, array: np.ndarray, padding: int) -> Tensor:
-        """To the device, with zeros after the last sample, along the last axis."""
-        return self._device.put(np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padding)]))
+        """To the device, with zeros after the last sample, along the first axis."""
+        return self._device.put(np.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1)) if padding else array)
 
 
 def exact_half_angles(directions1: np.ndarray, directions2: np.ndarray) -> np.ndarray:

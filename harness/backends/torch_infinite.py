@@ -1,5 +1,6 @@
 """PyTorch: what the infinite-width recursion takes from it; operations run one after another on blocks in the cache."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -29,9 +30,16 @@ class TorchArrays:
         """Zeros before and after, per axis."""
         return torch.nn.functional.pad(tensor, [width for pair in reversed(widths) for width in pair])
 
-    def half_angle(self, s: Tensor) -> Tensor:
-        """arcsin(sqrt(s))."""
-        return torch.arcsin(torch.sqrt(s))
+    def relu(self, s: Tensor) -> Pair:
+        """In place: on blocks in a cache each pass over memory counts."""
+        half = torch.sqrt(s).arcsin_()
+        sine = torch.addcmul(s, s, s, value=-1).sqrt_()
+        rise = torch.addcmul(half, half, s, value=-2).sub_(sine)
+        return torch.add(s, rise, alpha=1 / math.pi).clamp_(0, 1), half.mul_(-2 / math.pi).add_(1)
+
+    def multiply_add(self, one: Tensor, two: Tensor, three: Tensor) -> Tensor:
+        """one + two three."""
+        return torch.addcmul(one, two, three)
 
     def total(self, term: Term, terms: list[tuple[float, float, float]]) -> Pair:
         """A loop."""
