@@ -140,7 +140,7 @@ class Backend:
         """
         side = 2.0 * seeds * ops.sample_bytes(net)
         entries = net.outputs**2 if outputs == "full" else 1
-        terms = len(net.layers) if isinstance(net, Network) else 1
+        terms = len(net.layers) if isinstance(net, Network) else len(net.shapes)
         numbers = pair_numbers(net, outputs) + (2.0 * terms + 1.0) * entries
         cell = numbers * seeds * np.dtype(self.dtype).itemsize
         # The positive root of cell * rows^2 + side * rows = budget.

@@ -32,6 +32,11 @@ def jacobian(net: Function, theta: Tensors, x: Array) -> Tensors:
 
 
 @partial(jax.jit, static_argnums=0)
+def contract(outputs: Outputs, left: Tensors, right: Tensors) -> Array:
+    """The sum over parameters of J J'^T."""
+    return jnp.asarray(sum(gram(outputs, j, right[name]) for name, j in left.items()))
+
+
 def gram(outputs: Outputs, j1: Array, j2: Array) -> Array:
     """J J'^T of Jacobians (S, N, O, size): (S, N1, N2) summed over outputs, or (S, N1, N2, O, O)."""
     (seeds, n1, o, size), n2 = j1.shape, j2.shape[1]
@@ -52,8 +57,8 @@ class JaxAutodiff:
         return jacobian(net, theta, x)
 
     def contract(self, net: Function, left: Tensors, right: Tensors, outputs: Outputs) -> Array:
-        """The sum over parameters of J J'^T, one after another."""
-        return sum((gram(outputs, j, right[name]) for name, j in left.items()), start=jnp.zeros((), self.dtype))
+        """The kernel block."""
+        return contract(outputs, left, right)
 
     def sample_bytes(self, net: Function) -> int:
         """The Jacobian; what else the function needs while it is differentiated is not known, and not counted."""

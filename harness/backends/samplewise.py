@@ -49,9 +49,9 @@ def called(ops: Operations, net: Function, theta: dict[str, Any], x: np.ndarray)
     except Exception as error:  # whatever a function of someone else raises
         said = f"{type(error).__name__}: {error}".split("\n")[0].rstrip(". ")
         raise InvalidInput(
-            f"The function failed on x of shape {x.shape[1:]}: {said}. It is called with a dict of one array per parameter "
-            "and with x, mapped over seeds (torch.func.vmap, jax.vmap): a batch norm has to be in evaluation mode, a "
-            "recurrent layer of PyTorch a loop over its cell, and buffers in the dtype of the backend."
+            f"The function failed on x of shape {x.shape[1:]}: {said}. It is called with a dict of one array per "
+            "parameter and with x, mapped over seeds (torch.func.vmap, jax.vmap): a batch norm has to be in evaluation "
+            "mode, a recurrent layer of PyTorch written as products, and buffers in the dtype of the backend."
         ) from error
     wanted = (1, x.shape[1], net.outputs)
     if f.shape != wanted:
