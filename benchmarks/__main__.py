@@ -15,7 +15,7 @@ from benchmarks.cases import cases
 from benchmarks.contestant import YARDSTICKS
 from benchmarks.field import FRAMEWORKS
 from benchmarks.memory import MALLOC
-from benchmarks.record import Record, merged
+from benchmarks.record import Record, dumped, merged
 from harness.sweep.environment import variables
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def measured(device: str, quick: bool) -> Path:
     record = merged(parts, cases(quick), memory, device, quick)
     RECORDS.mkdir(parents=True, exist_ok=True)
     path = RECORDS / f"{slug(record)}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path.write_text(dumped(record), encoding="utf-8")
     return path
 
 

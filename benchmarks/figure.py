@@ -9,6 +9,8 @@ from benchmarks.race import Race
 from harness.report.svg import draw
 
 TITLE = "Times of the empirical NTK over the floor"
+OUR_COLOURS = {"torch": "#b2182b", "jax": "#2166ac"}
+PEERS = "#777777"  # told apart by their shapes
 DESCRIPTION = "One row per case, one mark per party; the numbers are in the table."
 
 
@@ -20,21 +22,25 @@ def points(race: Race) -> list[dict[str, Any]]:
         wanted = case in race.cases(subject="empirical") and contestant not in YARDSTICKS
         time, floor = race.time(case, framework, contestant), race.floor(case, framework)
         if wanted and time and floor:
-            party = f"ours, {framework}" if contestant == OURS else contestant
+            party = f"{OURS}, {framework}" if contestant == OURS else contestant
             found.append({"case": case, "party": party, "times": time / floor})
     return found
 
 
 def drawn(race: Race) -> str:
     """An SVG file."""
+    marks = points(race)
+    ours = [f"{OURS}, {framework}" for framework in OUR_COLOURS]
+    parties = ours + sorted({mark["party"] for mark in marks} - set(ours))
+    colours = [*OUR_COLOURS.values(), *[PEERS] * (len(parties) - len(ours))]
     chart = (
-        alt.Chart(alt.Data(values=points(race)), width=520, background="white")
+        alt.Chart(alt.Data(values=marks), width=520, background="white")
         .mark_point(filled=True, size=70, opacity=0.9)
         .encode(
             x=alt.X("times:Q", scale=alt.Scale(type="log"), title="time / floor"),
             y=alt.Y("case:N", sort=race.cases(subject="empirical"), title=None),
-            color=alt.Color("party:N", title=None),
-            shape=alt.Shape("party:N", title=None),
+            color=alt.Color("party:N", title=None, scale=alt.Scale(domain=parties, range=colours)),
+            shape=alt.Shape("party:N", title=None, scale=alt.Scale(domain=parties)),
         )
     )
     picture = draw(chart.to_dict(), "performance", TITLE, DESCRIPTION)

@@ -5,7 +5,9 @@ processor and the versions, not the host and no path.
 """
 
 import datetime
+import json
 import platform
+import re
 from typing import Any
 
 from benchmarks.cases import Case
@@ -13,7 +15,13 @@ from benchmarks.contestant import yardstick_bytes, yardstick_flops
 from benchmarks.field import FRAMEWORKS
 
 FORMAT = 1
+FLAT_LIST = re.compile(r"\[[^\[\]{}\"]*\]")
 Record = dict[str, Any]
+
+
+def dumped(record: Record) -> str:
+    """The JSON text, a list of numbers on a line."""
+    return FLAT_LIST.sub(lambda found: " ".join(found[0].split()), json.dumps(record, indent=1)) + "\n"
 
 
 def merged(
@@ -28,7 +36,8 @@ def merged(
         device: "cpu" or "cuda".
         quick: whether it was the reduced run.
     """
-    entries = [entry for name in FRAMEWORKS if name in parts for entry in timed(name, parts[name])]
+    every = (entry for name in FRAMEWORKS if name in parts for entry in timed(name, parts[name]))
+    entries = [entry for entry in every if entry["status"] != "refused" or not cases[entry["case"]].ladder]
     ran = {entry["case"] for entry in entries}
     any_part = next(iter(parts.values()))
     return {
@@ -56,10 +65,15 @@ def timed(framework: str, part: dict[str, Any]) -> list[dict[str, Any]]:
         where = benchmark["extra_info"]
         times.setdefault((where["case"], where["contestant"]), []).extend(benchmark["stats"]["data"])
     return [
-        {"framework": framework, "case": case, **entry, "times": times.get((case, entry["contestant"]), [])}
+        {"framework": framework, "case": case, **entry, "times": rounded(times.get((case, entry["contestant"]), []))}
         for case, entries in part["fields"].items()
         for entry in entries
     ]
+
+
+def rounded(times: list[float]) -> list[float]:
+    """To a tenth of a microsecond."""
+    return [round(time, 7) for time in times]
 
 
 def facts(case: Case) -> dict[str, Any]:
