@@ -20,7 +20,7 @@ STEP = 2.0**-10
 
 def shifted(theta: Theta, name: str, index: tuple[int, ...], step: float) -> Theta:
     """The weights with one entry moved by a step."""
-    array = theta[name].copy()
+    array = np.array(theta[name])  # also of a scalar parameter, which has no axes
     array[index] += step
     return {**theta, name: array}
 

@@ -141,7 +141,7 @@ def _name(name: Any) -> str:
 
 def _array(name: str, value: Any) -> np.ndarray:
     try:
-        array = np.array(value)
+        array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:  # what NumPy and PyTorch raise for what is no array
         raise InvalidInput(f"initial {name!r} is no NumPy array: {error}") from error
     if array.size == 0 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
