@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
 from harness.statistics.intervals import Floats, prediction_interval, t_interval
-from harness.statistics.scaling import Fit, Form, fewest_sizes, fit_per_seed, fits
+from harness.statistics.scaling import Fit, fit_per_seed, held_out_errors
+from harness.statistics.scaling_forms import Form, fewest_sizes
 from harness.statistics.slopes import curvatures, log_curves, loglog_slopes
 
 
@@ -30,20 +31,21 @@ def unconverged(fitted: tuple[Fit, ...]) -> str:
 
 
 def held_out_largest(sizes: ArrayLike, curves: ArrayLike, form: Form = "power", alpha: float = 0.025) -> str:
-    """The law fitted without the largest size predicts it.
+    """The law, fitted without the largest size, predicts the error there.
 
-    log E at the largest size, averaged over seeds, must lie inside the prediction interval of level 1 - 2 alpha for one
-    seed: mean ± t_{S-1} sd sqrt(1 + 1/S) of the seeds' predictions. Coarse: it sees bends as large as their scatter.
+    log(predicted / measured) of a seed has a prediction interval of level 1 - 2 alpha, mean ± t_{S-1} sd sqrt(1 + 1/S)
+    over seeds; 0, an exact prediction, must lie inside. What seeds share cancels, so this sees a bend as large as the
+    scatter of one seed's extrapolation, whatever the number of seeds.
     """
     n, errors = _seeds(sizes, curves, fewest_sizes(form) + 1)
-    predicted = np.log([one.predict(n[-1]) for one in fits(n[:-1], errors[:, :-1], form)])
-    low, high = np.exp(prediction_interval(predicted, alpha))
-    measured = np.exp(np.log(errors[:, -1]).mean())
-    if low <= measured <= high:
+    off = held_out_errors(n, errors, form)
+    low, high = prediction_interval(off, alpha)
+    if low <= 0 <= high:
         return ""
     return (
-        f"At {n[-1]:g} the error is {measured:.4g} (geometric mean of {len(errors)} seeds), outside the "
-        f"{100 * (1 - 2 * alpha):.3g} % prediction interval [{low:.4g}, {high:.4g}] of {form!r} fitted without it."
+        f"Fitted without size {n[-1]:g}, {form!r} predicts {np.exp(off.mean()):.4g} times the error measured there "
+        f"(geometric mean of {len(off)} seeds; {100 * (1 - 2 * alpha):.3g} % prediction interval of a seed "
+        f"[{np.exp(low):.4g}, {np.exp(high):.4g}]), and 1 lies outside."
     )
 
 

@@ -28,11 +28,10 @@ al. 2024 on Hoffmann et al. 2022).
 '0.34'
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,21 +39,16 @@ from scipy.optimize import OptimizeResult, least_squares
 
 from harness.errors import InvalidInput
 from harness.statistics.intervals import Floats, p_above
+from harness.statistics.scaling_forms import FORMS, LAWS, Form, Law, fewest_sizes
 from harness.statistics.slopes import log_curves, loglog_slopes
 
-Form = Literal["power", "power+floor", "broken"]
-FORMS: tuple[Form, ...] = get_args(Form)
-
-STEEPEST = 5.0
-"""Largest exponent searched beside a floor: ten times a usual one; beyond, one size alone stands above the floor."""
-
-FLAT = 1e-3
-"""Largest share of the error at the largest size that must not be floor: below, there is nothing left to fit."""
-
-SEARCHES = 5
+SEARCHES = 4
 """Searches per curve, from the best point of as many ranges of the first searched parameter."""
 
-GRADIENT_TOLERANCE, SPREAD_TOLERANCE, LOSS_TOLERANCE = 1e-8, 1e-4, 1e-9
+GRADIENT_TOLERANCE, SPREAD_TOLERANCE = 1e-8, 1e-4
+
+SAME_LOSS, NO_LOSS = 1e-9, 1e-16
+"""Losses count as equal within these, relative and absolute; 1e-16 is a residual of 1e-8, far below any noise."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +62,8 @@ class Fit:
         loss: mean square of the log residuals.
         gradient: largest component of the loss's gradient in the searched parameters, those pushed against a bound
             left out; 0 where nothing is searched.
-        spread: largest difference in exponent between the searches that came within 1e-9 (relative) of the lowest
-            loss: large if the data do not determine the exponent.
+        spread: largest difference in exponent between the searches that reached the lowest loss, to 1e-9 of it or
+            1e-16: large if the data do not determine the exponent.
         agreeing: how many of the searches those are.
         converged: gradient <= 1e-8, spread <= 1e-4, two searches or more agree (one where nothing is searched), and
             none of b, s, n0 is at the end of its range, but for a floor of 0.
@@ -92,71 +86,6 @@ class Fit:
         return p.get("c", 0.0) + p["a"] * n ** -p["b"]
 
 
-@dataclass(frozen=True)
-class _Law:
-    """One form: log E = offset(searched) + basis(searched) @ linear, everything as a function of x = log n.
-
-    Args:
-        free: number of parameters.
-        bounds: x -> lower and upper bounds of the searched parameters.
-        model: searched, x -> offset (K,), basis (K, number of linear parameters).
-        parameters: searched, linear, x -> the parameters by name.
-        asymptotic: the name of the exponent.
-    """
-
-    free: int
-    bounds: Callable[[Floats], tuple[list[float], list[float]]]
-    model: Callable[[Floats, Floats], tuple[Floats, Floats]]
-    parameters: Callable[[Floats, Floats, Floats], dict[str, float]]
-    asymptotic: str = "b"
-
-    def project(self, searched: Floats, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        """Residuals of y = log E after the linear parameters are solved for, and these."""
-        offset, basis = self.model(searched, x)
-        linear = np.asarray(np.linalg.lstsq(basis, y - offset)[0], dtype=np.float64)
-        return y - offset - basis @ linear, linear
-
-
-def _power(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
-    return np.zeros_like(x), np.stack([np.ones_like(x), -x], axis=1)
-
-
-def _with_floor(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
-    b, share = searched
-    return np.log((1 - share) * np.exp(-b * (x - x[-1])) + share), np.ones((len(x), 1))
-
-
-def _broken(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
-    bend = np.logaddexp(0.0, 2 * (x - searched[0])) / 2
-    return np.zeros_like(x), np.stack([np.ones_like(x), -x, -bend], axis=1)
-
-
-def _floor_parameters(searched: Floats, linear: Floats, x: Floats) -> dict[str, float]:
-    (b, share), at_largest = searched, np.exp(linear[0])
-    return {"a": (1 - share) * at_largest * np.exp(b * x[-1]), "b": b, "c": share * at_largest}
-
-
-def _broken_parameters(searched: Floats, linear: Floats, x: Floats) -> dict[str, float]:
-    log_a, b1, change = linear
-    return {"a": np.exp(log_a), "b1": b1, "b2": b1 + change, "n0": np.exp(searched[0])}
-
-
-_LAWS: Mapping[str, _Law] = MappingProxyType(
-    {
-        "power": _Law(2, lambda x: ([], []), _power, lambda _, linear, x: {"a": np.exp(linear[0]), "b": linear[1]}),
-        "power+floor": _Law(3, lambda x: ([0.0, 0.0], [STEEPEST, 1 - FLAT]), _with_floor, _floor_parameters),
-        "broken": _Law(4, lambda x: ([x[1]], [x[-2]]), _broken, _broken_parameters, "b2"),
-    }
-)
-
-
-def fewest_sizes(form: Form) -> int:
-    """One size more than the form has parameters; raises InvalidInput for an unknown form."""
-    if form not in FORMS:
-        raise InvalidInput(f"Unknown form {form!r}. Forms: {', '.join(FORMS)}.")
-    return _LAWS[form].free + 1
-
-
 def fit(sizes: ArrayLike, errors: ArrayLike, form: Form) -> Fit:
     """Fit one curve, sizes and errors of shape (K,).
 
@@ -167,10 +96,10 @@ def fit(sizes: ArrayLike, errors: ArrayLike, form: Form) -> Fit:
     x, y = log_curves(sizes, errors, fewest=fewest_sizes(form))
     if y.ndim != 1:
         raise InvalidInput(f"fit takes one curve, shape (K,); got shape {y.shape}. For several seeds: fits.")
-    law = _LAWS[form]
+    law = LAWS[form]
     searches = [_search(law, start, x, y) for start in _starts(law, x, y)]
     best = min(searches, key=lambda search: search.cost)
-    agree = [s for s in searches if s.cost <= best.cost * (1 + LOSS_TOLERANCE) + np.finfo(float).eps ** 2]
+    agree = [s for s in searches if 2 * (s.cost * (1 - SAME_LOSS) - best.cost) / len(x) <= NO_LOSS]
     exponents = [_parameters(law, s.x, x, y)[law.asymptotic] for s in agree]
     gradient, spread = _gradient(best, x), max(exponents) - min(exponents)
     settled = gradient <= GRADIENT_TOLERANCE and spread <= SPREAD_TOLERANCE and len(agree) >= min(2, len(searches))
@@ -205,10 +134,10 @@ def fit_per_seed(sizes: ArrayLike, curves: ArrayLike, form: Form) -> Floats:
     return np.array([one.exponent for one in fits(sizes, curves, form)])
 
 
-def _starts(law: _Law, x: Floats, y: Floats) -> list[Floats]:
-    """The best point of each of SEARCHES ranges of the first searched parameter, out of a grid of 8 points a range."""
+def _starts(law: Law, x: Floats, y: Floats) -> list[Floats]:
+    """The best point of each of SEARCHES ranges of the first searched parameter, out of a grid of 5 points a range."""
     low, high = law.bounds(x)
-    counts = (8 * SEARCHES, 8)
+    counts = (5 * SEARCHES, 5)
     axes = [np.linspace(a, b, count + 2)[1:-1] for a, b, count in zip(low, high, counts, strict=False)]
     points = np.array(list(product(*axes)))
     losses = np.array([np.sum(law.project(point, x, y)[0] ** 2) for point in points])
@@ -216,20 +145,19 @@ def _starts(law: _Law, x: Floats, y: Floats) -> list[Floats]:
     return [some[np.argmin(loss)] for some, loss in ranges] if low else [np.empty(0)]
 
 
-def _search(law: _Law, start: Floats, x: Floats, y: Floats) -> OptimizeResult:
+def _search(law: Law, start: Floats, x: Floats, y: Floats) -> OptimizeResult:
     if not start.size:
         residuals = law.project(start, x, y)[0]
         return OptimizeResult(x=start, cost=np.sum(residuals**2) / 2, grad=start, active_mask=start)
-    tolerance = 4 * np.finfo(float).eps
     return least_squares(
         lambda searched: law.project(searched, x, y)[0],
         start,
         jac="3-point",
         bounds=law.bounds(x),
         method="dogbox",
-        xtol=tolerance,
-        ftol=tolerance,
-        gtol=tolerance,
+        xtol=1e-14,
+        ftol=1e-15,
+        gtol=1e-12,
     )
 
 
@@ -238,12 +166,12 @@ def _gradient(search: OptimizeResult, x: Floats) -> float:
     return float(free.max(initial=0.0))
 
 
-def _parameters(law: _Law, searched: Floats, x: Floats, y: Floats) -> dict[str, float]:
+def _parameters(law: Law, searched: Floats, x: Floats, y: Floats) -> dict[str, float]:
     found = law.parameters(searched, law.project(searched, x, y)[1], x)
     return {name: float(value) for name, value in found.items()}
 
 
-def _at_end(law: _Law, searched: Floats, x: Floats) -> bool:
+def _at_end(law: Law, searched: Floats, x: Floats) -> bool:
     """Whether a search ended where its range does; the lower end of a floor's share, no floor, is an answer."""
     low, high = (np.array(end) for end in law.bounds(x))
     near = 1e-6 * (high - low)
@@ -301,7 +229,7 @@ def held_out_errors(sizes: ArrayLike, curves: ArrayLike, form: Form) -> Floats:
 
 
 def _aicc(fitted: tuple[Fit, ...], sizes: int) -> float:
-    residuals, parameters = len(fitted) * sizes, len(fitted) * _LAWS[fitted[0].form].free + 1
+    residuals, parameters = len(fitted) * sizes, len(fitted) * LAWS[fitted[0].form].free + 1
     spare = residuals - parameters - 1
     if spare <= 0:
         return float("inf")
