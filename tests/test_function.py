@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,6 +229,15 @@ def test_one_callable_serves_every_backend():
     assert kernels[0] == pytest.approx(np.array([[180.0, 165.0], [165.0, 231.25]]), rel=1e-10)
     for kernel in kernels:
         assert kernel == pytest.approx(kernels[0], rel=1e-10)
+
+
+def test_the_example_of_the_contributors_guide_runs():
+    pytest.importorskip("torch")
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(block, names := {})
+    assert names["kernel"].shape == (20, 20)
+    assert np.linalg.eigvalsh(names["kernel"].astype(float))[0] > 0
 
 
 # What is refused.
