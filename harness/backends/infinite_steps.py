@@ -19,7 +19,6 @@ from harness.kernels.gaussian_pairs import ErfMixture, dual, gains
 from harness.networks import Activate, AveragePool, Convolution, Dense, Network
 
 Tensor: TypeAlias = Any
-Scales = list[dict[str, Tensor]]
 Pair = tuple[Tensor, Tensor]
 Term = Callable[[Any, Any, Any], Pair]
 
@@ -29,23 +28,22 @@ class Arrays(Protocol):
 
     Attributes:
         compiles: whether it compiles per shape, so that all blocks should have the same.
-        sqrt, arctan, where, einsum: as in NumPy.
+        cached: pairs of positions in a block whose arrays stay in a CPU's cache of a few MB.
+        sqrt, arctan, where, clip, einsum: as in NumPy.
+        pad: (tensor, [(before, after) per axis]), with zeros.
     """
 
     compiles: bool
+    cached: int
     sqrt: Callable[..., Tensor]
     arctan: Callable[..., Tensor]
     where: Callable[..., Tensor]
+    clip: Callable[..., Tensor]
     einsum: Callable[..., Tensor]
+    pad: Callable[..., Tensor]
 
     def eps(self, tensor: Tensor) -> float:
         """The distance from 1 to the next number of its dtype."""
-
-    def clip(self, tensor: Tensor, low: float, high: float) -> Tensor:
-        """Entries between low and high."""
-
-    def pad(self, tensor: Tensor, widths: list[tuple[int, int]]) -> Tensor:
-        """Zeros before and after, per axis."""
 
     def relu(self, s: Tensor) -> Pair:
         """s after relu, s + ((a/2) cos a - (sin a)/2) / pi, and 2 E[phi' phi'] = 1 - a/pi.
@@ -73,24 +71,25 @@ def half_angles(arrays: Arrays, near: float, directions1: Tensor, directions2: T
     return s, (s < near) | (s > 1 - near)
 
 
-def perceptron(arrays: Arrays, net: Network, tangent: bool, s: Tensor, left: Scales, right: Scales) -> Tensor:
-    """NTK (or NNGP) of a multilayer perceptron from s of the inputs and `infinite_width.scales` of both sides."""
-    one = [{name: vector[:, None] for name, vector in layer.items()} for layer in left]
-    two = [{name: vector[None, :] for name, vector in layer.items()} for layer in right]
+def perceptron(arrays: Arrays, net: Network, tangent: bool, s: Tensor, scales1: Tensor, scales2: Tensor) -> Tensor:
+    """NTK (or NNGP) of a multilayer perceptron from s of the inputs and both sides' `infinite_width.scales`."""
     theta: Tensor = None
-    for index, (layer, a, b) in enumerate(zip(net.dense_layers, one, two, strict=True)):
+    after: Pair = (None, None)
+    for index, layer in enumerate(net.dense_layers):
+        before1, after1, gate1, ratio1, sine1, cosine1 = scales1[index, :, :, None]
+        before2, after2, gate2, ratio2, sine2, cosine2 = scales2[index, :, None, :]
         slope: Tensor = None
         if index:
-            stds = one[index - 1]["after"], two[index - 1]["after"]
-            s, slope = activate(arrays, net.activation, s, stds, (a["before"], b["before"]))
+            s, slope = activate(arrays, net.activation, s, after, (before1, before2))
         if tangent:
-            fresh = (1 - 2 * s) * (layer.weight_scale**2 * layer.fan_in * a["before"]) * b["before"]
+            fresh = (0.5 - s) * (2 * layer.weight_scale**2 * layer.fan_in * before1) * before2
             fresh = fresh if layer.bias is None else fresh + layer.bias_scale**2
-            theta = fresh if slope is None else arrays.multiply_add(fresh, theta * a["gate"], slope * b["gate"])
-        if "ratio" in a:
-            turn = a["sine"] * b["cosine"] - a["cosine"] * b["sine"]  # sin((beta1 - beta2) / 2)
-            s = arrays.multiply_add(turn * turn, s * a["ratio"], b["ratio"])
-    return theta if tangent else (1 - 2 * s) * one[-1]["after"] * two[-1]["after"]
+            theta = fresh if slope is None else arrays.multiply_add(fresh, theta * gate1, slope * gate2)
+        if gains(layer)[1]:
+            turn = sine1 * cosine2 - cosine1 * sine2  # sin((beta1 - beta2) / 2)
+            s = arrays.multiply_add(turn * turn, s * ratio1, ratio2)
+        after = after1, after2
+    return theta if tangent else (1 - 2 * s) * after[0] * after[1]
 
 
 def activate(arrays: Arrays, name: str, s: Tensor, before: Pair, after: Pair) -> Pair:
@@ -132,7 +131,8 @@ class State:
         """The part where p = p'."""
         if not self.crossed:
             return self
-        return State(*(arrays.einsum("...ijij->...ij", k) for k in (self.moment, self.theta)), crossed=False)
+        moment, theta = (arrays.einsum("...ijij->...ij", k) for k in (self.moment, self.theta))
+        return State(moment, theta, crossed=False)
 
     def stds(self, arrays: Arrays) -> Tensor:
         """sqrt(K[p, p]) of inputs paired with themselves, (..., rows, columns)."""

@@ -13,7 +13,6 @@ diagonal and measured against the oracle, is stated at `Backend.infinite_ntk`.
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -28,7 +27,6 @@ from harness.networks import Network
 
 Tensor: TypeAlias = Any
 
-_CACHED = 2**16  # pairs of positions whose arrays, about a dozen in use, stay in a CPU's cache of a few MB
 _ARRAYS = 16  # of a block's size, alive at once
 _NEAR = {"float32": 1e-3, "float64": 1e-4}  # s below which rounding of the dot product would show in the angle
 _HOST = 2**20  # numbers of a panel of differences
@@ -78,12 +76,12 @@ def fill(
     second = first if x[1] is None else kernel.sides(x[1], rows)
     for left in first:
         for right in second:
-            if x[1] is not None or left.rows.start < right.rows.start:
-                out[left.rows, right.rows] = kernel.block(left, right)
-            elif left is right:
-                out[left.rows, left.rows] = symmetric(kernel.block(left, left), kernel.diagonal(left))
-            if x[1] is None and left.rows.start < right.rows.start:
-                out[right.rows, left.rows] = out[left.rows, right.rows].T
+            if x[1] is None and right.rows.start < left.rows.start:
+                continue
+            block = kernel.block(left, right)
+            out[left.rows, right.rows] = symmetric(block, kernel.diagonal(left)) if left is right else block
+            if x[1] is None and left is not right:
+                out[right.rows, left.rows] = block.T
         if isinstance(out, np.memmap):
             out.flush()
 
@@ -94,7 +92,7 @@ def block_rows(device: Device, arrays: Arrays, net: Network, samples: int, memor
     Few samples make one block, of a power of two where shapes are compiled.
     """
     pairs = memory // (_ARRAYS * np.dtype(device.dtype).itemsize)
-    pairs = min(pairs, _CACHED) if device.device == "cpu" else pairs
+    pairs = min(pairs, arrays.cached) if device.device == "cpu" else pairs
     rows = max(1, math.isqrt(pairs // pairs_of_positions(net)))
     needed = max(1, samples)
     return min(rows, 1 << (needed - 1).bit_length() if arrays.compiles else needed)
@@ -114,20 +112,18 @@ class Perceptron:
         self_kernels = inputs.diagonal(self._tangent)
         sides = []
         for part in blocks(len(x), rows):
-            padding = rows - (part.stop - part.start) if self._arrays.compiles else 0
-            put = partial(self._put, padding=padding)
-            vectors = [{name: put(v) for name, v in layer.items()} for layer in scales(self._net, inputs.stds[:, part])]
-            directions = inputs.directions[part]
-            sides.append(Side(part, directions, (put(directions), vectors, self_kernels[part])))
+            directions, factors = inputs.directions[part], scales(self._net, inputs.stds[:, part])
+            tensors = self._put(directions, 0, rows), self._put(factors, 2, rows)
+            sides.append(Side(part, directions, (*tensors, self_kernels[part])))
         return sides
 
     def block(self, left: Side, right: Side) -> np.ndarray:
         """NTK (or NNGP) of two sides."""
-        (one, vectors1, _), (two, vectors2, _) = left.tensors, right.tensors
+        (one, scales1, _), (two, scales2, _) = left.tensors, right.tensors
         s, near = self._angles(one, two)
         if bool(near.any()):
             s = self._refined(s, self._device.fetch(near), left, right)
-        return self._device.fetch(self._propagate(s, vectors1, vectors2))[: left.count, : right.count]
+        return self._device.fetch(self._propagate(s, scales1, scales2))[: left.count, : right.count]
 
     def diagonal(self, side: Side) -> np.ndarray:
         """The kernel of every input with itself."""
@@ -148,9 +144,16 @@ class Perceptron:
             i, j, values = (np.pad(array, (0, spare), mode="edge") for array in (i, j, values))
         return self._arrays.replaced(s, (i, j), self._device.put(values))
 
-    def _put(self, array: np.ndarray, padding: int) -> Tensor:
-        """To the device, with zeros after the last sample, along the first axis."""
-        return self._device.put(np.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1)) if padding else array)
+    def _put(self, array: np.ndarray, axis: int, rows: int) -> Tensor:
+        """To the device; where shapes are compiled, with zeros up to so many rows along the axis."""
+        spare = rows - array.shape[axis] if self._arrays.compiles else 0
+        array = array.astype(self._device.dtype)
+        return self._device.put(padded(array, axis, spare))
+
+
+def padded(array: np.ndarray, axis: int, spare: int) -> np.ndarray:
+    """With so many zeros after the last entry along the axis."""
+    return np.pad(array, [(0, spare if n == axis else 0) for n in range(array.ndim)]) if spare else array
 
 
 def exact_half_angles(directions1: np.ndarray, directions2: np.ndarray) -> np.ndarray:
@@ -161,28 +164,25 @@ def exact_half_angles(directions1: np.ndarray, directions2: np.ndarray) -> np.nd
     return exact
 
 
-def scales(net: Network, stds: np.ndarray) -> list[dict[str, np.ndarray]]:
-    """Per dense layer what its inputs contribute to the recursion of `infinite_steps.perceptron`, each (N,).
+def scales(net: Network, stds: np.ndarray) -> np.ndarray:
+    """What inputs contribute to each dense layer of the recursion `infinite_steps.perceptron`, (D, 6, N).
 
     stds (2 D, N) as in PerceptronInputs: before and after each layer. With gain g and bias variance b of the layer,
 
         before, after   root mean square of what comes in, standard deviation of what comes out
         gate            sqrt(g) times the activation's own factor
-        ratio           sqrt(g) before / after = cos(beta), and sqrt(b) / after = sin(beta)
-        sine, cosine    of beta / 2, only if b > 0
+        ratio           sqrt(g) before / after = cos(beta), where sqrt(b) / after = sin(beta)
+        sine, cosine    of beta / 2
     """
     found = []
     for index, layer in enumerate(net.dense_layers):
         gain, bias = gains(layer)
         before, after = stds[2 * index], stds[2 * index + 1]
-        own = {"before": before, "after": after, "gate": gain**0.5 * np.ones_like(before)}
-        if index > 0 and net.activation == "relu":
-            own["gate"] = np.where(before > 0, (gain / 2) ** 0.5, 0.0)  # relu'(0) = 0
-        if bias > 0:
-            beta = np.arctan2(bias**0.5, gain**0.5 * before)
-            own |= {"ratio": np.cos(beta), "sine": np.sin(beta / 2), "cosine": np.cos(beta / 2)}
-        found.append(own)
-    return found
+        halved = np.where(before > 0, 0.5, 0.0) if net.activation == "relu" and index else 1.0  # relu'(0) = 0
+        gate = np.broadcast_to((gain * halved) ** 0.5, before.shape)
+        beta = np.arctan2(bias**0.5, gain**0.5 * before)
+        found.append([before, after, gate, np.cos(beta), np.sin(beta / 2), np.cos(beta / 2)])
+    return np.array(found)
 
 
 class Convolutional:
@@ -199,9 +199,8 @@ class Convolutional:
         grid, channels = self._entry
         sides = []
         for part in blocks(len(x), rows):
-            padding = rows - (part.stop - part.start) if self._arrays.compiles else 0
-            images = np.pad(x[part], ((0, padding), (0, 0))).reshape(-1, math.prod(grid), channels)
-            images = self._device.put(images)
+            spare = rows - (part.stop - part.start) if self._arrays.compiles else 0
+            images = self._device.put(padded(x[part], 0, spare).reshape(-1, math.prod(grid), channels))
             sides.append(Side(part, np.empty((0, 0)), (images, *self._selves(images))))
         return sides
 

@@ -12,23 +12,26 @@ from harness.backends.infinite_steps import Pair, Term
 Tensor: TypeAlias = torch.Tensor
 
 
+def padded(tensor: Tensor, widths: list[tuple[int, int]]) -> Tensor:
+    """With zeros before and after, per axis; PyTorch counts axes from the last."""
+    return torch.nn.functional.pad(tensor, [width for pair in reversed(widths) for width in pair])
+
+
 class TorchArrays:
     """See `infinite_steps.Arrays`."""
 
     compiles = False
+    cached = 2**16  # a dozen arrays in use, one operation after another
     sqrt = staticmethod(torch.sqrt)
     arctan = staticmethod(torch.arctan)
     where = staticmethod(torch.where)
     einsum = staticmethod(torch.einsum)
     clip = staticmethod(torch.clip)
+    pad = staticmethod(padded)
 
     def eps(self, tensor: Tensor) -> float:
         """The distance from 1 to the next number of its dtype."""
         return torch.finfo(tensor.dtype).eps
-
-    def pad(self, tensor: Tensor, widths: list[tuple[int, int]]) -> Tensor:
-        """Zeros before and after, per axis."""
-        return torch.nn.functional.pad(tensor, [width for pair in reversed(widths) for width in pair])
 
     def relu(self, s: Tensor) -> Pair:
         """In place: on blocks in a cache each pass over memory counts."""
