@@ -82,13 +82,14 @@ def from_callable(functions: Callables, *, inputs: int, outputs: int, initial: M
         functions: f(theta, x) with theta a dict name -> array of the framework, x (N, n_0) and result (N, O): one
             callable that keeps to what NumPy, PyTorch and JAX arrays share (`@`, `+`, `.T`, slices), or a mapping
             backend name -> callable. The row n of the result must depend on the row n of x alone, which is checked:
-            a batch norm has to be in evaluation mode, dropout off. A PyTorch module is
+            a batch norm has to be in evaluation mode, dropout off. It is mapped over seeds and samples (vmap), which
+            the recurrent layers of PyTorch do not allow. A PyTorch module, its buffers in the backend's dtype, is
             `{"torch": lambda theta, x: torch.func.functional_call(module, theta, (x,))}`.
         inputs: n_0; images come flat, and the function gives them their shape.
         outputs: O.
         initial: name -> array, the same weights for every seed (of a module: `{name: p.detach().numpy() for name, p in
             module.named_parameters()}`); or a callable that draws such a mapping from the numpy.random.Generator of
-            a seed. Weights travel in float64; what a nested tree of JAX is called, flattening it, is up to you.
+            a seed. A nested tree of JAX has to be flattened to names.
 
     Raises:
         InvalidInput: naming the argument, its value and what is allowed.
