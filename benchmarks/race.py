@@ -59,7 +59,7 @@ class Race:
         """(framework, contestant) of the fastest peer that is right; None: there is none."""
         raced = [row for row in self.peers(case) if row["status"] == "raced" and row["times"]]
         best = min(raced, key=lambda row: median(row["times"]), default=None)
-        return best and (best["framework"], best["contestant"])
+        return None if best is None else (best["framework"], best["contestant"])
 
     def ratio(self, case: str, framework: str, peer: tuple[str, str] | None) -> float | None:
         """Time of a peer over ours in a framework."""
@@ -86,16 +86,16 @@ class Race:
             errors = [row["error"] for row in self.peers(case) if row["framework"] == framework]
             return min((error for error in errors if error is not None), default=None)
         row = self.entries.get((case, framework, OURS))
-        return row and row["error"]
+        return None if row is None else row["error"]
 
     def exponents(self, framework: str) -> Iterator[tuple[str, str, str, float, float]]:
         """(ladder, axis, range, exponent of our time, of the floor's operations): least squares in logarithms."""
         ladders: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
         for case, facts in self.record["cases"].items():
-            time = self.time(case, framework)
-            if facts["ladder"] and time:
+            seconds = self.time(case, framework)
+            if facts["ladder"] and seconds:
                 name, axis, value = facts["ladder"]
-                ladders.setdefault((name, axis), []).append((value, time, facts["floor_flops"]))
+                ladders.setdefault((name, axis), []).append((value, seconds, facts["floor_flops"]))
         for (name, axis), points in ladders.items():
             value, time, flops = (np.log([point[i] for point in points]) for i in range(3))
             if len(points) > 1:
