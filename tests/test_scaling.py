@@ -89,13 +89,23 @@ def test_without_a_floor_none_is_found() -> None:
     [
         ("power+floor", np.full(6, 0.1)),  # any exponent will do
         ("power+floor", SIZES**0.2),  # rises
+        ("power+floor", np.array([0.2, 0.1, 0.1, 0.1, 0.1, 0.1])),  # any large exponent will do
         ("broken", SIZES**-0.4 * [1.3, 1.0, 1.0, 1.0, 1.0, 1.0]),  # breaks at an end
+        ("broken", SIZES**-0.4 * [1.0, 1.0, 1.0, 1.0, 1.0, 1.3]),
     ],
 )
 def test_a_curve_that_does_not_determine_the_exponent_is_not_converged(form: Form, curve: np.ndarray) -> None:
     found = fit(SIZES, curve, form)
     assert not found.converged
     assert "did not converge for 1 of 1 seeds: 0. Seed 0: gradient" in curve_gates.unconverged((found,))
+
+
+def test_searches_that_reach_the_same_loss_at_other_exponents_are_not_converged() -> None:
+    two_equal_breaks = SIZES**-0.4 * [1.2, 0.8, 1.0, 1.0, 0.8, 1.2]  # mirrored, so a break at either end does as well
+    found = fit(SIZES, two_equal_breaks, "broken")
+    assert found.agreeing >= 2
+    assert found.spread > 0.1
+    assert not found.converged
 
 
 @pytest.mark.parametrize(("form", "count"), [("power", 400), ("power+floor", 200), ("broken", 200)])
@@ -190,6 +200,18 @@ def test_a_floor_that_does_not_matter_passes() -> None:
     curves = seeds("power", 0.0003) + 1e-3
     assert curve_gates.floor(SIZES, curves, 0.05) == ""
     assert "The curve flattens" in curve_gates.floor(SIZES, curves, 0.001)
+
+
+def test_a_floor_that_is_not_established_passes() -> None:
+    curves = seeds("power", 0.1)
+    assert fit_per_seed(SIZES, curves, "power+floor").mean() > fit_per_seed(SIZES, curves, "power").mean() + 0.01
+    assert curve_gates.floor(SIZES, curves, 0.01) == ""
+
+
+def test_the_middle_of_an_odd_window_belongs_to_both_halves() -> None:
+    curves = np.array([[1.0, 0.5, 0.4], [1.0, 0.5, 0.39]])
+    assert curve_gates.half_window([1, 2, 4], curves, 0.7) == ""
+    assert "exponent is 1 over the lower half" in curve_gates.half_window([1, 2, 4], curves, 0.6)
 
 
 def test_held_out_errors_are_those_of_a_fit_without_the_largest_size() -> None:

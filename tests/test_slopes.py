@@ -178,6 +178,14 @@ def test_bootstrap_disagrees_where_effects_are_skewed_against_the_claim() -> Non
     assert bootstrap_disagreement(skewed, (float(skewed.mean()),), 0.05) == ""
 
 
+def test_the_gate_on_the_bootstrap_takes_a_third_of_the_false_support_of_skewed_effects_away() -> None:
+    samples = np.exp(0.5) - np.exp(np.random.default_rng(0).normal(size=(600, 10)))  # mean 0, the margin
+    supported = t_interval(samples, 0.05)[0] > 0
+    assert supported.mean() > 0.15  # nominal 0.05
+    agreed = [not bootstrap_disagreement(sample, (0.0,), 0.05) for sample in samples[supported]]
+    assert 0.3 < np.mean(agreed) < 0.75
+
+
 def test_mixed_model_has_the_estimate_of_the_slopes_and_nearly_their_interval() -> None:
     shared = curves(SEEDS, seed=1)
     offsets = np.exp(0.1 * np.random.default_rng(3).normal(size=(SEEDS, 1)))

@@ -16,7 +16,7 @@ b1 and b2 - b1 are solved for exactly, and only these are searched:
     "power+floor"  b in [0, 5] and the floor's share s = c / E(n_K) of the error at the largest size, in [0, 1)
     "broken"       log n0, between the second and the second last size
 
-The search starts from the best points of a dense grid, one per range of the grid, and says how it ended: `gradient` and
+The search starts from the best points of a grid, one per range of it, and says how it ended: `gradient` and
 `spread` are fields of the result. An optimiser that stopped early has made a published scaling law wrong (Besiroglu et
 al. 2024 on Hoffmann et al. 2022).
 
@@ -31,7 +31,6 @@ al. 2024 on Hoffmann et al. 2022).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -106,7 +105,7 @@ def fit(sizes: ArrayLike, errors: ArrayLike, form: Form) -> Fit:
     parameters = _parameters(law, best.x, x, y)
     return Fit(
         form=form,
-        parameters=MappingProxyType(parameters),
+        parameters=parameters,
         exponent=parameters[law.asymptotic],
         loss=2 * float(best.cost) / len(x),
         gradient=gradient,
