@@ -169,7 +169,10 @@ class Backend:
     ) -> np.ndarray:
         """`kernels.ntk`, the NTK at infinite width, (N1, N2), on this backend's device; arguments as there.
 
-        The result has this backend's dtype; for regression take float64.
+        The result has this backend's dtype. Measured against the oracle, relative to the diagonal: float64 2e-14 at
+        depth 10, near-duplicates included (convolutions with relu: 3e-10 for patches within 1e-6 rad); float32 3e-7
+        for relu and sigmoid, 4e-6 for erf and tanh. Regression with a small ridge amplifies that: take float64.
+        Beyond the result it needs copies of the inputs, and blocks within the memory budget.
 
         >>> from harness import backends, networks
         >>> backends.get("numpy").infinite_ntk(networks.mlp((2, 8, 1), sigma_b=None), np.eye(2)).round(4)
