@@ -43,7 +43,9 @@ def text(race: Race, source: str) -> str:
         "## Peak memory\n\n" + memory(race),
         "## Not raced\n\n" + left_out(race),
         "## Rates behind the floor\n\n" + rates(race),
-        "## Versions\n\n" + ", ".join(f"{k} {v}" for k, v in race.record["versions"].items() if v) + ".",
+        f"## Versions\n\nThis project at {race.record['revision']}; "
+        + ", ".join(f"{name} {version}" for name, version in race.record["versions"].items() if version)
+        + ".",
     )
     return "\n\n".join(sections) + "\n"
 
@@ -81,7 +83,7 @@ def goals(race: Race) -> str:
             rows.append((goal.text, framework, bound, "–", "not measured"))
         else:
             verdict = "met" if goal.met(worst[0]) else "**missed**"
-            rows.append((goal.text, framework, bound, f"{worst[0]:.3g} ({worst[1]})", verdict))
+            rows.append((goal.text, framework, bound, f"{worst[0]:.4g} ({worst[1]})", verdict))
     return table(("Goal", "Backend", "Bound", "Worst case", ""), rows) + (
         "\n\nRatios to a party of the other framework compare two processes. In float32 a ReLU whose input is zero up "
         "to rounding may be on where it is off in float64; that changes one sample's row by about 1e-5, and of the "

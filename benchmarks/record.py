@@ -8,6 +8,8 @@ import datetime
 import json
 import platform
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import Case
@@ -47,6 +49,7 @@ def merged(
         "device": device,
         "clock": "process CPU time" if device == "cpu" else "wall clock, synchronised",
         "machine": machine(any_part, device),
+        "revision": revision(),
         "versions": {"python": platform.python_version(), **any_part["versions"]},
         "yardstick": {
             "flops": yardstick_flops(device),
@@ -93,6 +96,13 @@ def facts(case: Case) -> dict[str, Any]:
         "floor_bytes": case.floor_bytes,
         "result_bytes": case.result_bytes,
     }
+
+
+def revision() -> str:
+    """Of this project, from git; "-dirty" if files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    return done.stdout.strip() or "an unknown revision"
 
 
 def machine(part: dict[str, Any], device: str) -> dict[str, Any]:

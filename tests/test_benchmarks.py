@@ -41,6 +41,7 @@ def record():
         "device": "cpu",
         "clock": "process CPU time",
         "machine": {"name": "A Processor", "cores": 2},
+        "revision": "1234567-dirty",
         "versions": {"python": "3.11.1", "torch": "2.13.0", "jax": None},
         "yardstick": {"flops": 2e9, "bytes": {"float32": 1e9, "float64": 2e9}},
         "cases": {MLP: facts("mlp", 1024), CNN: facts("cnn", 64)},
@@ -125,6 +126,7 @@ def test_the_page_is_written_from_the_file_alone_and_says_where_it_comes_from(re
     text = written.read_text(encoding="utf-8")
     assert "machine.json" in text
     assert "reduced run" in text
+    assert "This project at 1234567-dirty; python 3.11.1, torch 2.13.0." in text
     assert "A Processor, 2026-01-02" in text
     assert (tmp_path / "performance.svg").read_text(encoding="utf-8").startswith("<svg xmlns=")
     full = copy.deepcopy(record) | {"reduced": False}
