@@ -9,7 +9,9 @@ t_i = sin(beta_i) are the shares of weights and bias in the standard deviation a
     s' = r1 r2 s + sin^2((beta1 - beta2) / 2).
 """
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -248,7 +250,7 @@ def patches(arrays: Arrays, conv: Convolution, q: Tensor, crossed: bool) -> Tens
         padded, reach = arrays.pad(q, widths), conv.stride[axis] * (conv.out[axis] - 1) + 1
         windows = [slice(offset, offset + reach, conv.stride[axis]) for offset in range(conv.kernel[axis])]
         places = ((..., *(w if n in axes else slice(None) for n in range(min(axes), 0))) for w in windows)
-        q = sum(padded[place] for place in places)
+        q = functools.reduce(operator.add, (padded[place] for place in places))  # sum would add zero first
     return q
 
 
