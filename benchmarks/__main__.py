@@ -15,7 +15,7 @@ from benchmarks.cases import cases
 from benchmarks.contestant import YARDSTICKS
 from benchmarks.field import FRAMEWORKS
 from benchmarks.memory import MALLOC
-from benchmarks.record import Record, dumped, merged
+from benchmarks.record import Record, dumped, merged, revision
 from harness.sweep.environment import variables
 
 ROOT = Path(__file__).parents[1]
@@ -49,10 +49,10 @@ def main() -> None:
 
 def measured(device: str, quick: bool) -> Path:
     """Runs everything; returns the file of the record."""
-    environment = os.environ | variables(device, threads=1)
+    environment, code = os.environ | variables(device, threads=1), revision()
     parts = {framework: raced(framework, device, quick, environment) for framework in FRAMEWORKS}
     memory = [peak for framework, part in parts.items() for peak in peaks(framework, part, device, environment)]
-    record = merged(parts, cases(quick), memory, device, quick)
+    record = merged(parts, cases(quick), memory, device, quick, code)
     RECORDS.mkdir(parents=True, exist_ok=True)
     path = RECORDS / f"{slug(record)}.json"
     path.write_text(dumped(record), encoding="utf-8")
@@ -89,10 +89,8 @@ def peaks(framework: str, part: dict[str, Any], device: str, environment: dict[s
                 where = {"framework": framework, "contestant": entry["contestant"], "case": case}
                 command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", *where.values()]
                 command.append(f"--device={device}")
-                done = subprocess.run(
-                    command, cwd=ROOT, env=environment | MALLOC, check=True, stdout=subprocess.PIPE, text=True
-                )
-                found.append(where | json.loads(done.stdout))
+                done = subprocess.run(command, cwd=ROOT, env=environment | MALLOC, stdout=subprocess.PIPE, text=True)
+                found.append(where | (json.loads(done.stdout) if done.returncode == 0 else {"peak_bytes": None}))
     return found
 
 

@@ -166,7 +166,7 @@ def memory(race: Race) -> str:
             row["case"],
             row["framework"],
             row["contestant"],
-            f"{row['peak_bytes'] / 1e6:.0f}",
+            "died" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e6:.0f}",
             f"{race.facts(row['case'])['result_bytes'] / 1e6:.1f}",
         )
         for row in race.record["memory"]

@@ -105,6 +105,7 @@ class Race:
     def beyond_result(self, framework: str, contestant: str, case: str) -> float:
         """Peak memory above the start of a run, less the result, MB; NaN: not measured."""
         for row in self.record["memory"]:
-            if (row["framework"], row["contestant"], row["case"]) == (framework, contestant, case):
+            measured = row["peak_bytes"] is not None
+            if measured and (row["framework"], row["contestant"], row["case"]) == (framework, contestant, case):
                 return (row["peak_bytes"] - self.facts(case)["result_bytes"]) / 1e6
         return math.nan

@@ -27,16 +27,22 @@ def dumped(record: Record) -> str:
 
 
 def merged(
-    parts: dict[str, dict[str, Any]], cases: dict[str, Case], memory: list[dict[str, Any]], device: str, quick: bool
+    parts: dict[str, dict[str, Any]],
+    cases: dict[str, Case],
+    memory: list[dict[str, Any]],
+    device: str,
+    quick: bool,
+    code: str,
 ) -> Record:
     """The record.
 
     Args:
         parts: framework -> what pytest-benchmark wrote, with what benchmarks/conftest.py added.
         cases: by name.
-        memory: {"framework", "contestant", "case", "peak_bytes"} each.
+        memory: {"framework", "contestant", "case", "peak_bytes"} each; peak_bytes None: the process died.
         device: "cpu" or "cuda".
         quick: whether it was the reduced run.
+        code: the revision that ran.
     """
     every = (entry for name in FRAMEWORKS if name in parts for entry in timed(name, parts[name]))
     entries = [entry for entry in every if entry["status"] != "refused" or not cases[entry["case"]].ladder]
@@ -49,7 +55,7 @@ def merged(
         "device": device,
         "clock": "process CPU time" if device == "cpu" else "wall clock, synchronised",
         "machine": machine(any_part, device),
-        "revision": revision(),
+        "revision": code,
         "versions": {"python": platform.python_version(), **any_part["versions"]},
         "yardstick": {
             "flops": yardstick_flops(device),

@@ -85,6 +85,12 @@ def test_a_goal_met_and_a_goal_missed_are_told_apart(record):
     assert lines(text, "infinite width", "torch")[0].endswith("| not measured |")
 
 
+def test_a_party_that_died_in_the_measurement_of_memory_is_shown_and_not_judged(record):
+    record["memory"][0]["peak_bytes"] = None
+    assert lines(page.memory(Race(record)), MLP, "| died |")
+    assert lines(page.goals(Race(record)), "peak memory", "torch")[0].endswith("| not measured |")
+
+
 def test_a_goal_is_judged_by_its_worst_case(record):
     record["cases"]["cnn N128"] = facts("cnn", 128)
     record["entries"] += [raced("torch", "cnn N128", OURS, 0.1), raced("torch", "cnn N128", "torch.func", 0.4)]
