@@ -329,6 +329,28 @@ def test_reduced_precision_asked_of_torch_does_not_reach_the_results(oracle):
     assert distance(kernel, oracle.empirical_ntk(NET, theta, x)) < 1e-5
 
 
+@pytest.mark.parametrize("outputs", ["trace", "full"])
+@pytest.mark.parametrize("name", ["jax", "torch"])
+def test_the_half_that_is_not_computed_is_that_of_the_other_side(name, outputs):
+    """Enough samples for several panels or tiles; given twice, all of the kernel is computed."""
+    pytest.importorskip(name)
+    backend, net = backends.get(name, dtype="float64"), mlp((3, 5, 4, 2), sigma_b=0.3)
+    theta, x = net.init(range(2)), normal(700, 3)
+    half, whole = (backend.empirical_ntk(net, theta, x, x2, outputs) for x2 in (None, x.copy()))
+    assert distance(half, whole) < 1e-14
+    assert (half == (half.swapaxes(1, 2) if outputs == "trace" else half.transpose(0, 2, 1, 4, 3))).all()
+
+
+def test_torch_keeps_its_digits_in_long_products_of_few_rows():
+    """The Gram of gradients with many entries; PyTorch alone loses 1e-4 here."""
+    torch = pytest.importorskip("torch")
+    from harness.backends.torch_layers import long_product
+
+    g = torch.from_numpy(normal(1, 5, 2**20) + 0.5)
+    exact = g @ g.mT
+    assert distance(long_product(g.float(), g.float()).numpy(), exact.numpy()) < 1e-6
+
+
 @pytest.mark.parametrize("name", ["jax", "torch"])
 def test_a_framework_that_is_not_installed_is_named_with_its_extra(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)

@@ -62,14 +62,23 @@ def forward(net: Network, theta: Tensors, x: Array) -> Array:
 
 @partial(jax.jit, static_argnums=0)
 def factors(net: Network, theta: Tensors, x: Array) -> Any:
-    """layer_signals of every seed."""
-    return over_seeds(partial(layer_signals, net), len(x) == 1, theta, x)
+    """layer_signals of every seed.
+
+    A convolution mapped over weights becomes a grouped one, which is many times slower: one seed after another.
+    """
+    one = partial(layer_signals, net)
+    if net.dense:
+        return over_seeds(one, len(x) == 1, theta, x)
+    if len(x) == 1:
+        return jax.lax.map(lambda weights: one(weights, x[0]), theta)
+    return jax.lax.map(lambda pair: one(*pair), (theta, x))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def contract(net: Network, outputs: Outputs, left: Any, right: Any) -> Array:
-    """layer_grams of every seed."""
-    return jax.vmap(partial(layer_grams, net, outputs))(left, right)
+    """layer_grams of every seed; right None: left again."""
+    one = partial(layer_grams, net, outputs)
+    return jax.vmap(one)(left) if right is None else jax.vmap(one)(left, right)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -218,7 +227,7 @@ class JaxOperations:
 
     def contract(self, net: Network, left: Any, right: Any, outputs: Outputs) -> Array:
         """The kernel block."""
-        return contract(net, outputs, left, right)
+        return contract(net, outputs, left, None if right is left else right)
 
     def sample_bytes(self, net: Network) -> int:
         """What `factors` keeps, and the patches and gradients of the largest layer beside it."""

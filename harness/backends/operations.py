@@ -85,7 +85,10 @@ class Operations(Protocol):
         """What one side of a kernel block needs: activations and backpropagated signals (the oracle: the Jacobian)."""
 
     def contract(self, net: Net, left: Any, right: Any, outputs: Outputs) -> Tensor:
-        """The kernel block of two sides: (S, N1, N2) for "trace", (S, N1, N2, O, O) for "full"."""
+        """The kernel block of two sides: (S, N1, N2) for "trace", (S, N1, N2, O, O) for "full".
+
+        Where right is left, only what stands on and above the diagonal is read.
+        """
 
     def sample_bytes(self, net: Net) -> int:
         """Memory that `factors` takes for one sample of one seed."""
