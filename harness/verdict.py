@@ -6,7 +6,7 @@
 SUPPORTED
 >>> print(verdict.reason)
 Mean effect 0.132 [0.1137, 0.1503] in torch and 0.132 [0.1137, 0.1503] in jax (90 % t intervals, 5 seeds): above the \
-margin 0.05 in torch and jax; p = 0.00034.
+margin 0.05 in torch and jax; p = 0.001.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.claim import Equivalence, Rule, Superiority
 from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
-from harness.statistics.intervals import p_above, t_interval, varies
+from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, t_interval, varies
 
 __all__ = ["Agreement", "ClaimVerdict", "Equivalence", "Estimate", "Kind", "Superiority", "Verdict", "decide"]
 
@@ -44,7 +44,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """The effect in one backend: mean and sd over n seeds, the t interval (low, high) of level 1 - 2 alpha, and p."""
+    """The effect in one backend: mean and sd over n seeds, intervals of level 1 - 2 alpha, and p.
+
+    (low, high) is Student's t interval, `bootstrap` the studentised bootstrap's (None below 5 seeds), p the larger of
+    the two; it is 1 where the effect does not vary over seeds.
+    """
 
     n: int
     mean: float
@@ -52,6 +56,13 @@ class Estimate:
     low: float
     high: float
     p: float
+    bootstrap: tuple[float, float] | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest interval that holds both."""
+        low, high = self.bootstrap or (self.low, self.high)
+        return min(low, self.low), max(high, self.high)
 
 
 @dataclass(frozen=True)
@@ -117,9 +128,20 @@ def decide(
 ) -> Verdict:
     """Hold per-seed effects against a rule, in every backend.
 
-    A backend's estimate is Student's t over seeds. The backends must agree first (paired TOST of every pair); then
-    SUPPORTED takes every backend's interval beyond the margin (Equivalence: inside it), REFUTED every one on the same
-    other side, and anything else is INCONCLUSIVE, as are effects that do not vary over seeds.
+    A backend's estimate is Student's t over seeds, and the studentised bootstrap must agree: the t interval fails
+    where effects are skewed against the claim, which 10 seeds cannot show. The backends must agree first (paired TOST
+    of every pair); then SUPPORTED takes both intervals of every backend beyond the margin (Equivalence: inside it),
+    REFUTED all of them on the same other side, and anything else is INCONCLUSIVE, as are effects that do not vary over
+    seeds.
+
+    Rate of false SUPPORTED at alpha = 0.05 and 10 seeds, and power where t alone has 0.90 for Gaussian effects (one
+    backend; 12,000 simulated samples, Monte Carlo error at most 0.005):
+
+        effects over seeds      t alone          t and bootstrap
+        Gaussian                .044    .898     .035    .856
+        Student t_3             .047    .919     .043    .860
+        - lognormal(1/2)        .105    .847     .073    .696
+        - lognormal(1)          .202    .859     .126    .641
 
     Args:
         effects: backend -> one effect per seed, shape (n,), the same seeds in the same order in every backend.
@@ -187,11 +209,17 @@ def _checked(effects: Mapping[str, ArrayLike], min_seeds: int) -> dict[str, Samp
 
 
 def _estimate(sample: Sample, rule: Rule) -> Estimate:
-    low, high = t_interval(sample, rule.alpha)
+    low, high = map(float, t_interval(sample, rule.alpha))
     above = isinstance(rule, Superiority)
-    p = p_above(sample, rule.margin) if above else tost(sample, rule.margin, rule.alpha).p
+    p = float(p_above(sample, rule.margin) if above else tost(sample, rule.margin, rule.alpha).p)
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
-    return Estimate(sample.size, mean, sd, float(low), float(high), float(p) if varies(sample) else 1.0)
+    if not varies(sample):
+        return Estimate(sample.size, mean, sd, low, high, 1.0)
+    if sample.size < BOOTSTRAP_SEEDS:
+        return Estimate(sample.size, mean, sd, low, high, p)
+    bootstrap = Bootstrap.of(sample)
+    sides = [bootstrap.p_above(rule.margin if above else -rule.margin)] + [bootstrap.p_below(rule.margin)] * (not above)
+    return Estimate(sample.size, mean, sd, low, high, max(p, *sides), bootstrap.interval(rule.alpha))
 
 
 def _worst_agreement(samples: Mapping[str, Sample], rule: Rule, agreement: float | None) -> Agreement | None:
@@ -228,18 +256,27 @@ def _against_rule(estimates: Mapping[str, Estimate], rule: Rule) -> tuple[Kind, 
 
 
 def _position(estimate: Estimate, rule: Rule) -> tuple[Kind, str]:
+    kind, position = _side(*estimate.ends, rule)
+    alone, of_student = _side(estimate.low, estimate.high, rule)
+    if kind == alone or estimate.bootstrap is None:
+        return kind, position
+    low, high = estimate.bootstrap
+    return kind, f"{of_student} by Student's t, but not by the studentised bootstrap [{low:.4g}, {high:.4g}],"
+
+
+def _side(low: float, high: float, rule: Rule) -> tuple[Kind, str]:
     m = rule.margin
     if isinstance(rule, Superiority):
-        if estimate.low > m:
+        if low > m:
             return Kind.SUPPORTED, f"above the margin {m:.4g}"
-        if estimate.high < m:
+        if high < m:
             return Kind.REFUTED, f"below the margin {m:.4g}"
         return Kind.INCONCLUSIVE, f"on neither side of the margin {m:.4g}"
-    if estimate.low > -m and estimate.high < m:
+    if low > -m and high < m:
         return Kind.SUPPORTED, f"inside the margins ±{m:.4g}"
-    if estimate.low > m:
+    if low > m:
         return Kind.REFUTED, f"above the margins ±{m:.4g}"
-    if estimate.high < -m:
+    if high < -m:
         return Kind.REFUTED, f"below the margins ±{m:.4g}"
     return Kind.INCONCLUSIVE, f"neither inside nor outside the margins ±{m:.4g}"
 

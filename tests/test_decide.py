@@ -10,6 +10,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from harness.claim import Rule
 from harness.errors import InvalidInput
+from harness.statistics.intervals import Bootstrap
 from harness.statistics.power import power
 from harness.verdict import Equivalence, Kind, Superiority, Verdict, decide
 
@@ -60,8 +61,10 @@ def test_the_numbers_are_those_of_scipy_and_statsmodels() -> None:
     torch, jax = 0.1 + 0.1 * rng.normal(size=(2, 12))
     verdict = decide({"torch": torch, "jax": jax}, SUPERIOR, agreement=0.2)
     expected = [stats.ttest_1samp(sample, 0.05, alternative="greater").pvalue for sample in (torch, jax)]
-    assert [estimate.p for estimate in verdict.backends.values()] == pytest.approx(expected)
-    assert verdict.p == pytest.approx(max(expected))
+    resampled = [Bootstrap.of(sample).p_above(0.05) for sample in (torch, jax)]
+    larger = [max(pair) for pair in zip(expected, resampled, strict=True)]
+    assert [estimate.p for estimate in verdict.backends.values()] == pytest.approx(larger)
+    assert verdict.p == pytest.approx(max(larger))
     ends = [stats.ttest_1samp(sample, 0.05).confidence_interval(0.90) for sample in (torch, jax)]
     assert verdict.interval == pytest.approx((min(low for low, _ in ends), max(high for _, high in ends)))
     estimate = verdict.backends["torch"]
@@ -75,7 +78,26 @@ def test_the_numbers_are_those_of_scipy_and_statsmodels() -> None:
     assert verdict.agreement.difference == pytest.approx((torch - jax).mean())
     assert verdict.agreement.backends == ("torch", "jax")
     equivalence = decide({"torch": torch}, Equivalence(margin=0.15))
-    assert equivalence.p == pytest.approx(ttost_paired(torch, np.zeros(12), -0.15, 0.15)[0])
+    bootstrap, student = Bootstrap.of(torch), ttost_paired(torch, np.zeros(12), -0.15, 0.15)[0]
+    assert equivalence.p == pytest.approx(max(student, bootstrap.p_above(-0.15), bootstrap.p_below(0.15)))
+    assert equivalence.backends["torch"].bootstrap == bootstrap.interval(0.05)
+
+
+def test_support_takes_the_bootstrap_as_well_as_students_t() -> None:
+    """Effects skewed against the claim: most lie high, a rare one far below, which the t interval does not expect."""
+    skewed = np.array([0.30, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.37, 0.38, 0.05])
+    (low, _), rule = stats.ttest_1samp(skewed, 0.0).confidence_interval(0.90), Superiority(margin=0.25)
+    verdict = decide({"torch": skewed}, rule)
+    assert low > rule.margin > verdict.backends["torch"].bootstrap[0]
+    assert verdict.kind == Kind.INCONCLUSIVE
+    assert verdict.p > rule.alpha
+    assert "above the margin 0.25 by Student's t, but not by the studentised bootstrap [" in verdict.reason
+    assert decide({"torch": 0.5 - skewed}, Superiority(margin=0.0)).kind == Kind.SUPPORTED
+
+
+def test_below_five_seeds_there_is_no_bootstrap() -> None:
+    assert decide({"torch": ABOVE[:4]}, SUPERIOR).backends["torch"].bootstrap is None
+    assert decide({"torch": ABOVE[:5]}, SUPERIOR).backends["torch"].bootstrap is not None
 
 
 def test_the_reason_has_the_numbers_that_decide() -> None:
@@ -267,19 +289,18 @@ def test_equivalence_does_not_know_the_sign(effects: list[float]) -> None:
     assert (one.kind, one.p) == (other.kind, other.p)
 
 
-def kinds(effect: float, sd: float, rule: Rule, seeds: int, trials: int = 2500) -> list[Kind]:
+def decided(effect: float, sd: float, rule: Rule, seeds: int, trials: int = 2000) -> list[Verdict]:
     draws = effect + sd * np.random.default_rng(11).normal(size=(trials, seeds))
-    return [decide({"torch": sample, "jax": sample}, rule).kind for sample in draws]
+    return [decide({"torch": sample}, rule) for sample in draws]
 
 
 @pytest.mark.parametrize("rule", [SUPERIOR, Superiority(margin=0.2, alpha=0.01), EQUIVALENT])
 @pytest.mark.parametrize("seeds", [3, 10])
 def test_false_support_at_the_margin_is_at_most_alpha(rule: Rule, seeds: int) -> None:
-    found = kinds(rule.margin, 0.02, rule, seeds)
+    found = [verdict.kind for verdict in decided(rule.margin, 0.02, rule, seeds)]
     error = math.sqrt(rule.alpha * (1 - rule.alpha) / len(found))
     for wrong in (Kind.SUPPORTED, Kind.REFUTED):
-        rate = found.count(wrong) / len(found)
-        assert rule.alpha - 4 * error < rate < rule.alpha + 4 * error
+        assert rule.alpha / 3 < found.count(wrong) / len(found) < rule.alpha + 4 * error
 
 
 @pytest.mark.parametrize(
@@ -287,8 +308,12 @@ def test_false_support_at_the_margin_is_at_most_alpha(rule: Rule, seeds: int) ->
     [(SUPERIOR, 0.15, 0.1, 10), (SUPERIOR, 0.15, 0.3, 20), (EQUIVALENT, 0.0, 0.1, 12), (EQUIVALENT, 0.05, 0.05, 10)],
 )
 def test_support_comes_as_often_as_computed(rule: Rule, effect: float, sd: float, seeds: int) -> None:
-    found = kinds(effect, sd, rule, seeds)
-    assert found.count(Kind.SUPPORTED) / len(found) == pytest.approx(power(rule, effect, sd, seeds), abs=0.03)
+    """By Student's t alone; that the bootstrap must agree costs a few points more, at 10 seeds up to 5."""
+    found, computed = decided(effect, sd, rule, seeds), power(rule, effect, sd, seeds)
+    low, high = np.array([[e.low, e.high] for verdict in found for e in verdict.backends.values()]).T
+    alone = (low > rule.margin) if isinstance(rule, Superiority) else (low > -rule.margin) & (high < rule.margin)
+    assert alone.mean() == pytest.approx(computed, abs=0.03)
+    assert computed - 0.06 < np.mean([verdict.kind == Kind.SUPPORTED for verdict in found]) < alone.mean()
 
 
 @pytest.mark.parametrize("seeds", [2, 5, 10, 20])

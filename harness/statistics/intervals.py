@@ -10,7 +10,8 @@ bound of level 1 - alpha.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,27 +79,62 @@ def p_above(effects: ArrayLike, margin: float) -> Floats:
     return p
 
 
-def bootstrap_interval(
-    effects: ArrayLike, alpha: float, *, resamples: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """Studentised bootstrap interval of level 1 - 2 alpha for the mean of one sample, shape (n,) with n >= 5.
+@dataclass(frozen=True)
+class Bootstrap:
+    """The studentised bootstrap of the mean of one sample (Hall 1992, section 3.3).
 
-    Percentile intervals cover too little at 20 seeds or fewer; the studentised one does not (Hall 1992, section 3.3).
-    An end is infinite where resamples without spread reach its quantile: then the sample cannot bound the mean.
+    Percentile intervals cover too little at 20 seeds or fewer; studentised ones do not.
+
+    Attributes:
+        mean, error: of the sample, with its standard error.
+        t: (mean* - mean) / error* of every resample, sorted; infinite where a resample has no spread.
     """
-    sample = np.asarray(effects, dtype=np.float64)
-    if sample.ndim != 1 or sample.size < BOOTSTRAP_SEEDS:
-        raise InvalidInput(f"The bootstrap takes one sample of {BOOTSTRAP_SEEDS} seeds or more; got {sample.shape}.")
-    mean, error, n = mean_and_error(sample)
-    if not varies(sample):
-        return float(mean), float(mean)
-    draws = np.random.default_rng(seed).integers(n, size=(resamples, n))
-    means, errors, _ = mean_and_error(sample[draws])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = (means - mean) / errors
-    t = np.where(np.isnan(t), 0.0, t)
-    high_t, low_t = np.quantile(t, 1 - alpha, method="higher"), np.quantile(t, alpha, method="lower")
-    return float(mean - high_t * error), float(mean - low_t * error)
+
+    mean: float
+    error: float
+    t: Floats
+
+    @staticmethod
+    def of(effects: ArrayLike, *, resamples: int = 4_000, seed: int = 0) -> "Bootstrap":
+        """From one sample, shape (n,) with n >= 5; raises InvalidInput for any other shape."""
+        sample = np.asarray(effects, dtype=np.float64)
+        if sample.ndim != 1 or sample.size < BOOTSTRAP_SEEDS:
+            raise InvalidInput(
+                f"The bootstrap takes one sample of {BOOTSTRAP_SEEDS} seeds or more; got {sample.shape}."
+            )
+        mean, error, n = mean_and_error(sample)
+        draws = np.random.default_rng(seed).integers(n, size=(resamples, n))
+        means, errors, _ = mean_and_error(sample[draws])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = (means - mean) / errors
+        return Bootstrap(float(mean), float(error) if varies(sample) else 0.0, np.sort(np.where(np.isnan(t), 0.0, t)))
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """Of level 1 - 2 alpha. An end is infinite where resamples without spread reach its quantile."""
+        if self.error == 0.0:
+            return self.mean, self.mean
+        high_t, low_t = np.quantile(self.t, 1 - alpha, method="higher"), np.quantile(self.t, alpha, method="lower")
+        return float(self.mean - high_t * self.error), float(self.mean - low_t * self.error)
+
+    def p_above(self, margin: float) -> float:
+        """One-sided p of "mean <= margin": below alpha where the interval's lower end is above the margin."""
+        return self._p(self.mean - margin, lambda t: len(self.t) - int(np.searchsorted(self.t, t, side="left")))
+
+    def p_below(self, margin: float) -> float:
+        """One-sided p of "mean >= margin"."""
+        return self._p(self.mean - margin, lambda t: int(np.searchsorted(self.t, t, side="right")))
+
+    def _p(self, distance: float, beyond: Callable[[float], int]) -> float:
+        if self.error == 0.0:
+            return 1.0
+        return (beyond(distance / self.error) + 1) / (len(self.t) + 1)
+
+
+def bootstrap_interval(
+    effects: ArrayLike, alpha: float, *, resamples: int = 4_000, seed: int = 0
+) -> tuple[float, float]:
+    """The interval of `Bootstrap.of(effects)`."""
+    return Bootstrap.of(effects, resamples=resamples, seed=seed).interval(alpha)
 
 
 def region(interval: tuple[float, float], margins: Sequence[float]) -> int | None:
