@@ -13,6 +13,7 @@ from pathlib import Path
 from harness import report, studies, sweep
 from harness.backends import DEVICES
 from harness.claim import Study
+from harness.commands import audit, verdict
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import TIERS, Request
 from harness.report import readme
@@ -47,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     _run(commands.add_parser("sweep", help="compute the cells of a run, without judging anything"))
     _render(commands.add_parser("report", help="write the HTML of a report again, from its verdicts.json"))
     _readme(commands.add_parser("readme", help="write the table of recorded verdicts into README.md, or check it"))
+    verdict.add(commands)
+    audit.add(commands)
     return top
 
 

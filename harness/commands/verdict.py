@@ -1,0 +1,109 @@
+"""`ntk-claims verdict`: every verdict again from recorded cells, held against the recorded verdicts."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import report, studies, sweep
+from harness.claim import Study
+from harness.errors import InvalidInput
+from harness.experiment import TIERS
+from harness.report.numerals import headline, needs, p_value
+from harness.session import STORE, Settings, backend_names, verify
+from harness.verdict import Kind
+
+Json = Mapping[str, Any]
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to those of `ntk-claims`."""
+    command = commands.add_parser("verdict", help="every verdict again from the store, held against the recorded ones")
+    command.description = (
+        "Judges the recorded cells again, computing none, and without PyTorch or JAX. Prints each verdict, and each "
+        "primary effect with its interval and what it needs. Exit code 0 if every verdict is the one that "
+        "verdicts.toml records (SUPPORTED where it records none); 1 if any differs."
+    )
+    run_options(command)
+    command.set_defaults(run=verdict)
+
+
+def run_options(command: argparse.ArgumentParser) -> None:
+    """Which claims and cells a command is about, and the file for its results."""
+    command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
+    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
+    command.add_argument("--tier", choices=TIERS, default="quick")
+    command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
+    command.add_argument("--store", type=Path, default=Path(STORE), help=f"where cells are kept (default: {STORE})")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
+
+
+def selected(folder: Path, ids: Sequence[str]) -> list[Study]:
+    """The claims below a folder, or those whose id contains one of `ids`.
+
+    Raises:
+        InvalidInput: if there is no claim, or one of `ids` is in no claim's id.
+    """
+    claims = list(studies.discover(folder).values())
+    strange = [part for part in ids if not any(part in study.claim.id for study in claims)]
+    if strange or not claims:
+        known = ", ".join(study.claim.id for study in claims) or "none"
+        asked = f" has an id that contains {strange[0]!r}" if strange else " is there"
+        raise InvalidInput(f"No claim below {folder}{asked}. There: {known}.")
+    return [study for study in claims if not ids or any(part in study.claim.id for part in ids)]
+
+
+def write_json(file: Path, content: Json) -> None:
+    """Writes results; raises InvalidInput if the file cannot be written."""
+    try:
+        file.write_text(report.as_text(content), encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
+
+
+def verdict(options: argparse.Namespace) -> int:
+    """Prints every verdict; 1 if any is not the recorded one."""
+    document = verify(
+        selected(options.claims, options.ids),
+        Settings(options.tier, backend_names(options.backend), options.store, replay=True),
+        family_sizes=Counter(study.claim.family for study in studies.discover(options.claims).values()),
+        recorded=studies.recorded(options.claims),
+        progress=sweep.on(sys.stderr),
+    ).document
+    for claim in document["claims"]:
+        print("\n".join(_lines(claim)))
+    if options.json is not None:
+        write_json(options.json, document)
+    changed = [change for claim in document["claims"] if (change := _change(claim))]
+    total = len(document["claims"])
+    print(f"\n{total - len(changed)} of {total} verdicts are as recorded.", *changed, sep="\n    ")
+    return 1 if changed else 0
+
+
+def _lines(claim: Json) -> list[str]:
+    """The verdict, its p-values, and a line for each backend of each primary hypothesis."""
+    outcome = claim["verdict"]
+    decided = [h for h in claim["hypotheses"] if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]]
+    lines = [f"{outcome['kind']:<13} {claim['id']} ({claim['tier']})"]
+    lines += [f"    p {p_value(outcome['p'])}, in its family {p_value(outcome['p_family'])}"] if decided else []
+    lines += [line for hypothesis in decided for line in _effects(hypothesis)]
+    explained = decided and outcome["kind"] in (Kind.SUPPORTED, Kind.REFUTED)
+    return lines if explained else [*lines, *(f"    {line}" for line in outcome["reason"].splitlines())]
+
+
+def _effects(hypothesis: Json) -> list[str]:
+    lines = [f"    {hypothesis['label']}: {needs(hypothesis)}"]
+    for backend in hypothesis["verdict"]["backends"]:
+        shown = headline(hypothesis, backend)
+        lines.append(f"        {backend:<6} {shown['mean']} [{shown['low']}, {shown['high']}]")
+    return lines
+
+
+def _change(claim: Json) -> str:
+    """How a verdict differs from the recorded one; "" if it does not, or if there is neither."""
+    kind, recorded = claim["verdict"]["kind"], claim["recorded"]
+    if kind == (recorded or Kind.SUPPORTED) or (kind == Kind.NOT_RUN and recorded is None):
+        return ""
+    return f"{claim['id']}: {kind}, and {f'{recorded} is recorded' if recorded else 'none is recorded'}"
