@@ -341,6 +341,32 @@ def test_the_half_that_is_not_computed_is_that_of_the_other_side(name, outputs):
     assert (half == (half.swapaxes(1, 2) if outputs == "trace" else half.transpose(0, 2, 1, 4, 3))).all()
 
 
+@pytest.mark.parametrize("outputs", ["trace", "full"])
+@pytest.mark.parametrize("name", ["jax", "numpy", "torch"])
+def test_kernels_between_two_times_give_the_gram_of_the_change(name, outputs, oracle):
+    """(J_t - J_0)(J_t - J_0)^T, here from explicit Jacobians: J^T of every unit vector."""
+    backend, net = backends.get(name, dtype="float64"), mlp((3, 5, 2), sigma_b=0.3)
+    x, start, moved = normal(4, 3), net.init(range(2)), net.init(range(5, 7))
+
+    def jacobian(theta):
+        units = np.eye(8).reshape(8, 4, 2)
+        rows = [np.hstack([g.reshape(2, -1) for g in backend.pullback(net, theta, x, v).values()]) for v in units]
+        return np.stack(rows, axis=1).reshape(2, 4, 2, -1)
+
+    change = jacobian(moved) - jacobian(start)
+    subscripts = "snop,smop->snm" if outputs == "trace" else "snop,smqp->snmoq"
+    later, now = (backend.empirical_ntk(net, theta, x, outputs=outputs) for theta in (moved, start))
+    cross = backend.empirical_ntk(net, moved, x, outputs=outputs, theta2=start)
+    back = backend.empirical_ntk(net, start, x, x, outputs=outputs, theta2=moved)
+    assert distance(later + now - cross - back, np.einsum(subscripts, change, change)) < 1e-12
+
+
+def test_other_weights_of_another_shape_are_refused():
+    net = mlp((3, 5, 2))
+    with pytest.raises(InvalidInput, match=r"theta2 must have the shapes of theta, W1 \(5, 3\).*got W1 \(2, 5, 3\)"):
+        backends.get("numpy").empirical_ntk(net, net.init(0), normal(4, 3), theta2=net.init(range(2)))
+
+
 def test_torch_keeps_its_digits_in_long_products_of_few_rows():
     """The Gram of gradients with many entries; PyTorch alone loses 1e-4 here."""
     torch = pytest.importorskip("torch")

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from harness.backends.batch import Batch, blocks, checked, checked_noise
-from harness.backends.cost import pair_numbers
+from harness.backends.batch import Batch, blocks, checked, checked_noise, other_weights
+from harness.backends.kernel_blocks import block_rows, fill_ntk
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Stop, Trained
 from harness.backends.samplewise import check_samplewise
@@ -65,6 +65,7 @@ class Backend:
         x2: np.ndarray | None = None,
         outputs: Outputs = "trace",
         out: np.ndarray | None = None,
+        theta2: Theta | None = None,
     ) -> np.ndarray:
         """The empirical NTK, Theta(x, x') = J(x) J(x')^T with J = df/dtheta (Jacot, Gabriel, Hongler 2018).
 
@@ -76,6 +77,8 @@ class Backend:
             out: where the result goes, of its shape and of the backend's dtype; it is also what is returned. For a
                 kernel larger than memory, a file: `numpy.lib.format.open_memmap(path, "w+", backend.dtype, shape)`.
                 Mapped files are flushed after each row of blocks. None: a new array.
+            theta2: other weights, of theta's shapes, at which J(x') is taken: the kernel between a network and itself
+                at another time. Of J_t - J_0 the Gram takes four such kernels, and no Jacobian. None: theta.
 
         The layers' activation Grams times their signal Grams are summed block by block, so that what is held beside
         the result, the inputs and the weights stays within the memory budget; no Jacobian is formed (but in the numpy
@@ -87,8 +90,12 @@ class Backend:
         tail = (net.outputs, net.outputs) if outputs == "full" else ()
         shape = (batch.seeds, batch.data["x1"].shape[1], batch.data["x2"].shape[1], *tail)
         out = checked_out(out, shape if batch.had_seeds else shape[1:], self.dtype)
+        left = right = batch.theta, batch.data["x1"]
+        if x2 is not None or theta2 is not None:
+            right = (batch.theta if theta2 is None else other_weights(net, theta, theta2, batch)), batch.data["x2"]
         with self._session(net, batch) as ops:
-            self._fill_ntk(ops, net, batch, outputs, out if batch.had_seeds else out[None], symmetric=x2 is None)
+            kernel = out if batch.had_seeds else out[None]
+            fill_ntk(ops, net, left, right, outputs, self.memory_budget, kernel)
         return out
 
     @contextmanager
@@ -100,70 +107,41 @@ class Backend:
                 check_samplewise(ops, net, batch)
             yield ops
 
-    def _fill_ntk(
-        self,
-        ops: Operations,
-        net: Network | Function,
-        batch: Batch,
-        outputs: Outputs,
-        kernel: np.ndarray,
-        symmetric: bool,
-    ) -> None:
-        theta, x1, x2 = self._put(batch.theta), batch.data["x1"], batch.data["x2"]
-        rows = self._block_rows(ops, net, batch.seeds, outputs)
+    def pullback(self, net: Network | Function, theta: Theta, x: np.ndarray, v: np.ndarray) -> Theta:
+        """J^T v, a sum over samples, shaped like the weights; v is (N, O), seed axes as elsewhere.
 
-        def block(left: Any, j: slice) -> np.ndarray:  # a function, so that one block is freed before the next
-            right = ops.factors(net, theta, ops.put(x2[:, j]))
-            return self._fetch(ops.contract(net, left, right, outputs))
-
-        def fill_row(i: slice) -> None:
-            left = ops.factors(net, theta, ops.put(x1[:, i]))
-            for j in blocks(x2.shape[1], rows):
-                if not symmetric:
-                    kernel[:, i, j] = block(left, j)
-                elif i == j:
-                    kernel[:, i, i] = self._fetch(ops.contract(net, left, left, outputs))
-                    mirror(kernel[:, i, i])
-                elif i.start < j.start:
-                    kernel[:, i, j] = block(left, j)
-                    kernel[:, j, i] = transposed(kernel[:, i, j])
-
-        for i in blocks(x1.shape[1], rows):
-            fill_row(i)
-            if isinstance(kernel, np.memmap):
-                kernel.flush()
-
-    def _block_rows(self, ops: Operations, net: Network | Function, seeds: int, outputs: Outputs) -> int:
-        """Samples per block: two sides of factors, and as many kernel blocks as are alive at once.
-
-        XLA computes both Grams of every layer before it adds them up: 11 blocks measured at 4 layers, 26 at 10. PyTorch
-        needs 5, and up to 15 with what the allocator keeps of those it freed.
+        The gradient of a loss is J^T of its derivative in f; a natural-gradient step is J^T (J J^T)^-1 (f - y).
         """
-        side = 2.0 * seeds * ops.sample_bytes(net)
-        entries = net.outputs**2 if outputs == "full" else 1
-        terms = len(net.layers) if isinstance(net, Network) else len(net.shapes)
-        numbers = pair_numbers(net, outputs) + (2.0 * terms + 1.0) * entries
-        cell = numbers * seeds * np.dtype(self.dtype).itemsize
-        # The positive root of cell * rows^2 + side * rows = budget.
-        rows = 2.0 * self.memory_budget / (side + (side**2 + 4.0 * cell * self.memory_budget) ** 0.5)
-        return max(1, int(rows))
+        batch = Batch.of(net, theta, x=x, v=v)
+        with self._session(net, batch) as ops:
+            gradient = self._gradient(ops, net, batch, self._put(batch.theta))
+            return {name: batch.squeeze(self._fetch(gradient[name])) for name in net.shapes}
 
     def ntk_vector_product(self, net: Network | Function, theta: Theta, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Theta(x, x) v = J (J^T v), without forming the kernel: (N, O) for v (N, O); seed axes as elsewhere."""
         batch = Batch.of(net, theta, x=x, v=v)
         with self._session(net, batch) as ops:
-            parts = list(blocks(batch.data["x"].shape[1], self._block_rows(ops, net, batch.seeds, "trace")))
             weights = self._put(batch.theta)
-            gradient: dict[str, Any] = {}
-            for part in parts:
-                x_part, v_part = ops.put(batch.data["x"][:, part]), ops.put(batch.wide("v")[:, part])
-                for name, term in ops.pullback(net, weights, x_part, v_part).items():
-                    gradient[name] = gradient[name] + term if name in gradient else term
+            gradient = self._gradient(ops, net, batch, weights)
             products = [
                 self._fetch(ops.pushforward(net, weights, ops.put(batch.data["x"][:, part]), gradient))
-                for part in parts
+                for part in self._parts(ops, net, batch)
             ]
         return batch.squeeze(np.concatenate(products, axis=1))
+
+    def _gradient(
+        self, ops: Operations, net: Network | Function, batch: Batch, weights: dict[str, Any]
+    ) -> dict[str, Any]:
+        total: dict[str, Any] = {}
+        for part in self._parts(ops, net, batch):
+            x, v = ops.put(batch.data["x"][:, part]), ops.put(batch.wide("v")[:, part])
+            for name, term in ops.pullback(net, weights, x, v).items():
+                total[name] = total[name] + term if name in total else term
+        return total
+
+    def _parts(self, ops: Operations, net: Network | Function, batch: Batch) -> list[slice]:
+        rows = block_rows(ops, net, batch.seeds, "trace", self.memory_budget)
+        return list(blocks(batch.data["x"].shape[1], rows))
 
     def infinite_ntk(
         self, net: Network, x1: np.ndarray, x2: np.ndarray | None = None, out: np.ndarray | None = None
@@ -262,20 +240,3 @@ class Backend:
     def _fetch(self, tensor: Any) -> np.ndarray:
         # A copy where the framework hands out a read-only view of its own memory.
         return np.require(self.operations.fetch(tensor), requirements="W")
-
-
-def mirror(block: np.ndarray) -> None:
-    """Writes what stands above the diagonal of Theta(x, x) below it, tile by tile, in place."""
-    for i in blocks(block.shape[1], 256):
-        block[:, i.stop :, i] = transposed(block[:, i, i.stop :])
-        tile = block[:, i, i]
-        below, above = np.tril_indices(tile.shape[1], -1)
-        tile[:, below, above] = transposed(tile)[:, below, above]
-    if block.ndim == 5:  # of one sample, the matrix over outputs
-        own = np.arange(block.shape[1])
-        block[:, own, own] = (block[:, own, own] + block[:, own, own].swapaxes(-1, -2)) / 2
-
-
-def transposed(block: np.ndarray) -> np.ndarray:
-    """Theta(x', x) from Theta(x, x'): samples swapped and, for the full kernel, outputs too."""
-    return block.swapaxes(1, 2) if block.ndim == 3 else block.transpose(0, 2, 1, 4, 3)

@@ -95,6 +95,14 @@ def checked_theta(net: Network | Function, theta: Theta) -> int | None:
     return lead[0] if lead else None
 
 
+def other_weights(net: Network | Function, theta: Theta, theta2: Theta, batch: Batch) -> Theta:
+    """theta2 with the seed axis of the batch; raises InvalidInput unless its shapes are those of theta."""
+    checked_theta(net, theta2)
+    if any(np.shape(theta2[name]) != np.shape(array) for name, array in theta.items()):
+        raise InvalidInput(f"theta2 must have the shapes of theta, {shapes(theta)}; got {shapes(theta2)}.")
+    return {name: np.broadcast_to(theta2[name], (batch.seeds, *shape)) for name, shape in net.shapes.items()}
+
+
 def checked_noise(net: Network, noise: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The noise that `networks.ntk_noise` draws for this network; what else the mapping holds is left out."""
     sizes = noise_sizes(net)
