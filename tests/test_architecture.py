@@ -25,15 +25,16 @@ MAY_IMPORT = {
     "experiment": {"errors"},
     "claim": {"errors", "experiment", "statistics"},
     "sweep": {"errors", "experiment", "backends"},
+    "registration": {"errors", "claim", "experiment", "statistics"},
     "statistics": {"errors", "claim"},
     "verdict": {"errors", "claim", "statistics"},
     "judge": {"errors", "claim", "experiment", "statistics", "verdict"},
     "report": {"errors", "claim", "experiment", "statistics", "verdict", "judge"},
 }
-STARTERS = {"studies", "session", "plugin", "cli"}
+STARTERS = {"studies", "session", "plugin", "cli", "commands"}
 FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
-LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch")
+LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic")
 
 FRAMEWORK_PARTS = (
     "torch_backend",

@@ -181,18 +181,26 @@ def _value(value: Any) -> str:
 
 
 def _table(drawn: Sequence[Drawn]) -> str:
-    """A row per cell, in columns that line up."""
-    now = datetime.now(UTC)
-    rows = [("claim", "backend", "configuration", "seeds", "age", "result", "difference")]
-    for entry in drawn:
-        request, age = entry.cell.request, now - datetime.fromisoformat(entry.cell.provenance.started_at)
-        difference = "" if entry.finding.difference is None else f"{entry.finding.difference:.1e}"
-        shown = (_seeds(request.replicates), duration(age.total_seconds()), entry.finding.result.value, difference)
-        rows.append((", ".join(entry.claims), request.backend, entry.configuration, *shown))
+    """The claims, and below them a row for each cell that they rest on, in columns that line up."""
+    rows = [("backend", "configuration", "seeds", "age", "result", "difference", ""), *map(_row, drawn)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    reasons = ["", *(entry.finding.reason for entry in drawn)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(f"{line}  {reason}".rstrip() for line, reason in zip(lines, reasons, strict=True))
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    table, above = [f"    {lines[0]}"], None
+    for entry, line in zip(drawn, lines[1:], strict=True):
+        if entry.claims != above:
+            table.append(", ".join(entry.claims))
+        table.append(f"    {line}")
+        above = entry.claims
+    return "\n".join(table)
+
+
+def _row(entry: Drawn) -> tuple[str, ...]:
+    request, finding = entry.cell.request, entry.finding
+    age = datetime.now(UTC) - datetime.fromisoformat(entry.cell.provenance.started_at)
+    difference = "" if finding.difference is None else f"{finding.difference:.1e}"
+    seeds = _seeds(request.replicates)
+    shown = (seeds, duration(int(age.total_seconds())), finding.result.value, difference, finding.reason)
+    return (request.backend, entry.configuration, *shown)
 
 
 def _seeds(replicates: Sequence[int]) -> str:
