@@ -1,0 +1,162 @@
+"""`harness.verdict.decide`, for thousands of simulated experiments at once. The tests hold the two against each other.
+
+An experiment is what `decide` gets: one effect per seed in every backend. Here experiments are a leading axis, and the
+resamples of the bootstrap, which `decide` draws from the same seed every time, are a matrix of counts, so that the
+means and sums of squares of all resamples of all experiments are two matrix products.
+
+>>> import numpy as np
+>>> from harness.claim import Superiority
+>>> effects = np.random.default_rng(1).normal(0.3, 0.1, size=(2, 1000, 10))  # backends, experiments, seeds
+>>> int(decisions(effects, Superiority(margin=0.1), agreement=0.2).supported.sum())
+985
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest
+
+from harness.claim import Rule, Superiority
+from harness.errors import InvalidInput
+from harness.statistics.equivalence import tost
+from harness.statistics.intervals import BOOTSTRAP_SEEDS, Floats, mean_and_error, t_interval, varies
+
+RESAMPLES = 4_000
+"""Resamples per bootstrap, as in a decision."""
+
+AT_A_TIME = 500
+"""Experiments resampled together: 4000 resamples of 500 experiments are 16 MB."""
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happened in independent trials, with its 95 % interval (Wilson 1927).
+
+    >>> str(Rate(90, 2000))
+    '0.045 [0.037, 0.055]'
+    """
+
+    count: int
+    trials: int
+
+    @staticmethod
+    def of(flags: ArrayLike) -> "Rate":
+        """The share of flags that are True."""
+        happened = np.asarray(flags, dtype=np.bool_)
+        return Rate(int(happened.sum()), happened.size)
+
+    @property
+    def value(self) -> float:
+        """count / trials."""
+        return self.count / self.trials
+
+    @property
+    def error(self) -> float:
+        """Standard error sqrt(p (1 - p) / trials)."""
+        return float(np.sqrt(self.value * (1 - self.value) / self.trials))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval."""
+        ends = binomtest(self.count, self.trials).proportion_ci(0.95, method="wilson")
+        return float(ends.low), float(ends.high)
+
+    def __str__(self) -> str:
+        return "{:.3f} [{:.3f}, {:.3f}]".format(self.value, *self.interval)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided in each experiment; what is none of the three is INCONCLUSIVE. All of shape (experiments,)."""
+
+    supported: Flags
+    refuted: Flags
+    disagree: Flags
+
+
+def decisions(
+    effects: ArrayLike,
+    rule: Rule,
+    *,
+    agreement: float | None = None,
+    bootstrap: bool = True,
+    resamples: int = RESAMPLES,
+) -> Decisions:
+    """Decide every experiment.
+
+    Args:
+        effects: shape (backends, experiments, seeds), finite.
+        rule, agreement: as `harness.verdict.decide` takes them.
+        bootstrap: False leaves out the studentised bootstrap, which leaves Student's t and the backends' agreement.
+        resamples: of the bootstrap.
+
+    Raises:
+        InvalidInput: for another shape, or no agreement margin for several backends.
+    """
+    samples = np.asarray(effects, dtype=np.float64)
+    if samples.ndim != 3 or not samples.size:
+        raise InvalidInput(f"Effects have shape (backends, experiments, seeds), none of them 0; got {samples.shape}.")
+    disagree = _disagree(samples, rule, agreement)
+    undecided = disagree | ~varies(samples).all(axis=0)
+    regions = _regions(t_interval(samples, rule.alpha), rule) & ~undecided
+    if bootstrap and samples.shape[-1] >= BOOTSTRAP_SEEDS:
+        decided = np.flatnonzero(regions.any(axis=0))
+        ends = bootstrap_intervals(samples[:, decided], rule.alpha, resamples=resamples)
+        regions[:, decided] &= _regions(ends, rule)
+    return Decisions(regions[0], np.any(regions[1:], axis=0), disagree)
+
+
+def bootstrap_intervals(
+    effects: ArrayLike, alpha: float, *, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """`harness.statistics.intervals.bootstrap_interval` of every sample: (..., n) -> two ends of shape (...).
+
+    The samples must vary over seeds.
+    """
+    samples = np.asarray(effects, dtype=np.float64)
+    n = samples.shape[-1]
+    draws = np.random.default_rng(seed).integers(n, size=(resamples, n))
+    counts = np.stack([(draws == k).sum(axis=1) for k in range(n)]).astype(np.float64)
+    rows = samples.reshape(-1, n)
+    parts = [_quantiles(rows[start : start + AT_A_TIME], counts, alpha) for start in range(0, len(rows), AT_A_TIME)]
+    low_t, high_t = np.concatenate([np.empty((2, 0)), *parts], axis=1)
+    mean, error, _ = mean_and_error(rows)
+    shape = samples.shape[:-1]
+    return (mean - high_t * error).reshape(shape), (mean - low_t * error).reshape(shape)
+
+
+def _quantiles(rows: Floats, counts: Floats, alpha: float) -> Floats:
+    """Quantiles alpha and 1 - alpha of (mean* - mean) / error* over resamples; shape (2, rows)."""
+    n, resamples = counts.shape
+    mean = rows.mean(axis=1, keepdims=True)
+    scaled = (rows - mean) / rows.std(axis=1, keepdims=True)  # t has no scale, and centred squares lose no digits
+    means = scaled @ counts / n
+    squares = np.maximum(scaled**2 @ counts / n - means**2, 0.0)
+    squares[:, counts.max(axis=0) == n] = 0.0  # resamples of a single seed: exactly without spread
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = means / np.sqrt(squares / (n - 1))
+    t = np.where(np.isnan(t), 0.0, t)
+    low, high = int(np.floor(alpha * (resamples - 1))), int(np.ceil((1 - alpha) * (resamples - 1)))
+    return np.partition(t, (low, high), axis=1)[:, [low, high]].T
+
+
+def _regions(ends: tuple[Floats, Floats], rule: Rule) -> Flags:
+    """Whether the intervals of all backends lie where they support, refute, or refute on another side."""
+    low, high = ends
+    m = rule.margin
+    superiority = isinstance(rule, Superiority)
+    regions = [low > m, high < m] if superiority else [(low > -m) & (high < m), low > m, high < -m]
+    return np.stack([region.all(axis=0) for region in regions])
+
+
+def _disagree(samples: Floats, rule: Rule, agreement: float | None) -> Flags:
+    """Whether any two backends are not shown to agree."""
+    margin = abs(rule.margin) / 2 if agreement is None else agreement
+    disagree = np.zeros(samples.shape[1], dtype=np.bool_)
+    for first, second in combinations(samples, 2):
+        disagree |= ~tost(first - second, margin, rule.alpha).equivalent
+    return disagree
