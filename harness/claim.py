@@ -64,6 +64,31 @@ def _check_rule(margin: float, alpha: float) -> None:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A number that the paper prints, to be held against what is measured.
+
+    Args:
+        value: on the scale of the hypothesis' effect.
+        source: where it stands, e.g. "Figure 2, sigma_w^2 = 3".
+        read: how it is known, e.g. "read off by eye, within about 10 %".
+
+    Raises:
+        InvalidInput: if the value is not finite, or source or read is empty.
+    """
+
+    value: float
+    source: str
+    read: str
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.source.strip() and self.read.strip()):
+            raise InvalidInput(
+                f"A published number is finite and says where it stands and how it is known; got {self.value!r}, "
+                f"source {self.source!r}, read {self.read!r}."
+            )
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """One effect per seed against a margin.
 
@@ -77,6 +102,12 @@ class Hypothesis:
         agreement: margin of the backends' TOST; half of the rule's margin unless given.
         label: a few words for tables; the name unless given.
         scale: "ratio" if effects are natural logarithms of a ratio, which readers are then shown; else "linear".
+        power_note: why a primary hypothesis with power below 0.9 is registered nevertheless; the report prints it.
+        bounds: the range of the effect, ends included, where it has one; an infinite end is open.
+        published: the number that the paper prints for this effect.
+
+    Raises:
+        InvalidInput: if the bounds are no range.
     """
 
     name: str
@@ -89,6 +120,16 @@ class Hypothesis:
     agreement: float | None = None
     label: str = ""
     scale: Literal["linear", "ratio"] = "linear"
+    power_note: str = ""
+    bounds: tuple[float, float] | None = None
+    published: Published | None = None
+
+    def __post_init__(self) -> None:
+        if self.bounds is not None and not (len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]):
+            raise InvalidInput(
+                f"The bounds of hypothesis {self.name!r} must be (low, high) with low < high, an infinite end where "
+                f"there is none; got {self.bounds!r}."
+            )
 
     @property
     def title(self) -> str:
@@ -183,10 +224,12 @@ class Claim:
         raise InvalidInput(f"Claim {self.id!r} has no hypothesis {name!r}. It has: {known}.")
 
     def record(self, experiments: Sequence[Experiment]) -> dict[str, Any]:
-        """What registration freezes: the claim and its experiments, as JSON values."""
+        """The claim and its experiments as JSON values; registration freezes them (`harness.registration`)."""
         claim = asdict(self)
         for hypothesis, entry in zip(self.hypotheses, claim["hypotheses"], strict=True):
             entry["rule"] = {"kind": type(hypothesis.rule).__name__, **entry["rule"]}
+            ends = hypothesis.bounds or ()
+            entry["bounds"] = [None if math.isinf(end) else end for end in ends] or None  # JSON has no infinity
         return {"claim": claim, "experiments": [experiment.record() for experiment in experiments]}
 
     def registration(self, experiments: Sequence[Experiment]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import report, studies, sweep
 from harness.backends import DEVICES
 from harness.claim import Study
-from harness.commands import audit, verdict
+from harness.commands import audit, registration, verdict
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import TIERS, Request
 from harness.report import readme
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _render(commands.add_parser("report", help="write the HTML of a report again, from its verdicts.json"))
     _readme(commands.add_parser("readme", help="write the table of recorded verdicts into README.md, or check it"))
     verdict.add(commands)
+    registration.add(commands)
     audit.add(commands)
     return top
 

@@ -25,6 +25,7 @@ from harness.backends import DEVICES
 from harness.claim import Study
 from harness.errors import ClaimsError
 from harness.experiment import TIERS
+from harness.registration import FOLDER
 from harness.session import STORE, Session, Settings, backend_names, verify
 from harness.sweep import Progress
 from harness.sweep.engines import available as engines_available
@@ -136,6 +137,7 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         settings(config),
         family_sizes=sizes,
         recorded=recorded,
+        registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
         progress=Progress(write, live=bool(terminal and terminal.isatty)),
     )
 

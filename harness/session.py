@@ -5,12 +5,12 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import report, sweep
+from harness import registration, report, sweep
 from harness.backends import available, known
 from harness.claim import Figure, Study
 from harness.errors import ClaimsError, InvalidInput, StoreError, SweepFailed
@@ -18,7 +18,7 @@ from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
 from harness.studies import Recorded
 from harness.sweep import Outcome, Status, Store, Sweep
-from harness.verdict import ClaimVerdict
+from harness.verdict import ClaimVerdict, Kind
 
 STORE = ".ntk-claims/store"
 """Where cells are kept unless told otherwise, from the project's root."""
@@ -102,15 +102,20 @@ def verify(
     *,
     family_sizes: Mapping[str, int] | None = None,
     recorded: Mapping[tuple[str, str], Recorded] | None = None,
+    registrations: Mapping[str, Path] | None = None,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
+
+    A claim that is not registered as it is now is computed and judged like the others, so that one can explore; its
+    verdict is BROKEN.
 
     Args:
         studies: claims, each with its experiments.
         settings: tier, backends, store, engine.
         family_sizes: registered number of claims per family; counted over `studies` where it is not known better.
         recorded: verdicts recorded earlier, for the report.
+        registrations: claim id -> folder that holds its registration; None: registrations are not asked for.
         progress: called with the status of the sweep.
 
     Raises:
@@ -118,11 +123,15 @@ def verify(
         InvalidInput, BackendUnavailable, StoreError: as `harness.sweep.run` does, before anything is computed.
     """
     started = datetime.now(UTC)
-    registrations = _registered(studies)
+    records = _records(studies)
+    unregistered = _unregistered(studies, registrations)
     plans = {study.claim.id: requests(study, settings) for study in studies}
     swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
-    judged = {s.claim.id: _judged(s, plans[s.claim.id], outcomes, settings) for s in studies}
+    judged = {
+        s.claim.id: _registered(_judged(s, plans[s.claim.id], outcomes, settings), unregistered[s.claim.id])
+        for s in studies
+    }
     members = [
         Member(s.claim.family, min(h.rule.alpha for h in s.claim.primary), judged[s.claim.id][0]) for s in studies
     ]
@@ -133,7 +142,8 @@ def verify(
         report.Entry(
             study=study,
             verdict=verdicts[study.claim.id],
-            registration=registrations[study.claim.id],
+            registration=records[study.claim.id],
+            history=_history(study, registrations, unregistered),
             replicates=_replicates(study, settings.tier) if plans[study.claim.id] else 0,
             figures=judged[study.claim.id][1],
             cells=len(plans[study.claim.id]),
@@ -145,21 +155,56 @@ def verify(
     return Session(verdicts, document, _run_record(started, plans, outcomes))
 
 
-def _registered(studies: Sequence[Study]) -> dict[str, str]:
-    """Claim id -> digest of its registration; proves before hours are spent that each claim can be reported."""
+def _records(studies: Sequence[Study]) -> dict[str, str]:
+    """Claim id -> digest of its record; proves before hours are spent that each claim can be reported."""
     digests: dict[str, str] = {}
     for study in studies:
-        claim = study.claim.id
-        if claim in digests:
-            raise InvalidInput(f"Two of the claims to be verified have the id {claim!r}. Each claim has its own.")
-        try:
-            digests[claim] = study.claim.registration(study.experiments)
-        except (TypeError, ValueError) as error:
+        if study.claim.id in digests:
             raise InvalidInput(
-                f"Claim {claim!r} cannot be registered: {error}. It must consist of text, finite Python numbers, "
-                "tuples and dicts."
-            ) from error
+                f"Two of the claims to be verified have the id {study.claim.id!r}. Each claim has its own."
+            )
+        digests[study.claim.id] = registration.ClaimRecord.of(study).digest
     return digests
+
+
+def _unregistered(studies: Sequence[Study], folders: Mapping[str, Path] | None) -> dict[str, str]:
+    """Claim id -> "" if the claim is what is registered, or nobody asks; else what is wrong."""
+    return {
+        study.claim.id: "" if folders is None else registration.check(study, folders[study.claim.id])
+        for study in studies
+    }
+
+
+def _registered(
+    judged: tuple[ClaimVerdict, Sequence[Figure]], unregistered: str
+) -> tuple[ClaimVerdict, Sequence[Figure]]:
+    """What was judged if the claim is as registered; otherwise BROKEN, with the numbers but without the verdict."""
+    verdict, figures = judged
+    if not unregistered:
+        return judged
+    reason = f"{unregistered[0].upper()}{unregistered[1:]}"
+    if verdict.kind in (Kind.BROKEN, Kind.NOT_RUN):
+        reason = f"{reason} {verdict.reason}"
+    return replace(verdict, kind=Kind.BROKEN, alone=Kind.BROKEN, reason=reason, p=None), figures
+
+
+def _history(
+    study: Study, folders: Mapping[str, Path] | None, unregistered: Mapping[str, str]
+) -> tuple[report.Amendment, ...]:
+    """The lines of the claim's log, where it can be trusted: it is registered, and nothing was altered by hand."""
+    if folders is None or unregistered[study.claim.id]:
+        return ()
+    found = registration.read(folders[study.claim.id], study.claim.id)
+    return tuple(
+        report.Amendment(
+            date=entry.date,
+            reason=entry.reason,
+            results_seen=entry.results_seen,
+            digest=entry.after,
+            changed=tuple(registration.in_words([change]) for change in entry.changed),
+        )
+        for entry in (found.history if found else ())
+    )
 
 
 def _run_record(

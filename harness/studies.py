@@ -11,6 +11,7 @@ from types import ModuleType
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
+from harness.registration import FOLDER
 from harness.verdict import Kind
 
 RECORD = "verdicts.toml"
@@ -67,8 +68,9 @@ def discover(folder: Path) -> dict[Path, Study]:
 
 
 def root_of(path: Path) -> Path:
-    """The claims folder that a claim file belongs to: the nearest one above with a verdicts.toml, else its own."""
-    return next((parent for parent in path.parents if (parent / RECORD).is_file()), path.parent)
+    """The claims folder that a file belongs to: the nearest above with verdicts.toml or registrations, else its own."""
+    marks = (parent for parent in path.parents if (parent / RECORD).is_file() or (parent / FOLDER).is_dir())
+    return next(marks, path.parent)
 
 
 def recorded(folder: Path) -> dict[tuple[str, str], Recorded]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import backends
+from harness import backends, registration, studies
 
 pytest_plugins = ["pytester"]
 FAST = tuple(name for name in backends.available() if name != "numpy")
@@ -46,11 +46,14 @@ def precise(request):
 
 @pytest.fixture
 def plant(pytester):
-    """Writes a copy of the toy claim, with some of its constants set, below claims/ of a folder of the test's own."""
+    """Writes a copy of the toy claim below claims/ of a folder of the test's own, some constants set, and registers it.
+
+    One that was planted before is registered anew, as if it had always been so.
+    """
     template = Path(__file__).with_name("toy_claim.py").read_text(encoding="utf-8")
     pytester.makeini("[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest")
 
-    def make(name, **constants):
+    def make(name, registered=True, **constants):
         text = template
         for constant, value in {"NAME": name, **constants}.items():
             text, found = re.subn(rf"^{constant} = .*", lambda _, v=value, c=constant: f"{c} = {v!r}", text, flags=re.M)
@@ -58,6 +61,11 @@ def plant(pytester):
         file = pytester.path / "claims" / "toy" / f"test_{name}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+        folder = pytester.path / "claims" / registration.FOLDER
+        for old in folder.glob(f"toy/{name}.*"):
+            old.unlink()
+        if registered:
+            registration.register(studies.load(file), folder, "Planted.", results_seen=False)
         return file
 
     return make

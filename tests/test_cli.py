@@ -71,6 +71,10 @@ def test_it_is_installed_under_its_name():
         (["sweep"], "Computes the missing cells of a run. Killing it loses the cells in flight; start it again."),
         (["report"], "Writes report.html and summary.md of a report again, from its verdicts.json and run.json."),
         (["readme"], "Writes the table of verdicts into a Markdown file, between the comments"),
+        (["register"], "A run calls a claim BROKEN that differs from what is registered."),
+        (["register"], "Example: ntk-claims register vyas2022/gap_across_width"),
+        (["amend"], "stands in every report from then on."),
+        (["amend"], '--reason "20 seeds, the power was computed for the wrong sd" --results-seen no'),
     ],
 )
 def test_help_teaches(capsys, command, taught):
@@ -84,7 +88,9 @@ def test_every_command_is_in_the_overview(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     overview = capsys.readouterr().out
-    assert re.findall(r"^    (\w+)  ", overview, re.MULTILINE) == ["list", "plan", "sweep", "report", "readme"]
+    (commands,) = [action.choices for action in cli.parser()._actions if isinstance(action.choices, dict)]
+    assert {"list", "plan", "sweep", "report", "readme", "register", "amend"} <= commands.keys()
+    assert re.findall(r"^    (\w+)  ", overview, re.MULTILINE) == list(commands)
 
 
 def test_claims_are_listed_with_their_recorded_verdicts(plant, pytester, call):

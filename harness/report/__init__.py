@@ -14,12 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
-from harness.report.document import VERSION, Calibration, Entry, document
+from harness.report.document import VERSION, Amendment, Calibration, Entry, document
 from harness.report.html import render
 from harness.report.run import Cells, run_record
 from harness.report.summary import summary_markdown
 
-__all__ = ["Calibration", "Cells", "Entry", "document", "load", "render", "run_record", "summary_markdown", "write"]
+__all__ = [
+    "Amendment",
+    "Calibration",
+    "Cells",
+    "Entry",
+    "document",
+    "load",
+    "render",
+    "run_record",
+    "summary_markdown",
+    "write",
+]
 
 Json = Mapping[str, Any]
 

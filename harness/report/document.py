@@ -30,6 +30,20 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Amendment:
+    """A line of a claim's registration log: when, why, whether results had been seen, what changed to which digest.
+
+    The first line is the registration itself, and changes nothing.
+    """
+
+    date: str
+    reason: str
+    results_seen: bool
+    digest: str
+    changed: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Entry:
     """Everything the report says about one claim.
 
@@ -41,7 +55,7 @@ class Entry:
         cells: number of cells that the verdict rests on.
         recorded: the verdict recorded for this tier, if any.
         calibration: hypothesis -> error rates of its rule, where they were simulated.
-        amendments: what was appended to the registration, each with date, reason, and whether results had been seen.
+        history: the registration and its amendments, in order; empty if the claim is not registered as it is.
     """
 
     study: Study
@@ -52,7 +66,7 @@ class Entry:
     cells: int = 0
     recorded: str | None = None
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
-    amendments: Sequence[str] = ()
+    history: Sequence[Amendment] = ()
 
 
 def document(
@@ -127,7 +141,7 @@ def _claim(entry: Entry) -> Json:
         "paper": claim.paper,
         "family": claim.family,
         "registration": entry.registration,
-        "amendments": entry.amendments,
+        "history": list(entry.history),
         "tier": verdict.tier,
         "scale": f"at {verdict.tier} scale",
         "tier_note": study.tier_note.get(verdict.tier, ""),
@@ -157,6 +171,7 @@ def _hypothesis(hypothesis: Hypothesis, entry: Entry) -> Json:
             "effect": hypothesis.expected_effect,
             "sd": hypothesis.expected_sd,
             "power": _power(hypothesis, entry.replicates),
+            "power_note": hypothesis.power_note,
         },
         "calibration": entry.calibration.get(hypothesis.name),
         "verdict": entry.verdict.hypotheses.get(hypothesis.name),

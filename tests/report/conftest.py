@@ -180,7 +180,10 @@ def entries():
             cells=24,
             recorded=recorded,
             calibration={"exponent beats eNTK": report.Calibration(0.049, 0.99, 10_000)},
-            amendments=["2026-11-02: margin of “kernels alike” from 0.05 to 0.08; no results had been seen."],
+            history=[
+                report.Amendment("2026-11-01", "Registered before the first run.", False, "0" * 64),
+                report.Amendment("2026-11-02", "After a pilot.", True, "1" * 64, ["margin (0.05 -> 0.08)"]),
+            ],
         )
         for claim, outcome, recorded in verdicts
     ]
@@ -236,7 +239,7 @@ def hostile_entry():
         registration=HOSTILE,
         replicates=12,
         figures=(Figure(HOSTILE, HOSTILE, HOSTILE, HOSTILE, series),),
-        amendments=(HOSTILE,),
+        history=(report.Amendment(HOSTILE, HOSTILE, True, HOSTILE, (HOSTILE,)),),
     )
 
 

@@ -113,7 +113,7 @@ def test_power_is_that_of_the_registered_effect_with_the_planned_seeds(scaling):
     first = claim.hypotheses[0]
     _, written = single(claim, verdict, replicates=7)
     expected = power(first.rule, first.expected_effect, first.expected_sd, 7)
-    assert written["hypotheses"][0]["registered"] == {"effect": 0.18, "sd": 0.08, "power": expected}
+    assert written["hypotheses"][0]["registered"] == {"effect": 0.18, "sd": 0.08, "power": expected, "power_note": ""}
 
 
 def test_where_there_is_no_power_none_is_given(scaling):

@@ -130,7 +130,8 @@ def test_the_first_table_has_each_claim_with_paper_numbers_and_tier(page):
         "No, they differ: torch minus jax is −0.19997",  # agreement of the backends
         "fails: seed 3: weights are NaN from step 210 on",  # a gate, in one backend
         "Synthetic curves with exponents 0.6 and 0.3.",  # a control
-        "2026-11-02: margin of “kernels alike” from 0.05 to 0.08; no results had been seen.",
+        "Registered 2026-11-01, before any result was seenRegistered before the first run.",
+        "Amended 2026-11-02, after results had been seenAfter a pilot.margin (0.05 -> 0.08)",
         "n up to 1024; the paper goes further.",
         "p\xa0<\xa00.001 after Holm over the family “data-scaling”",
         "10 computed in this run, 14 cached (taken from the store), 8 min 32 s of worker time, the oldest 3 d 4 h old",

@@ -1,0 +1,119 @@
+"""`ntk-claims register` and `amend`: what a claim fixes before it runs, and how that is changed in the open."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import registration, studies
+from harness.claim import Study
+from harness.errors import InvalidInput
+from harness.registration.rules import objections
+
+FIRST_REASON = "Registered before the first run."
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds both commands to the parser."""
+    _register(commands.add_parser("register", help="write down what a new claim fixes before it is run"))
+    _amend(commands.add_parser("amend", help="write down a change of a registered claim, and why"))
+
+
+def _register(command: argparse.ArgumentParser) -> None:
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.description = (
+        "Registers claims: statement, grids, seeds, hypotheses, margins, controls, gates and the code of the\n"
+        "effects go to claims/registrations. A run calls a claim BROKEN that differs from what is registered.\n"
+        "Refused: a claim that is registered (amend it), has fewer than 10 replicates, a primary hypothesis with\n"
+        "power below 0.9 and no power_note, or a rule that its bounds keep from coming out SUPPORTED or REFUTED."
+    )
+    command.epilog = "Example: ntk-claims register vyas2022/gap_across_width"
+    command.add_argument("ids", nargs="*", metavar="id", help="claims (default: all that are not registered)")
+    command.add_argument("--reason", default=FIRST_REASON, help=f"shown in the report (default: {FIRST_REASON})")
+    _options(command, required=False)
+    command.add_argument("--schema", action="store_true", help="print the JSON Schema of a registration, do no more")
+    command.set_defaults(run=register)
+
+
+def _amend(command: argparse.ArgumentParser) -> None:
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.description = (
+        "Amends the registration of a claim to what its file says now. The change is appended to the claim's log,\n"
+        "with date, reason and whether results had been seen, and stands in every report from then on."
+    )
+    command.epilog = (
+        "Example: ntk-claims amend vyas2022/gap_across_width \\\n"
+        '           --reason "20 seeds, the power was computed for the wrong sd" --results-seen no'
+    )
+    command.add_argument("ids", nargs=1, metavar="id", help="the claim")
+    command.add_argument("--reason", required=True, help="why, for the readers of the report")
+    _options(command, required=True)
+    command.set_defaults(run=amend)
+
+
+def _options(command: argparse.ArgumentParser, required: bool) -> None:
+    seen = "whether results of this claim had been seen by then" + ("" if required else " (default: no)")
+    command.add_argument("--results-seen", choices=("yes", "no"), default="no", required=required, help=seen)
+    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
+
+
+def register(options: argparse.Namespace) -> int:
+    """Registers the claims; all of them, or none if one is refused."""
+    if options.schema:
+        sys.stdout.write(registration.json_schema())
+        return 0
+    folder = options.claims / registration.FOLDER
+    found = _studies(options.claims, options.ids)
+    chosen = [s for s in found if options.ids or registration.read(folder, s.claim.id) is None]
+    if not chosen:
+        print(f"Every claim below {options.claims} is registered.")
+    _refuse(chosen)
+    for study in chosen:
+        _honest(study, options)
+        if registration.read(folder, study.claim.id) is not None:
+            raise InvalidInput(
+                f"Claim {study.claim.id!r} is registered already; amend it: ntk-claims amend {study.claim.id} --reason "
+                '"..." --results-seen yes|no'
+            )
+    for study in chosen:
+        written = registration.register(study, folder, options.reason, options.results_seen == "yes")
+        print(f"registered {study.claim.id} {written.digest[:12]}, {written.date}")
+    return 0
+
+
+def amend(options: argparse.Namespace) -> int:
+    """Amends the registration of one claim."""
+    (study,) = _studies(options.claims, options.ids)
+    _honest(study, options)
+    folder = options.claims / registration.FOLDER
+    written = registration.amend(study, folder, options.reason, options.results_seen == "yes")
+    entry = written.history[-1]
+    print(f"amended {study.claim.id} {str(entry.before)[:12]} -> {entry.after[:12]}, {written.date}")
+    for change in entry.changed:
+        print(f"  {registration.in_words([change])}")
+    return 0
+
+
+def _refuse(chosen: Sequence[Study]) -> None:
+    against = {study.claim.id: found for study in chosen if (found := objections(study))}
+    if against:
+        lines = [f"Claim {claim!r} cannot be registered: {'; '.join(texts)}." for claim, texts in against.items()]
+        raise InvalidInput("\n".join(lines))
+
+
+def _honest(study: Study, options: argparse.Namespace) -> None:
+    """A recorded verdict is a result that was seen."""
+    recorded = sorted(tier for claim, tier in studies.recorded(options.claims) if claim == study.claim.id)
+    if recorded and options.results_seen == "no":
+        raise InvalidInput(
+            f"{options.claims / studies.RECORD} records a verdict of {study.claim.id!r} ({', '.join(recorded)}), so "
+            "results have been seen: say --results-seen yes."
+        )
+
+
+def _studies(claims: Path, ids: Sequence[str]) -> list[Study]:
+    known = {study.claim.id: study for study in studies.discover(claims).values()}
+    unknown = [claim for claim in ids if claim not in known]
+    if unknown:
+        raise InvalidInput(f"No claim below {claims} has the id {unknown[0]!r}. There: {', '.join(known) or 'none'}.")
+    return [known[claim] for claim in dict.fromkeys(ids)] if ids else list(known.values())

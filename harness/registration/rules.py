@@ -1,0 +1,85 @@
+"""Why a claim cannot be registered, or amended to what it is now."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.claim import Equivalence, Hypothesis, Study
+from harness.experiment import TIERS, Tier
+from harness.registration.record import ClaimRecord
+from harness.statistics.power import power
+
+SEEDS, POWER = 10, 0.9
+
+
+def objections(study: Study) -> list[str]:
+    """What the rules of evidence hold against registering a study; empty if nothing.
+
+    Raises:
+        InvalidInput: as `ClaimRecord.of` does.
+    """
+    return [*_of_experiments(study), *(text for h in study.claim.hypotheses for text in _of_hypothesis(h, study))]
+
+
+def _of_experiments(study: Study) -> Iterator[str]:
+    record = ClaimRecord.of(study)
+    if not study.experiments:
+        yield "it has no experiment"
+    if not record.code:
+        yield "its effects are no function at the top level of a claim's file, so that changing them would go unseen"
+    for experiment in record.experiments:
+        if Path(experiment.measure.rpartition(":")[0]).is_absolute():
+            yield f"{experiment.measure} lies outside the current folder; register from the project's root"
+    for name in TIERS:
+        counts = sorted({tier.replicates for tier in _tiers(study, name)})
+        if counts and counts[0] < SEEDS:
+            yield f"its {name} tier has {counts[0]} replicates, and at least {SEEDS} are needed"
+        if len(counts) > 1:
+            yield f"the experiments of its {name} tier have different numbers of replicates: {counts}"
+
+
+def _tiers(study: Study, name: str) -> list[Tier]:
+    return [tier for experiment in study.experiments if (tier := getattr(experiment, name)) is not None]
+
+
+def _of_hypothesis(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
+    named = f"hypothesis {hypothesis.name!r}"
+    if not hypothesis.expected_sd > 0:
+        yield f"{named} expects a standard deviation of {hypothesis.expected_sd!r}, which must be positive"
+    elif hypothesis.role == "primary" and not hypothesis.power_note.strip():
+        yield from (f"{named} {text}" for text in _weak(hypothesis, study))
+    low, high = hypothesis.bounds or (-math.inf, math.inf)
+    if not low <= hypothesis.expected_effect <= high:
+        yield f"{named} expects an effect of {hypothesis.expected_effect:g}, outside its bounds [{low:g}, {high:g}]"
+    for branch in unreachable(hypothesis):
+        yield f"{named} can never come out {branch}: {hypothesis.rule.describe()}, with effects in [{low:g}, {high:g}]"
+
+
+def _weak(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
+    for name in TIERS:
+        seeds = min((tier.replicates for tier in _tiers(study, name)), default=0)
+        if seeds < 2:
+            continue
+        found = power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, seeds)
+        if found < POWER:
+            yield (
+                f"has power {found:.2g} with the {seeds} seeds of the {name} tier, if the effect is "
+                f"{hypothesis.expected_effect:g} (sd {hypothesis.expected_sd:g}), and {POWER} is needed: take more "
+                "seeds, or say in power_note why it is registered nevertheless"
+            )
+
+
+def unreachable(hypothesis: Hypothesis) -> list[str]:
+    """The verdicts, of SUPPORTED and REFUTED, that no mean within the bounds can bring about; none without bounds.
+
+    >>> from harness.claim import Superiority
+    >>> unreachable(Hypothesis("rate", "a rate is above 1", Superiority(1.0), "", 0.9, 0.1, bounds=(0.0, 1.0)))
+    ['SUPPORTED']
+    """
+    low, high = hypothesis.bounds or (-math.inf, math.inf)
+    margin = hypothesis.rule.margin
+    if isinstance(hypothesis.rule, Equivalence):
+        reached = {"SUPPORTED": low < margin and high > -margin, "REFUTED": low < -margin or high > margin}
+    else:
+        reached = {"SUPPORTED": high > margin, "REFUTED": low < margin}
+    return [verdict for verdict, possible in reached.items() if not possible]
