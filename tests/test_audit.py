@@ -185,12 +185,14 @@ def test_sound_cells_are_computed_again_and_agree(recorded, pytester, call):
 
 def test_a_planted_cell_that_the_store_takes_for_valid_is_found(recorded, pytester, call):
     path = only(recorded, plan(pytester)[3])
-    rewritten(path, change=lambda arrays: {"value": arrays["value"] + 1e-6})
+    origin = {"threads": 1, "device_name": "another processor"}
+    rewritten(path, provenance=origin, change=lambda arrays: {"value": arrays["value"] + 1e-6})
     assert recorded.answers(plan(pytester)[3]), "the store must not detect it"
     arguments = ("--backend", "numpy", "--store", "store", "--json", "audit.json")
     status, out, _ = call("audit", "--sample", "all", *arguments)
     assert status == 1
-    assert re.search(r"^    numpy    arm=true +5-9 .* different  [\d.]+e-06 +value$", out, re.MULTILINE)
+    origins = r"value; recorded on another processor \(threads: 1\), here on .*\(threads: \d+\)"
+    assert re.search(rf"^    numpy    arm=true +5-9 .* different  [\d.]+e-06 +{origins}$", out, re.MULTILINE)
     assert out.endswith("\n\n5 identical, 1 different.\n")
     results = [entry["result"] for entry in json.loads((pytester.path / "audit.json").read_text())["cells"]]
     assert results == ["identical"] * 3 + ["different"] + ["identical"] * 2

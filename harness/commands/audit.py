@@ -4,7 +4,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -165,7 +165,12 @@ def _found(recorded: Cell, outcome: Outcome) -> Finding:
     if outcome.cell is None:
         text = outcome.failure.traceback.strip().splitlines()[-1] if outcome.failure else "not computed"
         return Finding(Result.FAILED, reason=text)
-    return compare(recorded.arrays, outcome.cell.arrays, TOLERANCES[recorded.request.dtype])
+    finding = compare(recorded.arrays, outcome.cell.arrays, TOLERANCES[recorded.request.dtype])
+    origins = (cell.provenance for cell in (recorded, outcome.cell))
+    places = [f"{origin.device_name} (threads: {origin.threads})" for origin in origins]
+    if finding.result is not Result.DIFFERENT or places[0] == places[1]:
+        return finding
+    return replace(finding, reason=f"{finding.reason}; recorded on {places[0]}, here on {places[1]}")
 
 
 def _varying(request: Request, plan: Iterable[Request]) -> str:
