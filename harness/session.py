@@ -1,8 +1,5 @@
 """A session: studies go in; one sweep over all their cells runs; verdicts, families and the report come out."""
 
-import os
-import platform
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +13,7 @@ from harness.claim import Figure, Study
 from harness.errors import ClaimsError, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
+from harness.provenance import environment, run_record
 from harness.studies import Recorded
 from harness.sweep import Outcome, Status, Store, Sweep
 from harness.verdict import ClaimVerdict, Kind
@@ -151,8 +149,8 @@ def verify(
         )
         for study in studies
     ]
-    document = report.document(entries, settings.tier, settings.backends, _environment(outcomes, settings.backends))
-    return Session(verdicts, document, _run_record(started, plans, outcomes))
+    document = report.document(entries, settings.tier, settings.backends, environment(outcomes, settings.backends))
+    return Session(verdicts, document, run_record(started, plans, outcomes))
 
 
 def _records(studies: Sequence[Study]) -> dict[str, str]:
@@ -204,24 +202,6 @@ def _history(
             changed=tuple(registration.in_words([change]) for change in entry.changed),
         )
         for entry in (found.history if found else ())
-    )
-
-
-def _run_record(
-    started: datetime, plans: Mapping[str, Sequence[Request]], outcomes: Mapping[str, Outcome]
-) -> dict[str, Any]:
-    """The content of run.json."""
-    return report.run_record(
-        started=started,
-        finished=datetime.now(UTC),
-        command=[Path(sys.argv[0]).name, *sys.argv[1:]],
-        platform={
-            "system": platform.platform(),
-            "processors": os.cpu_count() or 1,
-            "python": platform.python_version(),
-        },
-        claims={claim: _cells(plan, outcomes) for claim, plan in plans.items()},
-        total=_cells([outcome.request for outcome in outcomes.values()], outcomes),
     )
 
 
@@ -292,31 +272,3 @@ def _replicates(study: Study, tier: str) -> int:
             f"The experiments of {study.claim.id!r} have different numbers of replicates: {sorted(counts)}."
         )
     return counts.pop()
-
-
-def _environment(outcomes: Mapping[str, Outcome], backends: Sequence[str]) -> dict[str, dict[str, str]]:
-    """What the cells of each backend were computed with, as they say themselves."""
-    environment = {}
-    for backend in backends:
-        cells = [o.cell for o in outcomes.values() if o.cell is not None and o.request.backend == backend]
-        facts = [
-            {**cell.circumstances.versions, "device": cell.circumstances.device, "dtype": cell.request.dtype}
-            for cell in cells
-        ]
-        names = sorted({name for fact in facts for name in fact})
-        environment[backend] = {name: ", ".join(sorted({f[name] for f in facts if name in f})) for name in names}
-    return environment
-
-
-def _cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome]) -> report.Cells:
-    own = [outcomes[digest] for digest in dict.fromkeys(request.digest for request in plan)]
-    cells = [outcome.cell for outcome in own if outcome.cell is not None]
-    times = sorted(datetime.fromisoformat(cell.provenance.started_at) for cell in cells)
-    return report.Cells(
-        computed=sum(outcome.kind == "done" for outcome in own),
-        cached=sum(outcome.kind == "cached" for outcome in own),
-        failed=sum(outcome.kind == "failed" for outcome in own),
-        seconds=sum(cell.provenance.seconds for cell in cells),
-        oldest=times[0] if times else None,
-        newest=times[-1] if times else None,
-    )

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "judge": {"errors", "claim", "experiment", "statistics", "verdict"},
     "report": {"errors", "claim", "experiment", "statistics", "verdict", "judge"},
 }
-STARTERS = {"studies", "session", "plugin", "cli", "commands"}
+STARTERS = {"studies", "session", "provenance", "plugin", "cli", "commands"}
 FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
 LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic")

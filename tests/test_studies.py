@@ -72,8 +72,11 @@ def test_ctrl_c_while_a_claim_is_loaded_is_no_error_of_the_claim(tmp_path):
 
 
 def test_the_record_of_a_claim_is_the_nearest_above_it(claims, plant):
-    file = plant("claim")
+    file = plant("claim", registered=False)
     assert studies.root_of(file) == claims / "toy"
+    (claims / "registrations").mkdir()
+    assert studies.root_of(file) == claims
+    (claims / "registrations").rmdir()
     (claims / "verdicts.toml").touch()
     assert studies.root_of(file) == claims
     (claims / "toy" / "verdicts.toml").touch()
