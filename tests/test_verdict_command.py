@@ -99,6 +99,15 @@ def test_a_verdict_that_decides_nothing_says_why(record, call):
     assert re.search(r"^INCONCLUSIVE  toy/toy \(quick\)\n(    .*\n)+?    .*8 of 10 toys were trained", out)
 
 
+def test_a_claim_that_is_not_what_was_registered_is_broken(record, pytester, call):
+    record({"toy": "SUPPORTED"}, toy={})
+    file = pytester.path / "claims" / "toy" / "test_toy.py"
+    file.write_text(file.read_text().replace("Superiority(0.1)", "Superiority(0.01)"))
+    status, out, _ = call()
+    assert status == 1
+    assert out.endswith("\n0 of 1 verdicts are as recorded.\n    toy/toy: BROKEN, and SUPPORTED is recorded\n")
+
+
 def test_what_the_store_lacks_is_not_run(record, plant, call):
     record({"toy": "SUPPORTED"}, toy={})
     plant("later")

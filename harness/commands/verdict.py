@@ -11,6 +11,7 @@ from harness import report, studies, sweep
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
+from harness.registration import FOLDER
 from harness.report.numerals import headline, needs, p_value
 from harness.session import STORE, Settings, backend_names, verify
 from harness.verdict import Kind
@@ -65,11 +66,13 @@ def write_json(file: Path, content: Json) -> None:
 
 def verdict(options: argparse.Namespace) -> int:
     """Prints every verdict; 1 if any is not the recorded one."""
+    chosen = selected(options.claims, options.ids)
     document = verify(
-        selected(options.claims, options.ids),
+        chosen,
         Settings(options.tier, backend_names(options.backend), options.store, replay=True),
         family_sizes=Counter(study.claim.family for study in studies.discover(options.claims).values()),
         recorded=studies.recorded(options.claims),
+        registrations={study.claim.id: options.claims / FOLDER for study in chosen},
         progress=sweep.on(sys.stderr),
     ).document
     for claim in document["claims"]:
