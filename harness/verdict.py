@@ -12,7 +12,6 @@ margin 0.05 in torch and jax; p = 0.001.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.claim import Equivalence, Rule, Superiority
 from harness.errors import InvalidInput
+from harness.statistics.agreement import Agreement, worst_agreement
 from harness.statistics.equivalence import tost
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, t_interval, varies
 
@@ -63,19 +63,6 @@ class Estimate:
         """The smallest interval that holds both."""
         low, high = self.bootstrap or (self.low, self.high)
         return min(low, self.low), max(high, self.high)
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Paired TOST of two backends: mean difference, its 1 - 2 alpha interval, the margin, p, and whether they agree."""
-
-    backends: tuple[str, str]
-    margin: float
-    difference: float
-    low: float
-    high: float
-    p: float
-    agree: bool
 
 
 @dataclass(frozen=True)
@@ -159,7 +146,7 @@ def decide(
     interval = (min(e.low for e in estimates.values()), max(e.high for e in estimates.values()))
     constant = [backend for backend, sample in samples.items() if not varies(sample)]
     if worst is not None and not worst.agree:
-        kind, finding = Kind.DISAGREE, _disagreement(worst)
+        kind, finding = Kind.DISAGREE, worst.describe()
     elif constant:
         kind = Kind.INCONCLUSIVE
         finding = f"effects do not vary over seeds in {_listed(constant)}, so seeds are not a unit to infer from"
@@ -226,22 +213,12 @@ def _worst_agreement(samples: Mapping[str, Sample], rule: Rule, agreement: float
     margin = abs(rule.margin) / 2 if agreement is None else agreement
     if agreement is not None and not (np.isfinite(margin) and margin > 0):
         raise InvalidInput(f"agreement must be a positive number in the units of the effect; got {agreement!r}.")
-    if len(samples) < 2:
-        return None
-    if margin == 0:
+    if len(samples) > 1 and margin == 0:
         raise InvalidInput(
             "A rule with margin 0 has no half to be the backends' agreement margin; give agreement=..., a positive "
             "number in the units of the effect."
         )
-    pairs = [_agreement(pair, samples, margin, rule.alpha) for pair in combinations(samples, 2)]
-    return max(pairs, key=lambda pair: (not pair.agree, pair.p, abs(pair.difference)))
-
-
-def _agreement(pair: tuple[str, str], samples: Mapping[str, Sample], margin: float, alpha: float) -> Agreement:
-    differences = samples[pair[0]] - samples[pair[1]]
-    test = tost(differences, margin, alpha)
-    mean, low, high = float(differences.mean()), float(test.low), float(test.high)
-    return Agreement(pair, margin, mean, low, high, float(test.p), bool(test.equivalent))
+    return worst_agreement(samples, margin, rule.alpha)
 
 
 def _against_rule(estimates: Mapping[str, Estimate], rule: Rule) -> tuple[Kind, str]:
@@ -279,17 +256,6 @@ def _side(low: float, high: float, rule: Rule) -> tuple[Kind, str]:
     if high < -m:
         return Kind.REFUTED, f"below the margins ±{m:.4g}"
     return Kind.INCONCLUSIVE, f"neither inside nor outside the margins ±{m:.4g}"
-
-
-def _disagreement(pair: Agreement) -> str:
-    first, second = pair.backends
-    established = pair.low > pair.margin or pair.high < -pair.margin
-    verdict = "a difference is established" if established else "agreement is not shown, nor is a difference"
-    relation = "outside" if established else "not inside"
-    return (
-        f"{first} minus {second} is {pair.difference:.4g} [{pair.low:.4g}, {pair.high:.4g}] over the same seeds, "
-        f"{relation} the agreement margins ±{pair.margin:.4g} (TOST p = {pair.p:.2g}): {verdict}"
-    )
 
 
 def _means(estimates: Mapping[str, Estimate], alpha: float) -> str:
