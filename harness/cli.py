@@ -1,6 +1,7 @@
 """`ntk-claims`: what pytest has no place for. Verifying is `pytest claims` (see `pytest --help`, ntk-claims).
 
-Exit codes: 0 it did what was asked; 1 cells failed, or a table is stale; 2 a bad call; 130 interrupted.
+Exit codes: 0 it did what was asked; 1 cells failed or differ, a verdict changed, or a table is stale; 2 a bad call;
+130 interrupted.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 from harness import report, studies, sweep
 from harness.backends import DEVICES
 from harness.claim import Study
-from harness.commands import audit, registration, verdict
+from harness.commands import audit, calibrate, power, registration, verdict
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import TIERS, Request
 from harness.report import readme
@@ -51,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     verdict.add(commands)
     registration.add(commands)
     audit.add(commands)
+    power.add(commands)
+    calibrate.add(commands)
     return top
 
 

@@ -26,6 +26,7 @@ from harness.claim import Study
 from harness.errors import ClaimsError
 from harness.experiment import TIERS
 from harness.registration import FOLDER
+from harness.report import calibration
 from harness.session import STORE, Session, Settings, backend_names, verify
 from harness.sweep import Progress
 from harness.sweep.engines import available as engines_available
@@ -138,6 +139,7 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         family_sizes=sizes,
         recorded=recorded,
         registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
+        calibrations=calibration.read(config.rootpath / REPORTS / "recorded" / config.getoption("--tier")),
         progress=Progress(write, live=bool(terminal and terminal.isatty)),
     )
 

@@ -14,6 +14,7 @@ from harness.errors import ClaimsError, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
 from harness.provenance import environment, run_record
+from harness.report import calibration
 from harness.studies import Recorded
 from harness.sweep import Outcome, Status, Store, Sweep
 from harness.verdict import ClaimVerdict, Kind
@@ -101,6 +102,7 @@ def verify(
     family_sizes: Mapping[str, int] | None = None,
     recorded: Mapping[tuple[str, str], Recorded] | None = None,
     registrations: Mapping[str, Path] | None = None,
+    calibrations: Mapping[str, Any] | None = None,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
@@ -114,6 +116,7 @@ def verify(
         family_sizes: registered number of claims per family; counted over `studies` where it is not known better.
         recorded: verdicts recorded earlier, for the report.
         registrations: claim id -> folder that holds its registration; None: registrations are not asked for.
+        calibrations: the content of calibration.json, of which the report shows what is of these registrations.
         progress: called with the status of the sweep.
 
     Raises:
@@ -137,7 +140,8 @@ def verify(
     sizes = Counter(study.claim.family for study in studies) | Counter(family_sizes or {})
     verdicts = {verdict.claim: verdict for verdict in judge_family(members, sizes)}
     entries = [
-        report.Entry(
+        _calibrated(
+            calibrations,
             study=study,
             verdict=verdicts[study.claim.id],
             registration=records[study.claim.id],
@@ -151,6 +155,13 @@ def verify(
     ]
     document = report.document(entries, settings.tier, settings.backends, environment(outcomes, settings.backends))
     return Session(verdicts, document, run_record(started, plans, outcomes))
+
+
+def _calibrated(calibrations: Mapping[str, Any] | None, **known: Any) -> report.Entry:
+    """The claim's entry in the report, with the calibration that was made for this registration, if any."""
+    entry = report.Entry(**known)
+    whole, hypotheses = calibration.found(calibrations, entry.study.claim.id, entry.registration, entry.replicates)
+    return replace(entry, calibration=hypotheses, calibration_of_claim=whole)
 
 
 def _records(studies: Sequence[Study]) -> dict[str, str]:

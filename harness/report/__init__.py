@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
-from harness.report.document import VERSION, Amendment, Calibration, Entry, document
+from harness.report.calibration import Calibration
+from harness.report.document import VERSION, Amendment, Entry, document
 from harness.report.html import render
 from harness.report.run import Cells, run_record
 from harness.report.summary import summary_markdown

@@ -12,21 +12,13 @@ from typing import Any
 from harness.claim import Control, Figure, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.judge import as_planted
+from harness.report.calibration import Calibration
 from harness.report.values import plain
 from harness.statistics.power import power
 from harness.verdict import ClaimVerdict, Kind
 
 Json = dict[str, Any]
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Simulated error rates of a hypothesis' rule: SUPPORTED at the margin, and at the registered effect."""
-
-    at_margin: float
-    at_registered_effect: float
-    simulations: int
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,8 @@ class Entry:
         figures: as plain data.
         cells: number of cells that the verdict rests on.
         recorded: the verdict recorded for this tier, if any.
-        calibration: hypothesis -> error rates of its rule, where they were simulated.
+        calibration: hypothesis -> error rates of its rule, where they were simulated for this registration.
+        calibration_of_claim: the same of the claim, all primary hypotheses together.
         history: the registration and its amendments, in order; empty if the claim is not registered as it is.
     """
 
@@ -66,6 +59,7 @@ class Entry:
     cells: int = 0
     recorded: str | None = None
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    calibration_of_claim: Calibration | None = None
     history: Sequence[Amendment] = ()
 
 
@@ -149,6 +143,7 @@ def _claim(entry: Entry) -> Json:
         "cells": entry.cells,
         "verdict": {name: getattr(verdict, name) for name in ("kind", "reason", "p", "p_family", "alone")},
         "recorded": entry.recorded,
+        "calibration": entry.calibration_of_claim,
         "hypotheses": [_hypothesis(hypothesis, entry) for hypothesis in claim.hypotheses],
         "controls": [_control(control, verdict) for control in claim.controls],
         "gates": [{**asdict(gate), "failures": verdict.gates.get(gate.name, {})} for gate in claim.gates],

@@ -1,0 +1,98 @@
+"""`ntk-claims calibrate`: how often each claim's decision errs, simulated with the scatter that was measured."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import registration, report
+from harness.claim import Claim, Study
+from harness.commands.verdict import selected, write_json
+from harness.errors import InvalidInput
+from harness.experiment import TIERS
+from harness.report import calibration
+from harness.statistics.calibration import TRIALS, Calibrated, Rates, calibrate
+from harness.statistics.planted import exponent_coverage
+
+Json = Mapping[str, Any]
+RECORDED = Path("reports/recorded")
+SEED = 0
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to those of `ntk-claims`."""
+    command = commands.add_parser("calibrate", help="simulate how often each claim's decision errs, for the report")
+    command.description = (
+        "Simulates the decision on every hypothesis and claim: with the mean on the margin (false SUPPORTED) and at "
+        "the registered effect (power), with the scatter over seeds that a recorded report measured (the registered "
+        "one where nothing was measured). Writes the rates with their intervals to calibration.json in that folder, "
+        "for the registrations as they are now; the next report shows them. Claims that are not selected keep theirs."
+    )
+    command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
+    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
+    command.add_argument("--tier", choices=TIERS, default="quick")
+    recorded = f"{RECORDED.as_posix()}/<tier>"
+    command.add_argument("--from", dest="folder", type=Path, help=f"folder of the report (default: {recorded})")
+    command.add_argument("--trials", type=int, default=TRIALS, help=f"per rate (default: {TRIALS})")
+    command.set_defaults(run=calibrate_claims)
+
+
+def calibrate_claims(options: argparse.Namespace) -> int:
+    """Writes calibration.json, and prints a line for each claim."""
+    folder = options.folder or RECORDED / options.tier
+    if not folder.is_dir():
+        raise InvalidInput(f"There is no folder {folder}. Name that of a report with --from.")
+    studies = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
+    measured = measured_effects(folder)
+    found: dict[str, tuple[str, Calibrated]] = {}
+    for study in studies:
+        claim = study.claim
+        rates = calibrate(
+            claim, seeds_of(study, options.tier), measured.get(claim.id, {}), trials=options.trials, seed=SEED
+        )
+        found[claim.id] = registration.ClaimRecord.of(study).digest, rates
+        print("\n".join(_lines(claim, rates)), flush=True)
+    planted = exponent_coverage(options.trials, min(options.trials, 500), seed=SEED)
+    for name, rate in planted.items():
+        print(f"95 % intervals of planted exponents, {name}: cover {rate} ({rate.trials} trials)")
+    content = calibration.record(options.tier, options.trials, SEED, planted, found)
+    earlier = calibration.read(folder) if options.ids else None
+    if earlier is not None and earlier["trials"] == options.trials:
+        content["claims"] = {**earlier["claims"], **content["claims"]}
+    write_json(folder / calibration.FILE, content)
+    print(folder / calibration.FILE, file=sys.stderr)
+    return 0
+
+
+def seeds_of(study: Study, tier: str) -> int:
+    """The number of seeds of a study at a tier; 0 where it lacks the tier."""
+    tiers = [getattr(experiment, tier) for experiment in study.experiments]
+    return min(scale.replicates for scale in tiers) if tiers and all(tiers) else 0
+
+
+def measured_effects(folder: Path) -> dict[str, Mapping[str, Mapping[str, Sequence[float]]]]:
+    """Claim -> backend -> hypothesis -> one effect per seed, of the report in a folder; empty without a report."""
+    if not (folder / "verdicts.json").is_file():
+        return {}
+    document, _ = report.load(folder)
+    return {claim["id"]: claim["effects"] for claim in document["claims"]}
+
+
+def _lines(claim: Claim, rates: Calibrated) -> list[str]:
+    """The claim's rates, and those of the hypotheses, for the worst shape of scatter of each."""
+    whole = rates.whole.values()
+    false, power = max(one.false_supported.value for one in whole), min(one.power.value for one in whole)
+    lines = [f"{claim.id}: false SUPPORTED {false:.3f}, power {power:.3f}"]
+    for name, shapes in rates.hypotheses.items():
+        worst, most = max(shapes.items(), key=_false_supported)
+        source = "measured" if rates.scatter[name].measured else "registered"
+        lines.append(
+            f"    {name:<32} false SUPPORTED {most.false_supported} ({worst}), "
+            f"power {shapes['normal'].power} (normal), sd {rates.scatter[name].sd:.3g} {source}"
+        )
+    return lines
+
+
+def _false_supported(named: tuple[str, Rates]) -> float:
+    return named[1].false_supported.value

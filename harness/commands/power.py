@@ -1,0 +1,129 @@
+"""`ntk-claims power`: the power of every hypothesis, for the decision as it is made, and the seeds that 0.9 takes."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.claim import Hypothesis, Rule, Study, Superiority
+from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
+from harness.commands.verdict import selected
+from harness.errors import InvalidInput
+from harness.experiment import TIERS
+from harness.report.figures import figure_svg
+from harness.statistics.power import WANTED, decision_power, decision_seeds_needed, power
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+PLOTTED = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100)
+HEADINGS = ("hypothesis", "needs", "effect", "sd", "measured", "t alone", "decision", f"seeds for {WANTED}")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to those of `ntk-claims`."""
+    command = commands.add_parser("power", help="the power of every hypothesis, and the seeds it takes")
+    command.description = (
+        "For every hypothesis: what it needs, the registered effect and standard deviation over seeds, the one "
+        "measured in a recorded report, the power of Student's t alone in one backend (closed form), that of the whole "
+        "decision (simulated: the bootstrap must agree), and the seeds with which that is 0.9. Wanted: 0.9."
+    )
+    command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
+    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
+    command.add_argument("--tier", choices=TIERS, default="quick")
+    command.add_argument("--seeds", type=int, help="instead of the registered number")
+    recorded = f"{RECORDED.as_posix()}/<tier>"
+    command.add_argument("--from", dest="folder", type=Path, help=f"report with measured effects (default: {recorded})")
+    command.add_argument("--plot", action="store_true", help="draw power against seeds, t alone, in characters")
+    command.add_argument("--out", type=Path, metavar="FILE.svg", help="draw it as SVG, primary hypotheses only")
+    command.set_defaults(run=print_power)
+
+
+def print_power(options: argparse.Namespace) -> int:
+    """Prints the table, and draws what is asked for."""
+    studies = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
+    measured = measured_effects(options.folder or RECORDED / options.tier)
+    for study in studies:
+        seeds = options.seeds or seeds_of(study, options.tier)
+        effects = measured.get(study.claim.id, {})
+        print(f"{study.claim.id} ({options.tier}, {seeds} seeds)")
+        rows = [
+            _row(h, seeds, [of_backend[h.name] for of_backend in effects.values() if h.name in of_backend])
+            for h in study.claim.hypotheses
+        ]
+        print("\n".join(_aligned([HEADINGS, *rows])), flush=True)
+        if options.plot:
+            print("\n".join(_plot(study)))
+    if options.out:
+        _draw(studies, options.out)
+    return 0
+
+
+def _row(hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]) -> tuple[str, ...]:
+    rule, effect, sd = hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd
+    scatter = f"{np.mean([np.std(sample, ddof=1) for sample in measured]):.3g}" if measured else "-"
+    decision = decision_power(rule, effect, sd, seeds, agreement=hypothesis.agreement)
+    name = hypothesis.name if hypothesis.role == "primary" else f"{hypothesis.name} (secondary)"
+    return (
+        name,
+        f"> {rule.margin:.3g}" if isinstance(rule, Superiority) else f"within ±{rule.margin:.3g}",
+        f"{effect:.3g}",
+        f"{sd:.3g}",
+        scatter,
+        f"{power(rule, effect, sd, seeds):.3f}",
+        f"{decision.value:.3f}{'' if decision.value >= WANTED else ' LOW'}",
+        _needed(rule, effect, sd),
+    )
+
+
+def _needed(rule: Rule, effect: float, sd: float) -> str:
+    """The seeds needed, or why no number of them is enough."""
+    holds = effect > rule.margin if isinstance(rule, Superiority) else abs(effect) < rule.margin
+    return str(decision_seeds_needed(rule, effect, sd)) if holds else "none: false at this effect"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _plot(study: Study) -> list[str]:
+    """Power in eighths, a character per number of seeds; the full block is 15/16 or more."""
+    width = max(len(h.name) for h in study.claim.hypotheses)
+    lines = [
+        f"  {h.name:<{width}}  |{''.join(BLOCKS[round(8 * value)] for value in _curve(h))}|"
+        for h in study.claim.hypotheses
+    ]
+    ticks = f"{PLOTTED[0]} to {PLOTTED[-1]} seeds: {', '.join(map(str, PLOTTED))}"
+    return [*lines, f"  {'':<{width}}   power of t alone with {ticks}"]
+
+
+def _curve(hypothesis: Hypothesis) -> list[float]:
+    return [power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, n) for n in PLOTTED]
+
+
+def _draw(studies: Sequence[Study], file: Path) -> None:
+    series = [
+        {"label": f"{study.claim.id.split('/')[-1]}: {h.title}", "x": list(PLOTTED), "y": _curve(h)}
+        for study in studies
+        for h in study.claim.primary
+    ]
+    figure = {
+        "title": "Power against seeds",
+        "description": "Power of Student's t alone at the registered effects; dashed: what registration asks for.",
+        "x_label": "seeds",
+        "y_label": "power",
+        "log_x": True,
+        "log_y": False,
+        "reference_y": WANTED,
+        "series": series,
+    }
+    alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '  # what an HTML page says for its own
+    picture = figure_svg(figure, "power").replace("<svg ", alone, 1)
+    try:
+        file.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
+    print(file, file=sys.stderr)
