@@ -66,6 +66,6 @@ def short(value: JsonValue) -> str:
     >>> len(short("x" * 1000))
     60
     """
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     half = (LONGEST - 5) // 2
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 5 - half]} ... {text[-half:]}"
