@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
-from harness.experiment import Experiment, Measurements, digest
+from harness.experiment import Experiment, Measurements
 
 Role = Literal["primary", "secondary"]
 Expected = Literal["SUPPORTED", "not SUPPORTED"]
@@ -231,10 +231,6 @@ class Claim:
             ends = hypothesis.bounds or ()
             entry["bounds"] = [None if math.isinf(end) else end for end in ends] or None  # JSON has no infinity
         return {"claim": claim, "experiments": [experiment.record() for experiment in experiments]}
-
-    def registration(self, experiments: Sequence[Experiment]) -> str:
-        """SHA-256 of the canonical JSON of `record`."""
-        return digest(self.record(experiments))
 
 
 @dataclass(frozen=True)
