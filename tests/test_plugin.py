@@ -389,9 +389,9 @@ def test_a_file_that_takes_the_verdict_without_a_study_fails(pytester, plant):
 
 def test_other_claims_are_verified_beside_a_file_that_cannot_be_collected(pytester, plant, verify):
     plant("holds")
-    (pytester.path / "claims" / "other").mkdir()
-    (pytester.path / "claims" / "other" / "test_other.py").write_text("1 / 0")
-    result = verify("--continue-on-collection-errors")
+    (pytester.path / "others").mkdir()
+    (pytester.path / "others" / "test_other.py").write_text("1 / 0")
+    result = verify("others", "--continue-on-collection-errors")
     result.assert_outcomes(passed=1, errors=1)
 
 
