@@ -500,6 +500,13 @@ def test_an_amendment_without_a_reason_changes_nothing(toy, folder):
     assert registration.check(study, folder) == ""
 
 
+def test_results_that_were_seen_stay_seen(toy, folder):
+    study = with_claim(amended(toy, folder), limits="Others.")
+    with pytest.raises(InvalidInput, match=r"By its own history, results of claim 'toy/toy' had been seen on 2\d{3}-"):
+        registration.amend(study, folder, "More.", results_seen=False)
+    registration.amend(study, folder, "More.", results_seen=True)
+
+
 def test_none_is_registered_if_one_is_refused(plant, folder, call):
     plant("a_sound", registered=False)
     file = plant("b_weak", registered=False)

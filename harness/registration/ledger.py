@@ -129,7 +129,8 @@ def amend(study: Study, folder: Path, reason: str, results_seen: bool) -> Regist
     """Appends to a claim's history, and writes its record anew.
 
     Raises:
-        InvalidInput: if it is not registered, nothing changed, there is no reason, or a rule speaks against it.
+        InvalidInput: if it is not registered, nothing changed, there is no reason, results are said not to have been
+            seen that had been seen before, or a rule speaks against it.
     """
     claim = study.claim.id
     registered = read(folder, claim)
@@ -137,6 +138,11 @@ def amend(study: Study, folder: Path, reason: str, results_seen: bool) -> Regist
         raise InvalidInput(f"Claim {claim!r} is not registered; register it: ntk-claims register {claim}")
     if registered.digest == ClaimRecord.of(study).digest:
         raise InvalidInput(f"Nothing of claim {claim!r} changed since it was registered; there is nothing to amend.")
+    seen = [entry.date for entry in registered.history if entry.results_seen]
+    if seen and not results_seen:
+        raise InvalidInput(
+            f"By its own history, results of claim {claim!r} had been seen on {seen[0]}: say --results-seen yes."
+        )
     return _write(study, folder, registered, reason, results_seen)
 
 
