@@ -22,6 +22,10 @@ COLUMNS = (  # heading, framework, contestants of which the fastest is shown
 )
 
 
+CAUSES = Path(__file__).with_name("causes.md")
+"""What profiles say of the goals that are missed; written by hand, since no table knows it."""
+
+
 def write(record: Path, folder: Path) -> Path:
     """Writes performance.md and its figure; returns the former."""
     race = Race(json.loads(record.read_text(encoding="utf-8")))
@@ -36,6 +40,7 @@ def text(race: Race, source: str) -> str:
     sections = (
         heading(race, source),
         "## Goals\n\n" + goals(race),
+        "### Why goals are missed\n\n" + CAUSES.read_text(encoding="utf-8").strip(),
         "## Empirical NTK\n\n" + empirical(race),
         f"![Times over the floor]({FIGURE})\n\nTimes in multiples of the floor of the same process; left is better.",
         "## Infinite width and regression\n\n" + closed(race),
