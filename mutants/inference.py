@@ -117,18 +117,19 @@ MUTANTS = (
     ),
     Mutant(
         "one-backend-suffices",
-        "A hypothesis is supported as soon as one backend supports it.",
+        "Where one backend supports a hypothesis and another does not decide, it counts as supported.",
         VERDICT,
         "return kind if len(where) == 1 else Kind.INCONCLUSIVE, finding",
-        "return kind, finding",
+        "return kind if len(where) == 1 else Kind.SUPPORTED, finding",
         (f"{DECIDE}test_one_backend_of_two_does_not_support",),
     ),
     Mutant(
         "agreement-unpaired",
         "The agreement of the backends is tested on sorted effects, not seed by seed.",
-        VERDICT,
+        "harness/statistics/agreement.py",
         "differences = samples[pair[0]] - samples[pair[1]]",
-        "differences = np.sort(samples[pair[0]]) - np.sort(samples[pair[1]])",
+        "one, two = samples[pair[0]].copy(), samples[pair[1]].copy()\n    one.sort()\n    two.sort()\n"
+        "    differences = one - two",
         (f"{PLANTED}test_backends_agree_seed_by_seed_or_not_at_all",),
     ),
     Mutant(

@@ -7,7 +7,9 @@ PERCEPTRON = "harness/kernels/perceptron.py"
 PREDICTION = "harness/kernels/prediction.py"
 TESTS = "tests/test_kernels.py::"
 REGRESSION = "tests/test_kernel_regression.py::"
-SUMS = ("tests/test_kernels_convolutional.py::test_kernels_equal_plain_sums_over_positions_and_offsets",)
+SUMS = (
+    "tests/test_kernels_convolutional.py::test_kernels_equal_plain_sums_over_positions_and_offsets[relu-ntk-None-pool]",
+)
 
 MUTANTS = (
     Mutant(
@@ -56,7 +58,7 @@ MUTANTS = (
         PERCEPTRON,
         "            theta += layer.bias_scale**2\n",
         "            theta += 0.0\n",
-        (f"{TESTS}test_wide_nets_have_these_kernels_on_average",),
+        (f"{TESTS}test_wide_nets_have_these_kernels_on_average[relu-ntk-0.5]",),
     ),
     Mutant(
         "pooling-without-cross-positions",
@@ -68,11 +70,11 @@ MUTANTS = (
     ),
     Mutant(
         "device-kernel-differs",
-        "The infinite-width kernels on the device differ from the oracle's: two half angles are swapped.",
+        "The infinite-width kernels on the device leave out what biases add to the angle.",
         "harness/backends/infinite_width.py",
-        "np.sin(beta / 2), np.cos(beta / 2)",
-        "np.cos(beta / 2), np.sin(beta / 2)",
-        ("tests/test_infinite_width.py::test_perceptrons_have_the_kernels_of_the_oracle",),
+        "np.cos(beta), np.sin(beta / 2)",
+        "np.ones_like(beta), np.sin(beta / 2)",
+        ("tests/test_infinite_width.py::test_perceptrons_have_the_kernels_of_the_oracle[torch-relu-ntk-0.3-10]",),
     ),
     Mutant(
         "ridge-not-added",
@@ -96,7 +98,7 @@ MUTANTS = (
         PREDICTION,
         "len(eigenvalues) * eps * eigenvalues[-1]",
         "0.0",
-        (f"{REGRESSION}test_float32_kernels_are_cut_at_float32_rounding",),
+        (f"{REGRESSION}test_without_ridge_a_singular_kernel_gives_the_minimum_norm_solution",),
     ),
     Mutant(
         "gradient-flow-time",

@@ -19,11 +19,11 @@ MUTANTS = (
         (f"{TESTS}test_an_edited_computation_is_computed_again",),
     ),
     Mutant(
-        "measurements-not-digested",
-        "An edit of what is measured makes no cell stale.",
+        "kernels-not-digested",
+        "An edit of the infinite-width kernels makes no cell stale.",
         CODE,
-        '"measurements", "kernels",',
-        '"kernels",',
+        '"measurements", "kernels", ',
+        '"measurements", ',
         ("tests/test_sweep_code.py::test_which_files_of_the_harness_make_which_backends_cells_stale",),
     ),
     Mutant(

@@ -7,7 +7,7 @@ PLAN = "harness/backends/plan.py"
 TORCH = "harness/backends/torch_backend.py"
 JAX = "harness/backends/jax_backend.py"
 TESTS = "tests/test_training.py::"
-RULES = (f"{TESTS}test_update_rules_agree_with_the_oracle",)
+RULES = f"{TESTS}test_update_rules_agree_with_the_oracle"
 
 MUTANTS = (
     Mutant(
@@ -16,7 +16,7 @@ MUTANTS = (
         TORCH,
         "loss = ((self.forward(net, theta, x) - y) ** 2)",
         'loss = ((self.forward(net, {**theta, "W1": theta["W1"].detach()}, x) - y) ** 2)',
-        RULES,
+        (f"{RULES}[torch-sgd-full]",),
     ),
     Mutant(
         "jax-gradient-stopped",
@@ -25,7 +25,7 @@ MUTANTS = (
         "f = over_seeds(partial(network, net), len(x) == 1, theta, x)",
         'theta = {**theta, "W1": jax.lax.stop_gradient(theta["W1"])}\n'
         "        f = over_seeds(partial(network, net), len(x) == 1, theta, x)",
-        RULES,
+        (f"{RULES}[jax-sgd-full]",),
     ),
     Mutant(
         "loss-of-half-the-mean",
@@ -33,7 +33,7 @@ MUTANTS = (
         JAX,
         "losses = jnp.mean((f - y) ** 2, axis=(1, 2))",
         "losses = jnp.mean((f - y) ** 2, axis=(1, 2)) / 2",
-        RULES,
+        (f"{RULES}[jax-sgd-full]",),
     ),
     Mutant(
         "momentum-sign",
@@ -41,7 +41,7 @@ MUTANTS = (
         TORCH,
         "slots[0].mul_(optimizer.momentum).add_(grad)",
         "slots[0].mul_(-optimizer.momentum).add_(grad)",
-        RULES,
+        (f"{RULES}[torch-momentum-full]",),
     ),
     Mutant(
         "torch-adam-bias-correction",
@@ -49,7 +49,7 @@ MUTANTS = (
         TORCH,
         "return m / (1 - optimizer.beta1**step) / unbiased",
         "return m / unbiased",
-        RULES,
+        (f"{RULES}[torch-adam-full]",),
     ),
     Mutant(
         "jax-adam-bias-correction",
@@ -57,7 +57,7 @@ MUTANTS = (
         JAX,
         "jnp.sqrt(v / bias2)",
         "jnp.sqrt(v)",
-        RULES,
+        (f"{RULES}[jax-adam-full]",),
     ),
     Mutant(
         "adam-cancellation",
@@ -65,7 +65,7 @@ MUTANTS = (
         JAX,
         "(-jnp.expm1(step.astype(m.dtype) * log) for log in logs)",
         "(1 - jnp.exp(step.astype(m.dtype) * log) for log in logs)",
-        (f"{TESTS}test_update_rules_in_float32",),
+        (f"{TESTS}test_update_rules_in_float32[jax-adam-long-memory]",),
     ),
     Mutant(
         "one-rate-for-all-seeds",
@@ -73,7 +73,7 @@ MUTANTS = (
         TORCH,
         "torch.where(active, device_rates[k], 0)",
         "torch.where(active, device_rates[k, 0], 0)",
-        (f"{TESTS}test_each_seed_has_its_learning_rate",),
+        (f"{TESTS}test_each_seed_has_its_learning_rate[torch]",),
     ),
     Mutant(
         "schedule-one-step-late",
@@ -81,7 +81,7 @@ MUTANTS = (
         PLAN,
         "rates = factors[:, None] * np.broadcast_to(rate, batch.seeds)",
         "rates = np.roll(factors, -1)[:, None] * np.broadcast_to(rate, batch.seeds)",
-        (f"{TESTS}test_schedule_scales_the_rate_of_each_step",),
+        (f"{TESTS}test_schedule_scales_the_rate_of_each_step[numpy]",),
     ),
     Mutant(
         "batches-shared-over-seeds",
@@ -89,7 +89,7 @@ MUTANTS = (
         PLAN,
         'seeds.generator("batches", seed=seed, lane=lane, epoch=epoch)',
         'seeds.generator("batches", seed=seed, epoch=epoch)',
-        (f"{TESTS}test_minibatches_belong_to_the_place_of_a_seed_not_to_its_weights",),
+        (f"{TESTS}test_minibatches_belong_to_the_place_of_a_seed_not_to_its_weights[numpy]",),
     ),
     Mutant(
         "same-batches-every-epoch",
@@ -97,7 +97,7 @@ MUTANTS = (
         PLAN,
         'seeds.generator("batches", seed=seed, lane=lane, epoch=epoch)',
         'seeds.generator("batches", seed=seed, lane=lane)',
-        (f"{TESTS}test_epochs_are_permutations_each_of_its_own",),
+        (f"{TESTS}test_epochs_are_permutations_each_of_its_own[numpy]",),
     ),
     Mutant(
         "batch-labels-not-permuted",
@@ -105,7 +105,7 @@ MUTANTS = (
         TORCH,
         "return x[rows if x.shape[0] > 1 else 0, index], y[rows, index]",
         "return x[rows if x.shape[0] > 1 else 0, index], y[:, : index.shape[1]]",
-        RULES,
+        (f"{RULES}[torch-sgd-minibatch]",),
     ),
     Mutant(
         "early-stopping-keeps-the-last",
@@ -113,7 +113,7 @@ MUTANTS = (
         LOOP,
         "theta = {name: np.asarray(best, dtype=theta[name].dtype) for name, best in watch.best_theta.items()}",
         "theta = dict(theta)",
-        (f"{TESTS}test_validation_returns_the_best_weights",),
+        (f"{TESTS}test_validation_returns_the_best_weights[numpy]",),
     ),
     Mutant(
         "early-stopping-on-training-data",
@@ -122,7 +122,7 @@ MUTANTS = (
         'done["validation"] = _validate(ops, net, descent, validation, stop, watch, running)',
         'shown = data[0], np.asarray(ops.fetch(data[1]))\n        done["validation"] = '
         "_validate(ops, net, descent, shown, stop, watch, running)",
-        (f"{TESTS}test_validation_returns_the_best_weights",),
+        (f"{TESTS}test_validation_returns_the_best_weights[numpy]",),
     ),
     Mutant(
         "patience-off-by-one",
@@ -130,7 +130,7 @@ MUTANTS = (
         LOOP,
         "watch.since_best >= patience",
         "watch.since_best > patience",
-        (f"{TESTS}test_patience_stops_a_seed_after_checks_without_a_new_best",),
+        (f"{TESTS}test_patience_stops_a_seed_after_checks_without_a_new_best[numpy]",),
     ),
     Mutant(
         "stopped-seeds-go-on",
@@ -138,7 +138,7 @@ MUTANTS = (
         TORCH,
         "active = active & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))",
         "active = active & torch.isfinite(loss)",
-        (f"{TESTS}test_stops_at_the_very_step_at_which_the_loss_is_reached",),
+        (f"{TESTS}test_stops_at_the_very_step_at_which_the_loss_is_reached[torch-60]",),
     ),
     Mutant(
         "divergence-not-noticed",
@@ -146,6 +146,6 @@ MUTANTS = (
         LOOP,
         '"loss" if np.isfinite(losses[first[s], s]) else "diverged"',
         '"loss"',
-        (f"{TESTS}test_a_seed_that_diverges_is_told_apart_and_leaves_the_others_alone",),
+        (f"{TESTS}test_a_seed_that_diverges_is_told_apart_and_leaves_the_others_alone[numpy-1000.0]",),
     ),
 )

@@ -35,6 +35,13 @@ def test_relu_is_flat_at_zero_in_every_backend(backend):
     assert backend.empirical_ntk(net, net.init(0), np.zeros((1, 2))) == pytest.approx(1.0)
 
 
+def test_the_kernel_of_two_sets_is_a_block_of_that_of_both(backend):
+    """What the backends share cannot be found by comparing them: they would all be wrong alike."""
+    net, (x1, x2) = mlp((3, 5, 2), "tanh", sigma_b=0.3), np.split(np.random.default_rng(2).standard_normal((6, 3)), [4])
+    whole = backend.empirical_ntk(net, net.init(range(2)), np.concatenate([x1, x2]))
+    assert backend.empirical_ntk(net, net.init(range(2)), x1, x2) == pytest.approx(whole[:, :4, 4:])
+
+
 def test_no_reduced_precision_inside_a_session_of_torch():
     torch = pytest.importorskip("torch")
     operations = backends.get("torch", dtype="float32").operations

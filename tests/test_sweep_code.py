@@ -119,6 +119,9 @@ def home(tmp_path, monkeypatch):
     [
         ("seeds.py", {"numpy", "torch", "jax"}),
         ("networks/network.py", {"numpy", "torch", "jax"}),
+        ("measurements.py", {"numpy", "torch", "jax"}),
+        ("kernels/prediction.py", {"numpy", "torch", "jax"}),
+        ("datasets/digits_1d.py", {"numpy", "torch", "jax"}),
         ("backends/backend.py", {"numpy", "torch", "jax"}),
         ("sweep/environment.py", {"numpy", "torch", "jax"}),
         ("backends/torch_backend.py", {"torch"}),
