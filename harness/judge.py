@@ -9,6 +9,7 @@ What comes first decides (DESIGN: rules of evidence 4 to 6):
     5. Holm over the family of claims, once the session ends                     SUPPORTED may become INCONCLUSIVE
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -117,7 +118,20 @@ def _effects(study: Study, measurements: Measurements, backend: str, replicates:
                 f"Effects of {name!r} in {backend} must be one per replicate, shape ({replicates},); "
                 f"got {sample.shape}. A diverged seed is reported as NaN, never dropped."
             )
+    for hypothesis in claim.hypotheses:
+        _check_bounds(hypothesis, effects[hypothesis.name], backend)
     return effects
+
+
+def _check_bounds(hypothesis: Hypothesis, sample: Sample, backend: str) -> None:
+    low, high = hypothesis.bounds or (-math.inf, math.inf)
+    outside = [(seed, effect) for seed, effect in enumerate(sample) if effect < low or effect > high]
+    if outside:
+        seed, effect = outside[0]
+        raise InvalidInput(
+            f"Effects of {hypothesis.name!r} in {backend} must lie in the registered bounds [{low:g}, {high:g}]; seed "
+            f"{seed} has {effect:g}. Either the measure is not what was registered, or amend the bounds."
+        )
 
 
 def _gates(study: Study, measurements: Mapping[str, Measurements]) -> dict[str, dict[str, str]]:

@@ -338,3 +338,11 @@ def test_what_was_not_run_or_broke_says_why() -> None:
     assert (skipped.claim, skipped.kind, skipped.reason, skipped.p) == ("toy", Kind.NOT_RUN, "needs a GPU", None)
     failed = broken(CLAIM, "quick", "2 cells failed")
     assert (failed.kind, failed.reason, failed.p) == (Kind.BROKEN, "At quick scale: 2 cells failed", None)
+
+
+def test_an_effect_outside_its_registered_bounds_is_no_effect() -> None:
+    bounded = replace(CLAIM, hypotheses=(hypothesis("gap", bounds=(0.0, 0.31)), *CLAIM.hypotheses[1:]))
+    with pytest.raises(InvalidInput, match=r"'gap' in torch must lie in the registered bounds \[0, 0.31\]; seed 7 has"):
+        judged(claim=bounded)
+    wide = replace(bounded, hypotheses=(hypothesis("gap", bounds=(0.0, 0.4)), *CLAIM.hypotheses[1:]))
+    assert judged(claim=wide).kind == Kind.SUPPORTED

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.claim import Equivalence, Hypothesis, Study
 from harness.experiment import TIERS, Tier
 from harness.registration.record import ClaimRecord
-from harness.statistics.power import power
+from harness.statistics.power import registered_power
 
 SEEDS, POWER = 10, 0.9
 
@@ -60,7 +60,13 @@ def _weak(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
         seeds = min((tier.replicates for tier in _tiers(study, name)), default=0)
         if seeds < 2:
             continue
-        found = power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, seeds)
+        found = registered_power(
+            hypothesis.rule,
+            hypothesis.expected_effect,
+            hypothesis.expected_sd,
+            seeds,
+            agreement=hypothesis.agreement,
+        )
         if found < POWER:
             yield (
                 f"has power {found:.2g} with the {seeds} seeds of the {name} tier, if the effect is "

@@ -9,16 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from harness.claim import Control, Figure, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.judge import as_planted
 from harness.report.calibration import Calibration
 from harness.report.values import plain
 from harness.statistics.power import power
+from harness.statistics.replication import replication
 from harness.verdict import ClaimVerdict, Kind
 
 Json = dict[str, Any]
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -168,9 +171,20 @@ def _hypothesis(hypothesis: Hypothesis, entry: Entry) -> Json:
             "power": _power(hypothesis, entry.replicates),
             "power_note": hypothesis.power_note,
         },
+        "published": _published(hypothesis, entry.verdict),
         "calibration": entry.calibration.get(hypothesis.name),
         "verdict": entry.verdict.hypotheses.get(hypothesis.name),
     }
+
+
+def _published(hypothesis: Hypothesis, verdict: ClaimVerdict) -> Json | None:
+    """The paper's number, and in one sentence per backend how ours stands to it."""
+    number = hypothesis.published
+    if number is None:
+        return None
+    found = {backend: effects[hypothesis.name] for backend, effects in verdict.effects.items()}
+    held = {backend: replication(e, number.value).reason for backend, e in found.items() if np.isfinite(e).all()}
+    return {**asdict(number), "held_against": held}
 
 
 def _power(hypothesis: Hypothesis, replicates: int) -> float | None:

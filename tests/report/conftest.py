@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from harness import report
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import (
+    Claim,
+    Control,
+    Equivalence,
+    Figure,
+    Gate,
+    Hypothesis,
+    Paper,
+    Published,
+    Series,
+    Study,
+    Superiority,
+)
 from harness.verdict import ClaimVerdict, Kind, decide
 
 BACKENDS = ("torch", "jax")
@@ -43,6 +55,7 @@ SCALING = Claim(
             "Half of the spread between seeds of one arm; a smaller gap would not change which method one would use.",
             expected_effect=0.18,
             expected_sd=0.08,
+            published=Published(0.2, "Table 2", "read"),
         ),
         Hypothesis(
             "exponent beats NTK",

@@ -66,7 +66,8 @@ def test_numbers_keep_every_digit(scaling):
     _, written = single(claim, verdict)
     exact = verdict.hypotheses["exponent beats NTK"].backends["jax"]
     read = json.loads(json.dumps(written))["hypotheses"][1]["verdict"]["backends"]["jax"]
-    assert read == {name: getattr(exact, name) for name in ("n", "mean", "sd", "low", "high", "p")}
+    numbers = {name: getattr(exact, name) for name in ("n", "mean", "sd", "low", "high", "p")}
+    assert read == numbers | {"bootstrap": list(exact.bootstrap)}
 
 
 def test_numbers_that_json_lacks_are_null_and_noted(scaling, schema):

@@ -70,7 +70,7 @@ def test_loading_says_what_is_missing_or_wrong(tmp_path, run):
         report.load(tmp_path)
     report.write(tmp_path, EMPTY, run)
     (tmp_path / "verdicts.json").write_text('{"version": 99}')
-    with pytest.raises(InvalidInput, match=r"has version 99 of the format; this program reads version 1\."):
+    with pytest.raises(InvalidInput, match=r"has version 99 of the format; this program reads version 2\."):
         report.load(tmp_path)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(InvalidInput, match=r"run\.json cannot be read .* Write the report again from the store"):
