@@ -182,8 +182,8 @@ def _published(hypothesis: Hypothesis, verdict: ClaimVerdict) -> Json | None:
     number = hypothesis.published
     if number is None:
         return None
-    found = {backend: effects[hypothesis.name] for backend, effects in verdict.effects.items()}
-    held = {backend: replication(e, number.value).reason for backend, e in found.items() if np.isfinite(e).all()}
+    found = {backend: effects.get(hypothesis.name, ()) for backend, effects in verdict.effects.items()}
+    held = {b: replication(e, number.value).reason for b, e in found.items() if len(e) > 1 and np.isfinite(e).all()}
     return {**asdict(number), "held_against": held}
 
 
