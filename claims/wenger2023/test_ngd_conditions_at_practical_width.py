@@ -288,7 +288,7 @@ def figures(by_backend):
         against_width("Drift of the Jacobian on the path", "C'", lambda c: m("drift", **c).max(axis=1), LARGEST_C),
         against_width("Drift of the Jacobian where the ball ends", "C'", lambda c: m("ball", **c), LARGEST_C),
         against_width("Smallest eigenvalue at the start", "lambda_min(G_0)", lambda c: m("eigenvalues", **c)[:, 0]),
-        Figure(*promised, "step", "|r_k|^2 / |r_0|^2", (promise, *runs), log_y=True),
+        Figure(*promised, "step", "|r_k|^2 / |r_0|^2", (*runs, promise), log_y=True),
     )
 
 
