@@ -197,7 +197,7 @@ def training_by_protocol(
         "linearised_loss": linearised_loss(spectrum, modes, start - y, rate, trained.steps),
         "constant_loss": labels.var(axis=1).mean(axis=1),
         "rate_over_edge": rate / limit,
-        "condition": spectrum[:, -1] / np.median(spectrum, axis=1),
+        "condition": spectrum[:, -1] / np.abs(np.median(spectrum, axis=1)),  # which rounding may make negative
         "checkpoint_steps": taken.astype(float),
         "drift": np.column_stack(drift[:-1]),
         "checkpoint_losses": np.take_along_axis(losses, taken, axis=1),
