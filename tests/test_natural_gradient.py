@@ -121,6 +121,21 @@ def test_a_run_without_an_inverse_stays_where_it_is(claim, backend):
     assert all(np.isfinite(values).all() for values in found.values())
 
 
+def test_a_run_that_diverged_stays_where_it_is(claim, backend):
+    configuration = dict(TINY, family="two-layer", eta=-5.0, steps=30)
+    residuals = claim["natural_gradient"](backend, configuration, REPLICATES, "test")["residuals"]
+    assert np.isfinite(residuals).all()
+    assert (residuals[:, -1] > claim["DIVERGED"] * residuals[:, 0]).all()
+    assert (residuals[:, -1] == residuals[:, -2]).all()
+
+
+@pytest.mark.parametrize(("family", "features"), [("cnn", 7 * 7 * 4), ("pooled cnn", 4)])
+def test_convolutions_are_as_many_as_the_depth_says(claim, family, features):
+    net, _, _ = claim["problem"](dict(TINY, family=family, depth=2, width=4), [0], "test")
+    weights = [shape for name, shape in net.shapes.items() if name.startswith("W")]
+    assert weights == [(4, 9), (4, 36), (1, features)]
+
+
 def test_global_pooling_leaves_a_kernel_far_smaller_in_its_smallest_eigenvalue(claim):
     def smallest(family):
         net, x, _ = claim["problem"](dict(TINY, family=family, depth=2), [0], "test")
