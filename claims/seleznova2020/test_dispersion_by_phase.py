@@ -5,7 +5,19 @@ from math import log
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import (
+    Claim,
+    Control,
+    Equivalence,
+    Figure,
+    Gate,
+    Hypothesis,
+    Paper,
+    Published,
+    Series,
+    Study,
+    Superiority,
+)
 from harness.experiment import Experiment, Tier, grid
 from harness.measurements import ntk_dispersion
 
@@ -14,17 +26,49 @@ ORDERED = {"relu": ("relu", 1.0, 1.0), "tanh": ("tanh", 1.0, 1.0)}
 CHAOTIC = {"relu": ("relu", 3.0, 1.0), "tanh": ("tanh", 5.0, 1.0)}
 EDGE = {"relu, sigma_b^2 = 0": ("relu", 2.0, 0.0), "relu": ("relu", 2.0, 1.0), "tanh": ("tanh", 3.44, 1.0)}
 NO_BIAS = {1.0: ("relu", 1.0, None), 2.0: ("relu", 2.0, None), 3.0: ("relu", 3.0, None)}
+# sigma_w^2 of the phase map, sigma_b^2 = 1: the edge of chaos is at 2 for ReLU, at 3.44 for tanh.
+MAP = {"relu": (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5), "tanh": (0.5, 1.0, 2.0, 3.0, 3.44, 4.0, 5.0)}
 PHASES = [*ORDERED.values(), *CHAOTIC.values(), *EDGE.values(), *NO_BIAS.values()]
 
 # Depth (hidden layers) at L/M of about 0.1 and 0.2; beyond 0.2 heavy tails bias R low unless 10^4 draws are taken.
 QUICK = {32: (3, 6), 64: (6, 13), 128: (13, 26)}
 FULL = {128: (13, 26), 256: (26, 51), 512: (51, 102), 1024: (102, 205)}
+READ = "read off by eye, within about 10 %"
+PAPER = {"(2, 0)": (1.29, 1.7), "(3, 1)": (1.425, 2.1), "(1, 1), M = 128": (1.05, 1.05)}  # at L/M = 0.1 and 0.2
 
 
 def networks(depths: dict[int, tuple[int, int]], draws: int) -> tuple[dict, ...]:
     """The grid: every width at its two depths."""
     phases = [list(phase) for phase in PHASES]
     return sum((grid(width=width, depth=pair, draws=draws, phases=phases) for width, pair in depths.items()), ())
+
+
+TEN = log(1.1)
+NEAR = Equivalence(TEN), "a kernel whose relative variance is below 10 % is what one would call deterministic"
+FLAT = Equivalence(TEN), "the chaotic phase grows by several times this"
+GROWS = Superiority(TEN), "the largest growth that still counts as flat in the ordered phase"
+LAW = Equivalence(log(1.05)), "the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low"
+AT_EDGE = "ReLU at the edge, (2, 0), M = 64, L/M = 0.2: ln R minus that of the finite-size law is near 0"
+COLLAPSE = "{}: ln R at M = 128 minus at M = 64, at L/M = 0.2, is near 0 (curves collapse)"
+# Label and statement, {} being the network; rule, and why this margin.
+KINDS = {
+    "ordered_near_one": ("{}, ordered: R at L/M = 0.2", "{}, ordered: ln R at L/M = 0.2 is close to 0", *NEAR),
+    "ordered_flat": ("{}, ordered: R(0.2) / R(0.1)", "{}, ordered: ln R does not grow from L/M = 0.1 to 0.2", *FLAT),
+    "chaotic_grows": ("{}, chaotic: R(0.2) / R(0.1)", "{}, chaotic: ln R grows from L/M = 0.1 to 0.2", *GROWS),
+    "finite_size_law": ("{}, edge of chaos: R / finite-size law", AT_EDGE, *LAW),
+    "collapse": ("{}: R(M = 128) / R(M = 64)", COLLAPSE, Equivalence(TEN), "the same 10 % as above"),
+}
+ORDERED_READ = Published(log(1.05), "Figure 2, ReLU, (1, 1), M = 128", READ)
+CHAOTIC_READ = Published(log(2.1 / 1.425), "Figure 2, ReLU, (3, 1), one curve for all M", READ)
+
+
+def ratio(kind, suffix, network, effect, sd, published=None):
+    """A hypothesis on the logarithm of a ratio; what the paper adds on the shape of the growth is secondary."""
+    label, statement, rule, why = KINDS[kind]
+    texts = dict(label=label.format(network), statement=statement.format(network), scale="ratio", published=published)
+    role = "secondary" if kind in ("finite_size_law", "collapse") else "primary"
+    sizes = dict(expected_effect=effect, expected_sd=sd)
+    return Hypothesis(kind + suffix, rule=rule, why_margin=why, role=role, **sizes, **texts)
 
 
 CLAIM = Claim(
@@ -34,7 +78,7 @@ CLAIM = Claim(
         year=2020,
         title="Analyzing Finite Neural Networks: Can We Trust Neural Tangent Kernel Theory?",
         locus="Experiment A, Figures 1, 2 and 7",
-        read="full text; values of figures read off by eye, within about 10 %",
+        read=f"full text; values of figures {READ}",
     ),
     title="The NTK at initialisation is deterministic in the ordered phase only",
     statement=(
@@ -55,74 +99,16 @@ CLAIM = Claim(
     ),
     family="seleznova2020",
     hypotheses=(
-        *(
-            Hypothesis(
-                name=f"ordered_near_one_{activation}",
-                label=f"{activation}, ordered: R at L/M = 0.2",
-                scale="ratio",
-                statement=f"{activation}, ordered: ln R at L/M = 0.2 is close to 0",
-                rule=Equivalence(margin=log(1.1)),
-                why_margin="a kernel whose relative variance is below 10 % is what one would call deterministic",
-                expected_effect=effect,
-                expected_sd=0.005,
-            )
-            for activation, effect in (("relu", 0.05), ("tanh", 0.005))
-        ),
-        *(
-            Hypothesis(
-                name=f"ordered_flat_{activation}",
-                label=f"{activation}, ordered: R(0.2) / R(0.1)",
-                scale="ratio",
-                statement=f"{activation}, ordered: ln R does not grow from L/M = 0.1 to 0.2",
-                rule=Equivalence(margin=log(1.1)),
-                why_margin="the chaotic phase grows by several times this",
-                expected_effect=0.001,
-                expected_sd=0.005,
-            )
-            for activation in ("relu", "tanh")
-        ),
-        *(
-            Hypothesis(
-                name=f"chaotic_grows_{activation}",
-                label=f"{activation}, chaotic: R(0.2) / R(0.1)",
-                scale="ratio",
-                statement=f"{activation}, chaotic: ln R grows from L/M = 0.1 to 0.2",
-                rule=Superiority(margin=log(1.1)),
-                why_margin="the largest growth that still counts as flat in the ordered phase",
-                expected_effect=effect,
-                expected_sd=sd,
-            )
-            for activation, effect, sd in (("relu", 0.36, 0.05), ("tanh", 0.76, 0.21))
-        ),
-        Hypothesis(
-            name="finite_size_law",
-            label="relu, edge of chaos: R / finite-size law",
-            scale="ratio",
-            statement="ReLU at the edge, (2, 0), M = 64, L/M = 0.2: ln R minus that of the finite-size law is near 0",
-            rule=Equivalence(margin=log(1.05)),
-            why_margin="the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low",
-            expected_effect=0.012,
-            expected_sd=0.036,
-            role="secondary",
-        ),
-        *(
-            Hypothesis(
-                name=f"collapse_{name}",
-                label=f"{label}: R(M = 128) / R(M = 64)",
-                scale="ratio",
-                statement=f"{label}: ln R at M = 128 minus at M = 64, at L/M = 0.2, is near 0 (curves collapse)",
-                rule=Equivalence(margin=log(1.1)),
-                why_margin="the same 10 % as above",
-                expected_effect=effect,
-                expected_sd=sd,
-                role="secondary",
-            )
-            for name, label, effect, sd in (
-                ("edge_relu", "ReLU at the edge of chaos, (2, 0)", 0.02, 0.06),
-                ("chaotic_relu", "ReLU, chaotic, (3, 1)", 0.06, 0.07),
-                ("chaotic_tanh", "tanh, chaotic, (5, 1)", 0.30, 0.24),
-            )
-        ),
+        ratio("ordered_near_one", "_relu", "relu", 0.05, 0.005, ORDERED_READ),
+        ratio("ordered_near_one", "_tanh", "tanh", 0.005, 0.005),
+        ratio("ordered_flat", "_relu", "relu", 0.001, 0.005),
+        ratio("ordered_flat", "_tanh", "tanh", 0.001, 0.005),
+        ratio("chaotic_grows", "_relu", "relu", 0.36, 0.05, CHAOTIC_READ),
+        ratio("chaotic_grows", "_tanh", "tanh", 0.76, 0.21),
+        ratio("finite_size_law", "", "relu", 0.012, 0.036),
+        ratio("collapse", "_edge_relu", "ReLU at the edge of chaos, (2, 0)", 0.02, 0.06),
+        ratio("collapse", "_chaotic_relu", "ReLU, chaotic, (3, 1)", 0.06, 0.07),
+        ratio("collapse", "_chaotic_tanh", "tanh, chaotic, (5, 1)", 0.30, 0.24),
     ),
     controls=(
         Control(
@@ -138,6 +124,12 @@ CLAIM = Claim(
             why="without biases a ReLU net is homogeneous: ln R at sigma_w^2 = 3 minus at 1 is zero whatever L/M",
         ),
         Control(
+            name="no_bias_one_dispersion",
+            hypothesis="ordered_flat_relu",
+            expected="SUPPORTED",
+            why="the same difference by the rule of equivalence: without biases R is independent of sigma_w",
+        ),
+        Control(
             name="homogeneous_not_near_one",
             hypothesis="ordered_near_one_relu",
             expected="not SUPPORTED",
@@ -147,10 +139,20 @@ CLAIM = Claim(
     gates=(Gate("finite", "every moment of Theta is finite and positive", failure="BROKEN"),),
     limits=(
         "Growth from L/M = 0.1 to 0.2 does not by itself tell an exponential from another steep law; the finite-size "
-        "law, which is exponential, is held against the edge of chaos only. Read off the paper's Figure 2: R = 1.4 to "
-        "1.45 and 2.1 for ReLU (3, 1), 1.29 and 1.7 for (2, 0), at L/M = 0.1 and 0.2; 1.05 for (1, 1) at M = 128."
+        "law, which is exponential, is held against the edge of chaos only. The phase map is shown, not decided on."
     ),
 )
+
+
+def phase_map(backend, configuration, replicates, stream):
+    """`ntk_dispersion`, under names of its own: "map_mean" and "map_mean_square", each (replicates, phases)."""
+    return {f"map_{name}": a for name, a in ntk_dispersion(backend, configuration, replicates, stream).items()}
+
+
+def map_cells(width, depths, draws):
+    """The grid of the phase map: one width, all phases in every cell."""
+    return grid(width=width, depth=depths, draws=draws, phases=[[a, s, 1.0] for a, line in MAP.items() for s in line])
+
 
 EXPERIMENTS = (
     Experiment(
@@ -159,17 +161,28 @@ EXPERIMENTS = (
         full=Tier(networks(FULL, draws=10_000), replicates=20, block=5),
         stream="registered-1",
     ),
+    Experiment(
+        phase_map,
+        quick=Tier(map_cells(64, (3, 6, 10, 13), draws=1_000), replicates=10),
+        full=Tier(map_cells(256, (13, 26, 38, 51), draws=10_000), replicates=20, block=5),
+        stream="registered-1",
+    ),
 )
 
 
 def log_dispersion(m, phase, width, near):
     """ln R per seed at the depth of that width for which L/M is nearest to `near`."""
-    depths = [c["depth"] for c in m.configurations("mean") if c["width"] == width]
-    depth = min(depths, key=lambda depth: abs(depth / width - near))
+    depth = depth_at(m, width, near)
     mean, mean_square = (
         m(moment, width=width, depth=depth)[:, PHASES.index(phase)] for moment in ("mean", "mean_square")
     )
     return np.log(mean_square / mean**2)
+
+
+def depth_at(m, width, near):
+    """The depth of that width for which L/M is nearest to `near`."""
+    depths = [c["depth"] for c in m.configurations("mean") if c["width"] == width]
+    return min(depths, key=lambda depth: abs(depth / width - near))
 
 
 def finite_size_law(depth, width):
@@ -187,8 +200,7 @@ def finite_size_law(depth, width):
 
 def effects(m):
     """Differences of ln R, per seed."""
-    widths = widths_of(m)
-    wide, middle = (128, 64) if 64 in widths else (widths[-1], widths[-2])
+    *_, middle, wide = widths_of(m)
 
     def growth(phase):
         return log_dispersion(m, phase, wide, 0.2) - log_dispersion(m, phase, wide, 0.1)
@@ -196,10 +208,8 @@ def effects(m):
     def collapse(phase):
         return log_dispersion(m, phase, wide, 0.2) - log_dispersion(m, phase, middle, 0.2)
 
-    edge = EDGE["relu, sigma_b^2 = 0"]
-    depth = min(
-        (c["depth"] for c in m.configurations("mean") if c["width"] == middle), key=lambda d: abs(d / middle - 0.2)
-    )
+    edge, depth = EDGE["relu, sigma_b^2 = 0"], depth_at(m, middle, 0.2)
+    no_bias = log_dispersion(m, NO_BIAS[3.0], wide, 0.2) - log_dispersion(m, NO_BIAS[1.0], wide, 0.2)
     return {
         **{f"ordered_near_one_{a}": log_dispersion(m, phase, wide, 0.2) for a, phase in ORDERED.items()},
         **{f"ordered_flat_{a}": growth(phase) for a, phase in ORDERED.items()},
@@ -209,42 +219,64 @@ def effects(m):
         "collapse_chaotic_relu": collapse(CHAOTIC["relu"]),
         "collapse_chaotic_tanh": collapse(CHAOTIC["tanh"]),
         "homogeneous_grows": growth(NO_BIAS[2.0]),
-        "no_bias_no_phase": log_dispersion(m, NO_BIAS[3.0], wide, 0.2) - log_dispersion(m, NO_BIAS[1.0], wide, 0.2),
+        "no_bias_no_phase": no_bias,
+        "no_bias_one_dispersion": no_bias,
         "homogeneous_not_near_one": log_dispersion(m, NO_BIAS[2.0], wide, 0.2),
     }
 
 
 def gates(m):
     """Finite, positive moments."""
-    moments = [
-        m(q, width=c["width"], depth=c["depth"]) for c in m.configurations("mean") for q in ("mean", "mean_square")
-    ]
+    moments = [m(moment, **c) for c in m.configurations("mean") for moment in ("mean", "mean_square")]
     return {
         "finite": "" if all((np.isfinite(a) & (a > 0)).all() for a in moments) else "a moment is zero or not finite"
     }
 
 
 def figures(by_backend):
-    """R against L/M per activation, one line per phase and width, from the first backend."""
+    """R against L/M per activation, beside the paper's, and the phase map, from the first backend."""
     backend, m = next(iter(by_backend.items()))
     edge = EDGE["relu, sigma_b^2 = 0"]
     shown = {
-        "ReLU": {"ordered (1, 1)": ORDERED["relu"], "edge (2, 0)": edge, "chaotic (3, 1)": CHAOTIC["relu"]},
+        "relu": {"ordered (1, 1)": ORDERED["relu"], "edge (2, 0)": edge, "chaotic (3, 1)": CHAOTIC["relu"]},
         "tanh": {"ordered (1, 1)": ORDERED["tanh"], "edge (3.44, 1)": EDGE["tanh"], "chaotic (5, 1)": CHAOTIC["tanh"]},
     }
-    return tuple(
-        Figure(
-            title=f"Dispersion of the NTK at initialisation, {activation}",
-            description=f"R = E[Theta^2] / E[Theta]^2 against depth / width, {backend}, geometric mean over seeds; "
-            "1 means deterministic. In brackets sigma_w^2, sigma_b^2.",
-            x_label="depth / width",
-            y_label="dispersion R",
-            series=tuple(line(m, label, phase, width) for label, phase in phases.items() for width in widths_of(m)),
-            log_y=True,
-            reference_y=1.0,
+    paper = tuple(Series(f"paper {phase}, read off", (0.1, 0.2), r) for phase, r in PAPER.items())
+    note = f"{backend}, geometric mean over seeds; 1 means deterministic."
+    found = [
+        figure(
+            f"Dispersion of the NTK at initialisation, {activation}",
+            f"R = E[Theta^2] / E[Theta]^2 against depth / width, {note} In brackets sigma_w^2, sigma_b^2.",
+            "depth / width",
+            tuple(line(m, label, phase, width) for label, phase in phases.items() for width in widths_of(m))
+            + (paper if activation == "relu" else ()),
         )
         for activation, phases in shown.items()
-    )
+    ]
+    cells = m.configurations("map_mean")
+    found += [
+        figure(
+            f"Phase map of the dispersion, {activation}",
+            f"R against sigma_w^2 at sigma_b^2 = 1, M = {cells[0]['width']}, one line per depth, {note} Ordered on the "
+            f"left, chaotic on the right of the edge of chaos at sigma_w^2 = {edge}.",
+            "sigma_w^2",
+            tuple(map_line(m, activation, cell) for cell in cells),
+        )
+        for activation, edge in (("relu", 2), ("tanh", 3.44))
+    ]
+    return found
+
+
+def figure(title, description, x_label, series):
+    """R over something; 1 is drawn as the reference."""
+    return Figure(title, description, x_label, "dispersion R", series, log_y=True, reference_y=1.0)
+
+
+def map_line(m, activation, cell):
+    """R of one depth of the phase map, over sigma_w^2."""
+    columns = [cell["phases"].index([activation, s, 1.0]) for s in MAP[activation]]
+    dispersion = (m("map_mean_square", **cell) / m("map_mean", **cell) ** 2)[:, columns]
+    return Series.of(f"depth / width = {cell['depth'] / cell['width']:.2f}", MAP[activation], dispersion.T, log=True)
 
 
 def widths_of(m):
