@@ -52,18 +52,18 @@ SAME = Equivalence(margin=log(1.5)), "a quarter of what separates the phases at 
 
 # Name, ratio whose logarithm is the effect, rule, expected effect and sd.
 PRIMARY = (
-    ("constant_3", "3 layers, raw, by protocol: 1 / Delta", A_QUARTER, 1.95, 0.38),
-    ("constant_10", "10 layers, raw, by protocol: 1 / Delta", A_QUARTER, 2.4, 0.9),
-    ("constant_20", "20 layers, raw, by protocol: 1 / Delta", A_QUARTER, 2.1, 0.6),
-    ("no_growth", "raw, by protocol: Delta at 3 / 20 layers", NO_DOUBLING, 0.1, 0.7),
+    ("constant_3", "3 layers, raw, by protocol: 1 / Delta", A_QUARTER, 1.97, 0.35),
+    ("constant_10", "10 layers, raw, by protocol: 1 / Delta", A_QUARTER, 2.35, 0.85),
+    ("constant_20", "20 layers, raw, by protocol: 1 / Delta", A_QUARTER, 2.35, 0.8),
+    ("no_growth", "raw, by protocol: Delta at 3 / 20 layers", NO_DOUBLING, 0.35, 0.85),
 )
 SECONDARY = (
-    ("more_ordered_constant", "sigma_w^2 = 0.5, 3 layers, raw, by protocol: 1 / Delta", A_QUARTER, 1.45, 0.38),
+    ("more_ordered_constant", "sigma_w^2 = 0.5, 3 layers, raw, by protocol: 1 / Delta", A_QUARTER, 1.7, 0.5),
     ("grows_per_learning", "centred, by protocol: Delta per part learnt, 10 / 3 layers", GROWTH, 0.95, 0.4),
-    ("moves_once_trained", "10 layers, raw: Delta at half the edge / by protocol", GROWTH, 0.8, 0.65),
-    ("matched_no_growth", "raw, at loss 0.05: Delta at 3 / 10 layers", NO_DOUBLING, -0.45, 0.8),
+    ("moves_once_trained", "10 layers, raw: Delta at half the edge / by protocol", GROWTH, 0.85, 0.7),
+    ("matched_no_growth", "raw, at loss 0.05: Delta at 3 / 10 layers", NO_DOUBLING, -0.5, 0.7),
     ("centred_grows", "centred, at loss 0.05: Delta at 10 / 3 layers", GROWTH, 1.33, 0.25),
-    ("rate_does_not_matter", "10 layers, raw, by protocol: Delta at the rate / at twice the rate", SAME, 0.0, 0.35),
+    ("rate_does_not_matter", "10 layers, raw, by protocol: Delta at the rate / at twice the rate", SAME, 0.0, 0.32),
 )
 
 
@@ -89,7 +89,7 @@ CLAIM = Claim(
     ),
     operationalised=(
         "Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, kernel summed over outputs) after flow time 1 at the "
-        "paper's width, M = 256, which is 4 at M = 64: one rate for all seeds, 300 steps in place of 10^5. ReLU, 32 "
+        "paper's width, M = 256, which is 4 at M = 64: one rate for all seeds, 600 steps in place of 10^5. ReLU, 32 "
         "Fashion-MNIST images with |x|^2 = 784, one-hot targets, mean squared error over samples and outputs, "
         "(sigma_w^2, sigma_b^2) = (1, 1), 3, 10 and 20 hidden layers. Whether the kernel is constant because nothing "
         "was learnt is decided beside it: the part of the labels' variance that is learnt, Delta per such part, and "
@@ -98,7 +98,8 @@ CLAIM = Claim(
     departs=(
         "The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner where the "
         "loss stalls; here nobody stops. Steps are fewer and longer, below the edge 2 / lambda_max; halving them is an "
-        "arm. Everything but the raw arm by protocol is ours."
+        "arm. Everything but the raw arm by protocol is ours. The cells at one loss are those of the claim on the "
+        "chaotic phase, recorded before; margins were set on other seeds."
     ),
     family="seleznova2020",
     hypotheses=(
@@ -151,19 +152,19 @@ CLAIM = Claim(
 EXPERIMENTS = (
     Experiment(
         training_by_protocol,
-        quick=Tier(protocol(4.0, steps=300, fewer=100, scaled_steps=800), replicates=10),
+        quick=Tier(protocol(4.0, steps=600, fewer=100, scaled_steps=800), replicates=10),
         full=Tier(
             protocol(1.0, steps=2_000, fewer=500, scaled_steps=4_000, width=256, samples=128), replicates=20, block=10
         ),
         dtype="float64",
-        stream="explore-2",
+        stream="registered-1",
     ),
     # The cells of the claim on the chaotic phase, to the letter: they are computed once for both.
     Experiment(
         kernel_change,
         quick=Tier(matched(6_000), replicates=10),
         full=Tier(matched(100_000, width=256, samples=128), replicates=20, block=10),
-        stream="explore-2",
+        stream="registered-1",
     ),
 )
 

@@ -36,6 +36,7 @@ def protocol(flow_time: float, steps: int, fewer: int, scaled_steps: int, **comm
 
 DOUBLE = (Superiority(margin=log(2)), "twice the loss is the least that one would call a loss of trainability")
 STUCK = (Superiority(margin=0.9), "who has learnt less than a tenth of the labels' variance has learnt next to nothing")
+LEARNT = (Superiority(margin=0.25), "a quarter of the labels' variance is the least that one would call learning")
 BETTER = (Superiority(margin=log(1.25)), "a quarter more loss is the least that one would call worse")
 SAME = (Equivalence(margin=log(1.1)), "10 %, against the factor of four or more that depth makes")
 MORE = (Superiority(margin=log(1.1)), "what counts as the same loss in the fixed-rate arm")
@@ -45,22 +46,22 @@ IN_ORDER = (Superiority(margin=0.8), "a rank correlation below leaves a third of
 RATIOS = {
     "primary": (
         ("deep_over_shallow", "fixed rate: least loss at 10 / 3 layers", DOUBLE, 1.5, 0.26),
-        ("deepest_over_shallow", "fixed rate: least loss at 20 / 3 layers", DOUBLE, 1.65, 0.26),
+        ("deepest_over_shallow", "fixed rate: least loss at 20 / 3 layers", DOUBLE, 1.6, 0.26),
     ),
     "secondary": (
-        ("more_ordered", "fixed rate, sigma_w^2 = 0.5: least loss at 10 / 3 layers", BETTER, 0.62, 0.15),
-        ("scaled_deep", "half the edge: least loss at 10 / 3 layers", DOUBLE, 0.7, 0.4),
-        ("scaled_edge_of_chaos", "half the edge, 20 layers: least loss ordered / edge of chaos", BETTER, 0.43, 0.2),
+        ("more_ordered", "fixed rate, sigma_w^2 = 0.5: least loss at 10 / 3 layers", BETTER, 0.6, 0.17),
+        ("scaled_edge_of_chaos", "half the edge, 20 layers: least loss ordered / edge of chaos", BETTER, 0.37, 0.15),
         ("explained_deep", "fixed rate, 10 layers: loss / that of the frozen kernel", SAME, 0.015, 0.035),
-        ("explained_deepest", "fixed rate, 20 layers: loss / that of the frozen kernel", SAME, 0.002, 0.002),
-        ("beats_frozen_kernel", "half the edge, 10 layers: loss of the frozen kernel / loss", MORE, 0.35, 0.3),
+        ("explained_deepest", "fixed rate, 20 layers: loss / that of the frozen kernel", SAME, 0.001, 0.002),
+        ("beats_frozen_kernel", "half the edge, 10 layers: loss of the frozen kernel / loss", MORE, 0.4, 0.25),
     ),
 }
 PARTS = {
-    "primary": (("stuck", "fixed rate, 20 layers: part of the labels' variance left", STUCK, 0.999, 0.001),),
+    "primary": (("stuck", "fixed rate, 20 layers: part of the labels' variance left", STUCK, 0.9995, 0.0005),),
     "secondary": (
-        ("scaled_stuck", "half the edge, 20 layers: part of the labels' variance left", STUCK, 0.998, 0.001),
-        ("ranks", "fixed rate: rank correlation of condition number and part left", IN_ORDER, 0.95, 0.04),
+        ("scaled_deep_learns", "half the edge, 10 layers: part of the labels' variance learnt", LEARNT, 0.5, 0.15),
+        ("scaled_stuck", "half the edge, 20 layers: part of the labels' variance left", STUCK, 0.999, 0.001),
+        ("ranks", "fixed rate: rank correlation of condition number and part left", IN_ORDER, 0.9, 0.07),
     ),
 }
 
@@ -94,7 +95,7 @@ CLAIM = Claim(
     ),
     operationalised=(
         "The least training loss within flow time 1 at the paper's width, M = 256, which is 4 at M = 64: one rate for "
-        "all seeds, 300 steps in place of 10^5. ReLU, 32 Fashion-MNIST images with |x|^2 = 784, one-hot targets, "
+        "all seeds, 600 steps in place of 10^5. ReLU, 32 Fashion-MNIST images with |x|^2 = 784, one-hot targets, "
         "(sigma_w^2, sigma_b^2) = (1, 1) and beside it (0.5, 1); 3, 10 and 20 hidden layers. Held against the best "
         "constant's loss (about 0.09) and against 3 layers. Whether the rate is to blame is decided at half of each "
         "network's edge 2 / lambda_max; whether the kernel's conditioning is, by the loss that gradient descent with "
@@ -118,12 +119,6 @@ CLAIM = Claim(
             why="at sigma_w^2 = 0.01 ten layers shrink what tells inputs apart to 10^-11: a constant is all there is",
         ),
         Control(
-            name="silent_stuck",
-            hypothesis="stuck",
-            expected="SUPPORTED",
-            why="the same net",
-        ),
-        Control(
             name="one_net_over_another",
             hypothesis="deep_over_shallow",
             expected="not SUPPORTED",
@@ -144,12 +139,12 @@ CLAIM = Claim(
 EXPERIMENTS = (
     Experiment(
         training_by_protocol,
-        quick=Tier(protocol(4.0, steps=300, fewer=100, scaled_steps=800), replicates=10),
+        quick=Tier(protocol(4.0, steps=600, fewer=100, scaled_steps=800), replicates=10),
         full=Tier(
             protocol(1.0, steps=2_000, fewer=500, scaled_steps=4_000, width=256, samples=128), replicates=20, block=10
         ),
         dtype="float64",
-        stream="explore-2",
+        stream="registered-1",
     ),
 )
 
@@ -183,14 +178,13 @@ def effects(m):
         "stuck": left(m, **deepest),
         "more_ordered": log_ratio({**deep, "sigma_w2": MORE_ORDERED}, {**shallow, "sigma_w2": MORE_ORDERED}),
         "scaled_stuck": left(m, **deepest, **scaled),
-        "scaled_deep": log_ratio({**deep, **scaled}, {**shallow, **scaled}),
+        "scaled_deep_learns": 1 - left(m, **deep, **scaled),
         "scaled_edge_of_chaos": log_ratio({**deepest, **scaled}, {**deepest, **scaled, "sigma_w2": EDGE}),
         "explained_deep": log_ratio(deep, deep, "linearised_loss"),
         "explained_deepest": log_ratio(deepest, deepest, "linearised_loss"),
         "beats_frozen_kernel": -log_ratio({**deep, **scaled}, {**deep, **scaled}, "linearised_loss"),
         "ranks": np.array([spearmanr(*seed).statistic for seed in zip(*by_seed, strict=True)]),
         "silent_over_shallow": log_ratio(silent, shallow),
-        "silent_stuck": left(m, **silent),
         "one_net_over_another": log_ratio(again, shallow),
     }
 
