@@ -14,6 +14,9 @@ from harness.report.svg import draw
 WIDTH, HEIGHT, LEGEND_ROW = 400, 240, 20
 Json = Mapping[str, Any]
 
+SHORT = "abs(log(abs(datum.value)) / LN10 - 1) >= 4 && datum.value != 0 ? format(datum.value, '~e') : datum.label"
+"""Labels of very large and very small values in powers of ten, so that they fit beside the axis."""
+
 
 def figure_svg(figure: Json, identity: str) -> str:
     """A figure of verdicts.json as SVG: lines, points, bands, and a horizontal reference line where it has one."""
@@ -23,7 +26,7 @@ def figure_svg(figure: Json, identity: str) -> str:
         "y:Q",
         title=figure["y_label"],
         scale=_scale(figure["log_y"], nice=not figure["log_y"]),
-        axis=alt.Axis(tickCount=5),
+        axis=alt.Axis(tickCount=5, labelExpr=SHORT),
     )
     base = alt.Chart(alt.NamedData("points")).encode(x=x, y=y, color=_by_series("color", figure))
     band = base.mark_area(opacity=0.16, line=False).encode(y=alt.Y("low:Q"), y2="high:Q")

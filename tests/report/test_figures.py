@@ -164,3 +164,11 @@ def test_every_margin_of_the_rule_is_drawn(rule, margins):
 def test_without_a_finite_interval_there_is_no_picture(estimates):
     assert interval_svg(hypothesis(SUPERIORITY, **estimates), ["torch", "jax"], "gap") is None
     assert interval_svg({"name": "gap", "rule": SUPERIORITY, "verdict": None}, ["torch"], "gap") is None
+
+
+@pytest.mark.parametrize("values", [[1e6, 1e10, 1e14], [1e-9, 1e-7, 1e-5]])
+def test_values_of_any_size_fit_beside_the_axis(values):
+    svg = figure_svg(figure(("torch", [1, 2, 3], values), log_y=True), "one")
+    labels = [text.text for text in parts(svg, "text")]
+    assert any("e" in label[1:-1] and label[-1].isdigit() for label in labels)
+    assert not any("000" in label for label in labels)
