@@ -232,28 +232,27 @@ def figures(by_backend):
             title="Conditioning and what is left to learn",
             description=f"Part of the labels' variance left against lambda_max over the median eigenvalue of Theta_0, "
             f"{backend}, geometric means over seeds.",
-            x_label="condition number of Theta_0",
+            x_label="log10 of the condition number of Theta_0",
             y_label="part left",
             series=tuple(
                 Series.of(
                     label,
-                    [np.exp(np.log(least(m, "condition", depth=depth, **where)).mean()) for depth in DEPTHS],
+                    [np.log10(least(m, "condition", depth=depth, **where)).mean().round(1) for depth in DEPTHS],
                     [left(m, depth=depth, **where) for depth in DEPTHS],
                     log=True,
                 )
                 for label, where in arms.items()
             ),
-            log_x=True,
         ),
         Figure(
             title="Loss during training at the fixed rate",
             description=f"sigma_w^2 = 1, {backend}, geometric mean over seeds.",
-            x_label="part of the protocol (1: flow time 1 at M = 256, 4 at M = 64)",
+            x_label="steps (the last stands for the paper's 10^5)",
             y_label="mean squared error",
             series=tuple(
                 Series.of(
                     f"{depth} layers",
-                    least(m, "checkpoint_steps", depth=depth)[0] / least(m, "steps", depth=depth)[0],
+                    least(m, "checkpoint_steps", depth=depth)[0],
                     least(m, "checkpoint_losses", depth=depth).T,
                     log=True,
                 )
