@@ -4,26 +4,18 @@ from math import log
 
 import numpy as np
 
+from harness import networks, seeds
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
-from harness.measurements import kernel_change, kernel_error_at_init
+from harness.measurements import images, kernel_change, kernel_error_at_init, relative_change
 
 ORDERS = 100  # width / depth at which the claim is held to account: two orders of magnitude
 TOLERANCE = 0.1  # relative error up to which we would say that a network is in its kernel regime
 ENSEMBLE, BOTTLENECK = 64, 8
 
 NET = dict(samples=20, activation="relu", sigma_w2=2.0, sigma_b2=0.1)
-TRAINING = dict(
-    **NET,
-    parametrization="ntk",
-    labels="sign",
-    label_scale=1.0,
-    centred=False,
-    target_loss=0.05,
-    edge_fraction=0.5,
-    max_steps=5_000,
-    lane=0,
-)
+DESCENT = dict(centred=False, target_loss=0.05, edge_fraction=0.5, max_steps=5_000, lane=0)
+TRAINING = dict(**NET, **DESCENT, parametrization="ntk", labels="sign", label_scale=1.0)
 
 
 def init_cells(depths: tuple[int, ...], widths: tuple[int, ...]) -> tuple[dict, ...]:
@@ -37,9 +29,84 @@ def init_cells(depths: tuple[int, ...], widths: tuple[int, ...]) -> tuple[dict, 
 
 
 def training_cells(depths: tuple[int, ...], widths: tuple[int, ...]) -> tuple[dict, ...]:
-    """Drift in training: at width = 100 depth, and over a ladder of widths."""
+    """Drift in training: at width = 100 depth, over a ladder of widths, and over that ladder in mean-field scaling."""
     at_hundred = tuple(dict(TRAINING, width=ORDERS * depth, depth=depth) for depth in depths)
-    return (*at_hundred, *(c for c in grid(**TRAINING, width=widths, depth=depths) if c not in at_hundred))
+    ladder = grid(**TRAINING, width=widths, depth=depths)
+    # At a tenth of the edge, since its kernel, and with it lambda_max, grows in training.
+    mean_field = (dict(c, **mean_field_scaling(c["width"]), edge_fraction=0.1) for c in ladder)
+    return (*at_hundred, *(c for c in ladder if c not in at_hundred), *mean_field)
+
+
+def mean_field_scaling(width: int) -> dict[str, float]:
+    """Targets and loss with which an NTK-parametrized net f of width M trains as its mean-field (muP) version does.
+
+    That is g = f / sqrt(M), at M times the rate. A step of gradient descent on |g - y|^2 at the rate M eta is
+    2 M eta (g - y) dg = 2 eta (f - sqrt(M) y) df, the step on |f - sqrt(M) y|^2 = M |g - y|^2 at the rate eta; the edge
+    2 / lambda_max scales likewise. Targets that grow with the width keep the kernel moving at every width.
+    """
+    return dict(label_scale=width**0.5, target_loss=TRAINING["target_loss"] * width)
+
+
+def linear_error(backend, configuration, replicates, stream):
+    """Kernel error at init of a linear net f = v . W x / sqrt(M), its entries N(0, 1), and its closed form.
+
+    With K = X X^T the kernel is X W^T W X^T / M + (|v|^2 / M) K, and 2 K at infinite width. W^T W / M is Wishart, so
+    E[error^2] = (tr(K)^2 + 3 |K|^2) / (4 M |K|^2), exactly. Our derivation. Since W is isotropic, the images may be
+    given by their coordinates in the space that they span: X is the Cholesky factor of their Gram matrix over n_0.
+    Returns: "linear_error", (replicates, inits), and "linear_law", (replicates,), the root of E[error^2].
+    """
+    samples, width, inits = (configuration[key] for key in ("samples", "width", "inits"))
+    x, _ = images(replicates, stream, samples)
+    gram, net, errors = x @ x.transpose(0, 2, 1) / x.shape[2], linear_net(samples, width), []
+    for r, k in zip(replicates, gram, strict=True):
+        theta = net.init(seeds.derive("linear", stream=stream, replicate=r, init=i) for i in range(inits))
+        errors.append(relative_change(backend.empirical_ntk(net, theta, np.linalg.cholesky(k)), 2 * k))
+    spread = np.trace(gram, axis1=1, axis2=2) ** 2 / (gram**2).sum(axis=(1, 2))
+    return {"linear_error": np.array(errors), "linear_law": ((spread + 3) / (4 * width)) ** 0.5}
+
+
+def linear_net(inputs, width):
+    """One hidden layer, no activation, no biases, NTK parametrization."""
+    return networks.from_callable(
+        lambda theta, x: x @ theta["W"].T @ theta["v"] / width**0.5,
+        inputs=inputs,
+        outputs=1,
+        initial=lambda rng: {"W": rng.standard_normal((width, inputs)), "v": rng.standard_normal((width, 1))},
+    )
+
+
+OFF, ROOT = Superiority(margin=log(1.25)), Equivalence(margin=0.1)
+AT_INIT = "at initialisation, width = 100 depth: mean over depths of ln(kernel error / 0.1) is positive"
+SLOPE = "at initialisation: slope of ln error on ln width, mean over depths, is -1/2"
+IN_TRAINING = "in training to loss 0.05, width = 100 depth: mean over depths of ln(change / 0.1) is positive"
+FASTER = "in training: minus the slope of ln change on ln width exceeds 1/2 (faster than M^-1/2)"
+ABOVE = "an error of 12.5 % is clearly above the 10 % that we would accept"
+APART = "tells -1/2, the rate of independent fluctuations, from -1"
+HALF = "half of what the rate at initialisation may deviate"
+# Name, statement, rule, why this margin, expected effect and sd.
+HYPOTHESES = (
+    ("init_error_at_100_times_depth", AT_INIT, OFF, ABOVE, 0.64, 0.2),
+    ("init_rate", SLOPE, ROOT, APART, 0.0, 0.08),
+    ("drift_at_100_times_depth", IN_TRAINING, OFF, "as at initialisation", -0.8, 0.3),
+    ("drift_rate", FASTER, Superiority(margin=0.05), HALF, 0.22, 0.1),
+)
+LABELS = (
+    "initialisation, width = 100 depth: error / 10 %",
+    "initialisation: slope in width + 1/2",
+    "training, width = 100 depth: change / 10 %",
+    "training: - slope in width - 1/2",
+)
+NARROW = f"a first layer of width {BOTTLENECK} keeps its kernel random, however wide the others are"
+AVERAGE = f"the average of {ENSEMBLE} independent kernels has an eighth of the error, far below 10 %"
+LINEAR = "the error of a linear net is known in closed form, and falls as the root of the width exactly"
+MOVING = "in mean-field (muP) scaling the kernel changes in training however wide the network is"
+
+
+def hypothesis(row: tuple, label: str) -> Hypothesis:
+    """A row of the table: the error at initialisation makes the verdict; what is held against 10 % is a ratio."""
+    role = "primary" if row[0].startswith("init_error") else "secondary"
+    agreement, scale = (0.02, "ratio") if "at_100" in row[0] else (None, "linear")
+    return Hypothesis(*row, role=role, agreement=agreement, label=label, scale=scale)
 
 
 CLAIM = Claim(
@@ -68,64 +135,12 @@ CLAIM = Claim(
         "One output; the limit is the closed-form kernel of the same depth."
     ),
     family="wenger2023",
-    hypotheses=(
-        Hypothesis(
-            name="init_error_at_100_times_depth",
-            label="initialisation, width = 100 depth: error / 10 %",
-            scale="ratio",
-            statement="at initialisation, width = 100 depth: mean over depths of ln(kernel error / 0.1) is positive",
-            rule=Superiority(margin=log(1.25)),
-            why_margin="an error of 12.5 % is clearly above the 10 % that we would accept",
-            expected_effect=0.64,
-            expected_sd=0.2,
-            agreement=0.02,
-        ),
-        Hypothesis(
-            name="init_rate",
-            label="initialisation: slope in width + 1/2",
-            statement="at initialisation: slope of ln error on ln width, mean over depths, is -1/2",
-            rule=Equivalence(margin=0.1),
-            why_margin="tells -1/2, the rate of independent fluctuations, from -1",
-            expected_effect=0.0,
-            expected_sd=0.08,
-            role="secondary",
-        ),
-        Hypothesis(
-            name="drift_at_100_times_depth",
-            label="training, width = 100 depth: change / 10 %",
-            scale="ratio",
-            statement="in training to loss 0.05, width = 100 depth: mean over depths of ln(change / 0.1) is positive",
-            rule=Superiority(margin=log(1.25)),
-            why_margin="as at initialisation",
-            expected_effect=-0.8,
-            expected_sd=0.3,
-            role="secondary",
-            agreement=0.02,
-        ),
-        Hypothesis(
-            name="drift_rate",
-            label="training: - slope in width - 1/2",
-            statement="in training: minus the slope of ln change on ln width exceeds 1/2 (faster than M^-1/2)",
-            rule=Superiority(margin=0.05),
-            why_margin="half of what the rate at initialisation may deviate",
-            expected_effect=0.22,
-            expected_sd=0.1,
-            role="secondary",
-        ),
-    ),
+    hypotheses=tuple(hypothesis(row, label) for row, label in zip(HYPOTHESES, LABELS, strict=True)),
     controls=(
-        Control(
-            name="bottleneck",
-            hypothesis="init_error_at_100_times_depth",
-            expected="SUPPORTED",
-            why=f"a first layer of width {BOTTLENECK} keeps its kernel random, however wide the others are",
-        ),
-        Control(
-            name="ensemble",
-            hypothesis="init_error_at_100_times_depth",
-            expected="not SUPPORTED",
-            why=f"the average of {ENSEMBLE} independent kernels has an eighth of the error, far below 10 %",
-        ),
+        Control("bottleneck", "init_error_at_100_times_depth", "SUPPORTED", NARROW),
+        Control("ensemble", "init_error_at_100_times_depth", "not SUPPORTED", AVERAGE),
+        Control("linear_rate", "init_rate", "SUPPORTED", LINEAR),
+        Control("mean_field_drift", "drift_rate", "not SUPPORTED", MOVING),
     ),
     gates=(
         Gate("trained", "every network reached the registered loss"),
@@ -151,6 +166,12 @@ EXPERIMENTS = (
         full=Tier(training_cells(depths=(1, 3, 8), widths=(64, 256, 1024, 4096)), replicates=20, block=5),
         stream="registered-1",
     ),
+    Experiment(
+        linear_error,
+        quick=Tier(grid(width=(32, 128, 512), samples=NET["samples"], inits=16), replicates=10),
+        full=Tier(grid(width=(32, 128, 512, 2048), samples=NET["samples"], inits=64), replicates=20, block=5),
+        stream="registered-1",
+    ),
 )
 
 
@@ -159,17 +180,26 @@ def log_error(m, width, depth, ensemble=1, bottleneck=None):
     return np.log(m("kernel_error", width=width, depth=depth, ensemble=ensemble, bottleneck=bottleneck)).mean(axis=1)
 
 
-def log_drift(m, width, depth):
+def log_drift(m, width, depth, scaling=None):
     """ln of the kernel change in training, per seed."""
-    return np.log(m("kernel_change", width=width, depth=depth))
+    return np.log(m("kernel_change", width=width, depth=depth, **(scaling or {"label_scale": 1.0})))
 
 
-def ladders(m, quantity):
-    """depth -> widths, of the claim's own cells."""
+def log_mean_field_drift(m, width, depth):
+    """The same in mean-field scaling."""
+    return log_drift(m, width, depth, mean_field_scaling(width))
+
+
+def log_linear_error(m, width):
+    """ln of the root mean square error of the linear net at init, per seed."""
+    return np.log((m("linear_error", width=width) ** 2).mean(axis=1)) / 2
+
+
+def ladders(m, quantity, mean_field=False):
+    """depth -> widths, of the claim's own cells, or of those in mean-field scaling."""
     own = [c for c in m.configurations(quantity) if c.get("ensemble", 1) == 1 and c.get("bottleneck") is None]
-    return {
-        depth: sorted({c["width"] for c in own if c["depth"] == depth}) for depth in sorted({c["depth"] for c in own})
-    }
+    own = [c for c in own if (c.get("label_scale", 1.0) != 1.0) == mean_field]
+    return {d: sorted({c["width"] for c in own if c["depth"] == d}) for d in sorted({c["depth"] for c in own})}
 
 
 def slope(widths, log_values):
@@ -178,17 +208,25 @@ def slope(widths, log_values):
     return x @ np.array(log_values) / (x @ x)
 
 
+def width_needed(widths, log_values):
+    """The width at which the least-squares line of ln error on ln width comes to the tolerance, one per seed."""
+    excess = np.mean(log_values, axis=0) - np.log(TOLERANCE)
+    return np.exp(np.mean(np.log(widths)) - excess / slope(widths, log_values))
+
+
 def effects(m):
     """ln(error / 10 %) at 100 times depth, and rates in width, per seed."""
-    init, training = ladders(m, "kernel_error"), ladders(m, "kernel_change")
+    arms = (("init", ladders(m, "kernel_error"), log_error), ("drift", ladders(m, "kernel_change"), log_drift))
+    mean_field = ("mean_field", ladders(m, "kernel_change", mean_field=True), log_mean_field_drift)
     rates = {
         name: np.mean([slope(widths, [value(m, w, depth) for w in widths]) for depth, widths in steps.items()], axis=0)
-        for name, steps, value in (("init", init, log_error), ("drift", training, log_drift))
+        for name, steps, value in (*arms, mean_field)
     }
     at_hundred = {
         name: np.mean([value(m, ORDERS * depth, depth) for depth in steps], axis=0) - np.log(TOLERANCE)
-        for name, steps, value in (("init", init, log_error), ("drift", training, log_drift))
+        for name, steps, value in arms
     }
+    linear = sorted(c["width"] for c in m.configurations("linear_error"))
     return {
         "init_error_at_100_times_depth": at_hundred["init"],
         "init_rate": rates["init"] + 0.5,
@@ -196,6 +234,8 @@ def effects(m):
         "drift_rate": -rates["drift"] - 0.5,
         "bottleneck": log_error(m, 2 * ORDERS, 2, bottleneck=BOTTLENECK) - np.log(TOLERANCE),
         "ensemble": log_error(m, ORDERS, 1, ensemble=ENSEMBLE) - np.log(TOLERANCE),
+        "linear_rate": slope(linear, [log_linear_error(m, width) for width in linear]) + 0.5,
+        "mean_field_drift": -rates["mean_field"] - 0.5,
     }
 
 
@@ -211,37 +251,43 @@ def gates(m):
 
 
 def figures(by_backend):
-    """Error at init and drift in training against width / depth, one line per depth."""
+    """Error at init and drift in training against width / depth, and the width that 10 % needs, by depth."""
     backend, m = next(iter(by_backend.items()))
-    return tuple(
-        Figure(
-            title=title,
-            description=f"{what} against width / depth, {backend}, geometric mean over seeds; the line is at 10 %.",
-            x_label="width / depth",
-            y_label=what,
-            series=tuple(
-                Series.of(
-                    f"{depth} hidden layer{'s' if depth > 1 else ''}",
-                    np.array(widths) / depth,
-                    [np.exp(value(m, width, depth)) for width in widths],
-                    log=True,
-                )
-                for depth, widths in ladders(m, quantity).items()
-            ),
-            log_x=True,
-            log_y=True,
-            reference_y=TOLERANCE,
-        )
-        for title, what, quantity, value in (
-            (
-                "Distance to the infinite-width kernel at initialisation",
-                "relative kernel error",
-                "kernel_error",
-                log_error,
-            ),
-            ("Kernel change in training to loss 0.05", "relative kernel change", "kernel_change", log_drift),
-        )
+    init, training = ladders(m, "kernel_error"), ladders(m, "kernel_change")
+    mean_field = lines(m, ladders(m, "kernel_change", mean_field=True), log_mean_field_drift, ", mean-field")
+    linear = sorted(c["width"] for c in m.configurations("linear_error"))
+    references = (
+        Series("1.9 / sqrt(width / depth)", (10.0, 1000.0), (0.601, 0.0601)),
+        Series.of("linear net, 1 layer", linear, [np.exp(log_linear_error(m, w)) for w in linear], log=True),
+        Series.of("linear net, closed form", linear, [m("linear_law", width=w) for w in linear], log=True),
     )
+    over, note = "width / depth", f"{backend}, geometric mean over seeds; the line is at"
+    at_init = f"Relative kernel error against {over}, {note} 10 %. The factor 1.9 is from exploration."
+    drift = f"Relative change against {over}, {note} 10 %. In mean-field (muP) scaling it must not fall with width."
+    ends = f"Where each seed's line through ln error on ln width comes to 10 %, {note} 100 times depth."
+    errors, changes = (*lines(m, init, log_error), *references), (*lines(m, training, log_drift), *mean_field)
+    needs = (needed(m, "at initialisation", init, log_error), needed(m, "in training", training, log_drift))
+    axes = dict(log_x=True, log_y=True, reference_y=TOLERANCE)
+    return (
+        Figure(
+            "Distance to the infinite-width kernel at initialisation", at_init, over, "kernel error", errors, **axes
+        ),
+        Figure("Kernel change in training to loss 0.05", drift, over, "relative kernel change", changes, **axes),
+        Figure("Width that 10 % needs", ends, "hidden layers", over, needs, False, True, float(ORDERS)),
+    )
+
+
+def lines(m, steps, value, note=""):
+    """One line per depth."""
+    for depth, widths in steps.items():
+        label = f"{depth} hidden layer{'s' if depth > 1 else ''}{note}"
+        yield Series.of(label, np.array(widths) / depth, [np.exp(value(m, w, depth)) for w in widths], log=True)
+
+
+def needed(m, label, steps, value):
+    """Width / depth that 10 % needs, over depth."""
+    found = [width_needed(widths, [value(m, w, depth) for w in widths]) / depth for depth, widths in steps.items()]
+    return Series.of(label, list(steps), found, log=True)
 
 
 STUDY = Study(CLAIM, EXPERIMENTS, effects, gates, figures)
