@@ -381,11 +381,10 @@ def test_what_would_not_end_before_the_deadline_is_not_begun(request_):
     assert agenda.take("numpy") is None
 
 
-def test_by_default_the_cpu_has_a_slot_per_backend_at_most_one_per_core(tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "cores", lambda: 8)
-    for workers, backends, expected in [(None, 2, (2, 4)), (None, 9, (8, 1)), (3, 1, (3, 2)), (None, 0, (1, 8))]:
-        engine = local_engine.Engine(Settings(tmp_path, "cpu", workers))
-        places = engine._places(backends)
+def test_by_default_the_cpu_has_a_slot_per_core_at_most_eight(tmp_path, monkeypatch):
+    for cores, workers, expected in [(2, None, (2, 1)), (8, None, (8, 1)), (16, None, (8, 2)), (8, 3, (3, 2))]:
+        monkeypatch.setattr(devices, "cores", lambda cores=cores: cores)
+        places = local_engine.Engine(Settings(tmp_path, "cpu", workers))._places()
         assert (len(places), places[0].threads) == expected
 
 

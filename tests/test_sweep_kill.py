@@ -67,7 +67,8 @@ def coordinator(tmp_path):
     started = []
 
     def start(*options):
-        command = [sys.executable, "-m", "harness.sweep", "plan.json", "--store", "store", "--device", "cpu", *options]
+        command = [sys.executable, "-m", "harness.sweep", "plan.json", "--store", "store", "--device", "cpu"]
+        command += ["--workers", "2", *options]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(process)
         return process
@@ -115,7 +116,7 @@ def test_after_a_kill_only_the_missing_cells_are_computed(plan, calls, coordinat
     kept = [
         outcome.request.configuration["point"] for outcome in sweep.recorded(requests, store).outcomes if outcome.cell
     ]
-    assert 4 <= len(kept) < POINTS
+    assert 3 <= len(kept) < POINTS  # two were in hand
 
     again = coordinator()
     output, _ = again.communicate()
@@ -146,7 +147,7 @@ def test_a_worker_killed_from_outside_is_replaced(plan, calls, coordinator, tmp_
     os.kill(calls()[-1][1], signal.SIGKILL)
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    assert len({pid for _, pid in calls()}) == 2
+    assert len({pid for _, pid in calls()}) == 3
     assert len(calls()) <= POINTS + 1
     assert sweep.recorded(requests, Store(tmp_path / "store")).counts["cached"] == POINTS
 

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", choices=DEVICES, help="default: auto, a GPU where there is one")
     parser.add_argument("--minutes", type=float, help="end after so many minutes; no cell is begun that would not end")
     parser.add_argument("--cell-minutes", type=float, default=60.0, help="time limit of one cell (default: 60)")
-    parser.add_argument("--workers", type=int, help="cells at a time (default: one per backend, or one per GPU)")
+    parser.add_argument("--workers", type=int, help="cells at a time (default: one per GPU, or per core up to 8)")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only part I of N of the plan")
     parser.add_argument("--engine", default="local", help=f"one of: {', '.join(engines.available())}")
     return parser

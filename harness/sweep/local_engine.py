@@ -63,11 +63,16 @@ class Agenda:
             self.queues[task.request.backend].append(task)
 
 
+MOST_SLOTS = 8
+"""On a CPU, unless told otherwise: each takes about half a gigabyte for its framework alone."""
+
+
 class Engine:
     """Computes tasks in worker processes on this machine; see `engines.Engine`.
 
-    Slots: on the CPU as many as backends, at most one per core, which share the cores as threads; on GPUs one per GPU
-    in CUDA_VISIBLE_DEVICES. Each slot belongs to one backend, and passes to another when its own has nothing left.
+    Slots: on the CPU one per core, at most 8, which share the cores as threads (cells are small: one with two threads
+    was measured to take longer than with one); on GPUs one per GPU in CUDA_VISIBLE_DEVICES. Each slot belongs to one
+    backend, and passes to another when its own has nothing left.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -95,7 +100,7 @@ class Engine:
     def start(self, backends: Sequence[str]) -> dict[str, str]:
         """Proves that each backend is there by starting a worker; one that finds a free slot is kept."""
         new = [backend for backend in backends if backend not in self._devices]
-        self._slots = self._slots or [Slot(place) for place in self._places(len(new))]
+        self._slots = self._slots or [Slot(place) for place in self._places()]
         trials = [Slot(self._slots[i % len(self._slots)].place) for i in range(len(new))]
         try:
             for backend, trial in zip(new, trials, strict=True):
@@ -111,10 +116,10 @@ class Engine:
                 trial.clear()
         return {backend: self._devices[backend] for backend in backends}
 
-    def _places(self, backends: int) -> list[Place]:
+    def _places(self) -> list[Place]:
         device, workers, cores = self.settings.device, self.settings.workers, devices.cores()
         gpus = [] if device == "cpu" else devices.gpus()
-        count = workers or len(gpus) or max(1, min(cores, backends))
+        count = workers or len(gpus) or min(cores, MOST_SLOTS)
         threads = max(1, cores // count)
         pinned = [gpus[i % len(gpus)] if gpus else None for i in range(count)]
         return [Place(device, threads, gpu, self.settings.memory_limit) for gpu in pinned]
