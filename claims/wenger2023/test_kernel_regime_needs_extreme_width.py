@@ -281,7 +281,9 @@ def lines(m, steps, value, note=""):
     """One line per depth."""
     for depth, widths in steps.items():
         label = f"{depth} hidden layer{'s' if depth > 1 else ''}{note}"
-        yield Series.of(label, np.array(widths) / depth, [np.exp(value(m, w, depth)) for w in widths], log=True)
+        yield Series.of(
+            label, np.round(np.array(widths) / depth, 1), [np.exp(value(m, w, depth)) for w in widths], log=True
+        )
 
 
 def needed(m, label, steps, value):
