@@ -256,8 +256,8 @@ def figures(by_backend):
     cells = m.configurations("map_mean")
     phase_map_figure = figure(
         "Phase map of the dispersion, relu",
-        f"R against sigma_w^2 at sigma_b^2 = 1, M = {cells[0]['width']}, one line per depth, {note} Ordered on the left, "
-        "chaotic on the right of the edge of chaos at sigma_w^2 = 2.",
+        f"R against sigma_w^2 at sigma_b^2 = 1, M = {cells[0]['width']}, one line per depth, {note} Ordered left, "
+        "chaotic right of the edge of chaos at sigma_w^2 = 2.",
         "sigma_w^2",
         tuple(map_line(m, cell) for cell in cells),
     )
