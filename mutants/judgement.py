@@ -105,8 +105,8 @@ MUTANTS = (
         "margin-sign",
         "The margin of a claim has the wrong sign, so that no effect at all supports it.",
         CHANGE,
-        "HALF_MORE = Superiority(margin=log(1.5))",
-        "HALF_MORE = Superiority(margin=-log(1.5))",
+        "HALF_MORE, GROWTH = Superiority(margin=log(1.5))",
+        "HALF_MORE, GROWTH = Superiority(margin=-log(1.5))",
         (f"{PLANTED}test_where_nothing_differs_no_superiority_is_supported",),
     ),
     Mutant(

@@ -214,7 +214,10 @@ def changes(reached=1.0, strength=1.0):
     def arrays(c):
         own = c["sigma_w2"] * (1 + 0.05 * seed) + 0.2 * c["depth"] * (1 + 0.03 * seed) - 3.0 * c["centred"]
         own = own + np.log(c["label_scale"]) * (1 + 0.02 * seed) + 0.1 * (-1.0) ** seed * c["lane"]
-        return {"kernel_change": np.exp(NOISE + strength * own), "reached": np.full(SEEDS, reached)}
+        change = {"kernel_change": np.exp(NOISE + strength * own)}
+        if "flow_time" in c:
+            return change | {"drift": np.ones((SEEDS, 1))}
+        return change | {"reached": np.full(SEEDS, reached)}
 
     return arrays
 
@@ -229,6 +232,8 @@ def test_effects_of_kernel_change_are_paired_log_ratios(study):
         "centred_chaotic_over_ordered": phases,
         "centred_reversed": -phases,
         "centred_grows_with_depth": depths,
+        "protocol_chaotic_over_ordered": phases,
+        "protocol_grows_with_depth": depths,
         "large_targets_over_small": np.log(16) * (1 + 0.02 * seed),
         "one_net_over_another": 0.1 * (-1.0) ** seed,
     }
@@ -248,7 +253,11 @@ def test_a_control_with_its_arms_swapped_breaks_the_claim(study):
 def test_where_nothing_differs_no_superiority_is_supported(study):
     """Arms that differ by noise alone; a margin of the wrong sign would call that a gap."""
     rng = np.random.default_rng(3)
-    noise = lambda c: {"kernel_change": np.exp(0.01 * rng.normal(size=SEEDS)), "reached": np.ones(SEEDS)}  # noqa: E731
+
+    def noise(c):
+        changed = {"kernel_change": np.exp(0.01 * rng.normal(size=SEEDS))}
+        return changed | ({"drift": np.ones((SEEDS, 1))} if "flow_time" in c else {"reached": np.ones(SEEDS)})
+
     verdict = judge(study, {"torch": world(study, noise)}, "quick", SEEDS)
     assert {name: v.kind for name, v in verdict.hypotheses.items() if v.kind == Kind.SUPPORTED} == {}
     assert verdict.kind == Kind.BROKEN  # the control that must be supported is not, in such a world
@@ -269,6 +278,8 @@ def log_dispersion(width, depth, phase):
 @DISPERSION
 def test_effects_of_dispersion_are_paired_log_ratios(study):
     def arrays(c):
+        if c["draws"] < 2500:  # the phase map, of which no effect is made
+            return {}
         log_r = np.stack([log_dispersion(c["width"], c["depth"], p) for p in range(len(c["phases"]))], axis=1)
         mean = np.exp(NOISE)[:, None] * np.ones_like(log_r)
         return {"mean": mean, "mean_square": mean**2 * np.exp(log_r)}
@@ -294,9 +305,13 @@ def test_rates_of_the_kernel_regime_are_fitted_per_seed(study):
         return 0.3 * depth - rate * np.log(width)
 
     def arrays(c):
+        if "depth" not in c:
+            return {"linear_error": np.exp(log_value(c["width"], 0))[:, None] * np.ones(c["inits"])}
         values = log_value(c["width"], c["depth"])
         if "inits" not in c:
-            return {"kernel_change": np.exp(values), "reached": np.ones(SEEDS)}
+            # In mean-field scaling, whose targets are sqrt(width), the change does not depend on the width.
+            change = np.exp(values) if c["label_scale"] == 1.0 else np.full(SEEDS, 0.5)
+            return {"kernel_change": change, "reached": np.ones(SEEDS)}
         around = np.linspace(-0.1, 0.1, c["inits"]) if c["inits"] > 1 else np.zeros(1)
         return {"kernel_error": np.exp(values[:, None] + around)}
 
@@ -308,6 +323,8 @@ def test_rates_of_the_kernel_regime_are_fitted_per_seed(study):
         "drift_at_100_times_depth": np.mean([log_value(100 * d, d) for d in (1, 3)], axis=0) - np.log(0.1),
         "ensemble": log_value(100, 1) - np.log(0.1),
         "bottleneck": log_value(200, 2) - np.log(0.1),
+        "linear_rate": 0.5 - rate,
+        "mean_field_drift": np.full(SEEDS, -0.5),
     }
     assert effects.keys() == expected.keys()
     for name, values in expected.items():
