@@ -7,6 +7,9 @@ What comes first decides (DESIGN: rules of evidence 4 to 6):
     3. a primary hypothesis on which the backends do not agree                                   DISAGREE
     4. every primary hypothesis is supported; any is refuted; otherwise          SUPPORTED; REFUTED; INCONCLUSIVE
     5. Holm over the family of claims, once the session ends                     SUPPORTED may become INCONCLUSIVE
+
+REFUTED is not corrected, neither for the number of primary hypotheses nor for the family: with k hypotheses whose means
+lie on their margins, up to k alpha of such claims come out REFUTED.
 """
 
 import math
@@ -18,6 +21,7 @@ from typing import NamedTuple
 from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Measurements
+from harness.statistics.intervals import region
 from harness.statistics.multiplicity import holm
 from harness.verdict import ClaimVerdict, Kind, Sample, Verdict, as_sample, decide, not_finite
 
@@ -255,7 +259,9 @@ def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
         needs = f"within {hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
     unit = " as a ratio" if hypothesis.scale == "ratio" else ""
     found = f"{shown[0]} [{shown[1]}, {shown[2]}]{unit}, to be {needs}"
-    told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and verdict.p == 1.0)
+    # The interval shown is Student's t: where it would decide and the verdict does not, the reason says what keeps it.
+    inside = region(verdict.interval, [-margin, margin] if isinstance(rule, Equivalence) else [margin]) is not None
+    told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
     undecided = f": {verdict.reason.rstrip('.')}" if told else ""
     return f"{hypothesis.title} {verdict.kind} ({found}{undecided})"
 

@@ -230,6 +230,15 @@ def test_a_diverged_primary_comes_before_another_that_is_refuted() -> None:
     assert judged({"gap": DIVERGED, "speed": FAILS}).kind == Kind.INCONCLUSIVE
 
 
+def test_a_claim_says_that_the_bootstrap_keeps_it_from_support() -> None:
+    """Student's t interval, which is what readers are shown, lies above the margin."""
+    skewed = 0.05 - 0.25 + np.array([0.30, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.37, 0.38, 0.05])
+    verdict = judged({"gap": skewed})
+    assert verdict.kind == Kind.INCONCLUSIVE
+    assert verdict.hypotheses["gap"].interval[0] > 0.05
+    assert "above the margin 0.05 by Student's t, but not by the studentised bootstrap [" in verdict.reason
+
+
 @pytest.mark.parametrize("torch", [{}, {"gap": FAILS}, {"null": HOLDS}, {"gap": DIVERGED}])
 def test_a_quick_verdict_says_so(torch: Mapping[str, Any]) -> None:
     assert judged(torch, tier="quick").reason == f"At quick scale: {judged(torch).reason}"

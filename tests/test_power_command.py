@@ -1,6 +1,7 @@
 """`ntk-claims power` and `calibrate`: what they print, write and refuse; and the calibration in the report."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,16 @@ def test_a_file_of_another_kind_is_refused(tmp_path, text) -> None:
     (tmp_path / "calibration.json").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"calibration\.json .*Write it again: ntk-claims calibrate"):
         calibration.read(tmp_path)
+
+
+def test_some_claims_are_not_calibrated_otherwise_than_the_rest(plant, call, pytester) -> None:
+    _, content = calibrated(studies.load(plant("one")))
+    (pytester.path / "old").mkdir()
+    (pytester.path / "old" / "calibration.json").write_text(json.dumps(content), encoding="utf-8")
+    code, _, errors = call("calibrate", "one", "--from", "old", "--trials", "100")
+    assert code == 2
+    assert re.search(r"calibration\.json is of the quick tier with 50 trials.*Give --tier quick --trials 50", errors)
+    assert calibration.read(pytester.path / "old") == content
 
 
 def test_calibrate_refuses(plant, call) -> None:

@@ -117,7 +117,7 @@ def test_whatever_matters_is_registered_and_its_change_is_named(toy, folder, pat
     assert registration.check(study, folder) == ""
     said = registration.check(changed, folder)
     assert said.startswith(f"unregistered change: {path} (")
-    assert said.endswith('; run `ntk-claims amend toy/toy --reason "..."`.')
+    assert said.endswith('; run `ntk-claims amend toy/toy --reason "..." --results-seen yes|no`.')
 
 
 def edited(study, old, new):
@@ -258,7 +258,14 @@ def test_a_published_number_says_where_it_stands(number):
             "the experiments of its quick tier have different numbers of replicates: [10, 12]",
         ),
         (lambda s: replace(s, experiments=()), "it has no experiment"),
-        (lambda s: replace(s, effects=lambda m: {}), "its effects are no function at the top level of a claim's file"),
+        (
+            lambda s: replace(s, effects=lambda m: {}),
+            "its effects or gates are no function at the top level",
+        ),
+        (
+            lambda s: replace(s, gates=lambda m: {}),
+            "its effects or gates are no function at the top level",
+        ),
     ],
 )
 def test_what_the_rules_of_evidence_forbid_is_not_registered(toy, folder, change, said):

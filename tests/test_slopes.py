@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from harness.errors import InvalidInput
-from harness.statistics.intervals import bootstrap_disagreement, prediction_interval, region, t_interval
+from harness.statistics.intervals import prediction_interval, region, t_interval
 from harness.statistics.mixed import mixed_exponent_difference
 from harness.statistics.slopes import (
     contrast,
@@ -166,24 +166,6 @@ def test_region_is_where_the_whole_interval_lies(
     interval: tuple[float, float], margins: tuple[float, ...], expected: int | None
 ) -> None:
     assert region(interval, margins) == expected
-
-
-def test_bootstrap_disagrees_where_effects_are_skewed_against_the_claim() -> None:
-    skewed = 1.0 - np.exp(1.2 * np.random.default_rng(4).normal(size=10))
-    low, _ = t_interval(skewed, 0.05)
-    said = bootstrap_disagreement(skewed, (float(low) - 0.05,), 0.05)
-    assert said.startswith("The 90 % t interval [")
-    assert "and the studentised bootstrap interval [" in said
-    assert bootstrap_disagreement(skewed, (-50.0,), 0.05) == ""
-    assert bootstrap_disagreement(skewed, (float(skewed.mean()),), 0.05) == ""
-
-
-def test_the_gate_on_the_bootstrap_takes_a_third_of_the_false_support_of_skewed_effects_away() -> None:
-    samples = np.exp(0.5) - np.exp(np.random.default_rng(0).normal(size=(600, 10)))  # mean 0, the margin
-    supported = t_interval(samples, 0.05)[0] > 0
-    assert supported.mean() > 0.15  # nominal 0.05
-    agreed = [not bootstrap_disagreement(sample, (0.0,), 0.05) for sample in samples[supported]]
-    assert 0.3 < np.mean(agreed) < 0.75
 
 
 def test_mixed_model_has_the_estimate_of_the_slopes_and_nearly_their_interval() -> None:

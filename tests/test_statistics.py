@@ -83,8 +83,10 @@ def test_bootstrap_of_constant_effects_is_a_point() -> None:
     assert bootstrap_interval([0.5] * 6, 0.05) == (0.5, 0.5)
 
 
-def test_bootstrap_is_unbounded_where_resamples_without_spread_are_frequent() -> None:
-    low, high = bootstrap_interval([0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 0.05)
+@pytest.mark.parametrize("tied", [0.0, 0.1, -0.7])
+def test_bootstrap_is_unbounded_where_resamples_without_spread_are_frequent(tied: float) -> None:
+    """Also where equal seeds leave a spread of 1e-17 by rounding."""
+    low, high = bootstrap_interval([tied] * 5 + [tied + 1.0], 0.05)
     assert np.isfinite(low)
     assert high == np.inf
 

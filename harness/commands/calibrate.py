@@ -26,7 +26,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.description = (
         "Simulates the decision on every hypothesis and claim: with the mean on the margin (false SUPPORTED) and at "
         "the registered effect (power), with the scatter over seeds that a recorded report measured (the registered "
-        "one where nothing was measured). Writes the rates with their intervals to calibration.json in that folder, "
+        "one where nothing was measured). Gates, controls and Holm over the family are left out. Writes the rates with "
+        "their intervals to calibration.json in that folder, "
         "for the registrations as they are now; the next report shows them. Claims that are not selected keep theirs."
     )
     command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
@@ -44,6 +45,7 @@ def calibrate_claims(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise InvalidInput(f"There is no folder {folder}. Name that of a report with --from.")
     studies = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
+    earlier = _earlier(folder, options) if options.ids else None
     measured = measured_effects(folder)
     found: dict[str, tuple[str, Calibrated]] = {}
     for study in studies:
@@ -57,12 +59,23 @@ def calibrate_claims(options: argparse.Namespace) -> int:
     for name, rate in planted.items():
         print(f"95 % intervals of planted exponents, {name}: cover {rate} ({rate.trials} trials)")
     content = calibration.record(options.tier, options.trials, SEED, planted, found)
-    earlier = calibration.read(folder) if options.ids else None
-    if earlier is not None and earlier["trials"] == options.trials:
+    if earlier is not None:
         content["claims"] = {**earlier["claims"], **content["claims"]}
     write_json(folder / calibration.FILE, content)
     print(folder / calibration.FILE, file=sys.stderr)
     return 0
+
+
+def _earlier(folder: Path, options: argparse.Namespace) -> dict[str, Any] | None:
+    """What the folder has of claims that are not selected; a file has one tier and one number of trials."""
+    earlier = calibration.read(folder)
+    if earlier is not None and (earlier["tier"], earlier["trials"]) != (options.tier, options.trials):
+        raise InvalidInput(
+            f"{folder / calibration.FILE} is of the {earlier['tier']} tier with {earlier['trials']} trials, so claims "
+            f"of the {options.tier} tier with {options.trials} cannot join it. Give --tier {earlier['tier']} --trials "
+            f"{earlier['trials']}, or calibrate all claims anew (name none)."
+        )
+    return earlier
 
 
 def seeds_of(study: Study, tier: str) -> int:

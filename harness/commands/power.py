@@ -62,7 +62,7 @@ def print_power(options: argparse.Namespace) -> int:
 def _row(hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]) -> tuple[str, ...]:
     rule, effect, sd = hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd
     scatter = f"{np.mean([np.std(sample, ddof=1) for sample in measured]):.3g}" if measured else "-"
-    decision = decision_power(rule, effect, sd, seeds, agreement=hypothesis.agreement)
+    decision = decision_power(rule, effect, sd, seeds)
     name = hypothesis.name if hypothesis.role == "primary" else f"{hypothesis.name} (secondary)"
     return (
         name,

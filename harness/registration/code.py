@@ -23,7 +23,9 @@ IGNORED = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
 
 
 def code_digest(study: Study) -> str:
-    """SHA-256 of the code behind a study's effects; "" if `effects` is not at the top level of a file.
+    """SHA-256 of the code behind a study's effects; "" if `effects` or `gates` is not at the top level of a file.
+
+    Gates that a study leaves out are the default's, which need none.
 
     Raises:
         InvalidInput: if the claim's file cannot be read as Python.
@@ -38,7 +40,9 @@ def code_digest(study: Study) -> str:
     definitions = _definitions(body)
     functions = (study.effects, study.gates, *(experiment.measure for experiment in study.experiments))
     names = [function.__qualname__ for function in functions if _file_of(function) == file]
-    return digest(_reached(names, definitions)) if study.effects.__qualname__ in definitions else ""
+    due = [study.effects] if study.gates is Study.gates else [study.effects, study.gates]
+    at_top = all(_file_of(function) == file and function.__qualname__ in definitions for function in due)
+    return digest(_reached(names, definitions)) if at_top else ""
 
 
 def _file_of(function: Callable[..., Any]) -> str | None:

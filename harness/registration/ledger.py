@@ -110,7 +110,9 @@ def check(study: Study, folder: Path) -> str:
     if registered.digest == record.digest:
         return ""
     found = list(changes(registered.record, record.content))
-    return f'unregistered change: {in_words(found)}; run `ntk-claims amend {claim} --reason "..."`.'
+    return (
+        f'unregistered change: {in_words(found)}; run `ntk-claims amend {claim} --reason "..." --results-seen yes|no`.'
+    )
 
 
 def register(study: Study, folder: Path, reason: str, results_seen: bool) -> Registered:
@@ -121,7 +123,10 @@ def register(study: Study, folder: Path, reason: str, results_seen: bool) -> Reg
     """
     claim = study.claim.id
     if read(folder, claim) is not None:
-        raise InvalidInput(f"Claim {claim!r} is registered already; amend it: ntk-claims amend {claim} --reason ...")
+        raise InvalidInput(
+            f"Claim {claim!r} is registered already; amend it: ntk-claims amend {claim} --reason "
+            '"..." --results-seen yes|no'
+        )
     return _write(study, folder, None, reason, results_seen)
 
 

@@ -26,7 +26,7 @@ def _of_experiments(study: Study) -> Iterator[str]:
     if not study.experiments:
         yield "it has no experiment"
     if not record.code:
-        yield "its effects are no function at the top level of a claim's file, so that changing them would go unseen"
+        yield "its effects or gates are no function at the top level of a claim's file: changing them would go unseen"
     for experiment in record.experiments:
         if Path(experiment.measure.rpartition(":")[0]).is_absolute():
             yield f"{experiment.measure} lies outside the current folder; register from the project's root"
@@ -60,13 +60,7 @@ def _weak(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
         seeds = min((tier.replicates for tier in _tiers(study, name)), default=0)
         if seeds < 2:
             continue
-        found = registered_power(
-            hypothesis.rule,
-            hypothesis.expected_effect,
-            hypothesis.expected_sd,
-            seeds,
-            agreement=hypothesis.agreement,
-        )
+        found = registered_power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, seeds)
         if found < POWER:
             yield (
                 f"has power {found:.2g} with the {seeds} seeds of the {name} tier, if the effect is "

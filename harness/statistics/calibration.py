@@ -1,5 +1,8 @@
 """How often a claim's decision errs: the same decision, over thousands of simulated experiments whose truth is known.
 
+Simulated are effects, so what is counted is the decision on effects: both intervals in both backends, and that these
+agree. Gates, controls and Holm over the family can only take a SUPPORTED away; they are left out.
+
 For each hypothesis and each scatter over seeds:
 
     false SUPPORTED   the mean is on the margin (Equivalence: on either, the worse counts), so SUPPORTED is wrong

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from harness import report
-from harness.claim import Figure, Series, Study
+from harness.claim import Figure, Series, Study, Superiority
 from harness.errors import InvalidInput
 from harness.report.values import plain
 from harness.statistics.power import power
-from harness.verdict import Kind
+from harness.verdict import Kind, decide
 
 VALIDATOR = jsonschema.Draft202012Validator
 
@@ -83,6 +83,22 @@ def test_numbers_that_json_lacks_are_null_and_noted(scaling, schema):
     }
     jsonschema.validate(document, schema, VALIDATOR)
     json.dumps(document, allow_nan=False)
+
+
+def test_an_infinite_end_of_the_bootstrap_is_null_and_noted(scaling, schema):
+    """Resamples without spread are frequent where all seeds but one agree."""
+    claim, verdict = scaling
+    decided = decide({"torch": [0.1, 0.1, 0.1, 0.1, 0.1, 0.4], "jax": [0.4, 0.4, 0.4, 0.4, 0.4, 0.1]}, Superiority(0.2))
+    assert decided.backends["torch"].bootstrap[1] == -decided.backends["jax"].bootstrap[0] == float("inf")
+    assert decided.kind != Kind.SUPPORTED
+    document, written = single(claim, replace(verdict, hypotheses={"exponent beats NTK": decided}))
+    backends = written["hypotheses"][1]["verdict"]["backends"]
+    assert backends["torch"]["bootstrap"] == [decided.backends["torch"].bootstrap[0], None]
+    assert backends["jax"]["bootstrap"] == [None, decided.backends["jax"].bootstrap[1]]
+    place = "/claims/0/hypotheses/1/verdict/backends"
+    assert document["not_finite"] == {f"{place}/torch/bootstrap/1": "Infinity", f"{place}/jax/bootstrap/0": "-Infinity"}
+    jsonschema.validate(document, schema, VALIDATOR)
+    assert json.loads(report.as_text(document)) == document
 
 
 @pytest.mark.parametrize(
