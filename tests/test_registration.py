@@ -319,7 +319,7 @@ def test_a_changed_claim_is_broken_whatever_it_would_have_been(toy, run):
     assert verdict.kind == "BROKEN"
     assert verdict.reason == (
         "Unregistered change: claim.hypotheses[gap].expected_effect (0.3 -> 0.4), claim.hypotheses[gap].rule.margin "
-        '(0.1 -> 0.05); run `ntk-claims amend toy/toy --reason "..."`.'
+        '(0.1 -> 0.05); run `ntk-claims amend toy/toy --reason "..." --results-seen yes|no`.'
     )
 
 
