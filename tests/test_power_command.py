@@ -11,6 +11,7 @@ from harness import registration, report, studies
 from harness.cli import main
 from harness.errors import InvalidInput
 from harness.report import calibration
+from harness.report.document import VERSION
 from harness.session import Settings, verify
 from harness.statistics.calibration import calibrate
 from harness.statistics.decisions import Rate
@@ -30,7 +31,7 @@ def call(pytester, capsys):
 def with_effects(folder: Path, claim: str, effects: dict) -> None:
     """A recorded report of which only what was measured is looked at."""
     folder.mkdir(exist_ok=True)
-    content = {"version": 1, "claims": [{"id": claim, "effects": effects}]}
+    content = {"version": VERSION, "claims": [{"id": claim, "effects": effects}]}
     (folder / "verdicts.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "run.json").write_text("{}", encoding="utf-8")
 
@@ -88,8 +89,8 @@ def test_calibration_is_written_and_read_back(plant, call, pytester, monkeypatch
     study = studies.load(plant("one"))
     plant("two")
     with_effects(pytester.path / "old", "toy/one", {"torch": {"gap": [0.1, 0.3, 0.4]}, "jax": {"gap": [0.1, 0.3, 0.4]}})
-    code, out, _ = call("calibrate", "--from", "old", "--trials", "100")
-    assert code == 0
+    code, out, errors = call("calibrate", "--from", "old", "--trials", "100")
+    assert code == 0, errors
     assert "toy/one: false SUPPORTED 0." in out
     assert "sd 0.153 measured" in out
     assert "sd 0.05 registered" in out  # toy/two, which was not measured
