@@ -259,8 +259,9 @@ def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
         needs = f"within {hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
     unit = " as a ratio" if hypothesis.scale == "ratio" else ""
     found = f"{shown[0]} [{shown[1]}, {shown[2]}]{unit}, to be {needs}"
-    # The interval shown is Student's t: where it would decide and the verdict does not, the reason says what keeps it.
-    inside = region(verdict.interval, [-margin, margin] if isinstance(rule, Equivalence) else [margin]) is not None
+    # Where Student's t would decide and the verdict does not, the reason says what keeps it.
+    student = min(e.low for e in verdict.backends.values()), max(e.high for e in verdict.backends.values())
+    inside = region(student, [-margin, margin] if isinstance(rule, Equivalence) else [margin]) is not None
     told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
     undecided = f": {verdict.reason.rstrip('.')}" if told else ""
     return f"{hypothesis.title} {verdict.kind} ({found}{undecided})"

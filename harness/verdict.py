@@ -69,9 +69,9 @@ class Estimate:
 class Verdict:
     """The verdict on one hypothesis.
 
-    `p` is the larger p of the backends, `interval` the smallest interval that holds Student's t intervals, of level
-    1 - 2 alpha, of all of them, `reason` one sentence that a reader can check against the numbers. SUPPORTED and
-    REFUTED take the bootstrap intervals of the backends too.
+    `p` is the larger p of the backends, `interval` the smallest interval that holds their intervals of level
+    1 - 2 alpha, Student's t and the bootstrap's (its finite ends), so that what was decided shows in it, and `reason`
+    one sentence that a reader can check against the numbers.
     """
 
     kind: Kind
@@ -145,7 +145,8 @@ def decide(
     estimates = {backend: _estimate(sample, rule) for backend, sample in samples.items()}
     worst = _worst_agreement(samples, rule, agreement)
     p = max(estimate.p for estimate in estimates.values())
-    interval = (min(e.low for e in estimates.values()), max(e.high for e in estimates.values()))
+    ends = [end for e in estimates.values() for end in (e.low, e.high, *(e.bootstrap or ())) if np.isfinite(end)]
+    interval = (min(ends), max(ends))
     constant = [backend for backend, sample in samples.items() if not varies(sample)]
     if worst is not None and not worst.agree:
         kind, finding = Kind.DISAGREE, worst.describe()

@@ -306,7 +306,7 @@ def test_a_backend_that_is_not_installed_is_a_usage_error(pytester, plant, verif
 def test_a_full_disk_is_a_usage_error_and_loses_nothing(pytester, plant, verify, calls):
     plant("holds")
     plant("last", FAULT="disk")
-    result = verify()
+    result = verify("--claim-workers=1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         ["ERROR: Cannot write the store at *: No space left on device. Free space on that disk or choose another *"]
