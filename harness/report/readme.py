@@ -47,7 +47,8 @@ def table(document: Json, report: str) -> str:
         "|---|---|---|---|",
         *(_row(claim) for claim in document["claims"]),
         "",
-        f"At {document['tier']} scale; means over seeds, with an interval that holds those of all backends, Student's t and bootstrap. "
+        f"At {document['tier']} scale; means over seeds, with an interval that holds those of all backends, "
+        "Student's t and bootstrap. "
         f"{_versions(document)}. [Full report]({report})",
     ]
     return "\n".join(lines) + "\n"
