@@ -183,7 +183,8 @@ def test_the_table_of_verdicts_is_written_and_checked(recorded_report, pytester,
 | error \\| ratio: 1.357 \\[1.339, 1.374\\], needs &gt; 1.105 |  |
 | ◌ NOT_RUN | [Toy missing](claims/toy/test_missing.py)<br>Doe 2020 | This claim has no quick tier. |  |
 
-At quick scale; means over seeds, with an interval that holds those of all backends. torch 2.13.0 on cpu, jax 0.10.2 \
+At quick scale; means over seeds, with an interval that holds those of all backends, Student's t and \
+bootstrap. torch 2.13.0 on cpu, jax 0.10.2 \
 on cuda. [Full report](recorded/report.html)
 
 """,
