@@ -15,8 +15,8 @@ Grid = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Dense:
-    """One dense layer, h = weight_scale * W x + bias_scale * b, with W of shape (fan_out, fan_in)."""
+class _Affine:
+    """What dense layers and convolutions share: names of the parameters, W of shape (fan_out, fan_in), and scales."""
 
     weight: str
     bias: str | None
@@ -26,6 +26,11 @@ class Dense:
     bias_scale: float
     weight_std: float
     bias_std: float
+
+
+@dataclass(frozen=True)
+class Dense(_Affine):
+    """One dense layer, h = weight_scale * W x + bias_scale * b, with W of shape (fan_out, fan_in)."""
 
     @property
     def size(self) -> int:
@@ -34,21 +39,13 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class Convolution:
+class Convolution(_Affine):
     """One convolution: at every output position, a dense layer on a patch of the input, with the same weights.
 
     W is (fan_out, fan_in), fan_out the channels out and fan_in = kernel positions * channels in, in the order (row,
     column, channel) of the patch. `padding` is what is put before and after, per axis; padding is zero.
     """
 
-    weight: str
-    bias: str | None
-    fan_in: int
-    fan_out: int
-    weight_scale: float
-    bias_scale: float
-    weight_std: float
-    bias_std: float
     grid: Grid
     channels: int
     kernel: Grid
