@@ -15,10 +15,11 @@ from harness import report, studies, sweep
 from harness.backends import DEVICES
 from harness.claim import Study
 from harness.commands import audit, calibrate, power, registration, verdict
+from harness.commands.options import cells_options, folder_option, tier_option
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import TIERS, Request
 from harness.report import readme
-from harness.session import STORE, Settings, backend_names, requests
+from harness.session import Settings, backend_names, requests
 
 RECORDED = "reports/recorded/quick"
 
@@ -104,14 +105,13 @@ def _readme(command: argparse.ArgumentParser) -> None:
 
 
 def _claims_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
+    folder_option(command)
     command.add_argument("-k", dest="keyword", default="", help="only claims whose id contains this")
 
 
 def _run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--tier", choices=TIERS, default="quick")
-    command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
-    command.add_argument("--store", type=Path, default=Path(STORE), help=f"where cells are kept (default: {STORE})")
+    tier_option(command)
+    cells_options(command)
 
 
 def list_claims(options: argparse.Namespace) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 
 from harness import registration, report
 from harness.claim import Claim, Study
+from harness.commands.options import claims_options
 from harness.commands.verdict import selected, write_json
 from harness.errors import InvalidInput
-from harness.experiment import TIERS
 from harness.report import calibration
 from harness.statistics.calibration import TRIALS, Calibrated, Rates, calibrate
 from harness.statistics.planted import exponent_coverage
@@ -30,9 +30,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "their intervals to calibration.json in that folder, "
         "for the registrations as they are now; the next report shows them. Claims that are not selected keep theirs."
     )
-    command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
-    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
-    command.add_argument("--tier", choices=TIERS, default="quick")
+    claims_options(command)
     recorded = f"{RECORDED.as_posix()}/<tier>"
     command.add_argument("--from", dest="folder", type=Path, help=f"folder of the report (default: {recorded})")
     command.add_argument("--trials", type=int, default=TRIALS, help=f"per rate (default: {TRIALS})")

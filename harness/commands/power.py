@@ -9,9 +9,9 @@ import numpy as np
 
 from harness.claim import Hypothesis, Rule, Study, Superiority
 from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
+from harness.commands.options import claims_options
 from harness.commands.verdict import selected
 from harness.errors import InvalidInput
-from harness.experiment import TIERS
 from harness.report.figures import figure_svg
 from harness.statistics.power import WANTED, decision_power, decision_seeds_needed, power
 
@@ -28,9 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "measured in a recorded report, the power of Student's t alone in one backend (closed form), that of the whole "
         "decision (simulated: the bootstrap must agree), and the seeds with which that is 0.9. Wanted: 0.9."
     )
-    command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
-    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
-    command.add_argument("--tier", choices=TIERS, default="quick")
+    claims_options(command)
     command.add_argument("--seeds", type=int, help="instead of the registered number")
     recorded = f"{RECORDED.as_posix()}/<tier>"
     command.add_argument("--from", dest="folder", type=Path, help=f"report with measured effects (default: {recorded})")

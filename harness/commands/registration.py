@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness import registration, studies
 from harness.claim import Study
+from harness.commands.options import folder_option
 from harness.errors import InvalidInput
 from harness.registration.rules import objections
 
@@ -54,7 +55,7 @@ def _amend(command: argparse.ArgumentParser) -> None:
 def _options(command: argparse.ArgumentParser, required: bool) -> None:
     seen = "whether results of this claim had been seen by then" + ("" if required else " (default: no)")
     command.add_argument("--results-seen", choices=("yes", "no"), default="no", required=required, help=seen)
-    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
+    folder_option(command)
 
 
 def register(options: argparse.Namespace) -> int:

@@ -9,11 +9,11 @@ from typing import Any
 
 from harness import report, studies, sweep
 from harness.claim import Study
+from harness.commands.options import cells_options, claims_options
 from harness.errors import InvalidInput
-from harness.experiment import TIERS
 from harness.registration import FOLDER
 from harness.report.numerals import headline, needs, p_value
-from harness.session import STORE, Settings, backend_names, verify
+from harness.session import Settings, backend_names, verify
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -33,11 +33,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run_options(command: argparse.ArgumentParser) -> None:
     """Which claims and cells a command is about, and the file for its results."""
-    command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
-    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
-    command.add_argument("--tier", choices=TIERS, default="quick")
-    command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
-    command.add_argument("--store", type=Path, default=Path(STORE), help=f"where cells are kept (default: {STORE})")
+    claims_options(command)
+    cells_options(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
 
 
