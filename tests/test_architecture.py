@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "kernels": {"errors", "networks"},
     "backends": {"errors", "seeds", "networks", "kernels"},
     "measurements": {"errors", "seeds", "networks", "datasets", "kernels", "backends"},
+    "learning": {"errors", "seeds", "networks", "datasets", "kernels", "backends", "measurements"},
     "experiment": {"errors"},
     "claim": {"errors", "experiment", "statistics"},
     "sweep": {"errors", "experiment", "backends"},

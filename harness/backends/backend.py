@@ -206,6 +206,7 @@ class Backend:
         loss: str = "squared",
         batch_size: int | None = None,
         batch_seed: int | Sequence[int] = 0,
+        samples: int | None = None,
         schedule: np.ndarray | None = None,
         stop: Stop | None = None,
         checkpoints: tuple[int, ...] = (),
@@ -222,6 +223,8 @@ class Backend:
                 the same in every backend.
             batch_seed: what the permutations are drawn from: one integer per seed, so that a seed sees the same order
                 whichever seeds train beside it, or one integer for all, and then the place on the seed axis counts.
+            samples: train on the first so many samples, and leave the others out; None: on all. With minibatches the
+                sizes of a learning curve then run in one compiled loop.
             schedule: factors on the learning rate, one per step, (steps,); None for constant.
             stop: when to stop before `steps`; see Stop.
             checkpoints: steps at which the weights are kept (0: before the first).
@@ -229,7 +232,7 @@ class Backend:
         if loss != "squared":
             raise InvalidInput(f"Unknown loss {loss!r}. Allowed: squared.")
         batch = Batch.of(net, theta, x=x, y=y)
-        plan = Plan.of(batch, optimizer, steps, batch_size, batch_seed, schedule, checkpoints)
+        plan = Plan.of(batch, optimizer, steps, batch_size, batch_seed, samples, schedule, checkpoints)
         with self._session(net, batch) as ops:
             trained = descend(ops, net, batch.theta, (batch.data["x"], batch.wide("y")), plan, stop or Stop())
         return trained if batch.had_seeds else trained.single()

@@ -86,11 +86,12 @@ class Plan:
         steps: int,
         batch_size: int | None,
         batch_seed: int | Sequence[int],
+        samples: int | None,
         schedule: np.ndarray | None,
         checkpoints: tuple[int, ...],
     ) -> "Plan":
         """Checks the arguments of `Backend.train`; raises InvalidInput."""
-        samples = batch.data["x"].shape[1]
+        samples = _samples(samples, batch.data["x"].shape[1])
         if not isinstance(optimizer, SGD | Adam):
             raise InvalidInput(f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}.")
         if steps < 0:
@@ -135,6 +136,12 @@ class Plan:
             for seed, lane in self.lanes
         ]
         return np.stack([order[: per_epoch * size].reshape(per_epoch, size) for order in orders], axis=1)
+
+
+def _samples(samples: int | None, there: int) -> int:
+    if samples is not None and not 1 <= samples <= there:
+        raise InvalidInput(f"samples must lie in 1..{there}, the number of samples given; got {samples!r}.")
+    return there if samples is None else int(samples)
 
 
 def _lanes(batch_seed: int | Sequence[int], count: int) -> tuple[tuple[int, int], ...]:

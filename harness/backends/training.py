@@ -38,7 +38,9 @@ def descend(
     """Runs the plan until every seed has stopped or the steps are used up; `Backend.train` says what is returned."""
     seeds_count = plan.rates.shape[1]
     validation = _validation_data(ops, net, stop, seeds_count)
-    x, y = ops.put(data[0]), ops.put(data[1])
+    # Minibatches pick their samples; a full batch is those that are trained on.
+    rows = slice(None if plan.batch_size else plan.samples)
+    x, y = ops.put(data[0][:, rows]), ops.put(data[1][:, rows])
     weights = {name: ops.put(array) for name, array in theta.items()}
     slots = tuple({n: ops.put(np.zeros_like(a)) for n, a in theta.items()} for _ in range(moments(plan.optimizer)))
     descent = Descent(weights, slots, ops.put(np.ones(seeds_count, dtype=bool)), 0)
@@ -108,7 +110,7 @@ def _look(
     running = watch.reason == ""
     done = {}
     if stop.accuracy is not None or (stop.loss is not None and plan.batch_size):
-        f, y = np.asarray(ops.fetch(ops.forward(net, descent.theta, data[0]))), np.asarray(ops.fetch(data[1]))
+        f, y = _trained_on(ops, net, descent.theta, data, plan)
         if stop.accuracy is not None:
             done["accuracy"] = accuracy(f, y) >= stop.accuracy
         if stop.loss is not None and plan.batch_size:
@@ -118,6 +120,14 @@ def _look(
     for reason, seeds_done in done.items():
         watch.reason[seeds_done & running & (watch.reason == "")] = reason
     descent.active = ops.put(watch.reason == "")
+
+
+def _trained_on(
+    ops: Operations, net: Network | Function, theta: Any, data: tuple[Any, Any], plan: Plan
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs and targets of the samples that are trained on."""
+    f, y = (np.asarray(ops.fetch(tensor)) for tensor in (ops.forward(net, theta, data[0]), data[1]))
+    return f[:, : plan.samples], y[:, : plan.samples]
 
 
 def _validate(
@@ -158,7 +168,7 @@ def _outcome(
     if stop.validation is not None:
         theta = {name: np.asarray(best, dtype=theta[name].dtype) for name, best in watch.best_theta.items()}
     weights = {name: ops.put(array) for name, array in theta.items()}
-    loss = squared(np.asarray(ops.fetch(ops.forward(net, weights, data[0]))), np.asarray(ops.fetch(data[1])))
+    loss = squared(*_trained_on(ops, net, weights, data, plan))
     # The last step may have reached the target; its loss is seen only here.
     if stop.loss is not None and stop.validation is None:
         watch.reason[(watch.reason == "") & (loss <= stop.loss)] = "loss"

@@ -1,0 +1,271 @@
+"""Learning curves: test error against the number of training samples, of networks and of kernel regression.
+
+Both arms see the same samples, choose on the same validation samples by the same criterion, the squared error (the
+network when to stop, the kernel its ridge), and are judged on the same test samples. Error rates count wrong signs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import kernels, networks, seeds
+from harness.backends import SGD, Adam, Backend, Stop
+from harness.errors import InvalidInput
+from harness.learning.tasks import Samples, samples
+from harness.measurements import edge
+from harness.networks import Conv, Network, Pool, Theta
+
+Arrays = dict[str, np.ndarray]
+RIDGES = np.logspace(-7, 1, 13)
+"""Of kernel regression, relative to the mean of the kernel's diagonal."""
+
+MOMENTUM = 0.9
+OF_EDGE = 256
+"""Samples from which the edge of stability is estimated; lambda_max of Theta / N hardly depends on N."""
+
+
+def network(net: Mapping[str, Any], shape: tuple[int, ...]) -> Network:
+    """The network of a configuration for inputs of that shape: ReLU, NTK parametrization, sigma_w^2 = 2, one output.
+
+    Keys: family "mlp" or "cnn", width (or channels), sigma_b (None: no biases); depth, hidden layers of an MLP;
+    strides of a CNN's convolutions (kernel 5 for sequences, 3 for images), global average pooling behind them.
+    """
+    if net["family"] == "mlp":
+        return networks.mlp((int(np.prod(shape)), *[net["width"]] * net["depth"], 1), sigma_b=net["sigma_b"])
+    if net["family"] == "cnn":
+        kernel = 5 if len(shape) == 2 else 3
+        convolutions = [Conv(net["width"], kernel, stride) for stride in net["strides"]]
+        return networks.cnn(shape, [*convolutions, Pool(None)], sigma_b=net["sigma_b"])
+    raise InvalidInput(f"Unknown family of networks {net['family']!r}. Allowed: mlp, cnn.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Trained networks, one per replicate; losses are in units of the labels.
+
+    Args:
+        theta: weights at the lowest validation loss.
+        start: weights before training, if f - f_0 is trained, else None: f is.
+        scale: the labels were multiplied by it.
+        loss: training loss of `theta`, (R,).
+        gain: share of the lowest validation loss that the last quarter of the checks took off, (R,).
+        steps: steps up to `theta`, (R,).
+    """
+
+    net: Network
+    theta: Theta
+    start: Theta | None
+    scale: float
+    loss: np.ndarray
+    gain: np.ndarray
+    steps: np.ndarray
+
+    def predict(self, backend: Backend, x: np.ndarray) -> np.ndarray:
+        """What the trained networks say, (R, N, 1) float64, in units of the labels."""
+        f = backend.forward(self.net, self.theta, x).astype(float)
+        if self.start is not None:
+            f -= backend.forward(self.net, self.start, x)
+        return np.asarray(f / self.scale)
+
+
+def train(
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
+    training: Samples,
+    validation: Samples,
+    rows: tuple[int, int] | None = None,
+) -> Run:
+    """Trains the configuration's network on the samples `rows` = (first, last), last excluded; None: on all.
+
+    The weights with the lowest validation loss are kept. All sizes of a curve pass the same samples and different
+    rows: with minibatches that is one program to compile.
+
+    Configuration: net (see `network`; also label_scale, by which the labels are multiplied: to train f towards
+    scale * y is to train f / scale towards y, so a large one makes the network leave the lazy regime, Chizat, Oyallon,
+    Bach 2019; and centred: train f - f_0), optimizer "adam" with its rate, or "momentum" (0.9) or "sgd" with a rate
+    that is a fraction of the edge 2 / lambda_max; batch_size (null, or too many samples: full batch); steps; checks
+    (how often validation is looked at).
+    """
+    net, scale = network(configuration["net"], training.shape), configuration["net"]["label_scale"]
+    start = net.init(seeds.derive("init", stream=stream, replicate=r, member=0) for r in replicates)
+    centred = configuration["net"]["centred"]
+    y, y_validation = (
+        scale * data.y + (backend.forward(net, start, data.x).astype(float) if centred else 0.0)
+        for data in (training, validation)
+    )
+    first, last = rows or (0, training.x.shape[1])
+    count, batch = last - first, configuration["batch_size"]
+    every = max(configuration["steps"] // configuration["checks"], 1)
+    trained = backend.train(
+        net,
+        start,
+        np.roll(training.x, -first, axis=1),
+        np.roll(y, -first, axis=1),
+        optimizer=_optimizer(backend, configuration, net, start, training.x[:, first:last]),
+        steps=configuration["steps"],
+        batch_size=None if batch is None or batch >= count else batch,
+        samples=count,
+        batch_seed=[seeds.derive("batches", stream=stream, replicate=r) for r in replicates],
+        stop=Stop(validation=(validation.x, y_validation), every=every),
+    )
+    looks = np.fmin.accumulate(np.where(np.isfinite(trained.validation), trained.validation, np.inf), axis=1)
+    return Run(
+        net=net,
+        theta=trained.theta,
+        start=start if centred else None,
+        scale=scale,
+        loss=trained.loss / scale**2,
+        gain=1 - looks[:, -1] / looks[:, -1 - looks.shape[1] // 4],
+        steps=trained.validation_steps[(looks == looks[:, -1:]).argmax(axis=1)],
+    )
+
+
+def _optimizer(
+    backend: Backend, configuration: Mapping[str, Any], net: Network, theta: Theta, x: np.ndarray
+) -> SGD | Adam:
+    name, rate = configuration["optimizer"], configuration["rate"]
+    if name == "adam":
+        return Adam(rate)
+    if name in ("momentum", "sgd"):
+        limit = edge(backend.empirical_ntk(net, theta, x[:, :OF_EDGE], outputs="full"))
+        return SGD(rate * limit, MOMENTUM if name == "momentum" else 0.0)
+    raise InvalidInput(f"Unknown optimizer {name!r}. Allowed: adam, momentum, sgd.")
+
+
+def network_curves(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Learning curves of networks, and of kernel regression with the kernels that they end with.
+
+    Configuration: task (see `tasks.samples`), sizes, validation, test (counts), that of `train`, and after: a list of
+    arms, each with `pretrained`, the number of samples that the kernel's network was trained on, or "same" for as many
+    as are regressed on; `reused`: are they among those, or the next ones beyond the largest size; `reference`: "zero",
+    or "net" to regress on what the network leaves over and add its output.
+    Returns, per replicate and size: "network_error", "network_loss" (squared, on test samples), "train_loss", "gain",
+    "steps" (see `Run`); "after_error", "after_loss", (R, arms, sizes), NaN where a kernel has seen more samples than
+    are regressed on.
+    """
+    sizes, arms, most = configuration["sizes"], configuration["after"], max(configuration["sizes"])
+    spare = max((arm["pretrained"] for arm in arms if not arm["reused"]), default=0)
+    counts = (most + spare, configuration["validation"], configuration["test"])
+    training, validation, test = samples(configuration["task"], replicates, stream, counts)
+    runs: dict[tuple[int, int], Run] = {}
+
+    def trained(first: int, last: int) -> Run:
+        """On the samples first ... last - 1; each run is done once."""
+        if (first, last) not in runs:
+            rows = first, last
+            runs[rows] = train(backend, configuration, replicates, stream, training, validation, rows)
+        return runs[first, last]
+
+    curve = [trained(0, size) for size in sizes]
+    found = np.array([mistakes(run.predict(backend, test.x), test.y) for run in curve])
+    after = np.full((2, len(replicates), len(arms), len(sizes)), np.nan)
+    for a, arm in enumerate(arms):
+        for group in [(size,) for size in sizes] if arm["pretrained"] == "same" else [tuple(sizes)]:
+            m = group[0] if arm["pretrained"] == "same" else arm["pretrained"]
+            run = trained(0, m) if arm["reused"] else trained(most, most + m)
+            used = [size for size in group if size >= m or not arm["reused"]]
+            places = [list(sizes).index(size) for size in used]
+            after[:, :, a, places] = after_curve(backend, run, used, training, validation, test, arm["reference"])
+    return {
+        "network_error": found[:, 0].T,
+        "network_loss": found[:, 1].T,
+        "train_loss": np.array([run.loss for run in curve]).T,
+        "gain": np.array([run.gain for run in curve]).T,
+        "steps": np.array([run.steps for run in curve], dtype=float).T,
+        "after_error": after[0],
+        "after_loss": after[1],
+    }
+
+
+def after_curve(
+    backend: Backend,
+    run: Run,
+    sizes: Sequence[int],
+    training: Samples,
+    validation: Samples,
+    test: Samples,
+    reference: str,
+) -> np.ndarray:
+    """Error rate and squared error of regression with the kernel of trained networks, (2, R, sizes)."""
+    training = training[: max(sizes)]
+    x = np.concatenate([validation.x, test.x], axis=1)
+    gram = backend.empirical_ntk(run.net, run.theta, training.x)
+    cross = backend.empirical_ntk(run.net, run.theta, x, training.x)
+    if reference == "zero":
+        return ridge_errors(gram, cross, sizes, training, validation, test)
+    if reference == "net":
+        base = [run.predict(backend, data.x) for data in (training, validation, test)]
+        return ridge_errors(gram, cross, sizes, training, validation, test, base)
+    raise InvalidInput(f"Unknown reference {reference!r} of a kernel predictor. Allowed: zero, net.")
+
+
+def kernel_curves(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
+    """Learning curves of kernel regression with kernels that no training has touched.
+
+    Configuration: task, sizes, validation, test and net as in `network_curves`, and kernel: "init", the empirical NTK
+    of the weights that the network of the same replicate starts from; "average-K", the mean of K such kernels, the
+    first of which is that one; "infinite", the NTK at infinite width, in closed form (then the net's width is moot).
+    Returns, per replicate and size: "kernel_error", "kernel_loss".
+    """
+    counts = (max(configuration["sizes"]), configuration["validation"], configuration["test"])
+    training, validation, test = samples(configuration["task"], replicates, stream, counts)
+    net = network(configuration["net"], training.shape)
+    x = np.concatenate([validation.x, test.x], axis=1)
+    kind, _, count = configuration["kernel"].partition("-")
+    if configuration["kernel"] == "infinite":
+        gram = np.array([backend.infinite_ntk(net, one) for one in training.x])
+        cross = np.array([backend.infinite_ntk(net, *pair) for pair in zip(x, training.x, strict=True)])
+    elif configuration["kernel"] == "init" or (kind == "average" and count.isdigit()):
+        members = range(int(count or 1))
+        thetas = [
+            net.init(seeds.derive("init", stream=stream, replicate=r, member=m) for r in replicates) for m in members
+        ]
+        gram = np.mean([backend.empirical_ntk(net, theta, training.x) for theta in thetas], axis=0)
+        cross = np.mean([backend.empirical_ntk(net, theta, x, training.x) for theta in thetas], axis=0)
+    else:
+        raise InvalidInput(f"Unknown kernel {configuration['kernel']!r}. Allowed: init, average-<count>, infinite.")
+    error, loss = ridge_errors(gram, cross, configuration["sizes"], training, validation, test)
+    return {"kernel_error": error, "kernel_loss": loss}
+
+
+def ridge_errors(
+    gram: np.ndarray,
+    cross: np.ndarray,
+    sizes: Sequence[int],
+    training: Samples,
+    validation: Samples,
+    test: Samples,
+    base: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """Error rate and squared error of kernel ridge regression on nested samples, (2, R, sizes).
+
+    Args:
+        gram: (R, N, N), of the training samples; cross: (R, V + T, N), of validation and test samples with them.
+        base: predictions on training, validation and test samples, (R, ., 1), that are corrected by regressing on
+            what they leave over; None: zero.
+
+    The ridge is that of RIDGES with the lowest squared error on the validation samples, for each size and replicate.
+    """
+    zero = [np.zeros_like(data.y) for data in (training, validation, test)]
+    before, before_validation, before_test = zero if base is None else base
+    found = np.empty((2, len(gram), len(sizes)))
+    held = validation.y.shape[1]
+    for r in range(len(gram)):
+        for k, n in enumerate(sizes):
+            k_train, residual = gram[r, :n, :n], (training.y - before)[r, :n]
+            ridges = RIDGES * float(np.diag(k_train).mean())
+            f = kernels.regression(k_train, residual, cross[r, :, :n], ridge=ridges)
+            _, losses = mistakes(before_validation[r] + f[:, :held], validation.y[r])
+            found[:, r, k] = mistakes(before_test[r] + f[losses.argmin(), held:], test.y[r])
+    return found
+
+
+def mistakes(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each (...)."""
+    return ((f > 0) != (y > 0)).mean(axis=(-2, -1)), ((f - y) ** 2).mean(axis=(-2, -1))
