@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.cases import Case
+from harness import backends
 
 Run = Callable[[], np.ndarray]
 OURS, PRODUCT, COPY = "ours", "matrix product", "memory copy"
@@ -27,6 +28,19 @@ class Contestant:
     name: str
     prepare: Callable[[Case, str], Run]
     refusal: Callable[[Case], str | None]
+
+
+def ours(framework: str, case: Case, device: str) -> Run:
+    """This project in one framework."""
+    backend = backends.get(framework, device, case.dtype)
+    if case.subject == "infinite":
+        return lambda: backend.infinite_ntk(case.net, case.x)
+    return lambda: backend.empirical_ntk(case.net, case.theta, case.x, outputs=case.outputs)
+
+
+def no_solve(case: Case) -> str | None:
+    """The refusal of ours in a framework."""
+    return "solves are NumPy's" if case.subject == "solve" else None
 
 
 def refused(case: Case, *reasons: str | None) -> str | None:

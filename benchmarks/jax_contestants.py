@@ -19,20 +19,13 @@ from benchmarks.contestant import (
     Contestant,
     Run,
     kernel_vector_products,
+    no_solve,
+    ours,
     refused,
     whole_jacobian,
     yardstick_size,
 )
 from benchmarks.neural_tangents import neural_tangents
-from harness import backends
-
-
-def ours(case: Case, device: str) -> Run:
-    """This project."""
-    backend = backends.get("jax", device, case.dtype)
-    if case.subject == "infinite":
-        return lambda: backend.infinite_ntk(case.net, case.x)
-    return lambda: backend.empirical_ntk(case.net, case.theta, case.x, outputs=case.outputs)
 
 
 def session(case: Case) -> contextlib.ExitStack:
@@ -114,14 +107,6 @@ def memory_copy(case: Case, device: str) -> Run:
     return run
 
 
-def no_infinite(case: Case) -> str | None:
-    """Ours enters everything but what the backend does not offer."""
-    if case.subject == "solve":
-        return "solves are NumPy's"
-    missing = case.subject == "infinite" and not hasattr(backends.Backend, "infinite_ntk")
-    return "the backend has no infinite_ntk" if missing else None
-
-
 def peak_memory(device: str, run: Run) -> int | None:
     """Bytes at the peak of the process above those in use before a run, on a GPU; None: ask the operating system."""
     if device == "cpu":
@@ -146,7 +131,7 @@ def contestants() -> tuple[Contestant, ...]:
         "AUTO": lambda case: "compiles all three: left to 64 samples at most" if case.samples > 64 else None,
     }
     return (
-        Contestant(OURS, ours, no_infinite),
+        Contestant(OURS, partial(ours, "jax"), no_solve),
         *(
             Contestant(f"NT {name}", partial(empirical, name), partial(_refusal, rule))
             for name, rule in implementations.items()

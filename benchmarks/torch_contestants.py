@@ -1,6 +1,7 @@
 """PyTorch: ours, the torch.func tutorial's Jacobian contraction, nngeometry, asdfghjkl."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,13 @@ from benchmarks.contestant import (
     PRODUCT,
     Contestant,
     Run,
+    no_solve,
+    ours,
     refused,
     whole_jacobian,
     yardstick_size,
 )
-from harness import backends
 from harness.networks.layers import Activate, AveragePool, Convolution, Dense
-
-
-def ours(case: Case, device: str) -> Run:
-    """This project."""
-    backend = backends.get("torch", device, case.dtype)
-    if case.subject == "infinite":
-        return lambda: backend.infinite_ntk(case.net, case.x)
-    return lambda: backend.empirical_ntk(case.net, case.theta, case.x, outputs=case.outputs)
 
 
 def module(case: Case, device: str) -> nn.Sequential:
@@ -134,14 +128,6 @@ def timed_on_device(work: Callable[[], torch.Tensor], device: str) -> Run:
     return run
 
 
-def no_infinite(case: Case) -> str | None:
-    """Ours enters everything but what the backend does not offer."""
-    if case.subject == "solve":
-        return "solves are NumPy's"
-    missing = case.subject == "infinite" and not hasattr(backends.Backend, "infinite_ntk")
-    return "the backend has no infinite_ntk" if missing else None
-
-
 def peak_memory(device: str, run: Run) -> int | None:
     """Bytes at the peak of a run above its start, on a GPU; None: ask the operating system."""
     if device == "cpu":
@@ -167,7 +153,7 @@ def contestants() -> tuple[Contestant, ...]:
     """All of them; ours first, since the others are compared with it."""
     any_case: Callable[[Any], None] = lambda case: None  # noqa: E731
     return (
-        Contestant(OURS, ours, no_infinite),
+        Contestant(OURS, partial(ours, "torch"), no_solve),
         Contestant("torch.func", jacobian_contraction, lambda case: refused(case, whole_jacobian(case))),
         Contestant("nngeometry", nngeometry, lambda case: refused(case, only_traces_of_many(case))),
         Contestant("asdfghjkl", hadamard, lambda case: refused(case, no_full_kernel(case))),
