@@ -225,3 +225,22 @@ def test_tolerances_are_positive(tolerance: float) -> None:
     for gate in (curve_gates.leave_one_size_out, curve_gates.half_window, curve_gates.floor):
         with pytest.raises(InvalidInput, match="tolerance must be a positive number of exponent units; got"):
             gate(SIZES, seeds("power", 0.01), tolerance)
+
+
+def test_a_network_is_trained_by_its_loss_or_by_flat_validation() -> None:
+    loss, gain = np.array([[0.01, 0.5], [0.5, 0.01]]), np.array([[0.5, 0.01], [0.01, 0.5]])
+    assert curve_gates.untrained([64, 128], loss, gain, 0.1, 0.05) == ""
+    said = curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05)
+    assert said.startswith("Of 2 networks per size neither reached training loss 0.1 nor gained at most 5 % of")
+    assert said.endswith("in the last quarter of training: 1 at size 64, 1 at size 128. Train longer.")
+    assert curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05, spare=0.5) == ""
+
+
+def test_a_diverged_network_is_not_trained() -> None:
+    loss, gain = np.array([[np.nan], [0.01]]), np.array([[np.nan], [0.01]])
+    assert "1 at size 64" in curve_gates.untrained([64], loss, gain, 0.1, 0.05)
+
+
+def test_losses_of_networks_are_one_per_seed_and_size() -> None:
+    with pytest.raises(InvalidInput, match=r"shape \(S, 2\); got \(3, 1\) and \(3, 2\)"):
+        curve_gates.untrained([64, 128], np.ones((3, 1)), np.ones((3, 2)), 0.1, 0.05)

@@ -3,6 +3,8 @@
 Each returns "" where it holds, else one sentence that says what failed by how much. Curves have shape (S, K): seeds by
 sizes. Tolerances are in units of the exponent and registered with the claim.
 
+`untrained` alone looks at networks, not at their curve: one that was stopped early manufactures an exponent.
+
 A prediction interval that held only the mean would reject every real curve once seeds are many; these gates ask whether
 a deviation matters, at the scatter of one seed or against a tolerance.
 """
@@ -101,6 +103,33 @@ def floor(sizes: ArrayLike, curves: ArrayLike, tolerance: float, alpha: float = 
     return (
         f"The curve flattens (curvature above {low:.3g} at level {alpha:g}), and with a floor its mean exponent is "
         f"{beside:.4g} instead of {without:.4g}: a change of {beside - without:.3g}, above the tolerance {tolerance:g}."
+    )
+
+
+def untrained(
+    sizes: ArrayLike, loss: ArrayLike, gain: ArrayLike, largest_loss: float, largest_gain: float, spare: float = 0.0
+) -> str:
+    """Every network behind a learning curve was trained: to the registered loss, or until validation stayed flat.
+
+    Args:
+        sizes: (K,). loss: training loss of the network that is judged, (S, K).
+        gain: share of its lowest validation loss that the last quarter of training took off, (S, K).
+        largest_loss, largest_gain: a network passes with either; NaN is neither.
+        spare: share of the networks of one size that may fail both.
+    """
+    n, (losses, gains) = np.asarray(sizes), (np.asarray(one, dtype=np.float64) for one in (loss, gain))
+    if losses.shape != gains.shape or losses.shape[1:] != n.shape:
+        raise InvalidInput(
+            f"Losses and gains have one value per seed and size, shape (S, {len(n)}); got {losses.shape} and "
+            f"{gains.shape}."
+        )
+    failed = ~((losses <= largest_loss) | (gains <= largest_gain))
+    if not (failed.mean(axis=0) > spare).any():
+        return ""
+    counts = ", ".join(f"{int(count)} at size {size:g}" for count, size in zip(failed.sum(axis=0), n, strict=True))
+    return (
+        f"Of {len(losses)} networks per size neither reached training loss {largest_loss:g} nor gained at most "
+        f"{100 * largest_gain:g} % of validation loss in the last quarter of training: {counts}. Train longer."
     )
 
 
