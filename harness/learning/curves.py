@@ -146,11 +146,12 @@ def network_curves(
     as are regressed on; `reused`: are they among those, or the next ones beyond the largest size; `reference`: "zero",
     or "net" to regress on what the network leaves over and add its output.
     Returns, per replicate and size: "network_error", "network_loss" (squared, on test samples), "train_loss", "gain",
-    "steps" (see `Run`); "after_error", "after_loss", (R, arms, sizes), NaN where a kernel has seen more samples than
-    are regressed on.
+    "steps" (see `Run`); "after_error", "after_loss", (R, arms, sizes), NaN where a kernel that reuses its samples has
+    seen more than are regressed on.
     """
     sizes, arms, most = configuration["sizes"], configuration["after"], max(configuration["sizes"])
-    spare = max((arm["pretrained"] for arm in arms if not arm["reused"]), default=0)
+    held_out = [arm["pretrained"] for arm in arms if not arm["reused"]]
+    spare = max((most if pretrained == "same" else pretrained for pretrained in held_out), default=0)
     counts = (most + spare, configuration["validation"], configuration["test"])
     training, validation, test = samples(configuration["task"], replicates, stream, counts)
     runs: dict[tuple[int, int], Run] = {}
@@ -221,7 +222,7 @@ def kernel_curves(backend: Backend, configuration: Mapping[str, Any], replicates
     if configuration["kernel"] == "infinite":
         gram = np.array([backend.infinite_ntk(net, one) for one in training.x])
         cross = np.array([backend.infinite_ntk(net, *pair) for pair in zip(x, training.x, strict=True)])
-    elif configuration["kernel"] == "init" or (kind == "average" and count.isdigit()):
+    elif configuration["kernel"] == "init" or (kind == "average" and count.isdigit() and int(count) > 0):
         members = range(int(count or 1))
         thetas = [
             net.init(seeds.derive("init", stream=stream, replicate=r, member=m) for r in replicates) for m in members

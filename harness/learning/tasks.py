@@ -15,7 +15,7 @@ from harness import datasets, kernels, networks, seeds
 from harness.errors import InvalidInput
 
 DIGITS = (0, 2, 3, 6, 8)
-"""The classes of the 1-D digits that count as +1: of every pair of mirror images one."""
+"""The classes of the 1-D digits that count as +1: one of the mirror images 2 and 5, and of 4 and 6; not 7 and 9."""
 
 
 @dataclass(frozen=True)
