@@ -51,7 +51,7 @@ def places(tmp_path, monkeypatch):
     """The standard places, inside tmp_path, empty; and no network."""
     monkeypatch.delenv("NTK_CLAIMS_DATA", raising=False)
     monkeypatch.setattr(_places, "SYSTEM", tmp_path / "system")
-    monkeypatch.setattr(_places, "_embedded", lambda dataset: tmp_path / "embedded" / dataset)
+    monkeypatch.setattr(_places, "embedded", lambda dataset: tmp_path / "embedded" / dataset)
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.setattr(requests.Session, "send", explode)
     return {
@@ -151,7 +151,7 @@ def test_plain_and_compressed_files_are_read(places, suffix):
 
 @pytest.mark.parametrize("part", ["t10k", "train"])
 def test_given_folder_is_the_only_place(places, tmp_path, monkeypatch, part):
-    monkeypatch.setattr(_places, "_embedded", lambda dataset: FIXTURES)
+    monkeypatch.setattr(_places, "embedded", lambda dataset: FIXTURES)
     (tmp_path / "empty").mkdir()
     expected = rf"(?s)folder argument \(.*empty\): has no {part}-images.*no {part}-labels.*nowhere else"
     with pytest.raises(DatasetUnavailable, match=expected):
@@ -278,7 +278,7 @@ def test_failed_download_says_why_and_keeps_nothing(upstream, places, tmp_path):
 
 
 def test_unknown_names_and_options_are_named():
-    with pytest.raises(InvalidInput, match=r"Unknown data set 'mnist'\. Known: digits-1d, fashion-mnist"):
+    with pytest.raises(InvalidInput, match=r"Unknown data set 'mnist'\. Known: diabetes, digits-1d, fashion-mnist"):
         datasets.load("mnist")
     with pytest.raises(InvalidInput, match="Unknown data set '_files'"):
         datasets.load("_files")

@@ -22,8 +22,8 @@ class Dataset:
     Args:
         name: what `load` was asked for.
         x: inputs, float32, samples first.
-        labels: classes 0 ... classes - 1, int64, shape (N,).
-        classes: number of classes.
+        labels: classes 0 ... classes - 1, int64, shape (N,); in a regression its targets, float64.
+        classes: number of classes; 0 in a regression.
         source: where the data came from, in words, without paths of this machine.
         sha256: of the decompressed file of inputs; for a generated data set, of the bytes of x.
     """
@@ -44,7 +44,7 @@ def names() -> list[str]:
     """The data sets that `load` knows.
 
     >>> names()
-    ['digits-1d', 'fashion-mnist']
+    ['diabetes', 'digits-1d', 'fashion-mnist']
     """
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))

@@ -92,14 +92,14 @@ def _given(dataset: str, folder: str | os.PathLike[str] | None) -> Place | None:
 
 def _standard(dataset: str) -> Iterator[Place]:
     """One after the other, so that pooch is imported only when the search gets as far as the cache."""
-    yield Place("embedded", _embedded(dataset))
+    yield Place("embedded", embedded(dataset))
     yield Place("system package", SYSTEM / dataset)
     if cache := _cache(dataset):
         yield cache
 
 
-def _embedded(dataset: str) -> Path:
-    """The fixtures: inside the package if it was installed from a wheel, beside it in a checkout."""
+def embedded(dataset: str) -> Path:
+    """Folder of the fixtures: inside the package if it was installed from a wheel, beside it in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "fixtures" / dataset
     return inside if inside.is_dir() else package.parent / "fixtures" / dataset
