@@ -372,6 +372,19 @@ def test_divergence_at_the_last_step_is_seen(backend):
     assert trained.reason == "diverged"
 
 
+@pytest.mark.parametrize("batch_size", [None, 2], ids=["full", "minibatch"])
+@pytest.mark.parametrize(("own", "loss"), [(False, 0.72), (True, 0.4)], ids=["shared", "own"])
+def test_training_on_the_first_samples_is_training_on_them_alone(backend, batch_size, own, loss):
+    """Losses, checkpoints, validation, and the stop by loss are those of the four samples."""
+    x, y = (normal(3, 6, 3), normal(3, 6, 2)) if own else (X, Y)
+    stop = Stop(loss=loss, validation=VALIDATION, every=4)
+    options = {"batch_size": batch_size, "batch_seed": 3, "checkpoints": (5, 30), "steps": 30, "stop": stop}
+    alone = train(backend, x=x[..., :4, :], y=y[..., :4, :], **options)
+    same(train(backend, x=x, y=y, samples=4, **options), alone, 1e-12)
+    assert set(alone.reason) == {"loss", "steps"}
+    assert np.abs(train(backend, x=x, y=y, **options).checkpoints[5]["W1"] - alone.checkpoints[5]["W1"]).max() > 1e-3
+
+
 def test_one_seed_without_an_axis(backend):
     options = {"checkpoints": (0, 6), "stop": Stop(validation=VALIDATION, every=4)}
     one, many = train(backend, at(THETA, 0), **options), train(backend, NET.init([0]), **options)
@@ -396,6 +409,9 @@ def test_no_steps_at_all(backend):
     [
         ({"batch_size": 0}, r"batch_size must lie in 1\.\.6, the number of samples; got 0\."),
         ({"batch_size": 7}, r"batch_size must lie in 1\.\.6, the number of samples; got 7\."),
+        ({"samples": 0}, r"samples must lie in 1\.\.6, the number of samples given; got 0\."),
+        ({"samples": 7}, r"samples must lie in 1\.\.6, the number of samples given; got 7\."),
+        ({"samples": 4, "batch_size": 5}, r"batch_size must lie in 1\.\.4, the number of samples; got 5\."),
         ({"checkpoints": (0, 13)}, r"checkpoints must lie in 0\.\.12, the number of steps; got \(0, 13\)\."),
         ({"checkpoints": (-1,)}, r"checkpoints must lie in 0\.\.12, the number of steps; got \(-1,\)\."),
         ({"schedule": np.ones(11)}, r"one finite factor >= 0 per step, shape \(12,\); got \(11,\)\."),
