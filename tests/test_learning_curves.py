@@ -103,13 +103,15 @@ def test_a_batch_as_large_as_the_sample_is_the_full_batch(either):
 
 @pytest.mark.parametrize(("optimizer", "momentum"), [("momentum", 0.9), ("sgd", 0.0)])
 def test_centred_training_at_a_fraction_of_the_edge(either, optimizer, momentum):
+    """The edge of the rows that are trained on."""
     training, validation, test = drawn()
     choice = {**NETWORKS, "net": {**MLP, "centred": True}, "optimizer": optimizer, "rate": 0.3, "batch_size": None}
-    run = learning.train(either, choice, REPLICATES, "test", training, validation)
-    limit = edge(either.empirical_ntk(NET, start(), training.x, outputs="full"))
-    origin = [either.forward(NET, start(), data.x) for data in (training, validation, test)]
+    run = learning.train(either, choice, REPLICATES, "test", training, validation, rows=(3, 11))
+    x, y = training.x[:, 3:11], training.y[:, 3:11]
+    limit = edge(either.empirical_ntk(NET, start(), x, outputs="full"))
+    origin = [either.forward(NET, start(), inputs) for inputs in (x, validation.x, test.x)]
     goal = (validation.x, 2 * validation.y + origin[1])
-    wanted = trained(either, training.x, 2 * training.y + origin[0], goal, None, SGD(0.3 * limit, momentum))
+    wanted = trained(either, x, 2 * y + origin[0], goal, None, SGD(0.3 * limit, momentum))
     f = (either.forward(NET, wanted.theta, test.x) - origin[2]) / 2
     np.testing.assert_allclose(run.predict(either, test.x), f, rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(run.loss, wanted.loss / 4)
