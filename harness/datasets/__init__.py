@@ -1,5 +1,16 @@
 """Data sets by name: real ones, read from verified files, and generated ones, unlimited.
 
+    name            samples               from
+    fashion-mnist   70,000 of 28x28       10,000 embedded; the rest: Debian package, folder, download
+    diabetes        442 of 10             embedded; a regression
+    digits-1d       unlimited, of 40      generated
+    mnist           70,000 of 28x28       folder, download
+    cifar10         60,000 of 32x32x3     folder, download
+    svhn            630,420 of 32x32x3    folder, download
+    cifar5m         6,002,688 of 32x32x3  folder, download
+
+Nothing is downloaded unless `download=True` says so, and one set never stands in for another that is not there.
+
 Each public module of this package is one data set and has a function `load(**options) -> Dataset`; the module
 `fashion_mnist` is the data set "fashion-mnist". Adding one is adding a file.
 """
@@ -25,7 +36,7 @@ class Dataset:
         labels: classes 0 ... classes - 1, int64, shape (N,); in a regression its targets, float64.
         classes: number of classes; 0 in a regression.
         source: where the data came from, in words, without paths of this machine.
-        sha256: of the decompressed file of inputs; for a generated data set, of the bytes of x.
+        sha256: of the decompressed file of inputs; of an archive, as published; of x, if the data are generated.
     """
 
     name: str
@@ -44,7 +55,7 @@ def names() -> list[str]:
     """The data sets that `load` knows.
 
     >>> names()
-    ['diabetes', 'digits-1d', 'fashion-mnist']
+    ['cifar10', 'cifar5m', 'diabetes', 'digits-1d', 'fashion-mnist', 'mnist', 'svhn']
     """
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))

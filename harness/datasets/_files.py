@@ -1,16 +1,22 @@
 """Published files: found under their name, plain or compressed, and verified before anyone sees their bytes.
 
 A file is known by the SHA-256 of its decompressed bytes. The published checksums of .gz files are of no use: they
-depend on the name and time in the gzip header, which Debian strips.
+depend on the name and time in the gzip header, which Debian strips. Archives, and formats that compress by themselves,
+are the exception: they are kept, verified and read as they were published. Where no SHA-256 was published, that of the
+first download is recorded beside the file, and later ones are held against it.
 """
 
 import gzip
 import hashlib
 import lzma
 import math
+import re
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,16 +27,58 @@ SUFFIXES = ("", ".gz", ".xz")
 
 @dataclass(frozen=True)
 class File:
-    """A published file: its name without compression suffix, and the SHA-256 of its decompressed bytes."""
+    """A published file.
+
+    Args:
+        name: upstream's, without compression suffix; with it if the file is kept as published.
+        sha256: of the decompressed bytes, or of the file as published; "" if upstream published none.
+        as_published: is it kept and verified as it is, an archive or a format that compresses by itself?
+        authority: who says what the SHA-256 is: "published", or "recorded" at the first download.
+    """
 
     name: str
     sha256: str
+    as_published: bool = False
+    authority: str = "published"
+
+    @property
+    def download(self) -> str:
+        """Its name at upstream's."""
+        return self.name if self.as_published else f"{self.name}.gz"
+
+    @property
+    def record(self) -> str:
+        """The name of the file beside it that holds the SHA-256 of the first download, as sha256sum writes it."""
+        return f"{self.name}.sha256"
 
 
 def locate(folder: Path, file: File) -> Path:
-    """Where the folder has the file: plain, .gz or .xz; where it would be plain, if the folder does not have it."""
-    paths = (folder / (file.name + suffix) for suffix in SUFFIXES)
+    """Where the folder has the file: as it is, .gz or .xz; where it would be plain, if the folder does not have it."""
+    suffixes = ("",) if file.as_published else SUFFIXES
+    paths = (folder / (file.name + suffix) for suffix in suffixes)
     return next((path for path in paths if path.is_file()), folder / file.name)
+
+
+def recorded(folder: Path, file: File) -> File:
+    """The file; if upstream published no SHA-256, with the one that the folder's record holds, if it has a record.
+
+    Raises:
+        DatasetCorrupted: if the record holds no SHA-256.
+        DatasetUnavailable: if it cannot be read.
+    """
+    path = folder / file.record
+    if file.sha256 or not path.is_file():
+        return file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not (digits := re.match(rb"[0-9a-f]{64}(?=\s|$)", content.lower())):
+        raise DatasetCorrupted(
+            f"{path} must begin with the sha256 of {file.name}, 64 hexadecimal digits; it begins with "
+            f"{content[:64]!r}. Replace it, or delete it to accept the {file.name} that is there."
+        )
+    return replace(file, sha256=digits[0].decode(), authority="recorded")
 
 
 def read(path: Path, file: File, url: str = "") -> bytes:
@@ -45,11 +93,52 @@ def read(path: Path, file: File, url: str = "") -> bytes:
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise _corrupted(path, file, url, f"a damaged archive ({error})") from error
     except OSError as error:
-        raise DatasetUnavailable(f"{path} cannot be read: {error.strerror}. Make it a readable file.") from error
-    digest = hashlib.sha256(payload).hexdigest()
-    if digest != file.sha256:
-        raise _corrupted(path, file, url, f"{digest} ({len(payload)} bytes)")
+        raise _unreadable(path, error) from error
+    _verify(hashlib.sha256(payload).hexdigest(), len(payload), path, file, url)
     return payload
+
+
+@contextmanager
+def opened(path: Path, file: File, url: str = "") -> Iterator[tuple[BinaryIO, str]]:
+    """The file at that path as it is, at its beginning, and its SHA-256, verified; `url` if it was downloaded just now.
+
+    It may be larger than memory. Held against the record beside it, if there is one and no SHA-256 was published.
+
+    Raises:
+        DatasetCorrupted: if the bytes are not the published, or recorded, ones.
+        DatasetUnavailable: if it cannot be read.
+    """
+    file = recorded(path.parent, file)
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(path.open("rb"))
+            digest, size = hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
+            stream.seek(0)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        _verify(digest, size, path, file, url)
+        yield stream, digest
+
+
+def admit(path: Path, file: File, url: str) -> None:
+    """Verify what was just downloaded from that URL; record its SHA-256 beside it if there is none to hold it against.
+
+    Raises:
+        DatasetCorrupted: if the bytes are not the published, or recorded, ones.
+    """
+    if not file.as_published:
+        read(path, file, url)
+        return
+    with opened(path, file, url) as (_, digest):
+        if not file.sha256:
+            (path.parent / file.record).write_text(f"{digest}  {file.name}\n", encoding="ascii")
+
+
+def _verify(digest: str, size: int, path: Path, file: File, url: str) -> None:
+    if not file.sha256:
+        return
+    if digest != file.sha256:
+        raise _corrupted(path, file, url, f"{digest} ({size} bytes)")
 
 
 def _decompress(path: Path) -> bytes:
@@ -59,12 +148,18 @@ def _decompress(path: Path) -> bytes:
     return lzma.decompress(content) if path.suffix == ".xz" else content
 
 
+def _unreadable(path: Path, error: OSError) -> DatasetUnavailable:
+    return DatasetUnavailable(f"{path} cannot be read: {error.strerror}. Make it a readable file.")
+
+
 def _corrupted(path: Path, file: File, url: str, found: str) -> DatasetCorrupted:
     on_disk = "Replace it by the published file, or delete it."
     downloaded = "The download was discarded. Try again later, or get the file another way and put it into a folder."
+    changed = f" If upstream meant to change the file, delete its record, {file.record}, to accept the new one."
     return DatasetCorrupted(
-        f"{url or path} is not the published file {file.name}. Expected sha256 of the decompressed bytes: "
-        f"{file.sha256}; found: {found}. {downloaded if url else on_disk}"
+        f"{url or path} is not the {file.authority} file {file.name}. Expected sha256"
+        f"{'' if file.as_published else ' of the decompressed bytes'}: {file.sha256}; found: {found}. "
+        f"{downloaded if url else on_disk}{changed if file.authority == 'recorded' else ''}"
     )
 
 

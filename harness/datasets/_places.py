@@ -1,8 +1,8 @@
 """Where the files of a data set are looked for, in this order:
 
 1. the folder that is given, as an argument or else as $NTK_CLAIMS_DATA/<data set>; then no other place is looked in;
-2. embedded in this project;
-3. the system package, in /usr/share/datasets/<data set>;
+2. embedded in this project, if a distribution packages the data set (others have licences that do not let us);
+3. the system package, in /usr/share/datasets/<data set>, likewise;
 4. the cache, filled by earlier downloads;
 5. a download, only if it is asked for.
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.datasets._files import File, locate, read
+from harness.datasets._files import File, admit, locate, read, recorded
 from harness.errors import DatasetCorrupted, DatasetUnavailable
 
 ENVIRONMENT = "NTK_CLAIMS_DATA"
@@ -24,13 +24,16 @@ SYSTEM = Path("/usr/share/datasets")
 
 @dataclass(frozen=True)
 class Published:
-    """The files of one part of a data set, and how to get them: from `url` + name + ".gz", or as a Debian package."""
+    """The files of one part of a data set, all of them kept as published or none, and how to get them.
+
+    Each is at `url` + its name for downloads; `package` is the Debian package, "" if there is none.
+    """
 
     dataset: str
     part: str
     files: tuple[File, ...]
     url: str
-    package: str
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,9 @@ class Place:
             return f"cannot be looked into: {error.strerror}"
         return f"has no {', no '.join(missing)}" if missing else ""
 
-    def read(self, files: Sequence[File]) -> list[bytes]:
-        """The verified, decompressed bytes of each file."""
-        return [read(locate(self.folder, file), file) for file in files]
+    def paths(self, files: Sequence[File]) -> list[Path]:
+        """Where each file is."""
+        return [locate(self.folder, file) for file in files]
 
 
 def obtain(
@@ -64,11 +67,24 @@ def obtain(
         DatasetUnavailable: if no place has all of them, naming every place and what to do.
         DatasetCorrupted: if the first place that has them has wrong bytes.
     """
+    source, paths = find(wanted, folder, download)
+    return source, [read(path, file) for path, file in zip(paths, wanted.files, strict=True)]
+
+
+def find(
+    wanted: Published, folder: str | os.PathLike[str] | None = None, download: bool = False
+) -> tuple[str, list[Path]]:
+    """The source, and the path of each wanted file, not yet verified unless it was downloaded.
+
+    Raises:
+        DatasetUnavailable: if no place has all of them, naming every place and what to do.
+        DatasetCorrupted: if a download has wrong bytes.
+    """
     given = _given(wanted.dataset, folder)
     looked = []
-    for place in [given] if given else _standard(wanted.dataset):
+    for place in [given] if given else _standard(wanted):
         if not (reason := place.lacks(wanted.files)):
-            return place.source, place.read(wanted.files)
+            return place.source, place.paths(wanted.files)
         looked.append(f"{place.source} ({place.folder}): {reason}")
     if given:
         looked.append("nowhere else, because this folder was given")
@@ -77,7 +93,7 @@ def obtain(
     elif not download:
         looked.append("download: not asked for")
     elif not (reason := _download(wanted, cache.folder)):
-        return "download", cache.read(wanted.files)
+        return "download", cache.paths(wanted.files)
     else:
         looked.append(f"download from {wanted.url}: {reason}")
     raise _unavailable(wanted, looked)
@@ -90,11 +106,12 @@ def _given(dataset: str, folder: str | os.PathLike[str] | None) -> Place | None:
     return Place(f"folder {ENVIRONMENT}/{dataset}", Path(root) / dataset) if root else None
 
 
-def _standard(dataset: str) -> Iterator[Place]:
+def _standard(wanted: Published) -> Iterator[Place]:
     """One after the other, so that pooch is imported only when the search gets as far as the cache."""
-    yield Place("embedded", embedded(dataset))
-    yield Place("system package", SYSTEM / dataset)
-    if cache := _cache(dataset):
+    if wanted.package:
+        yield Place("embedded", embedded(wanted.dataset))
+        yield Place("system package", SYSTEM / wanted.dataset)
+    if cache := _cache(wanted.dataset):
         yield cache
 
 
@@ -122,10 +139,11 @@ def _download(wanted: Published, cache: Path) -> str:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             for file in wanted.files:
-                target = Path(scratch, f"{file.name}.gz")
-                pooch.HTTPDownloader()(wanted.url + target.name, str(target), None)
-                read(target, file, url=wanted.url + target.name)
-            for verified in Path(scratch).iterdir():
+                target, url = Path(scratch, file.download), wanted.url + file.download
+                pooch.HTTPDownloader()(url, str(target), None)
+                admit(target, recorded(cache, file), url)
+            # Records first: an interruption may leave a record without its file, and never a file without its record.
+            for verified in sorted(Path(scratch).iterdir(), key=lambda path: path.suffix != ".sha256"):
                 verified.replace(cache / verified.name)
     except DatasetCorrupted:
         raise
@@ -135,12 +153,19 @@ def _download(wanted: Published, cache: Path) -> str:
 
 
 def _unavailable(wanted: Published, looked: Sequence[str]) -> DatasetUnavailable:
+    as_published = all(file.as_published for file in wanted.files)
+    install = f"install the Debian package {wanted.package}; or " if wanted.package else ""
     lines = (
         f"Data set {wanted.dataset!r}, part {wanted.part!r}, was not found. Looked in:",
         *(f"  {place}" for place in looked),
-        "Wanted, plain or as .gz or .xz, with this sha256 of the decompressed bytes:",
-        *(f"  {file.name}  {file.sha256}" for file in wanted.files),
-        f"To get it: install the Debian package {wanted.package}; or put the files into a folder {wanted.dataset}/ and "
+        "Wanted, as published, with this sha256:"
+        if as_published
+        else "Wanted, plain or as .gz or .xz, with this sha256 of the decompressed bytes:",
+        *(
+            f"  {file.name}  {file.sha256 or '(none was published: that of the first download counts)'}"
+            for file in wanted.files
+        ),
+        f"To get it: {install}put the files (from {wanted.url}) into a folder {wanted.dataset}/ and "
         f"set {ENVIRONMENT} to the folder around it; or load it with download=True and no folder.",
     )
     return DatasetUnavailable("\n".join(lines))

@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.datasets import Dataset
 from harness.datasets._files import File, idx
+from harness.datasets._images import classes, known_part
 from harness.datasets._places import Published, obtain
-from harness.errors import InvalidInput
 
 Part = Literal["t10k", "train"]
 
@@ -48,19 +48,23 @@ def load(part: Part = "t10k", folder: str | os.PathLike[str] | None = None, down
         InvalidInput: if there is no such part.
         DatasetUnavailable, DatasetCorrupted: if the files are not there, or not the published ones.
     """
-    if part not in get_args(Part):
-        raise InvalidInput(f"Data set 'fashion-mnist' has no part {part!r}. Parts: {', '.join(get_args(Part))}.")
+    known_part("fashion-mnist", part, get_args(Part))
     return assemble(published(part), folder, download)
 
 
 def assemble(wanted: Published, folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
-    """The data set in an image and a label file, whatever their number of images and checksums."""
+    """The data set in an image and a label file in IDX, whatever their number of images and checksums.
+
+    Raises:
+        DatasetUnavailable, DatasetCorrupted: if the files are not there, or not the wanted ones.
+    """
     source, (images, labels) = obtain(wanted, folder, download)
     image_file, label_file = wanted.files
+    x = idx(images, image_file, dimensions=3).astype(np.float32) / np.float32(255)
     return Dataset(
         name=wanted.dataset,
-        x=idx(images, image_file, dimensions=3).astype(np.float32) / np.float32(255),
-        labels=idx(labels, label_file, dimensions=1).astype(np.int64),
+        x=x,
+        labels=classes(idx(labels, label_file, dimensions=1), label_file, samples=len(x)),
         classes=10,
         source=source,
         sha256=image_file.sha256,
