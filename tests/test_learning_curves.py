@@ -171,20 +171,25 @@ def test_regression_on_what_the_network_leaves_over(either, centred):
     assert np.abs(found[1, :, 0, 2] - found[1, :, 1, 2]).min() > 1e-3
 
 
-def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(oracle):
+@pytest.mark.parametrize("size", [0.0, 3.0], ids=["from-zero", "from-a-reference"])
+def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(oracle, size):
     """Labels are planted: those for validation are what one ridge predicts, those for testing what another does."""
     training, validation, test = drawn()
     x = np.concatenate([validation.x, test.x], axis=1)
     gram, cross = oracle.empirical_ntk(NET, start(), training.x), oracle.empirical_ntk(NET, start(), x, training.x)
+    before = size * np.random.default_rng(0).standard_normal((2, 20 + 9 + 14, 1))
+    base = before[:, :20], before[:, 20:29], before[:, 29:]
+    residual = training.y - base[0]
 
     def at(k):
         scale = [RIDGES[k] * np.diag(one).mean() for one in gram]
-        return np.array([kernels.regression(*one) for one in zip(gram, training.y, cross, scale, strict=True)])
+        f = np.array([kernels.regression(*one) for one in zip(gram, residual, cross, scale, strict=True)])
+        return before[:, 20:] + f
 
     for chosen, other in ((9, 12), (11, 8)):
         validation = type(validation)(validation.x, at(chosen)[:, :9], validation.shape)
         test = type(test)(test.x, at(other)[:, 9:], test.shape)
-        found = ridge_errors(gram, cross, (20,), training, validation, test)[:, :, 0]
+        found = ridge_errors(gram, cross, (20,), training, validation, test, base if size else None)[:, :, 0]
         np.testing.assert_allclose(found, mistakes(at(chosen)[:, 9:], test.y), rtol=1e-8)
         assert (found[1] > 1e-3).all()  # on test samples the other ridge would have made no error
 
