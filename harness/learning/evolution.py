@@ -20,6 +20,8 @@ Kernel = tuple[np.ndarray, np.ndarray]
 """Among the samples regressed on, (R, N, N), and of validation and test samples with them, (R, V + T, N)."""
 
 HINT_NOISE = 0.5
+AT_ONCE = 2**15
+"""Samples whose outputs are taken at once: one pass may see a million."""
 
 
 def kernel_evolution(
@@ -46,7 +48,10 @@ def kernel_evolution(
 
     def origin(x: np.ndarray) -> np.ndarray | float:
         """What is taken off the outputs: those before training, if f - f_0 is trained."""
-        return backend.forward(net, start, x).astype(float) if configuration["net"]["centred"] else 0.0
+        if not configuration["net"]["centred"]:
+            return 0.0
+        blocks = np.split(x, range(AT_ONCE, x.shape[1], AT_ONCE), axis=1)
+        return np.concatenate([backend.forward(net, start, block).astype(float) for block in blocks], axis=1)
 
     trained = backend.train(
         net,
@@ -117,9 +122,9 @@ def alignment(grams: Sequence[np.ndarray]) -> np.ndarray:
 
     >>> k, l = np.diag([1.0, 2.0, 3.0])[None], np.diag([3.0, 2.0, 1.0])[None]
     >>> alignment([k, 5 * k + 7, l]).round(4)[0]
-    array([[1.    , 1.    , 0.7143],
-           [1.    , 1.    , 0.7143],
-           [0.7143, 0.7143, 1.    ]])
+    array([[1.    , 1.    , 0.8462],
+           [1.    , 1.    , 0.8462],
+           [0.8462, 0.8462, 1.    ]])
     """
     kernels = np.array(grams, dtype=float)
     kernels -= kernels.mean(axis=-1, keepdims=True)
