@@ -1,4 +1,6 @@
-"""Infinite-width kernels on a framework's device: blocks here, in NumPy; the recursion in infinite_steps.
+"""Infinite-width kernels on a framework's device: blocks here, in NumPy, the recursions in two modules.
+
+infinite_steps has that of perceptrons, infinite_positions that of convolutional networks.
 
 The oracle is harness.kernels, whose module docstrings have the formulas and their sources. What differs here:
 
@@ -18,12 +20,12 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from harness.backends.batch import blocks
-from harness.backends.infinite_steps import Arrays, convolutional, convolutional_selves, half_angles, perceptron
-from harness.kernels.convolutional import entry, pairs_of_positions
+from harness.backends.infinite_positions import convolutional, convolutional_selves, opening, pairs_of_positions
+from harness.backends.infinite_steps import Arrays, half_angles, perceptron
 from harness.kernels.gaussian_pairs import gains
 from harness.kernels.infinite_width import symmetric
 from harness.kernels.perceptron import PerceptronInputs
-from harness.networks import Network
+from harness.networks import AveragePool, Network
 
 Tensor: TypeAlias = Any
 
@@ -69,6 +71,8 @@ def fill(
     out: np.ndarray,
 ) -> None:
     """Writes the NTK (or NNGP) of x = (x1, x2 or None for x1 itself), float64, into out (N1, N2)."""
+    if device.device == "cpu":
+        keep_freed_memory()
     kind = Perceptron if net.dense else Convolutional
     kernel = kind(device, arrays, net, tangent)
     rows = block_rows(device, arrays, net, max(len(part) for part in x if part is not None), memory)
@@ -84,6 +88,15 @@ def fill(
                 out[right.rows, left.rows] = block.T
         if isinstance(out, np.memmap):
             out.flush()
+
+
+def keep_freed_memory() -> None:
+    """Has the C library keep what a block frees for the next one, instead of returning it to the system.
+
+    Otherwise each block's pages are faulted in anew, which took two fifths of the time. glibc keeps blocks up to the
+    size of the largest that was mapped and freed, 32 MB at most (mallopt(3), M_MMAP_THRESHOLD); elsewhere: no effect.
+    """
+    np.empty(2**25 - 2**16, dtype=np.uint8)
 
 
 def block_rows(device: Device, arrays: Arrays, net: Network, samples: int, memory: int) -> int:
@@ -189,18 +202,17 @@ class Convolutional:
     """Blocks of a convolutional network."""
 
     def __init__(self, device: Device, arrays: Arrays, net: Network, tangent: bool) -> None:
-        self._device, self._arrays, self._tangent = device, arrays, tangent
-        self._entry = entry(net)
-        self._selves = arrays.run(convolutional_selves, net)
+        self._device, self._arrays, self._net = device, arrays, net
+        self._selves = arrays.run(convolutional_selves, net, tangent)
         self._propagate = arrays.run(convolutional, net, tangent)
 
     def sides(self, x: np.ndarray, rows: int) -> list[Side]:
         """The inputs in parts of so many rows, on the device, with their standard deviations and own kernels."""
-        grid, channels = self._entry
         sides = []
         for part in blocks(len(x), rows):
             spare = rows - (part.stop - part.start) if self._arrays.compiles else 0
-            images = self._device.put(padded(x[part], 0, spare).reshape(-1, math.prod(grid), channels))
+            features = padded(entering(self._net, x[part]).T, 0, 1)  # a zero, which patches have for padding
+            images = self._device.put(padded(features, 1, spare))
             sides.append(Side(part, np.empty((0, 0)), (images, *self._selves(images))))
         return sides
 
@@ -211,5 +223,13 @@ class Convolutional:
 
     def diagonal(self, side: Side) -> np.ndarray:
         """The kernel of every input with itself."""
-        selves: np.ndarray = self._device.fetch(side.tensors[2][int(self._tangent)])
-        return selves[: side.count]
+        return self._device.fetch(side.tensors[2])[: side.count]
+
+
+def entering(net: Network, x: np.ndarray) -> np.ndarray:
+    """What the first layer with weights takes: x (N, n_0) after the pooling before it."""
+    for step in net.steps[: opening(net)[0] - 1]:
+        assert isinstance(step, AveragePool)
+        (rows, columns), (height, width) = step.out, step.window
+        x = x.reshape(len(x), rows, height, columns, width, step.channels).mean(axis=(2, 4)).reshape(len(x), step.size)
+    return x

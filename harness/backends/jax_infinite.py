@@ -1,6 +1,8 @@
 """JAX: what the infinite-width recursion takes from it, and one compiled function per net and shape of a block."""
 
+import functools
 import math
+import operator
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, TypeAlias
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 
 from harness.backends.infinite_steps import Pair, Term
+from harness.networks import Convolution
 
 Array: TypeAlias = jax.Array
 
@@ -25,7 +28,6 @@ class JaxArrays:
     where = staticmethod(jnp.where)
     einsum = staticmethod(jnp.einsum)
     clip = staticmethod(jnp.clip)
-    pad = staticmethod(jnp.pad)
 
     def eps(self, tensor: Array) -> float:
         """The distance from 1 to the next number of its dtype."""
@@ -61,6 +63,19 @@ class JaxArrays:
     def replaced(self, tensor: Array, index: tuple[Any, Any], values: Array) -> Array:
         """The tensor with other values in these places."""
         return tensor.at[index].set(values)
+
+    def settled(self, s: Array, low: float, high: float) -> Array:
+        """By comparison."""
+        return jnp.where(s > low, jnp.where(s < high, s, 1.0), 0.0)
+
+    def slid(self, conv: Convolution, axis: int, axes: tuple[int, ...], q: Array) -> Array:
+        """Slices of one padded array: XLA computes it once; of padded slices it would compute each anew."""
+        q = jnp.pad(q, [conv.padding[axis] if n in axes else (0, 0) for n in range(q.ndim)])
+        reach = conv.stride[axis] * (conv.out[axis] - 1) + 1
+        windows = [slice(offset, offset + reach, conv.stride[axis]) for offset in range(conv.kernel[axis])]
+        return functools.reduce(
+            operator.add, (q[tuple(w if n in axes else slice(None) for n in range(q.ndim))] for w in windows)
+        )
 
 
 @partial(jax.jit, static_argnums=(0, 1))

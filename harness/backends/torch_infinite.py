@@ -1,33 +1,28 @@
 """PyTorch: what the infinite-width recursion takes from it; operations run one after another on blocks in the cache."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeAlias
 
 import torch
 
 from harness.backends.infinite_steps import Pair, Term
+from harness.networks import Convolution
 
 Tensor: TypeAlias = torch.Tensor
-
-
-def padded(tensor: Tensor, widths: list[tuple[int, int]]) -> Tensor:
-    """With zeros before and after, per axis; PyTorch counts axes from the last."""
-    return torch.nn.functional.pad(tensor, [width for pair in reversed(widths) for width in pair])
 
 
 class TorchArrays:
     """See `infinite_steps.Arrays`."""
 
     compiles = False
-    cached = 2**16  # a dozen arrays in use, one operation after another
+    cached = 2**18
     sqrt = staticmethod(torch.sqrt)
     arctan = staticmethod(torch.arctan)
     where = staticmethod(torch.where)
     einsum = staticmethod(torch.einsum)
     clip = staticmethod(torch.clip)
-    pad = staticmethod(padded)
 
     def eps(self, tensor: Tensor) -> float:
         """The distance from 1 to the next number of its dtype."""
@@ -60,3 +55,35 @@ class TorchArrays:
         """The tensor with other values in these places."""
         rows, columns = (torch.as_tensor(axis, device=tensor.device) for axis in index)
         return tensor.index_put((rows, columns), values)
+
+    def settled(self, s: Tensor, low: float, high: float) -> Tensor:
+        """In place."""
+        negative = torch.threshold_(s.neg_(), -high, -1.0)
+        return torch.threshold_(negative.neg_(), low, 0.0)
+
+    def slid(self, conv: Convolution, axis: int, axes: tuple[int, ...], q: Tensor) -> Tensor:
+        """In place, each offset where it meets no padding."""
+        total = q.new_zeros([conv.out[axis] if n in axes else size for n, size in enumerate(q.shape)])
+        for there, here in reached(conv, axis):
+            total[along(axes, there)].add_(q[along(axes, here)])
+        return total
+
+
+def reached(conv: Convolution, axis: int) -> Iterator[tuple[slice, slice]]:
+    """Per kernel offset along rows (0) or columns (1): positions out whose patch has it, and those that come in there.
+
+    >>> conv = Convolution("W1", None, 3, 1, 1.0, 1.0, 1.0, 0.0, (1, 3), 1, (1, 3), (1, 1), ((0, 0), (1, 1)))
+    >>> list(reached(conv, 1))[0]
+    (slice(1, 3, None), slice(0, 2, 1))
+    """
+    size, out, stride, before = conv.grid[axis], conv.out[axis], conv.stride[axis], conv.padding[axis][0]
+    for offset in range(-before, conv.kernel[axis] - before):
+        first = max(0, -(offset // stride))  # the first r with r * stride + offset >= 0
+        stop = min(out, (size - 1 - offset) // stride + 1)
+        if first < stop:
+            yield slice(first, stop), slice(first * stride + offset, (stop - 1) * stride + offset + 1, stride)
+
+
+def along(axes: tuple[int, ...], part: slice) -> tuple[slice, ...]:
+    """An index that takes the part along these axes."""
+    return tuple(part if axis in axes else slice(None) for axis in range(max(axes) + 1))
