@@ -14,6 +14,7 @@ from harness import backends, measurements, studies, sweep
 from harness.datasets import Dataset, load
 from harness.errors import InvalidInput
 from harness.experiment import Measurements, Request, Tier, grid
+from harness.in_span import training_map
 from harness.judge import judge
 from harness.networks import mlp
 from harness.statistics.slopes import loglog_slopes
@@ -202,8 +203,9 @@ REGIME = of("wenger2023/test_kernel_regime_needs_extreme_width.py")
 
 
 def world(study, arrays_of):
-    """Measurements of every cell of the quick tier; `arrays_of` takes a configuration."""
-    requests = [request for e in study.experiments for request in e.requests("quick", "torch")]
+    """Measurements of every cell of the quick tier but those of a map; `arrays_of` takes a configuration."""
+    decided_on = [e for e in study.experiments if e.measure is not training_map]
+    requests = [request for e in decided_on for request in e.requests("quick", "torch")]
     return Measurements(tuple((request, arrays_of(request.configuration)) for request in requests))
 
 

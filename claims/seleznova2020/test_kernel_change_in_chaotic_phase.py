@@ -4,15 +4,16 @@ from math import log
 
 import numpy as np
 
+from harness import phase_maps
 from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Published, Series, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
-from harness.measurements import kernel_change, training_by_protocol
+from harness.in_span import kernel_change, training_by_protocol
 
 SHALLOW, DEEP = 3, 10
 ORDERED, CHAOTIC, NEAR_EDGE = 1.0, 2.5, 1.5  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
 
 NET = dict(samples=32, width=64, activation="relu", parametrization="standard", sigma_b2=1.0, labels="one-hot")
-COMMON = dict(**NET, edge_fraction=0.5, max_steps=6_000)
+COMMON = dict(**NET, edge_fraction=0.5, max_steps=20_000)
 
 
 def arms(**common: object) -> tuple[dict, ...]:
@@ -160,6 +161,11 @@ EXPERIMENTS = (
         full=Tier(arms(**dict(COMMON, width=256, samples=128, max_steps=100_000)), replicates=20, block=10),
         stream="registered-1",
     ),
+    phase_maps.experiment(
+        "matched loss",
+        {"sigma_w2": [1.5, 2.0], "depth": (SHALLOW, DEEP)},
+        {"sigma_w2": [ORDERED, 1.5, 2.0, CHAOTIC], "depth": 6},
+    ),
     # In float32, since it is long: on explored seeds Delta was within 1 % of that in float64.
     Experiment(
         training_by_protocol,
@@ -259,6 +265,7 @@ def figures(by_backend):
             log_x=True,
             log_y=True,
         ),
+        *(phase_maps.figure(m, backend, "matched loss", arm, phase_maps.CHANGE) for arm in (False, True)),
     )
 
 

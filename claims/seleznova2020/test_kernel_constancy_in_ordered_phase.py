@@ -4,17 +4,17 @@ from math import inf, log
 
 import numpy as np
 
+from harness import phase_maps
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
-from harness.measurements import kernel_change, training_by_protocol
+from harness.in_span import kernel_change, training_by_protocol
 
 DEPTHS = SHALLOW, DEEP, DEEPEST = 3, 10, 20
 ORDERED, MORE_ORDERED = 1.0, 0.5  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
 SMALL, LARGE = 0.05, 8.0  # factors on the targets of the controls
 CONSTANT = 0.25  # a kernel that changes by less is called nearly constant
 
-NET = dict(width=64, activation="relu", parametrization="standard", sigma_b2=1.0, lane=0)
-COMMON = dict(NET, samples=32, labels="one-hot", label_scale=1.0, centred=False)
+COMMON, FULL = dict(phase_maps.NET, width=64, samples=32, centred=False), dict(width=256, samples=128)
 
 
 def protocol(flow_time: float, steps: int, fewer: int, scaled_steps: int, **common: object) -> tuple[dict, ...]:
@@ -153,18 +153,21 @@ EXPERIMENTS = (
     Experiment(
         training_by_protocol,
         quick=Tier(protocol(4.0, steps=600, fewer=100, scaled_steps=800), replicates=10),
-        full=Tier(
-            protocol(1.0, steps=2_000, fewer=500, scaled_steps=4_000, width=256, samples=128), replicates=20, block=10
-        ),
+        full=Tier(protocol(1.0, steps=2_000, fewer=500, scaled_steps=4_000, **FULL), replicates=20, block=10),
         dtype="float64",
         stream="registered-1",
     ),
     # The cells of the claim on the chaotic phase, to the letter: they are computed once for both.
     Experiment(
         kernel_change,
-        quick=Tier(matched(6_000), replicates=10),
-        full=Tier(matched(100_000, width=256, samples=128), replicates=20, block=10),
+        quick=Tier(matched(20_000), replicates=10),
+        full=Tier(matched(100_000, **FULL), replicates=20, block=10),
         stream="registered-1",
+    ),
+    phase_maps.experiment(
+        "fixed rate",
+        {"sigma_w2": [1.5, 2.0], "depth": DEPTHS, "centred": False},
+        {"sigma_w2": [MORE_ORDERED, 1.5, 2.0], "depth": (SHALLOW, DEEP), "centred": True},
     ),
 )
 
@@ -235,8 +238,7 @@ def named(configurations):
 def figures(by_backend):
     """Drift curves, Delta against depth, and Delta against what was learnt, from the first backend."""
     backend, m = next(iter(by_backend.items()))
-    arms = {f"{d} layers, {'centred' if c else 'raw'}": dict(depth=d, centred=c) for c in (False, True) for d in DEPTHS}
-    del arms["20 layers, centred"]
+    arms = [(depth, centred) for centred in (False, True) for depth in DEPTHS[: 2 if centred else 3]]
     ordered = {f"sigma_w^2 = {s}, by protocol": dict(sigma_w2=s) for s in (ORDERED, MORE_ORDERED)}
     return (
         Figure(
@@ -245,7 +247,7 @@ def figures(by_backend):
             "first learns away the output that it started with; a centred one has only the labels to learn.",
             x_label="steps (the last stands for the paper's 10^5)",
             y_label="kernel change Delta",
-            series=tuple(drift(m, label, **where) for label, where in arms.items()),
+            series=tuple(drift(m, f"{d} layers, {'centred' if c else 'raw'}", depth=d, centred=c) for d, c in arms),
             log_x=True,
             log_y=True,
         ),
@@ -279,6 +281,7 @@ def figures(by_backend):
                 Series.of("centred", DEPTHS[:2], [learnt(m, depth=d, centred=True) for d in DEPTHS[:2]]),
             ),
         ),
+        *(phase_maps.figure(m, backend, "fixed rate", centred, phase_maps.CHANGE) for centred in (False, True)),
     )
 
 

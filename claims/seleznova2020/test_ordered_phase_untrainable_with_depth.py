@@ -4,9 +4,10 @@ from math import inf, log
 
 import numpy as np
 
+from harness import phase_maps
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
-from harness.measurements import training_by_protocol
+from harness.in_span import training_by_protocol
 
 DEPTHS = SHALLOW, DEEP, DEEPEST = 3, 10, 20
 ORDERED, MORE_ORDERED, EDGE = 1.0, 0.5, 2.0  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
@@ -146,6 +147,13 @@ EXPERIMENTS = (
         dtype="float64",
         stream="registered-1",
     ),
+    phase_maps.experiment("fixed rate", {"sigma_w2": [1.5, EDGE], "depth": DEPTHS}, centred=False),
+    phase_maps.experiment(
+        "half the edge",
+        {"sigma_w2": [MORE_ORDERED, 1.5, EDGE], "depth": (SHALLOW, DEEP)},
+        {"sigma_w2": [MORE_ORDERED, 1.5], "depth": DEEPEST},
+        centred=False,
+    ),
 )
 
 
@@ -210,6 +218,7 @@ def figures(by_backend):
         "sigma_w^2 = 0.5, fixed rate": {"sigma_w2": MORE_ORDERED},
     }
     frozen = [least(m, "linearised_loss", depth=depth) for depth in DEPTHS]
+    constant = float(least(m, "constant_loss", depth=DEEP).mean())
     return (
         Figure(
             title="Trainability against depth",
@@ -226,7 +235,7 @@ def figures(by_backend):
                 Series("paper, sigma_w^2 = 0.5, M = 256, read off", (DEEP, DEEPEST), (0.09, 0.09)),
             ),
             log_y=True,
-            reference_y=float(least(m, "constant_loss", depth=DEEP).mean()),
+            reference_y=constant,
         ),
         Figure(
             title="Conditioning and what is left to learn",
@@ -260,6 +269,10 @@ def figures(by_backend):
             ),
             log_x=True,
             log_y=True,
+        ),
+        *(
+            phase_maps.figure(m, backend, protocol, False, phase_maps.LOSS, constant)
+            for protocol in ("fixed rate", "half the edge")
         ),
     )
 

@@ -1,0 +1,122 @@
+"""Maps of training over (sigma_w^2, depth), as Seleznova and Kutyniok (2020, Experiment B) draw them.
+
+Figures alone: few replicates, and no effect is made of them. A map's cells measure under names of their own
+(`harness.in_span.training_map`); at quick scale they fill in between the claim's own cells.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.claim import Figure, Series
+from harness.experiment import Configuration, Experiment, Measurements, Tier, grid
+from harness.in_span import training_map
+
+Protocol = Literal["matched loss", "fixed rate", "half the edge"]
+
+SIGMA_W2 = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+DEPTHS = (3, 6, 10, 15, 20, 30)
+REPLICATES = 3  # that are trained, of those that the claims have
+
+NET = dict(activation="relu", parametrization="standard", sigma_b2=1.0, labels="one-hot", label_scale=1.0, lane=0)
+QUICK, FULL = (dict(NET, width=m, samples=n, first=REPLICATES) for m, n in ((64, 32), (256, 64)))
+# The fixed rate is flow time over steps: the paper's at its width, 256. The kernel grows as M, so at 64 it is 4 times.
+SETTINGS: dict[Protocol, tuple[Configuration, Configuration]] = {
+    "matched loss": (
+        dict(flow_time=None, edge_fraction=0.5, target_loss=0.05, steps=6_000),
+        dict(flow_time=None, edge_fraction=0.5, target_loss=0.05, steps=10_000),
+    ),
+    "fixed rate": (
+        dict(flow_time=4.0, edge_fraction=0.75, target_loss=0.02, steps=700),
+        dict(flow_time=1.0, edge_fraction=0.75, target_loss=0.02, steps=4_000),
+    ),
+    "half the edge": (
+        dict(flow_time=None, edge_fraction=0.5, target_loss=0.02, steps=800),
+        dict(flow_time=None, edge_fraction=0.5, target_loss=0.02, steps=4_000),
+    ),
+}
+COUNTS = {"matched loss": "map_reached", "fixed rate": "map_lasted", "half the edge": None}
+NOTES = {
+    "matched loss": "Left out: where a network did not come to that loss.",
+    "fixed rate": "Training stops at loss 0.02; a rate above three quarters of a network's edge is put there. Left "
+    "out: where the steps then did not last.",
+    "half the edge": "Training stops at loss 0.02.",
+}
+
+
+def experiment(protocol: Protocol, *quick: Mapping[str, Any], centred: Any = (False, True)) -> Experiment:
+    """The cells of a map: at quick scale those of the axes given, sigma_w2 as lists; at full scale all of it.
+
+    >>> (cell,) = experiment("fixed rate", {"sigma_w2": [1.5, 2.0], "depth": 3}, centred=False).quick.grid
+    >>> cell["sigma_w2"], cell["flow_time"], cell["steps"]
+    ([1.5, 2.0], 4.0, 700)
+    """
+    few, many = SETTINGS[protocol]
+    cells = [cell for axes in quick for cell in grid(**{**QUICK, **few, "centred": centred, **axes})]
+    full = grid(**FULL, **many, centred=centred, sigma_w2=list(SIGMA_W2), depth=DEPTHS)
+    return Experiment(training_map, Tier(tuple(cells), 10), Tier(full, 20), stream="registered-1")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a map shows: in its title, on its axis, and the names of the quantity in its own cells and the claim's."""
+
+    title: str
+    label: str
+    mapped: str
+    own: str
+
+
+CHANGE = Shown("kernel change", "kernel change Delta", "map_change", "kernel_change")
+LOSS = Shown("trainability", "least mean squared error", "map_loss", "min_loss")
+
+
+def figure(
+    m: Measurements, backend: str, protocol: Protocol, centred: bool, shown: Shown, reference_y: float | None = None
+) -> Figure:
+    """A map as lines over sigma_w^2, one per depth."""
+    arm = "centred" if centred else "raw"
+    return Figure(
+        title=f"Phase map: {shown.title}, {protocol}, {arm}",
+        description=f"{shown.label[0].upper()}{shown.label[1:]} over sigma_w^2, {protocol}, {arm}; sigma_b^2 = 1, edge "
+        f"of chaos at 2. {backend}, geometric mean of {REPLICATES} seeds; nothing is decided on it. {NOTES[protocol]}",
+        x_label="sigma_w^2",
+        y_label=shown.label,
+        series=lines(m, protocol, centred, shown),
+        log_y=True,
+        reference_y=reference_y,
+    )
+
+
+def lines(m: Measurements, protocol: Protocol, centred: bool, shown: Shown) -> tuple[Series, ...]:
+    """One line per depth: geometric means over the map's replicates. The claim's own cells stand in where it has none.
+
+    Own cells are those of the same protocol and range. A point is left out if training diverged, or (`NOTES`) ended
+    too early, for any replicate.
+    """
+    points: dict[int, dict[float, float]] = {}
+    for quantity in (shown.mapped, shown.own):
+        for cell in m.configurations(quantity):
+            if not _belongs(cell, protocol, centred):
+                continue
+            values = m(quantity, **cell)[:REPLICATES]
+            if quantity == shown.mapped and (counts := COUNTS[protocol]):
+                values = np.where(m(counts, **cell)[:REPLICATES] == 1, values, np.nan)
+            means = np.atleast_1d(np.exp(np.log(values).mean(axis=0)))
+            for sigma_w2, mean in zip(np.atleast_1d(cell["sigma_w2"]), means, strict=True):
+                if SIGMA_W2[0] <= sigma_w2 <= SIGMA_W2[-1]:
+                    points.setdefault(cell["depth"], {}).setdefault(float(sigma_w2), float(mean))
+    return tuple(_line(f"{depth} layers", points[depth]) for depth in sorted(points))
+
+
+def _belongs(cell: Configuration, protocol: Protocol, centred: bool) -> bool:
+    """Whether a cell is of that protocol and arm, and none of a control."""
+    plain = cell["lane"] == 0 and cell["label_scale"] == 1.0 and cell["centred"] == centred
+    return plain and (cell.get("flow_time") is not None) == (protocol == "fixed rate")
+
+
+def _line(label: str, means: dict[float, float]) -> Series:
+    finite = sorted((sigma_w2, mean) for sigma_w2, mean in means.items() if np.isfinite(mean))
+    return Series(label, tuple(sigma_w2 for sigma_w2, _ in finite), tuple(mean for _, mean in finite))
