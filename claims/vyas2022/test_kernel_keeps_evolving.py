@@ -275,13 +275,13 @@ def figures(by_backend):
     errors += [against_step(f"network, {name}", arm, m("network_error", arm=arm), log=True) for name, arm in shown[:2]]
     shown += [(ARMS[arm][0], arm) for arm in ("fixed_decayed", "mlp")]
     distances = [against_step(label, arm, 1 - m("cka", arm=arm)[:, :, -1]) for label, arm in shown]
-
-    changes = [(f"angle to the final kernel, {label}", arm, angle(m, arm)) for label, arm in shown[:2]]
+    cka = [(label, arm, m("cka", arm=arm)[:, :-1, -1]) for label, arm in shown[:2]]  # over its last: without jitter
+    changes = [(f"angle to the final kernel, {n}", arm, np.arccos(np.minimum(c / c[:, -1:], 1))) for n, arm, c in cka]
     changes.append(("ln error over the final kernel's, one pass", "one_pass", np.log(m("error", arm="one_pass"))))
-    to_come = [Series.of(label, parts(m, arm), left(values).T) for label, arm, values in changes]
+    to_come = [Series.of(label, parts(m, arm)[: values.shape[1]], left(values).T) for label, arm, values in changes]
     to_come.append(Series("steady change", (0.0, 1.0), (1.0, 0.0)))
     quality = f"Regression with the kernel of each time, geometric means, {note} Late slopes, negated: {slopes}."
-    jitter = f"{backend}. What single steps jitter is still to come until the end."
+    jitter = f"{backend}. Of the angle what the last 3 epochs move is left out, as jitter of single steps."
     apart = float(1 - m("cka", arm="strangers")[:, 0, 1:].mean())
     far = f"{note} Dashed: between two initialisations.", "step", "1 - CKA to the final kernel", tuple(distances)
     come = jitter, "part of the steps", "part of the change still to come", tuple(to_come)
