@@ -1,0 +1,223 @@
+"""Regression problems, and kernel ridge regression whose ridge is tuned by cross-validation.
+
+>>> problem = draw({"target": "rough", "samples": 100, "inputs": 3, "noise": 0.1}, replicate=0, stream="doc")
+>>> near, far = distances(problem.x, problem.x), distances(problem.x_test, problem.x)
+>>> laplace = STATIONARY["laplace"]
+>>> fit = tuned([(laplace(near / 4), laplace(far / 4))], problem.y, folds(100, replicate=0, stream="doc"))
+>>> fit.ridge, float(relative_error(fit.prediction, problem.f).round(2))
+(1e-08, 0.18)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from harness import datasets, kernels, seeds
+from harness.errors import InvalidInput
+
+FOLDS = 5
+RIDGES = 10.0 ** np.arange(-8, 1.5, 0.5)
+"""The ladder of `tuned`, relative to the mean diagonal of the kernel."""
+JITTER = 1e-6
+"""The ridge of what is called ridgeless, on the same scale."""
+SCALES, SHORT = (1.0, 3.0), 0.1
+"""Length scales, times the root of the number of inputs, near which distances of standardised data lie."""
+TESTS = 500
+TOPS = (0, 2, 4, 6)
+"""The classes of Fashion-MNIST worn on the upper body alone: T-shirt, pullover, coat, shirt."""
+
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Predictions (T,) with the tuned kernel, at the tuned ridge and ridgeless.
+
+    Which kernel that is, the relative ridge, and their mean squared error in cross-validation.
+    """
+
+    prediction: np.ndarray
+    ridgeless: np.ndarray
+    which: int
+    ridge: float
+    missed: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Inputs and targets for training, x (N, n_0) and y (N,); inputs and targets without noise for testing."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    f: np.ndarray
+
+
+def draw(configuration: Mapping[str, Any], replicate: int, stream: str) -> Problem:
+    """One draw of a regression problem; the mean of f is 0 over the test points, and its deviation 1.
+
+    Test points come first, so fewer training samples are the beginning of more.
+
+    Args:
+        configuration: "samples", for training; "inputs", n_0; "noise", its deviation in training; and "target":
+            "rough", sign(u.x), and "smooth", cos(u.x) + sin(v.x): x ~ N(0, I), u and v random unit vectors, orthogonal
+            (in one dimension, equal).
+            "friedman", of 5 inputs (see `friedman`), x uniform with mean 0 and variance 1.
+            "tops", +-1, whether a Fashion-MNIST image (784 inputs) shows something worn on the upper body.
+            "diabetes", of 10 inputs. A replicate of real data is a random choice of rows, so replicates share some;
+            f has the noise that real data have.
+
+    Raises:
+        InvalidInput: for an unknown target, another number of inputs than it has, or more rows than there are.
+    """
+    target, samples, inputs = (configuration[key] for key in ("target", "samples", "inputs"))
+    axes = dict(stream=stream, replicate=replicate, target=target, inputs=inputs)
+    rng, tests = seeds.generator("regression", **axes), 242 if target == "diabetes" else TESTS
+    if target in REAL:
+        x, f = _rows(target, tests + samples, rng)
+    elif target in SYNTHETIC:
+        x, f = _synthetic(target, tests + samples, inputs, rng)
+    else:
+        raise InvalidInput(f"Unknown target {target!r}. Known: {', '.join(sorted({*REAL, *SYNTHETIC}))}.")
+    if x.shape[1] != inputs:
+        raise InvalidInput(f"Target {target!r} has {x.shape[1]} inputs; the configuration says {inputs}.")
+    f = (f - f[:tests].mean()) / f[:tests].std()
+    noise = configuration["noise"] * seeds.generator("noise", **axes).standard_normal(samples)
+    return Problem(x[tests:], f[tests:] + noise, x[:tests], f[:tests])
+
+
+def _rows(target: str, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x, f = REAL[target]()
+    if count > len(x):
+        raise InvalidInput(f"Data set {target!r} has {len(x)} rows; {count} were asked for, test points included.")
+    chosen = rng.permutation(len(x))[:count]
+    return x[chosen], f[chosen]
+
+
+def _synthetic(target: str, count: int, inputs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    basis = np.linalg.qr(rng.standard_normal((inputs, inputs)))[0]
+    x = rng.uniform(-(3**0.5), 3**0.5, (count, 5)) if target == "friedman" else rng.standard_normal((count, inputs))
+    return x, SYNTHETIC[target](x) if target == "friedman" else SYNTHETIC[target](x @ basis[:, 0], x @ basis[:, -1])
+
+
+def friedman(x: np.ndarray) -> np.ndarray:
+    """10 sin(pi z_1 z_2) + 20 (z_3 - 1/2)^2 + 10 z_4 + 5 z_5, z = x / 12^1/2 + 1/2 in [0, 1]^5 (Friedman 1991).
+
+    >>> friedman(np.zeros((1, 5))).round(4)
+    array([14.5711])
+    """
+    z = x.T / 12**0.5 + 0.5
+    value: np.ndarray = 10 * np.sin(np.pi * z[0] * z[1]) + 20 * (z[2] - 0.5) ** 2 + 10 * z[3] + 5 * z[4]
+    return value
+
+
+@cache
+def tops() -> tuple[np.ndarray, np.ndarray]:
+    """The embedded Fashion-MNIST images, with mean 0 and variance 1 over all pixels, and +1 for TOPS, -1 for others."""
+    data = datasets.load("fashion-mnist")
+    x = data.x.reshape(len(data), -1).astype(np.float64)
+    return (x - x.mean()) / x.std(), np.where(np.isin(data.labels, TOPS), 1.0, -1.0)
+
+
+@cache
+def diabetes() -> tuple[np.ndarray, np.ndarray]:
+    """The diabetes data, each variable with mean 0 and variance 1."""
+    data = datasets.load("diabetes")
+    x = data.x.astype(np.float64)
+    return (x - x.mean(axis=0)) / x.std(axis=0), data.labels
+
+
+SYNTHETIC: Mapping[str, Callable[..., np.ndarray]] = {
+    "rough": lambda u, v: np.sign(u),
+    "smooth": lambda u, v: np.cos(u) + np.sin(v),
+    "friedman": friedman,
+}
+REAL: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {"tops": tops, "diabetes": diabetes}
+
+
+STATIONARY: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "laplace": lambda r: np.exp(-r),
+    "matern_32": lambda r: (1 + 3**0.5 * r) * np.exp(-(3**0.5) * r),
+    "matern_52": lambda r: (1 + 5**0.5 * r + 5 / 3 * r**2) * np.exp(-(5**0.5) * r),
+    "rbf": lambda r: np.exp(-(r**2) / 2),
+}
+"""Kernels that know no network, of the distance over the length scale (Rasmussen, Williams 2006, section 4.2)."""
+
+
+def distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """|x_i - z_j|, (N, M)."""
+    squares = (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1) - 2 * x @ z.T
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def folds(samples: int, replicate: int, stream: str, lane: int = 0) -> np.ndarray:
+    """The fold, 0 ... 4, of each training sample; sizes differ by one at most. Lanes are independent."""
+    return seeds.generator("folds", stream=stream, replicate=replicate, lane=lane).permutation(samples) % FOLDS
+
+
+def regress(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: float | np.ndarray) -> np.ndarray:
+    """Kernel ridge regression of y about its mean; the ridge, or a ladder, is in units of the kernel's mean diagonal.
+
+    So neither an offset of y nor the scale of the kernel matters. (T,), or (R, T) for a ladder of R ridges.
+    """
+    mean = y.mean()
+    prediction: np.ndarray = kernels.regression(k_train, y - mean, k_test, ridge * np.trace(k_train) / len(y)) + mean
+    return prediction
+
+
+def tuned(pairs: Sequence[Pair], y: np.ndarray, fold: np.ndarray) -> Fit:
+    """The kernel of several, and the ridge of RIDGES, with the least mean squared error in cross-validation.
+
+    Args:
+        pairs: k_train (N, N) and k_test (T, N) of each kernel, as for different length scales.
+        y: (N,).
+        fold: of each training sample, as `folds` gives it.
+    """
+    missed = np.array([_held_out(k_train, y, fold) for k_train, _ in pairs])
+    which, rung = divmod(int(missed.argmin()), len(RIDGES))
+    k_train, k_test = pairs[which]
+    prediction, ridgeless = regress(k_train, y, k_test, np.array([RIDGES[rung], JITTER]))
+    return Fit(prediction, ridgeless, which, float(RIDGES[rung]), float(missed.min()))
+
+
+def _held_out(k_train: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Mean squared error of cross-validation for each ridge, (R,)."""
+    missed = np.zeros(len(RIDGES))
+    for held in range(FOLDS):
+        out, rest = fold == held, fold != held
+        prediction = regress(k_train[np.ix_(rest, rest)], y[rest], k_train[np.ix_(out, rest)], RIDGES)
+        missed += ((prediction - y[out]) ** 2).sum(axis=1)
+    return missed / len(y)
+
+
+def relative_error(prediction: np.ndarray, f: np.ndarray) -> np.ndarray:
+    """Mean squared error over test points, the last axis, over the target's variance: 1 for the best constant."""
+    error: np.ndarray = ((prediction - f) ** 2).mean(axis=-1) / f.var()
+    return error
+
+
+def other_kernels(
+    backend: object, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> dict[str, np.ndarray]:
+    """Test errors of kernels that know no network; they take NumPy alone, so `backend` is not used.
+
+    Configuration: as for `draw`. Returns the relative error per replicate, (R,): for each of STATIONARY, length scale
+    (of SCALES) and ridge tuned; "best", that of the one with the least error in cross-validation; "linear"; and
+    "short_rbf", RBF with the length scale SHORT, far too short.
+    """
+    found: dict[str, list[np.ndarray]] = {name: [] for name in (*STATIONARY, "linear", "short_rbf", "best")}
+    for replicate in replicates:
+        problem, fold = draw(configuration, replicate, stream), folds(configuration["samples"], replicate, stream)
+        x, x_test, rbf = problem.x, problem.x_test, STATIONARY["rbf"]
+        near, far = (distances(z, x) / configuration["inputs"] ** 0.5 for z in (x, x_test))
+        pairs = {name: [(k(near / s), k(far / s)) for s in SCALES] for name, k in STATIONARY.items()}
+        pairs |= {"linear": [(x @ x.T, x_test @ x.T)], "short_rbf": [(rbf(near / SHORT), rbf(far / SHORT))]}
+        fits = {name: tuned(scales, problem.y, fold) for name, scales in pairs.items()}
+        fits["best"] = min((fits[name] for name in STATIONARY), key=lambda fit: fit.missed)
+        for name, fit in fits.items():
+            found[name].append(relative_error(fit.prediction, problem.f))
+    return {name: np.array(values) for name, values in found.items()}
