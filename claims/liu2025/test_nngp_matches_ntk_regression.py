@@ -194,7 +194,7 @@ def same_kernel(backend, configuration, replicates, stream):
 
 SIZES, PROBLEMS = (50, HALF, 500, 1000, 2000), [cell(target) for target in TARGETS]
 EXPERIMENTS = tuple(
-    Experiment(measure, Tier(quick, replicates=20), Tier(full, replicates=100, block=10), "float64", "explore-1")
+    Experiment(measure, Tier(quick, replicates=20), Tier(full, replicates=100, block=10), "float64", "registered-1")
     for measure, quick, full in (
         (network_kernels, cells(DEPTHS, SIZES[:2]), cells((1, 2, 3, 4, 5), SIZES, (1, 2, 10, 20), (0.0, 0.3))),
         (other_kernels, PROBLEMS, PROBLEMS),
