@@ -151,8 +151,9 @@ def test_centred_networks_are_trained_from_where_they_are(backend, monkeypatch):
     *_, end = thetas = list(trained(backend, everything.x, y, SGD(rate, momentum=0.9)))
     grams = np.array([backend.empirical_ntk(NET, theta, everything.x) for theta in thetas])
     np.testing.assert_allclose(found["cka"][0], written_out(grams[:, 0]), rtol=1e-9)
-    f = backend.forward(NET, end, test.x) - backend.forward(NET, start(), test.x)
-    np.testing.assert_array_equal(found["network_error"][:, -1], ((f > 0) != (test.y > 0)).mean(axis=(1, 2)))
+    for data, error in ((test, found["network_error"][:, -1]), (everything, found["train_error"])):
+        f = backend.forward(NET, end, data.x) - backend.forward(NET, start(), data.x)
+        np.testing.assert_array_equal(error, ((f > 0) != (data.y > 0)).mean(axis=(1, 2)))
 
 
 def test_the_told_kernel_turns_from_noise_to_the_labels(backend):
