@@ -1,0 +1,161 @@
+"""The gap between networks and their kernels, over hyperparameters and over width: what the two claims compute."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import seeds, studies
+from harness.experiment import Measurements
+from harness.learning import network_curves, samples, train
+
+CLAIMS = Path(__file__).parents[1] / "claims" / "vyas2022"
+HYPERPARAMETERS, WIDTH = "test_gap_survives_hyperparameters.py", "test_gap_across_width.py"
+SEEDS = 3
+KERNELS = {"init": (1.0, 0.2), "infinite": (0.9, 0.3)}  # E = a n^-b; squared errors are the roots of these
+RATES = {0.003: (2.0, 0.4), 0.01: (2.1, 0.5), 0.03: (2.2, 0.6), 0.1: (2.3, 0.7)}
+BATCHES = {256: (2.4, 0.45), None: (2.5, 0.55)}
+LAZY, PARITY = (1.1, 0.21), {"network": (3.0, 1.6), "init": (1.0, 0.4)}
+EXPONENT_OF_WIDTH, DRIFT_OF_WIDTH = {"adam": 0.05, "momentum": -0.02}, {"adam": 0.5, "momentum": 1.0}
+
+
+def loaded(name):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(CLAIMS.parents[1])
+        return studies.load(CLAIMS / name)
+
+
+@pytest.fixture(scope="module")
+def hyperparameters():
+    return loaded(HYPERPARAMETERS)
+
+
+@pytest.fixture(scope="module")
+def width():
+    return loaded(WIDTH)
+
+
+def law(c):
+    """Factor and exponent of a configuration's error rate."""
+    if c["task"]["name"] == "parity":
+        return PARITY[c.get("kernel", "network")]
+    if "kernel" in c:
+        return KERNELS[c["kernel"]]
+    if "probe" in c:
+        return 2.0, 0.4 + EXPONENT_OF_WIDTH[c["optimizer"]] * np.log(c["net"]["width"])
+    if c["net"]["label_scale"] < 1:
+        return LAZY
+    return RATES[c["rate"]] if c["batch_size"] == 32 else BATCHES[c["batch_size"]]
+
+
+def measured(study, tier, **changes):
+    """Power laws in n at every size; seeds differ by a factor."""
+    cells = []
+    for experiment in study.experiments:
+        for request in experiment.requests(tier, "torch"):
+            c, factor = request.configuration, 1 + 0.01 * np.array(request.replicates)[:, None]
+            a, b = law(c)
+            error = factor * a * np.array(c["sizes"], dtype=float) ** -b
+            name = "kernel" if "kernel" in c else "width" if "probe" in c else "network"
+            arrays = {f"{name}_error": error, f"{name}_loss": error**0.5}
+            if name != "kernel":
+                arrays |= {"train_loss": np.full(error.shape, 0.5), "gain": np.full(error.shape, 0.01)}
+            if name == "width":
+                arrays["drift"] = error * 0 + factor * c["net"]["width"] ** -DRIFT_OF_WIDTH[c["optimizer"]]
+            cells.append((request, arrays | {q: f(arrays[q]) for q, f in changes.items() if q in arrays}))
+    return Measurements(cells)
+
+
+def close(found, expected):
+    """Every effect is there, and the same for all seeds."""
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("tier", ["quick", "full"])
+def test_the_gap_of_each_cell_is_its_exponent_minus_the_kernels(hyperparameters, tier):
+    cells = {"rate_low": 0.4, "base": 0.5, "rate_high": 0.6, "batch_256": 0.45, "batch_full": 0.55, "momentum": 0.7}
+    expected = {name: beta - 0.2 for name, beta in cells.items()}
+    expected |= {f"{name}_infinite": beta - 0.3 for name, beta in cells.items()}
+    expected |= {"momentum_over_adam": 0.2, "parity": (1.6 - 0.4) / 2, "lazy": 0.01}
+    close(hyperparameters.effects(measured(hyperparameters, tier)), expected)
+
+
+@pytest.mark.parametrize(("tier", "widths"), [("quick", (8, 16, 32)), ("full", (16, 64, 128))])
+def test_gaps_and_drifts_against_width(width, tier, widths):
+    ratio, places = np.log(widths[-1] / widths[0]), zip(("narrow", "middle", "wide"), widths, strict=True)
+    expected = {f"{place}_initial": 0.2 + 0.05 * np.log(w) for place, w in places}
+    expected |= {name.replace("initial", "infinite"): gap - 0.1 for name, gap in expected.items()}
+    expected |= {
+        "flat_in_width": 0.05,
+        "small_steps_shrink": 0.02 * ratio,
+        "small_steps_drift": ratio,
+        "practice_drift": 0.5 * ratio,
+        "lazy_ties": 0.005,
+        "parity": (1.6 - 0.4) / 2,
+        "lazy": 0.01,
+    }
+    close(width.effects(measured(width, tier)), expected)
+
+
+@pytest.mark.parametrize("name", [HYPERPARAMETERS, WIDTH])
+def test_every_hypothesis_and_control_has_effects_and_gates_fail_where_they_should(name):
+    study = loaded(name)
+    fine = measured(study, "quick")
+    names = [h.name for h in study.claim.hypotheses] + [c.name for c in study.claim.controls]
+    assert sorted(study.effects(fine)) == sorted(names)
+    assert set(study.gates(fine).values()) == {""}
+    assert set(study.gates(fine)) == {gate.name for gate in study.claim.gates}
+    short = measured(study, "quick", gain=lambda gain: gain + 0.2)
+    assert "neither reached training loss 0.1 nor gained at most 10 %" in study.gates(short)["trained"]
+    few = measured(study, "quick", gain=lambda gain: gain + 0.2 * (np.arange(len(gain)) < len(gain) // 5)[:, None])
+    assert study.gates(few)["trained"] == ""
+    wrong = measured(study, "quick", kernel_error=lambda error: error * np.where(error == error.min(), 0, 1))
+    assert study.gates(wrong)["finite"].startswith("an error rate")
+    assert len(study.figures({"torch": fine})) >= 2
+
+
+TINY = dict(
+    task=dict(name="digits-1d"),
+    sizes=(6, 10),
+    validation=8,
+    test=9,
+    net=dict(family="cnn", width=2, sigma_b=0.1, strides=(4, 2), label_scale=2.0, centred=True),
+    **dict(optimizer="momentum", rate=0.3, batch_size=4, steps=12, checks=4),
+)
+
+
+def test_drift_is_one_minus_the_cosine_of_the_kernels_before_and_after_training(width, oracle):
+    """The kernels as sums over parameters of products of gradients, the gradients by pulling back unit vectors."""
+    measure = width.experiments[0].measure
+    found = measure(oracle, dict(TINY, probe=5), (0, 1, 2), "test")
+    training, validation, test = samples(TINY["task"], (0, 1, 2), "test", (10, 8, 9))
+    for k, size in enumerate(TINY["sizes"]):
+        run = train(oracle, TINY, (0, 1, 2), "test", training, validation, (0, size))
+        for r in range(3):
+            start = run.net.init(seeds.derive("init", stream="test", replicate=r, member=0))
+            kernels = [gram(oracle, run.net, theta, test.x[r, :5]) for theta in (start, at(run.theta, r))]
+            norms = [np.linalg.norm(kernel) for kernel in kernels]
+            assert found["drift"][r, k] == pytest.approx(1 - (kernels[0] * kernels[1]).sum() / np.prod(norms), abs=1e-9)
+    assert (found["drift"] > 0.1).sum() > 2
+
+
+def at(theta, replicate):
+    """The weights of one replicate."""
+    return {name: array[replicate] for name, array in theta.items()}
+
+
+def gram(backend, net, theta, x):
+    """J J^T, row by row."""
+    rows = [backend.pullback(net, theta, x, unit[:, None]) for unit in np.eye(len(x))]
+    jacobian = np.array([np.concatenate([row[name].ravel() for name in net.shapes]) for row in rows])
+    return jacobian @ jacobian.T
+
+
+def test_its_errors_are_those_of_the_shared_learning_curves(width, oracle):
+    found = width.experiments[0].measure(oracle, dict(TINY, probe=5), (0, 1), "test")
+    shared = network_curves(oracle, dict(TINY, after=()), (0, 1), "test")
+    for own, other in (("width_error", "network_error"), ("width_loss", "network_loss"), *[(q, q) for q in ("gain",)]):
+        np.testing.assert_array_equal(found[own], shared[other])
+    np.testing.assert_array_equal(found["train_loss"], shared["train_loss"])
