@@ -282,7 +282,8 @@ def varied(m, key, what, note, value, band=False, reference_y=None):
 def every_kernel(m, backend):
     """E of every kernel, target by target."""
     mean = {name.upper(): [m(name, **cell(t, depth=DEPTH))[:, TUNED] for t in TARGETS] for name in ("ntk", "nngp")}
-    mean |= {name.replace("_", " "): [m(name, **cell(t)) for t in TARGETS] for name in (*STATIONARY, "linear")}
+    names = {"laplace": "Laplace", "matern_32": "Matern 3/2", "matern_52": "Matern 5/2", "rbf": "RBF"}
+    mean |= {names.get(name, name): [m(name, **cell(t)) for t in TARGETS] for name in (*STATIONARY, "linear")}
     order = ", ".join(f"{place} {label}" for place, label in enumerate(TARGETS.values(), 1))
     note = f"Ridge and length scale by cross-validation, {backend}, geometric mean over seeds. Targets: {order}."
     series = tuple(Series.of(name, range(1, len(TARGETS) + 1), e, log=True) for name, e in mean.items())
