@@ -78,10 +78,17 @@ NETS = {
     "strided": ((5, 6, 1), [Conv(4, stride=2), Conv(3, kernel=2, stride=(1, 3)), Hidden(5)]),
     "global": ((3, 4, 2), [Conv(5), Pool((1, 2)), Conv(6), Pool(None)]),
     "sequence": ((6, 2), [Conv(5, stride=2), Conv(5, kernel=2, padding="valid"), Pool(None), Hidden(6)]),
+    "pool first": ((4, 4, 1), [Pool((2, 1)), Conv(6, stride=2), Pool(None), Conv(3), Pool(1)]),
+    "dense first": ((3, 3, 1), [Hidden(4), Conv(5), Pool(None)]),
+    "wide kernel": ((2, 2, 1), [Conv(3, kernel=7), Pool(None)]),
 }
 
 
-@pytest.mark.parametrize(("name", "activation"), [("strided", "relu"), ("global", "relu"), ("sequence", "erf")])
+CONVOLUTIONS = [("strided", "relu"), ("global", "relu"), ("sequence", "erf")]
+ENTRIES = [("pool first", "relu"), ("dense first", "relu"), ("wide kernel", "relu")]
+
+
+@pytest.mark.parametrize(("name", "activation"), CONVOLUTIONS + ENTRIES)
 def test_convolutions_have_the_kernels_of_the_oracle(fast, name, activation):
     net = cnn(*NETS[name], 1, activation, "standard", 1.3, 0.3)
     x = np.vstack([inputs(3, net.inputs), np.zeros(net.inputs)])
