@@ -143,13 +143,13 @@ EXPERIMENTS = (
         network_curves,
         quick=Tier((BASE, RICH, LAZY), replicates=10),
         full=Tier((LARGE_BASE, RICH, LAZY), replicates=10, block=2),
-        stream="explore-1",
+        stream="registered-1",
     ),
     Experiment(
         kernel_curves,
         quick=Tier((INIT,), replicates=10),
         full=Tier((LARGE_INIT,), replicates=10, block=2),
-        stream="explore-1",
+        stream="registered-1",
     ),
 )
 
