@@ -57,6 +57,12 @@ def test_targets_are_what_they_say():
     assert np.corrcoef(regression.friedman(friedman.x_test), friedman.f)[0, 1] == pytest.approx(1)
 
 
+def test_in_one_dimension_both_directions_are_one():
+    line = regression.draw(dict(ROUGH, target="smooth", inputs=1, noise=0.0), 0, "test")
+    by_hand = [np.cos(line.x_test[:, 0]) + sign * np.sin(line.x_test[:, 0]) for sign in (1, -1)]
+    assert max(np.corrcoef(values, line.f)[0, 1] for values in by_hand) == pytest.approx(1)
+
+
 def test_friedmans_function_at_points_worked_out_by_hand():
     corner, middle = np.full(5, 3**0.5), np.array([0.0, 0.0, 3**0.5, 0.0, 0.0])  # z = 1, and z = 1/2 but for z_3 = 1
     by_hand = [20 / 4 + 15, 10 * np.sin(np.pi / 4) + 5 + 5 + 2.5]
