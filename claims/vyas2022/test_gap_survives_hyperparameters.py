@@ -6,7 +6,7 @@ from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Serie
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
 
-STREAM = "explore-1"
+STREAM = "registered-1"
 
 # The learning curve that the claims of this paper share, down to the cell.
 M = 256
@@ -44,12 +44,12 @@ PARITY_INIT = dict(PARITY, net=MLP, kernel="init")
 STEEPER = Superiority(margin=0.05)
 # Name, what it is, and effect and sd from exploration: against the kernel at initialisation, and at infinite width.
 ARMS = (
-    ("rate_low", "Adam at rate 0.003", 0.2, 0.07, -0.03, 0.1),
-    ("base", "Adam at rate 0.01, batches of 32", 0.27, 0.08, 0.04, 0.1),
-    ("rate_high", "Adam at rate 0.03", 0.38, 0.08, 0.12, 0.1),
-    ("batch_256", "batches of 256", 0.24, 0.09, 0.0, 0.1),
-    ("batch_full", "full batch", 0.25, 0.12, 0.0, 0.1),
-    ("momentum", "SGD with momentum", 0.5, 0.13, 0.25, 0.12),
+    ("rate_low", "Adam at rate 0.003", 0.2, 0.07, 0.02, 0.12),
+    ("base", "Adam at rate 0.01, batches of 32", 0.28, 0.08, 0.05, 0.09),
+    ("rate_high", "Adam at rate 0.03", 0.4, 0.09, 0.11, 0.13),
+    ("batch_256", "batches of 256", 0.23, 0.08, 0.02, 0.08),
+    ("batch_full", "full batch", 0.25, 0.09, 0.03, 0.08),
+    ("momentum", "SGD with momentum", 0.52, 0.12, 0.26, 0.19),
 )
 LABELS = {name: label for name, label, *_ in ARMS}
 
@@ -94,9 +94,9 @@ CLAIM = Claim(
     ),
     departs=(
         "Data, architecture, width, sample sizes, grid and stopping are ours, not the paper's; 1-D digits test the "
-        "mechanism, and were tuned so that convolutions do well on them. Not the full product of the factors. In "
-        "exploration SGD with momentum at 0.3 of the edge left one network in six untrained; it is no cell. The gap "
-        "to the kernel at infinite width is decided on beside it, for n = 128 to 1024 (full batch 128 and 512) too."
+        "mechanism, and were tuned so that convolutions do well on them. Not the full product of the factors. The "
+        "paper claims the gap to the kernel at infinite width as well; here that is decided on beside it, cell by "
+        "cell. In exploration SGD with momentum at 0.3 of the edge left networks untrained; it is no cell."
     ),
     family="vyas2022",
     hypotheses=(
@@ -107,8 +107,8 @@ CLAIM = Claim(
             "beta of the network, SGD with momentum minus Adam at rate 0.01, n = 128 to 1024, is positive",
             STEEPER,
             "as for the gap: if it holds, the sign of the gap is robust and its size is not",
-            0.25,
-            0.12,
+            0.24,
+            0.11,
             "secondary",
             agreement=0.1,
             label="exponent, SGD with momentum minus Adam",
