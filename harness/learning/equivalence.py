@@ -1,0 +1,254 @@
+"""Regression by networks, and by the kernel predictors that theory equates them with, on the same samples.
+
+At infinite width, in the NTK parametrization, a network that descends on the squared error and starts at f = 0 is the
+predictor of descent with its NTK (Jacot, Gabriel, Hongler 2018). Between a network as it is commonly trained and that
+predictor stand: how it was initialised, the optimizer and when it stops, its f_0, a kernel that moves in training, a
+kernel at initialisation that is random since the width is finite, and a descent that ends, where a ridge is chosen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness import kernels, networks, seeds
+from harness.backends import SGD, Adam, Backend, Stop
+from harness.learning.problems import problem, relative
+from harness.learning.tasks import Samples
+from harness.measurements import edge
+from harness.networks import Network, Theta
+from harness.networks.builder import choice
+from harness.networks.network import Parametrization
+
+Arrays = dict[str, np.ndarray]
+SIGMA_W, SIGMA_B = 2**0.5, 0.3
+RIDGES = 10.0 ** np.arange(-6, 1.5, 0.5)
+"""Of kernel regression, relative to the mean of the kernel's diagonal."""
+OF_EDGE, MOMENTUM = 0.75, 0.9
+"""Of descent: rate over 2 / lambda_max of the Gauss-Newton matrix at the start. With this momentum 1.9 is stable."""
+RATE, BATCH, EVERY = 3e-3, 32, 25
+"""Of common training: Adam's rate, size of minibatches, steps between two looks at the validation loss."""
+
+
+def common_training(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Test error of networks as they are commonly trained, and of the NTK of the same depth.
+
+    Standard parametrization, biases, Adam on minibatches; the weights are those of the least validation loss. The NTK
+    (sigma_w^2 = 2, sigma_b = 0.3) regresses the same samples, with the ridge of least validation loss.
+
+    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width; weights "pytorch" (see
+    `default_weights`) or "he": sigma_w and sigma_b of the NTK; steps; members: networks per replicate;
+    permuted: with the labels of other inputs, so that nothing can be learnt.
+    Returns per replicate: "error" of its first network, "ensemble_error" of the mean of all, "ridge_error" of the NTK,
+    all relative to the target's variance; of the first network the "stopped" step and "gain", the share of the least
+    validation loss that the last quarter of the checks took off.
+    """
+    training, validation, test = problem(configuration, replicates, stream)
+    members, net = configuration["members"], network(configuration, "standard")
+    init, batches = (
+        [seeds.derive(purpose, stream=stream, replicate=r, lane=k) for r in replicates for k in range(members)]
+        for purpose in ("init", "batches")
+    )
+    x, y, x_held, y_held, x_test = (
+        np.repeat(array, members, axis=0)
+        for array in (training.x, _labels(configuration, training), validation.x, validation.y, test.x)
+    )
+    trained = backend.train(
+        net,
+        _initial(configuration["weights"])(net, init),
+        x,
+        y,
+        optimizer=Adam(RATE),
+        steps=configuration["steps"],
+        batch_size=BATCH,
+        batch_seed=batches,
+        stop=Stop(validation=(x_held, y_held), every=EVERY),
+    )
+    f = backend.forward(net, trained.theta, x_test).astype(float).reshape(len(replicates), members, -1, 1)
+    ridge = ntk_regression(backend, network(configuration, "ntk"), training, validation, test)
+    losses = trained.validation[::members]
+    return {
+        "error": relative(f[:, 0] - test.y, test),
+        "ensemble_error": relative(f.mean(axis=1) - test.y, test),
+        "ridge_error": relative(ridge - test.y, test),
+        "stopped": trained.validation_steps[losses.argmin(axis=1)].astype(float),
+        "gain": 1 - losses.min(axis=1) / losses[:, : -(-3 * losses.shape[1] // 4)].min(axis=1),
+    }
+
+
+def descent_by_theory(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Test errors of networks trained as the theorem asks, and of the kernel predictors of the same descent.
+
+    NTK parametrization, full batch, heavy ball, at 3/4 of the edge of stability, for a number of steps. The labels
+    are multiplied by the label scale and what is learnt is divided by it: a small one keeps the kernel constant.
+
+    Configuration: as of `kernel_predictors`; label_scale, permuted (the network's labels, see `common_training`), and
+    centred: f - f_0 is trained (descent starts at an output of zero) instead of f.
+    Returns what `kernel_predictors` does, and per replicate: "error" of the network; "ridge_error" of regression with
+    the NTK; the distances "net_to_own" and "net_to_limit" to both predictors; and "loss", of training.
+    """
+    training, validation, test = problem(configuration, replicates, stream)
+    net, theta = _start(configuration, replicates, stream)
+    rate, predictors = _predictors(backend, net, theta, configuration, (training, test))
+    f, loss = _descend(backend, net, theta, rate, configuration, (training, test))
+    return {
+        **_compared(predictors, test),
+        "error": relative(f - test.y, test),
+        "ridge_error": relative(ntk_regression(backend, net, training, validation, test) - test.y, test),
+        "net_to_own": relative(f - predictors["own"], test) ** 0.5,
+        "net_to_limit": relative(f - predictors["limit"], test) ** 0.5,
+        "loss": loss,
+    }
+
+
+def kernel_predictors(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """What the descent of `descent_by_theory` would predict with three kernels kept as they are; nothing is trained.
+
+    Configuration: of `problem`; depth, width, steps.
+    Returns per replicate: "own_error" with the network's own eNTK at initialisation and "limit_error" with the NTK of
+    infinite width, relative to the target's variance; root mean square distances over the tests, relative to the
+    target's standard deviation: "own_to_limit"; and with the NNGP kernel instead of the NTK, "nngp_to_limit" and
+    "own_to_nngp". All descend at the same rate, by as many steps.
+    """
+    training, _, test = problem(configuration, replicates, stream)
+    net, theta = _start(configuration, replicates, stream)
+    return _compared(_predictors(backend, net, theta, configuration, (training, test))[1], test)
+
+
+def network(configuration: Mapping[str, Any], parametrization: Parametrization) -> Network:
+    """The network of a configuration: inputs, depth (hidden layers), width; ReLU, one output."""
+    widths = (configuration["inputs"], *[configuration["width"]] * configuration["depth"], 1)
+    return networks.mlp(widths, "relu", parametrization, SIGMA_W, SIGMA_B)
+
+
+def _start(configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> tuple[Network, Theta]:
+    net = network(configuration, "ntk")
+    return net, net.init(seeds.derive("init", stream=stream, replicate=r, lane=0) for r in replicates)
+
+
+def _predictors(
+    backend: Backend, net: Network, theta: Theta, configuration: Mapping[str, Any], samples: tuple[Samples, Samples]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The rate of descent, (R,), and what each kernel predicts with it, (R, T, 1)."""
+    training, test = samples
+    kernel_pairs = {
+        "own": (backend.empirical_ntk(net, theta, training.x), backend.empirical_ntk(net, theta, test.x, training.x)),
+        "limit": _stacked(backend.infinite_ntk, net, training.x, test.x),
+        "nngp": _stacked(backend.infinite_nngp, net, training.x, test.x),
+    }
+    rate = OF_EDGE * edge(kernel_pairs["own"][0][..., None, None])
+    steps = configuration["steps"]
+    return rate, {name: heavy_ball(*pair, training.y, rate, steps) for name, pair in kernel_pairs.items()}
+
+
+def _compared(predictors: Mapping[str, np.ndarray], test: Samples) -> Arrays:
+    own, limit, nngp = (predictors[name] for name in ("own", "limit", "nngp"))
+    pairs = {"own_to_limit": own - limit, "nngp_to_limit": nngp - limit, "own_to_nngp": own - nngp}
+    errors = {"own_error": relative(own - test.y, test), "limit_error": relative(limit - test.y, test)}
+    return errors | {name: relative(difference, test) ** 0.5 for name, difference in pairs.items()}
+
+
+def _descend(
+    backend: Backend,
+    net: Network,
+    theta: Theta,
+    rate: np.ndarray,
+    configuration: Mapping[str, Any],
+    samples: tuple[Samples, Samples],
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the networks have learnt about the tests, (R, T, 1), in units of the target; and their training loss."""
+    training, test = samples
+    scale, centred = configuration["label_scale"], float(configuration["centred"])
+    start, start_test = (centred * backend.forward(net, theta, x).astype(float) for x in (training.x, test.x))
+    y = scale * _labels(configuration, training) + start
+    trained = backend.train(net, theta, training.x, y, optimizer=SGD(rate, MOMENTUM), steps=configuration["steps"])
+    f = backend.forward(net, trained.theta, test.x) - start_test
+    return f / scale, trained.loss / scale**2
+
+
+def heavy_ball(
+    k_train: np.ndarray, k_test: np.ndarray, y: np.ndarray, rate: np.ndarray, steps: int, momentum: float = MOMENTUM
+) -> np.ndarray:
+    """Predictions of descent with a frozen kernel on the mean squared error, from f = 0, with momentum, (S, T, 1).
+
+    The weights stay theta_0 + J^T a; with g = 2 (K a - y) / N descent is v <- momentum v + g, a <- a - rate v, which is
+    done in the eigenbasis of K. (S, N, N), (S, T, N), y (S, N, 1) and the rate (S,); in float64.
+
+    Two samples that the kernel keeps apart are learnt each by itself; without momentum the residual falls by
+    1 - 2 rate / N per step:
+
+    >>> heavy_ball(np.eye(2)[None], np.eye(2)[None], np.ones((1, 2, 1)), np.array([0.5]), steps=2, momentum=0.0).ravel()
+    array([0.75, 0.75])
+    """
+    eigenvalues, modes = np.linalg.eigh(k_train.astype(float))
+    target = np.einsum("snk,sno->sk", modes, y)
+    a, v = np.zeros_like(target), np.zeros_like(target)
+    for _ in range(steps):
+        v = momentum * v + 2 / y.shape[1] * (eigenvalues * a - target)
+        a = a - rate[:, None] * v
+    return np.asarray(k_test.astype(float) @ (modes @ a[..., None]))
+
+
+def ntk_regression(backend: Backend, net: Network, training: Samples, validation: Samples, test: Samples) -> np.ndarray:
+    """Regression with the NTK of infinite width, the ridge of least validation loss, (R, T, 1)."""
+    others = np.concatenate([validation.x, test.x], axis=1)
+    return tuned(*_stacked(backend.infinite_ntk, net, training.x, others), training, validation)[0]
+
+
+def tuned(
+    k_train: np.ndarray, k_other: np.ndarray, training: Samples, validation: Samples
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel regression with the ridge of least validation loss: on the tests, (R, T, O), and that loss, (R,).
+
+    k_train is (R, N, N), k_other (R, V + T, N) of the V validation and then the T test samples.
+    """
+    held, chosen, losses = validation.y.shape[1], [], []
+    for k, k_out, y, y_held in zip(k_train, k_other, training.y, validation.y, strict=True):
+        ladder = kernels.regression(k, y, k_out, RIDGES * np.trace(k) / len(k))
+        missed = ((ladder[:, :held] - y_held) ** 2).mean(axis=(1, 2))
+        chosen.append(ladder[missed.argmin(), held:])
+        losses.append(missed.min())
+    return np.array(chosen), np.array(losses)
+
+
+def _stacked(
+    kernel: Callable[..., np.ndarray], net: Network, x: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The kernel of the samples x, (R, N, N), and of others by them, (R, T, N)."""
+    pairs = [(kernel(net, own), kernel(net, other, own)) for own, other in zip(x, others, strict=True)]
+    k_train, k_other = (np.array(side) for side in zip(*pairs, strict=True))
+    return k_train, k_other
+
+
+def default_weights(net: Network, init: Sequence[int]) -> Theta:
+    """PyTorch's default for dense layers: weights and biases uniform in +-1 / fan_in^1/2; one seed axis."""
+    theta = {
+        name: np.array(
+            [seeds.generator("default weights", seed=seed, name=name).uniform(-1, 1, shape) for seed in init]
+        )
+        for name, shape in net.shapes.items()
+    }
+    for layer in net.layers:
+        for name in (layer.weight, layer.bias):
+            if name is not None:
+                theta[name] /= layer.fan_in**0.5
+    return theta
+
+
+WEIGHTS: dict[str, Callable[..., Theta]] = {"pytorch": default_weights, "he": Network.init}
+
+
+def _initial(weights: str) -> Callable[..., Theta]:
+    choice("weights", weights, tuple(WEIGHTS))
+    return WEIGHTS[weights]
+
+
+def _labels(configuration: Mapping[str, Any], training: Samples) -> np.ndarray:
+    """The training labels, or those in the reversed order, which belong to other inputs."""
+    return training.y[:, ::-1] if configuration["permuted"] else training.y
