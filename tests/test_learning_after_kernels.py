@@ -116,3 +116,19 @@ def test_figures_show_every_curve_with_its_exponent(study):
     np.testing.assert_allclose(over.series[0].y, 0.6 * np.array([256, 512, 1024]) ** 0.2)
     assert over.reference_y == 1.0
     assert [s.x for s in controls.series] == [(128.0, 256.0, 512.0)] * 4
+
+
+def test_the_learning_curve_is_computed_with_the_claim_on_hyperparameters(study, monkeypatch):
+    monkeypatch.chdir(FILE.parents[2])
+    other = studies.load(FILE.with_name("test_gap_survives_hyperparameters.py"))
+    own, theirs = (
+        [
+            r
+            for e in one.experiments
+            for r in e.requests("quick", "torch")
+            if r.configuration["task"]["name"] != "parity"
+        ]
+        for one in (study, other)
+    )
+    assert len(own) == 2
+    assert {request.digest for request in own} <= {request.digest for request in theirs}
