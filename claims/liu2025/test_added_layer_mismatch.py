@@ -110,7 +110,7 @@ CLAIM = Claim(
     ),
 )
 
-STREAM = "explore-3"
+STREAM = "registered-1"
 EXPERIMENTS = (
     # In float64: minibatches amplify rounding, and seeds are compared between backends.
     Experiment(

@@ -161,7 +161,7 @@ def least(fits):
     return predictions[chosen], losses[chosen]
 
 
-STREAM = "explore-3"
+STREAM = "registered-1"
 EXPERIMENTS = (
     Experiment(
         kernel_predictors,
