@@ -20,11 +20,11 @@ FEW = dict(REUSED, pretrained=16)  # fewer than the 20 signs among which parity 
 # The learning curve that the claims of this paper share, down to the cell.
 DIGITS = dict(task=dict(name="digits-1d"), sizes=(128, 256, 512, 1024), validation=300, test=1000)
 CNN = dict(family="cnn", width=16, sigma_b=0.1, strides=(4, 2, 2), label_scale=4.7, centred=False)
-ADAM = dict(optimizer="adam", rate=0.01, batch_size=32, steps=1500, checks=30)
+ADAM = dict(optimizer="adam", rate=0.01, batch_size=32, steps=2000, checks=40)
 
 PARITY = dict(task=dict(name="parity", inputs=20, order=2), sizes=(128, 256, 512), validation=300, test=1000)
 MLP = dict(family="mlp", width=128, depth=1, sigma_b=0.1)
-RICH = dict(PARITY, net=dict(MLP, label_scale=4.7, centred=False), **dict(ADAM, steps=800), after=(FEW,))
+RICH = dict(PARITY, net=dict(MLP, label_scale=4.7, centred=False), **dict(ADAM, steps=800, checks=30), after=(FEW,))
 LAZY = dict(
     PARITY,
     net=dict(MLP, label_scale=0.01, centred=True),
@@ -143,13 +143,13 @@ EXPERIMENTS = (
         network_curves,
         quick=Tier((BASE, RICH, LAZY), replicates=10),
         full=Tier((LARGE_BASE, RICH, LAZY), replicates=10, block=2),
-        stream="registered-1",
+        stream="registered-2",
     ),
     Experiment(
         kernel_curves,
         quick=Tier((INIT,), replicates=10),
         full=Tier((LARGE_INIT,), replicates=10, block=2),
-        stream="registered-1",
+        stream="registered-2",
     ),
 )
 
