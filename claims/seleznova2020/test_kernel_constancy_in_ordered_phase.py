@@ -166,8 +166,8 @@ EXPERIMENTS = (
     ),
     phase_maps.experiment(
         "fixed rate",
-        {"sigma_w2": [1.5, 2.0], "depth": DEPTHS, "centred": False},
-        {"sigma_w2": [MORE_ORDERED, 1.5, 2.0], "depth": (SHALLOW, DEEP), "centred": True},
+        {"sigma_w2": [1.5, 2.0], "depth": (SHALLOW, DEEP)},
+        {"sigma_w2": [1.5], "depth": DEEPEST, "centred": False},
     ),
 )
 
