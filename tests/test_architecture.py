@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "experiment": {"errors"},
     "claim": {"errors", "experiment", "statistics"},
     "phase_maps": {"claim", "experiment", "in_span"},
+    "beds": {"claim", "experiment", "statistics"},
     "sweep": {"errors", "experiment", "backends"},
     "registration": {"errors", "claim", "experiment", "statistics"},
     "statistics": {"errors", "claim"},

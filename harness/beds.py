@@ -1,0 +1,97 @@
+"""Test beds: a task with a network and its kernels, their learning curves, and how much faster the network's falls.
+
+A bed names the cells of `harness.learning` that it is measured by; the functions ask measurements for them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.claim import Series
+from harness.experiment import Configuration, Measurements
+
+KERNELS = {"init": "the empirical NTK at initialisation", "infinite": "the NTK at infinite width"}
+
+
+class Bed(NamedTuple):
+    """A task with a network.
+
+    Args:
+        label: in words.
+        nets: cells of `network_curves`, between them one learning curve with sizes in rising order.
+        init, infinite: cells of `kernel_curves`; None: not measured.
+    """
+
+    label: str
+    nets: tuple[Configuration, ...]
+    init: Configuration
+    infinite: Configuration | None = None
+
+    @property
+    def kernels(self) -> list[str]:
+        """Names of the kernels that are measured."""
+        return [kernel for kernel in KERNELS if getattr(self, kernel)]
+
+
+def ladder(
+    task: Configuration, net: Configuration, training: Configuration, *parts: tuple[Sequence[int], int]
+) -> tuple[Configuration, ...]:
+    """Cells of one learning curve, one per (sizes, steps): networks on fewer samples need fewer steps."""
+    return tuple(dict(task, sizes=n, net=net, **dict(training, steps=steps), after=()) for n, steps in parts)
+
+
+def bed(label: str, task: Configuration, net: Configuration, training: Configuration) -> Bed:
+    """A bed of one network cell and both kernels, all on the sizes of the task."""
+    init, infinite = (dict(task, net=net, kernel=kernel) for kernel in KERNELS)
+    return Bed(label, (dict(task, net=net, **training, after=()),), init, infinite)
+
+
+def unique(cells: Sequence[Configuration | None]) -> tuple[Configuration, ...]:
+    """Each cell once, in order; what is None is left out.
+
+    >>> unique([{"width": 8}, None, {"width": 4}, {"width": 8}])
+    ({'width': 8}, {'width': 4})
+    """
+    return tuple(cell for n, cell in enumerate(cells) if cell is not None and cell not in cells[:n])
+
+
+def network(m: Measurements, bed: Bed, metric: str = "loss") -> tuple[list[int], np.ndarray]:
+    """Sizes, and the network's errors there, (seeds, sizes); metric "loss" (squared) or "error" (rate)."""
+    parts = [m(f"network_{metric}", **cell) for cell in bed.nets]
+    return [n for cell in bed.nets for n in cell["sizes"]], np.concatenate(parts, axis=1)
+
+
+def kernel(m: Measurements, cell: Configuration, metric: str = "loss") -> tuple[list[int], np.ndarray]:
+    """Sizes, and a kernel's errors there, (seeds, sizes)."""
+    return list(cell["sizes"]), m(f"kernel_{metric}", **cell)
+
+
+def pair(m: Measurements, bed: Bed, name: str, metric: str = "loss") -> tuple[list[int], np.ndarray]:
+    """Sizes that the network and one of its kernels share, and ln(kernel / network) there, (seeds, sizes)."""
+    (sizes, errors), (own, of_kernel) = network(m, bed, metric), kernel(m, getattr(bed, name), metric)
+    shared = [n for n in sizes if n in own]
+    above, below = of_kernel[:, [own.index(n) for n in shared]], errors[:, [sizes.index(n) for n in shared]]
+    with np.errstate(divide="ignore", invalid="ignore"):  # an error of zero has no logarithm, and the effect says so
+        return shared, np.log(above / below)
+
+
+def slope(sizes: Sequence[int], logs: np.ndarray) -> np.ndarray:
+    """Least-squares slope on ln n per seed, (seeds, sizes) -> (seeds,).
+
+    Of ln(kernel / network) it is the difference of exponents, beta_network - beta_kernel of E ~ n^-beta.
+
+    >>> slope([10, 100, 1000], np.log([[1.0, 2.0, 4.0]])).round(3)
+    array([0.301])
+    """
+    x = np.log(sizes) - np.log(sizes).mean()
+    return np.asarray(logs @ x / (x @ x))
+
+
+def line(label: str, sizes: Sequence[int], errors: np.ndarray) -> Series:
+    """A learning curve for a figure, its exponent and the 95 % t interval of that in the label."""
+    from harness.statistics.intervals import t_interval  # here: a worker that loads a claim has NumPy alone
+
+    beta = -slope(sizes, np.log(errors))
+    low, high = t_interval(beta, 0.025)
+    return Series.of(f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])", sizes, list(errors.T), log=True)
