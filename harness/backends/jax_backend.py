@@ -18,6 +18,7 @@ from harness.backends.infinite_width import fill
 from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
+from harness.networks.layers import Activation
 
 try:
     import jax
@@ -101,29 +102,43 @@ def pushforward(net: Network, theta: Tensors, x: Array, tangent: Tensors) -> Arr
     return over_seeds(one, len(x) == 1, theta, x, tangent)
 
 
-@partial(jax.jit, static_argnums=0)
-def ntk_samples(net: Network, x: Array, noise: Tensors) -> Array:
-    """The recursion of Backend.ntk_samples, written for one draw and mapped over draws."""
+@partial(jax.jit, static_argnums=(0, 1))
+def ntk_samples(
+    activation: Activation, names: tuple[tuple[str, str | None], ...], scales: Array, x: Array, noise: Tensors
+) -> Array:
+    """The recursion of Backend.ntk_samples, written for one draw and mapped over draws.
+
+    Names of weights and biases, and `sample_scales`, per layer: scales travel as arrays, so that the phases of a map
+    share one program.
+    """
 
     def one(noise: Tensors) -> Array:
         inputs, hs = [x], []
-        for layer in net.layers:
-            h = layer.weight_scale * layer.weight_std * jnp.linalg.norm(inputs[-1]) * noise[f"u{layer.weight}"]
-            hs.append(h if layer.bias is None else h + layer.bias_scale * layer.bias_std * noise[layer.bias])
-            inputs.append(ACTIVATIONS[net.activation](hs[-1]))
+        for (weight, bias), scale in zip(names, scales, strict=True):
+            h = scale[0] * jnp.linalg.norm(inputs[-1]) * noise[f"u{weight}"]
+            hs.append(h if bias is None else h + scale[1] * noise[bias])
+            inputs.append(ACTIVATIONS[activation](hs[-1]))
         delta, kernel = jnp.ones(1, x.dtype), jnp.zeros((), x.dtype)
-        for index in range(len(net.layers) - 1, -1, -1):
-            layer, a, size = net.layers[index], inputs[index], jnp.linalg.norm(delta)
-            bias = 0.0 if layer.bias is None else layer.bias_scale**2
-            kernel += size**2 * (layer.weight_scale**2 * (a @ a) + bias)
+        for index in range(len(names) - 1, -1, -1):
+            (weight, _), scale, a, size = names[index], scales[index], inputs[index], jnp.linalg.norm(delta)
+            kernel += size**2 * (scale[2] * (a @ a) + scale[3])
             if index:
-                u, g, norm = noise[f"u{layer.weight}"], noise[f"g{layer.weight}"], jnp.linalg.norm(a)
+                u, g, norm = noise[f"u{weight}"], noise[f"g{weight}"], jnp.linalg.norm(a)
                 a = a / jnp.where(norm > 0, norm, 1)
-                upstream = layer.weight_scale * layer.weight_std * (a * (u @ delta) + size * (g - a * (a @ g)))
-                delta = upstream * derivative(net.activation, hs[index - 1])
+                upstream = scale[0] * (a * (u @ delta) + size * (g - a * (a @ g)))
+                delta = upstream * derivative(activation, hs[index - 1])
         return kernel
 
     return jax.vmap(one)(noise)
+
+
+def sample_scales(net: Network) -> np.ndarray:
+    """Per layer: standard deviation of a weight and of a bias in the layer's output, and their scales squared."""
+    rows = []
+    for layer in net.layers:
+        weight, bias = layer.weight_scale, 0.0 if layer.bias is None else layer.bias_scale
+        rows.append((weight * layer.weight_std, bias * layer.bias_std, weight**2, bias**2))
+    return np.array(rows)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -243,7 +258,8 @@ class JaxOperations:
 
     def ntk_samples(self, net: Network, x: Array, noise: Tensors) -> Array:
         """Theta(x, x) per draw."""
-        return ntk_samples(net, x, noise)
+        names = tuple((layer.weight, layer.bias) for layer in net.layers)
+        return ntk_samples(net.activation, names, self.put(sample_scales(net)), x, noise)
 
     def fill_infinite(
         self, net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
