@@ -255,7 +255,7 @@ def figures(by_backend):
         for label, q in (("network", "error"), ("NTK", "ridge_error"))
     ]
     parts = {"0 all: D / E": common_mismatch(m), **causes(m)}
-    bars = [Series.of(name, (k,), [part]) for k, (name, part) in enumerate(parts.items())]
+    bars = [Series.of(name, (k - 0.25, k + 0.25), [part, part]) for k, (name, part) in enumerate(parts.items())]
     error, layers = "E, over the target's variance", "hidden layers"
     by_cause = f"D / E from 1 to 2 layers on the wave, and its parts, which add up to it; {note}"
     return (
