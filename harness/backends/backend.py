@@ -149,7 +149,7 @@ class Backend:
         """`kernels.ntk`, the NTK at infinite width, (N1, N2), on this backend's device; arguments as there.
 
         The result has this backend's dtype. Measured against the oracle, relative to the diagonal: float64 6e-15 at
-        depth 10, near-duplicates included (convolutions with relu: 3e-10 for patches within 1e-6 rad); float32 5e-7
+        depth 10, near-duplicates included (convolutions with relu: 2e-9 for patches within 1e-6 rad); float32 5e-7
         for relu and sigmoid, 4e-6 for erf and tanh. Regression with a small ridge amplifies that: take float64.
         Beyond the result it needs copies of the inputs, and blocks within the memory budget.
 
