@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import kernels, networks, seeds
+from harness import backends, kernels, networks, seeds
 from harness.errors import InvalidInput
 from harness.learning import equivalence
 from harness.learning.problems import TESTS, problem
@@ -24,6 +24,11 @@ def loaded(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return backends.get("torch", dtype="float64")
 
 
 def theory_net():
@@ -69,13 +74,13 @@ def test_heavy_ball_for_long_is_regression_without_a_ridge():
     np.testing.assert_allclose(found[0], k_test @ np.linalg.solve(k, y), rtol=1e-8)
 
 
-def test_predictors_are_descent_with_each_kernel_at_three_quarters_of_the_edge(backend):
-    found = equivalence.kernel_predictors(backend, THEORY, REPLICATES, "test")
+def test_predictors_are_descent_with_each_kernel_at_three_quarters_of_the_edge(torch):
+    found = equivalence.kernel_predictors(torch, THEORY, REPLICATES, "test")
     training, _, test = problem(THEORY, REPLICATES, "test")
     for i, replicate in enumerate(REPLICATES):
         x, y, x_test, f = training.x[i], training.y[i, :, 0], test.x[i], test.y[i, :, 0]
         net, theta = theory_net(), start(replicate)
-        own = backend.empirical_ntk(net, theta, np.concatenate([x, x_test]), x)
+        own = torch.empirical_ntk(net, theta, np.concatenate([x, x_test]), x)
         rate = 0.75 * 6 / np.linalg.eigvalsh(own[:6])[-1]
         limit, nngp = (k(net, np.concatenate([x, x_test]), x) for k in (kernels.ntk, kernels.nngp))
         by_own, by_limit, by_nngp = (descended(k[:6], k[6:], y, rate, 30) for k in (own, limit, nngp))
@@ -113,18 +118,18 @@ def test_the_network_of_theory_descends_as_written_out(oracle, changes):
     assert found["loss"][0] == pytest.approx(loss, rel=1e-6)
 
 
-def test_small_labels_bring_the_network_to_descent_with_its_own_kernel(fast):
+def test_small_labels_bring_the_network_to_descent_with_its_own_kernel(torch):
     near, far = (
-        equivalence.descent_by_theory(fast, {**THEORY, "label_scale": scale}, REPLICATES, "test")["net_to_own"]
+        equivalence.descent_by_theory(torch, {**THEORY, "label_scale": scale}, REPLICATES, "test")["net_to_own"]
         for scale in (1e-5, 1.0)
     )
     assert (near < 1e-3).all()
     assert (far > 0.02).all()
 
 
-def test_common_training_gives_the_first_network_and_the_mean_of_all(fast):
+def test_common_training_gives_the_first_network_and_the_mean_of_all(torch):
     one, three = (
-        equivalence.common_training(fast, {**COMMON, "members": members}, REPLICATES, "test") for members in (1, 3)
+        equivalence.common_training(torch, {**COMMON, "members": members}, REPLICATES, "test") for members in (1, 3)
     )
     np.testing.assert_allclose(three["error"], one["error"], rtol=1e-6)
     np.testing.assert_allclose(one["ensemble_error"], one["error"], rtol=1e-12)
@@ -132,9 +137,9 @@ def test_common_training_gives_the_first_network_and_the_mean_of_all(fast):
     assert ((one["stopped"] % 25 == 0) & (one["stopped"] <= 50) & (one["gain"] >= 0) & (one["gain"] < 1)).all()
 
 
-def test_labels_of_other_inputs_teach_nothing(fast):
+def test_labels_of_other_inputs_teach_nothing(torch):
     right, wrong = (
-        equivalence.common_training(fast, {**COMMON, "steps": 300, "target": "smooth", "permuted": p}, (0,), "test")
+        equivalence.common_training(torch, {**COMMON, "steps": 300, "target": "smooth", "permuted": p}, (0,), "test")
         for p in (False, True)
     )
     assert right["error"] < 0.5 < 0.8 < wrong["error"]
