@@ -175,7 +175,7 @@ def test_the_table_of_verdicts_is_written_and_checked(recorded_report, pytester,
     assert readme.read_text(encoding="utf-8") == MARKED.replace(
         "old\n",
         """
-| Verdict | Claim | Measured | Beside the verdict, ours |
+| Verdict | Claim | What decided | Beside it, ours |
 |---|---|---|---|
 | ✅ SUPPORTED | [Toy linear](claims/toy/test_linear.py)<br>Doe 2020 \
 | gap: 0.305 \\[0.292, 0.318\\], needs &gt; 0.1 |  |
@@ -185,7 +185,7 @@ def test_the_table_of_verdicts_is_written_and_checked(recorded_report, pytester,
 
 At quick scale; means over seeds, with an interval that holds those of all backends, Student's t and \
 bootstrap. torch 2.13.0 on cpu, jax 0.10.2 \
-on cuda. [Full report](recorded/report.html)
+on cuda. All effects: [full report](recorded/report.html)
 
 """,
     )
@@ -199,7 +199,7 @@ def test_the_link_leads_from_the_readme_to_the_report(recorded_report, pytester,
     (pytester.path / "docs").mkdir()
     (pytester.path / "docs" / "verdicts.md").write_text(MARKED)
     assert call("readme", str(pytester.path / "recorded"), "--readme", "docs/verdicts.md")[0] == 0
-    assert "[Full report](../recorded/report.html)" in (pytester.path / "docs" / "verdicts.md").read_text()
+    assert "[full report](../recorded/report.html)" in (pytester.path / "docs" / "verdicts.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,13 @@ def table(document: Json, report: str) -> str:
         report: link to report.html.
     """
     lines = [
-        "| Verdict | Claim | Measured | Beside the verdict, ours |",
+        "| Verdict | Claim | What decided | Beside it, ours |",
         "|---|---|---|---|",
         *(_row(claim) for claim in document["claims"]),
         "",
         f"At {document['tier']} scale; means over seeds, with an interval that holds those of all backends, "
         "Student's t and bootstrap. "
-        f"{_versions(document)}. [Full report]({report})",
+        f"{_versions(document)}. All effects: [full report]({report})",
     ]
     return "\n".join(lines) + "\n"
 
@@ -61,10 +61,28 @@ def _row(claim: Json) -> str:
         f"{MARKS[kind]} {kind}",
         f"[{escape(claim['title'])}](claims/{folder}/test_{predicate}.py)"
         f"<br>{escape(paper['authors'])} {paper['year']}",
-        "<br>".join(map(_effect, _measured(claim, "primary"))) or escape(claim["verdict"]["reason"]),
-        "<br>".join(f"{MARKS[h['verdict']['kind']]} {_effect(h)}" for h in _measured(claim, "secondary")),
+        _deciding(_measured(claim, "primary")) or escape(claim["verdict"]["reason"]),
+        _counts(_measured(claim, "secondary")),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _deciding(primary: list[Json]) -> str:
+    """The effects that keep a claim from being SUPPORTED; where all hold, the one that does so least clearly."""
+    if not primary:
+        return ""
+    against = [hypothesis for hypothesis in primary if hypothesis["verdict"]["kind"] != "SUPPORTED"]
+    shown = against or [max(primary, key=lambda hypothesis: hypothesis["verdict"]["p"])]
+    marks = (f"{MARKS[hypothesis['verdict']['kind']]} " if against else "" for hypothesis in shown)
+    lines = [mark + _effect(hypothesis) for mark, hypothesis in zip(marks, shown, strict=True)]
+    rest = len(primary) - len(shown)
+    return "<br>".join(lines + ([f"and {rest} more, which hold{'s' * (rest == 1)}"] if rest else []))
+
+
+def _counts(hypotheses: list[Json]) -> str:
+    """How many of each verdict, in order of the marks."""
+    kinds = [hypothesis["verdict"]["kind"] for hypothesis in hypotheses]
+    return " ".join(f"{kinds.count(kind)} {mark}" for kind, mark in MARKS.items() if kind in kinds)
 
 
 def _measured(claim: Json, role: str) -> list[Json]:
