@@ -140,6 +140,20 @@ def test_which_files_of_the_harness_make_which_backends_cells_stale(home, claim,
     assert {backend for backend, digest in digests().items() if digest != before[backend]} == stale
 
 
+@pytest.mark.parametrize(
+    ("computation", "file", "stale"),
+    [
+        ("harness.learning.curves:network_curves", "learning/tasks.py", True),
+        ("harness.learning.evolution:kernel_evolution", "learning/tasks.py", True),  # by way of curves
+        ("harness.learning.curves:network_curves", "learning/evolution.py", False),
+    ],
+)
+def test_what_a_module_imports_counts_with_it(home, computation, file, stale):
+    before = code.code_digest(computation, "numpy")
+    (home / file).write_text("# edited\n")
+    assert (code.code_digest(computation, "numpy") != before) is stale
+
+
 def test_a_computation_in_a_module_of_the_harness_counts_whole(home):
     (home / "added.py").write_text("def f(): ...\n")
     before = code.code_digest("harness.added:f", "numpy")

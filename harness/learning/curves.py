@@ -105,7 +105,7 @@ def train(
         start,
         np.roll(training.x, -first, axis=1),
         np.roll(y, -first, axis=1),
-        optimizer=_optimizer(backend, configuration, net, start, training.x[:, first:last]),
+        optimizer=optimizer_of(backend, configuration, net, start, training.x[:, first:last]),
         steps=configuration["steps"],
         batch_size=None if batch is None or batch >= count else batch,
         samples=count,
@@ -124,9 +124,10 @@ def train(
     )
 
 
-def _optimizer(
+def optimizer_of(
     backend: Backend, configuration: Mapping[str, Any], net: Network, theta: Theta, x: np.ndarray
 ) -> SGD | Adam:
+    """The configuration's optimizer; rates of SGD are fractions of the edge 2 / lambda_max on these inputs."""
     name, rate = configuration["optimizer"], configuration["rate"]
     if name == "adam":
         return Adam(rate)

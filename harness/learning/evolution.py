@@ -12,7 +12,7 @@ import numpy as np
 from harness import seeds
 from harness.backends import Backend
 from harness.errors import InvalidInput
-from harness.learning.curves import Arrays, _optimizer, mistakes, network, ridge_errors
+from harness.learning.curves import Arrays, mistakes, network, optimizer_of, ridge_errors
 from harness.learning.tasks import Samples, samples
 from harness.networks import Network, Theta
 
@@ -58,7 +58,7 @@ def kernel_evolution(
         start,
         training.x,
         configuration["net"]["label_scale"] * training.y + origin(training.x),
-        optimizer=_optimizer(backend, configuration, net, start, known.x),
+        optimizer=optimizer_of(backend, configuration, net, start, known.x),
         steps=steps,
         batch_size=batch,
         batch_seed=[seeds.derive("batches", stream=stream, replicate=r) for r in replicates],

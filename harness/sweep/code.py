@@ -58,7 +58,7 @@ def code_digest(computation: str, backend: str) -> str:
     target, name = split(computation)
     own, text = _used(Path(target), name) if target.endswith(".py") else (set(_module(target)), "")
     shared = {file for part in SHARED for file in _files(HOME / part)}
-    files = [file for file in own | shared if not _of_another_backend(file, backend)]
+    files = [file for file in _with_imports(own) | shared if not _of_another_backend(file, backend)]
     contents = {_label(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     return digest({"files": contents, "function": text})
 
@@ -100,6 +100,17 @@ def _module(dotted: str) -> list[Path]:
         if found := _files(root.joinpath(*dotted.split("."))):
             return found
     return []
+
+
+def _with_imports(files: set[Path]) -> set[Path]:
+    """The files, and the project's files that they import, and those that these import."""
+    found, waiting = set[Path](), list(files)
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting += [other for dotted in _imported(ast.parse(file.read_text())) for other in _module(dotted)]
+    return found
 
 
 def _label(file: Path) -> str:
@@ -149,8 +160,8 @@ def _bound(node: ast.AST) -> set[str]:
     return own.union(*map(_bound, ast.iter_child_nodes(node)))
 
 
-def _imported(statement: ast.stmt) -> Iterator[str]:
-    """Dotted names of what the import statements within a statement may load."""
+def _imported(statement: ast.AST) -> Iterator[str]:
+    """Dotted names of what the import statements within a statement, or a module, may load."""
     for node in ast.walk(statement):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
