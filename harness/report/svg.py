@@ -6,6 +6,7 @@ description, and the numbers are in the table beside the figure, so the roles go
 
 import re
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,6 +16,8 @@ GEOMETRY = frozenset({"d", "x", "y", "x1", "y1", "x2", "y2", "width", "height", 
 PAINT = frozenset({"fill", "fill-opacity", "opacity", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width"})
 TEXT = frozenset({"font-size", "font-style", "font-weight", "text-anchor"})
 DEFAULTS = {("opacity", "1"), ("fill-opacity", "1"), ("stroke-opacity", "1"), ("stroke-width", "1")}
+FEW_LINES = 4
+TRANSLATED = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 
 
@@ -54,7 +57,7 @@ def _tidy(element: ElementTree.Element) -> list[ElementTree.Element]:
         if name in GEOMETRY | PAINT | TEXT and (name, value) not in DEFAULTS and value != "translate(0,0)"
     }
     tag = element.tag.split("}")[-1]
-    children = [part for child in element for part in _tidy(child)]
+    children = _lines_joined([part for child in element for part in _tidy(child)])
     if tag == "g" and (not attributes or not children):
         return children
     if tag == "path" and not ("d" in attributes and {"fill", "stroke"} & attributes.keys()):
@@ -65,6 +68,30 @@ def _tidy(element: ElementTree.Element) -> list[ElementTree.Element]:
     tidy.text = element.text
     tidy.extend(children)
     return [tidy]
+
+
+def _lines_joined(elements: list[ElementTree.Element]) -> list[ElementTree.Element]:
+    """Neighbouring lines of one paint as one path: a grid is as many lines as a logarithmic axis has ticks."""
+    found: list[ElementTree.Element] = []
+    for paint, neighbours in groupby(elements, _paint_of_line):
+        group = list(neighbours)
+        if paint is None or len(group) < FEW_LINES:
+            found += group
+            continue
+        segments = ((TRANSLATED.fullmatch(e.get("transform", "")), e.get("x2", "0"), e.get("y2", "0")) for e in group)
+        starts = "".join(f"M{at[1]} {at[2]}l{x} {y}" if at else f"M0 0l{x} {y}" for at, x, y in segments)
+        found.append(ElementTree.Element("path", {"d": starts, **dict(paint)}))
+    return found
+
+
+def _paint_of_line(element: ElementTree.Element) -> tuple[tuple[str, str], ...] | None:
+    """What a line is painted with; None for anything else, and for lines that are placed otherwise."""
+    placed = {"transform", "x2", "y2"}
+    if element.tag != "line" or {"x1", "y1"} & element.attrib.keys():
+        return None
+    if not TRANSLATED.fullmatch(element.get("transform", "translate(0,0)")):
+        return None
+    return tuple(sorted(item for item in element.attrib.items() if item[0] not in placed))
 
 
 def _short(value: str) -> str:

@@ -1,5 +1,6 @@
 """The pictures: what they show, how it is told apart, and that a strict page can hold them."""
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -172,3 +173,20 @@ def test_values_of_any_size_fit_beside_the_axis(values):
     labels = [text.text for text in parts(svg, "text")]
     assert any("e" in label[1:-1] and label[-1].isdigit() for label in labels)
     assert not any("000" in label for label in labels)
+
+
+def test_the_lines_of_a_grid_are_one_path_with_the_same_segments(monkeypatch):
+    logarithmic = figure(("torch", [1, 10, 1000], [1, 20, 300]), log_x=True, log_y=True)
+    joined = figure_svg(logarithmic, "one")
+    monkeypatch.setattr("harness.report.svg.FEW_LINES", 10**6)
+    apart = figure_svg(logarithmic, "one")
+    of_lines = [
+        (*line.get("transform", "translate(0,0)")[10:-1].split(","), line.get("x2"), line.get("y2"))
+        for line in parts(apart, "line")
+    ]
+    kept = len(parts(joined, "line"))
+    of_paths = re.findall(r"M(\S+) (\S+)l(\S+) (\S+?)(?=M|\")", joined)
+    assert len(of_lines) > 40
+    assert kept < 10
+    assert len(of_paths) == len(of_lines) - kept
+    assert set(of_paths) <= set(of_lines)
