@@ -154,6 +154,12 @@ def test_what_a_module_imports_counts_with_it(home, computation, file, stale):
     assert (code.code_digest(computation, "numpy") != before) is stale
 
 
+def test_a_module_that_is_no_python_is_named(home):
+    (home / "learning" / "tasks.py").write_text("def samples(:\n")
+    with pytest.raises(InvalidInput, match=r"tasks\.py, which a computation uses, cannot be read as Python"):
+        code.code_digest("harness.learning.curves:network_curves", "numpy")
+
+
 def test_a_computation_in_a_module_of_the_harness_counts_whole(home):
     (home / "added.py").write_text("def f(): ...\n")
     before = code.code_digest("harness.added:f", "numpy")

@@ -58,7 +58,7 @@ def code_digest(computation: str, backend: str) -> str:
     target, name = split(computation)
     own, text = _used(Path(target), name) if target.endswith(".py") else (set(_module(target)), "")
     shared = {file for part in SHARED for file in _files(HOME / part)}
-    files = [file for file in _with_imports(own) | shared if not _of_another_backend(file, backend)]
+    files = [file for file in _with_imports(own, shared) | shared if not _of_another_backend(file, backend)]
     contents = {_label(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     return digest({"files": contents, "function": text})
 
@@ -102,14 +102,22 @@ def _module(dotted: str) -> list[Path]:
     return []
 
 
-def _with_imports(files: set[Path]) -> set[Path]:
-    """The files, and the project's files that they import, and those that these import."""
+def _with_imports(files: set[Path], known: set[Path]) -> set[Path]:
+    """The files, and the project's files that they import, and those that these import; not behind what is known.
+
+    Raises:
+        InvalidInput: if one of them cannot be read as Python.
+    """
     found, waiting = set[Path](), list(files)
     while waiting:
         file = waiting.pop()
-        if file not in found:
+        if file not in found | known:
             found.add(file)
-            waiting += [other for dotted in _imported(ast.parse(file.read_text())) for other in _module(dotted)]
+            try:
+                tree = ast.parse(file.read_text())
+            except (OSError, SyntaxError, ValueError) as error:
+                raise InvalidInput(f"{file}, which a computation uses, cannot be read as Python ({error}).") from error
+            waiting += [other for dotted in _imported(tree) for other in _module(dotted)]
     return found
 
 
