@@ -10,8 +10,8 @@ from harness.backends import SGD, Adam
 from harness.errors import InvalidInput
 from harness.experiment import Measurements, Request
 from harness.learning import evolution, samples
-from harness.learning.curves import RIDGES
 from harness.learning.evolution import alignment, kernel_evolution, told_kernel, unrelated_kernels
+from harness.learning.ridge import RIDGES
 from harness.measurements import edge
 
 TASK = {"name": "parity", "inputs": 6, "order": 2}

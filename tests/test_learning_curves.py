@@ -7,7 +7,7 @@ from harness import backends, kernels, learning, networks, seeds
 from harness.backends import SGD, Adam, Stop
 from harness.errors import InvalidInput
 from harness.learning import kernel_curves, network_curves, ridge_errors, samples
-from harness.learning.curves import RIDGES, mistakes
+from harness.learning.ridge import RIDGES, mistakes
 from harness.measurements import edge
 
 TASK = {"name": "parity", "inputs": 6, "order": 2}

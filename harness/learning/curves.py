@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from harness import kernels, networks, seeds
+from harness import networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
 from harness.errors import InvalidInput
+from harness.learning.ridge import mistakes, ridge_errors
 from harness.learning.tasks import Samples, samples
 from harness.measurements import edge
 from harness.networks import Conv, Network, Pool, Theta
 
 Arrays = dict[str, np.ndarray]
-RIDGES = np.logspace(-7, 1, 13)
-"""Of kernel regression, relative to the mean of the kernel's diagonal."""
-
 MOMENTUM = 0.9
 OF_EDGE = 256
 """Samples from which the edge of stability is estimated; lambda_max of Theta / N hardly depends on N."""
@@ -39,6 +37,11 @@ def network(net: Mapping[str, Any], shape: tuple[int, ...]) -> Network:
         convolutions = [Conv(net["width"], kernel, stride) for stride in net["strides"]]
         return networks.cnn(shape, [*convolutions, Pool(None)], sigma_b=net["sigma_b"])
     raise InvalidInput(f"Unknown family of networks {net['family']!r}. Allowed: mlp, cnn.")
+
+
+def initial(net: Network, replicates: Sequence[int], stream: str, member: int = 0) -> Theta:
+    """Weights at initialisation, one set per replicate; networks are trained from member 0, others are beside it."""
+    return net.init(seeds.derive("init", stream=stream, replicate=r, member=member) for r in replicates)
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def train(
     (how often validation is looked at).
     """
     net, scale = network(configuration["net"], training.shape), configuration["net"]["label_scale"]
-    start = net.init(seeds.derive("init", stream=stream, replicate=r, member=0) for r in replicates)
+    start = initial(net, replicates, stream)
     centred = configuration["net"]["centred"]
     y, y_validation = (
         scale * data.y + (backend.forward(net, start, data.x).astype(float) if centred else 0.0)
@@ -167,13 +170,13 @@ def network_curves(
     curve = [trained(0, size) for size in sizes]
     found = np.array([mistakes(run.predict(backend, test.x), test.y) for run in curve])
     after = np.full((2, len(replicates), len(arms), len(sizes)), np.nan)
-    for a, arm in enumerate(arms):
-        for group in [(size,) for size in sizes] if arm["pretrained"] == "same" else [tuple(sizes)]:
-            m = group[0] if arm["pretrained"] == "same" else arm["pretrained"]
-            run = trained(0, m) if arm["reused"] else trained(most, most + m)
-            used = [size for size in group if size >= m or not arm["reused"]]
-            places = [list(sizes).index(size) for size in used]
-            after[:, :, a, places] = after_curve(backend, run, used, training, validation, test, arm["reference"])
+    for (same, m, reused), references in _after_runs(arms, sizes).items():
+        run = trained(0, m) if reused else trained(most, most + m)
+        used = [m] if same else [size for size in sizes if size >= m or not reused]
+        places = [list(sizes).index(size) for size in used]
+        curves = after_curves(backend, run, used, training, validation, test, list(references.values()))
+        for a, found_after in zip(references, curves, strict=True):
+            after[:, :, a, places] = found_after
     return {
         "network_error": found[:, 0].T,
         "network_loss": found[:, 1].T,
@@ -185,26 +188,42 @@ def network_curves(
     }
 
 
-def after_curve(
+def _after_runs(
+    arms: Sequence[Mapping[str, Any]], sizes: Sequence[int]
+) -> dict[tuple[bool, int, bool], dict[int, str]]:
+    """What has one kernel: (as many samples as are regressed on?, samples of the run, reused) -> arm -> reference."""
+    found: dict[tuple[bool, int, bool], dict[int, str]] = {}
+    for a, arm in enumerate(arms):
+        same = arm["pretrained"] == "same"
+        for m in sizes if same else [arm["pretrained"]]:
+            found.setdefault((same, m, arm["reused"]), {})[a] = arm["reference"]
+    return found
+
+
+def after_curves(
     backend: Backend,
     run: Run,
     sizes: Sequence[int],
     training: Samples,
     validation: Samples,
     test: Samples,
-    reference: str,
-) -> np.ndarray:
-    """Error rate and squared error of regression with the kernel of trained networks, (2, R, sizes)."""
-    training = training[: max(sizes)]
+    references: Sequence[str],
+) -> list[np.ndarray]:
+    """Error rate and squared error of regression with the kernel of trained networks, (2, R, sizes) per reference."""
+    if unknown := set(references) - {"zero", "net"}:
+        raise InvalidInput(f"Unknown reference {min(unknown)!r} of a kernel predictor. Allowed: zero, net.")
+    known = training[: max(sizes)], validation, test
+    gram, cross = kernel_pair(backend, run.net, run.theta, *known)
+    bases = {"zero": None, "net": None if "net" not in references else [run.predict(backend, k.x) for k in known]}
+    return [ridge_errors(gram, cross, sizes, *known, bases[reference]) for reference in references]
+
+
+def kernel_pair(
+    backend: Backend, net: Network, theta: Theta, training: Samples, validation: Samples, test: Samples
+) -> tuple[np.ndarray, np.ndarray]:
+    """The empirical NTK among training samples, (R, N, N), and of validation and test with them, (R, V + T, N)."""
     x = np.concatenate([validation.x, test.x], axis=1)
-    gram = backend.empirical_ntk(run.net, run.theta, training.x)
-    cross = backend.empirical_ntk(run.net, run.theta, x, training.x)
-    if reference == "zero":
-        return ridge_errors(gram, cross, sizes, training, validation, test)
-    if reference == "net":
-        base = [run.predict(backend, data.x) for data in (training, validation, test)]
-        return ridge_errors(gram, cross, sizes, training, validation, test, base)
-    raise InvalidInput(f"Unknown reference {reference!r} of a kernel predictor. Allowed: zero, net.")
+    return backend.empirical_ntk(net, theta, training.x), backend.empirical_ntk(net, theta, x, training.x)
 
 
 def kernel_curves(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
@@ -218,56 +237,16 @@ def kernel_curves(backend: Backend, configuration: Mapping[str, Any], replicates
     counts = (max(configuration["sizes"]), configuration["validation"], configuration["test"])
     training, validation, test = samples(configuration["task"], replicates, stream, counts)
     net = network(configuration["net"], training.shape)
-    x = np.concatenate([validation.x, test.x], axis=1)
     kind, _, count = configuration["kernel"].partition("-")
     if configuration["kernel"] == "infinite":
         gram = np.array([backend.infinite_ntk(net, one) for one in training.x])
+        x = np.concatenate([validation.x, test.x], axis=1)
         cross = np.array([backend.infinite_ntk(net, *pair) for pair in zip(x, training.x, strict=True)])
     elif configuration["kernel"] == "init" or (kind == "average" and count.isdigit() and int(count) > 0):
-        members = range(int(count or 1))
-        thetas = [
-            net.init(seeds.derive("init", stream=stream, replicate=r, member=m) for r in replicates) for m in members
-        ]
-        gram = np.mean([backend.empirical_ntk(net, theta, training.x) for theta in thetas], axis=0)
-        cross = np.mean([backend.empirical_ntk(net, theta, x, training.x) for theta in thetas], axis=0)
+        thetas = [initial(net, replicates, stream, member) for member in range(int(count or 1))]
+        pairs = [kernel_pair(backend, net, theta, training, validation, test) for theta in thetas]
+        gram, cross = (np.mean(side, axis=0) for side in zip(*pairs, strict=True))
     else:
         raise InvalidInput(f"Unknown kernel {configuration['kernel']!r}. Allowed: init, average-<count>, infinite.")
     error, loss = ridge_errors(gram, cross, configuration["sizes"], training, validation, test)
     return {"kernel_error": error, "kernel_loss": loss}
-
-
-def ridge_errors(
-    gram: np.ndarray,
-    cross: np.ndarray,
-    sizes: Sequence[int],
-    training: Samples,
-    validation: Samples,
-    test: Samples,
-    base: Sequence[np.ndarray] | None = None,
-) -> np.ndarray:
-    """Error rate and squared error of kernel ridge regression on nested samples, (2, R, sizes).
-
-    Args:
-        gram: (R, N, N), of the training samples; cross: (R, V + T, N), of validation and test samples with them.
-        base: predictions on training, validation and test samples, (R, ., 1), that are corrected by regressing on
-            what they leave over; None: zero.
-
-    The ridge is that of RIDGES with the lowest squared error on the validation samples, for each size and replicate.
-    """
-    zero = [np.zeros_like(data.y) for data in (training, validation, test)]
-    before, before_validation, before_test = zero if base is None else base
-    found = np.empty((2, len(gram), len(sizes)))
-    held = validation.y.shape[1]
-    for r in range(len(gram)):
-        for k, n in enumerate(sizes):
-            k_train, residual = gram[r, :n, :n], (training.y - before)[r, :n]
-            ridges = RIDGES * float(np.diag(k_train).mean())
-            f = kernels.regression(k_train, residual, cross[r, :, :n], ridge=ridges)
-            _, losses = mistakes(before_validation[r] + f[:, :held], validation.y[r])
-            found[:, r, k] = mistakes(before_test[r] + f[losses.argmin(), held:], test.y[r])
-    return found
-
-
-def mistakes(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each (...)."""
-    return ((f > 0) != (y > 0)).mean(axis=(-2, -1)), ((f - y) ** 2).mean(axis=(-2, -1))

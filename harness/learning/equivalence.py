@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from harness import kernels, networks, seeds
+from harness import networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
 from harness.learning.problems import problem, relative
+from harness.learning.ridge import by_validation
 from harness.learning.tasks import Samples
 from harness.measurements import edge
 from harness.networks import Network, Theta
@@ -208,12 +209,11 @@ def tuned(
 
     k_train is (R, N, N), k_other (R, V + T, N) of the V validation and then the T test samples.
     """
-    held, chosen, losses = validation.y.shape[1], [], []
-    for k, k_out, y, y_held in zip(k_train, k_other, training.y, validation.y, strict=True):
-        ladder = kernels.regression(k, y, k_out, RIDGES * np.trace(k) / len(k))
-        missed = ((ladder[:, :held] - y_held) ** 2).mean(axis=(1, 2))
-        chosen.append(ladder[missed.argmin(), held:])
-        losses.append(missed.min())
+    found = [
+        by_validation(k, y, k_out, y_held, RIDGES * np.trace(k) / len(k))
+        for k, k_out, y, y_held in zip(k_train, k_other, training.y, validation.y, strict=True)
+    ]
+    chosen, losses = zip(*found, strict=True)
     return np.array(chosen), np.array(losses)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from harness import seeds
 from harness.backends import Backend
-from harness.errors import InvalidInput
-from harness.learning.curves import Arrays, mistakes, network, optimizer_of, ridge_errors
+from harness.learning.curves import Arrays, initial, kernel_pair, network, optimizer_of
+from harness.learning.ridge import mistakes, ridge_errors
 from harness.learning.tasks import Samples, samples
 from harness.networks import Network, Theta
+from harness.networks.builder import choice
 
 Kernel = tuple[np.ndarray, np.ndarray]
 """Among the samples regressed on, (R, N, N), and of validation and test samples with them, (R, V + T, N)."""
@@ -40,7 +41,9 @@ def kernel_evolution(
         InvalidInput: for an unknown regime or schedule.
     """
     steps, batch = configuration["steps"], configuration["batch_size"]
-    one_pass = _choice(configuration, "regime", ("fixed", "one-pass")) == "one-pass"
+    choice("regime", configuration["regime"], ("fixed", "one-pass"))
+    choice("schedule", configuration["schedule"], ("constant", "cosine"))
+    one_pass = configuration["regime"] == "one-pass"
     drawn, validation, test = _draw(configuration, replicates, stream, fresh=steps * batch if one_pass else 0)
     known = drawn[: configuration["size"]]
     training = drawn[configuration["size"] :] if one_pass else known
@@ -62,14 +65,14 @@ def kernel_evolution(
         steps=steps,
         batch_size=batch,
         batch_seed=[seeds.derive("batches", stream=stream, replicate=r) for r in replicates],
-        schedule=_factors(_choice(configuration, "schedule", ("constant", "cosine")), steps),
+        schedule=_factors(configuration["schedule"], steps),
         checkpoints=tuple(configuration["checkpoints"]),
     )
     thetas = [trained.checkpoints[step] for step in configuration["checkpoints"]]
     before, before_known = origin(test.x), origin(known.x)
     errors = [mistakes(backend.forward(net, theta, test.x) - before, test.y)[0] for theta in thetas]
     fit, _ = mistakes(backend.forward(net, trained.theta, known.x) - before_known, known.y)
-    kernels = (_kernel(backend, net, theta, known, validation, test) for theta in thetas)
+    kernels = (kernel_pair(backend, net, theta, known, validation, test) for theta in thetas)
     judged = _judged(kernels, known, validation, test)
     return {**judged, "network_error": np.array(errors).T, "train_error": fit}
 
@@ -86,7 +89,7 @@ def told_kernel(backend: Backend, configuration: Mapping[str, Any], replicates: 
     """
     known, validation, test = _draw(configuration, replicates, stream)
     net, start = _start(configuration, known, replicates, stream)
-    gram, cross = _kernel(backend, net, start, known, validation, test)
+    gram, cross = kernel_pair(backend, net, start, known, validation, test)
     diagonal = np.einsum("rii->r", gram.astype(float))[:, None, None] / gram.shape[1]
     y = np.concatenate([known.y, validation.y, test.y], axis=1)
     draws = [seeds.generator("hint", stream=stream, replicate=r).standard_normal(y.shape[1:]) for r in replicates]
@@ -142,11 +145,6 @@ def _judged(kernels: Iterable[Kernel], known: Samples, validation: Samples, test
     return {"cka": alignment(grams), "error": np.array(errors).T}
 
 
-def _kernel(backend: Backend, net: Network, theta: Theta, known: Samples, validation: Samples, test: Samples) -> Kernel:
-    x = np.concatenate([validation.x, test.x], axis=1)
-    return backend.empirical_ntk(net, theta, known.x), backend.empirical_ntk(net, theta, x, known.x)
-
-
 def _draw(
     configuration: Mapping[str, Any], replicates: Sequence[int], stream: str, fresh: int = 0
 ) -> tuple[Samples, Samples, Samples]:
@@ -159,16 +157,9 @@ def _start(
     configuration: Mapping[str, Any], known: Samples, replicates: Sequence[int], stream: str, member: int = 0
 ) -> tuple[Network, Theta]:
     net = network(configuration["net"], known.shape)
-    return net, net.init(seeds.derive("init", stream=stream, replicate=r, member=member) for r in replicates)
+    return net, initial(net, replicates, stream, member)
 
 
 def _factors(schedule: str, steps: int) -> np.ndarray | None:
     """On the learning rate, one per step."""
     return (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2 if schedule == "cosine" else None
-
-
-def _choice(configuration: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
-    value: str = configuration[key]
-    if value not in allowed:
-        raise InvalidInput(f"Unknown {key} {value!r}. Allowed: {', '.join(allowed)}.")
-    return value

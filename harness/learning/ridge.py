@@ -1,0 +1,63 @@
+"""Kernel ridge regression whose ridge is chosen on validation samples, and what it gets wrong on others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness import kernels
+from harness.learning.tasks import Samples
+
+RIDGES = np.logspace(-7, 1, 13)
+"""Of kernel regression, relative to the mean of the kernel's diagonal."""
+
+
+def ridge_errors(
+    gram: np.ndarray,
+    cross: np.ndarray,
+    sizes: Sequence[int],
+    training: Samples,
+    validation: Samples,
+    test: Samples,
+    base: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """Error rate and squared error of kernel ridge regression on nested samples, (2, R, sizes).
+
+    Args:
+        gram: (R, N, N), of the training samples; cross: (R, V + T, N), of validation and test samples with them.
+        base: predictions on training, validation and test samples, (R, ., 1), that are corrected by regressing on
+            what they leave over; None: zero.
+
+    The ridge is that of RIDGES with the lowest squared error on the validation samples, for each size and replicate.
+    """
+    zero = [np.zeros_like(data.y) for data in (training, validation, test)]
+    before, before_validation, before_test = zero if base is None else base
+    found = np.empty((2, len(gram), len(sizes)))
+    for r in range(len(gram)):
+        for k, n in enumerate(sizes):
+            k_train, residual = gram[r, :n, :n], (training.y - before)[r, :n]
+            ridges = RIDGES * float(np.diag(k_train).mean())
+            f, _ = by_validation(k_train, residual, cross[r, :, :n], (validation.y - before_validation)[r], ridges)
+            found[:, r, k] = mistakes(before_test[r] + f, test.y[r])
+    return found
+
+
+def by_validation(
+    k_train: np.ndarray, y: np.ndarray, k_other: np.ndarray, y_held: np.ndarray, ridges: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Kernel regression with the one of the ridges that has the least squared error on validation samples.
+
+    Args:
+        k_train: (N, N); y: (N, O); k_other: (V + T, N) of the V validation and then the T test samples; y_held: (V, O).
+        ridges: added to the diagonal as they are.
+
+    Returns:
+        Predictions on the tests, (T, O), and that least error.
+    """
+    ladder = kernels.regression(k_train, y, k_other, ridge=ridges)
+    missed = ((ladder[:, : len(y_held)] - y_held) ** 2).mean(axis=(1, 2))
+    return ladder[missed.argmin(), len(y_held) :], float(missed.min())
+
+
+def mistakes(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each (...)."""
+    return ((f > 0) != (y > 0)).mean(axis=(-2, -1)), ((f - y) ** 2).mean(axis=(-2, -1))
