@@ -36,15 +36,24 @@ def render(document: Json, run: Json) -> str:
         document: content of verdicts.json (`harness.report.document`).
         run: content of run.json (`harness.report.run_record`).
     """
+    return page("report.html.j2", document=document, run=run)
+
+
+def page(template: str, **values: Any) -> str:
+    """A page of one of the templates, with the verdicts, the style sheet, and the hash its security policy names.
+
+    Args:
+        template: name of the file below `templates`.
+        values: what it shows.
+    """
     templates = _environment()
     style = templates.loader.get_source(templates, "style.css")[0]  # type: ignore[union-attr]
-    return templates.get_template("report.html.j2").render(
-        document=document,
-        run=run,
+    return templates.get_template(template).render(
         kinds=[kind.value for kind in Kind],
         meanings={kind.value: meaning for kind, meaning in MEANINGS.items()},
         style=Markup(style),
         style_hash=_source_hash(style),
+        **values,
     )
 
 
