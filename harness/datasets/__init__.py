@@ -3,6 +3,7 @@
     name            samples               from
     fashion-mnist   70,000 of 28x28       10,000 embedded; the rest: Debian package, folder, download
     diabetes        442 of 10             embedded; a regression
+    digits          1,797 of 8x8          embedded
     digits-1d       unlimited, of 40      generated
     mnist           70,000 of 28x28       folder, download
     cifar10         60,000 of 32x32x3     folder, download
@@ -55,7 +56,7 @@ def names() -> list[str]:
     """The data sets that `load` knows.
 
     >>> names()
-    ['cifar10', 'cifar5m', 'diabetes', 'digits-1d', 'fashion-mnist', 'mnist', 'svhn']
+    ['cifar10', 'cifar5m', 'diabetes', 'digits', 'digits-1d', 'fashion-mnist', 'mnist', 'svhn']
     """
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
