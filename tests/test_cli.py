@@ -1,7 +1,10 @@
 """`ntk-claims`: what each command does, teaches and refuses."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -12,6 +15,7 @@ import pytest
 
 from harness import cli, report, studies, sweep
 from harness.cli import main
+from harness.commands.readme import RECORDED
 from harness.experiment import Measurements, Request
 from harness.judge import judge, not_run
 from harness.sweep.__main__ import main as run_plan
@@ -67,9 +71,15 @@ def test_it_is_installed_under_its_name():
     [
         ([], "To verify the claims and write a report: pytest claims --tier quick"),
         (["list"], "Lists every claim below a folder: its id, its title, and per tier the recorded verdict."),
-        (["plan"], "Counts the cells that a run needs and those that the store has. With --json FILE the plan goes"),
+        (["list"], "Example: ntk-claims list -k vyas2022"),
+        (["plan"], "Counts the cells that a run needs and those that the store has. Cached: a run takes them as they"),
+        (["plan"], "With --json FILE the plan goes to a file that a machine with numpy and one framework alone can"),
+        (["plan"], "Example: ntk-claims plan --tier full --backend torch"),
         (["sweep"], "Computes the missing cells of a run. Killing it loses the cells in flight; start it again."),
         (["report"], "Writes report.html and summary.md of a report again, from its verdicts.json and run.json."),
+        (["sweep"], "Example: ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023"),
+        (["report"], "Example: ntk-claims report reports/recorded/quick"),
+        (["readme"], "Example: ntk-claims readme --check"),
         (["readme"], "Writes the table of verdicts into a Markdown file, between the comments"),
         (["register"], "A run calls a claim BROKEN that differs from what is registered."),
         (["register"], "Example: ntk-claims register vyas2022/gap_across_width"),
@@ -99,10 +109,17 @@ def test_claims_are_listed_with_their_recorded_verdicts(plant, pytester, call):
     (pytester.path / "claims" / "verdicts.toml").write_text(
         '["toy/first"]\nquick = { verdict = "REFUTED", reason = "so" }\nfull = { verdict = "SUPPORTED", reason = "so" }'
     )
-    first = "toy/first\n    Toy first\n    quick REFUTED, full SUPPORTED\n"
-    second = "toy/second\n    Toy second\n    no verdict recorded\n"
-    assert call("list") == (0, first + second, "")
-    assert call("list", "-k", "sec") == (0, second, "")
+    assert call("list") == (
+        0,
+        "claim       quick           full\n"
+        "toy/first   REFUTED         SUPPORTED\n"
+        "    Toy first\n"
+        "toy/second  unrecorded      -\n"
+        "    Toy second\n",
+        "",
+    )
+    code, out, _ = call("list", "-k", "sec")
+    assert (code, out.splitlines()[1:]) == (0, ["toy/second  unrecorded      -", "    Toy second"])
 
 
 def test_a_plan_counts_what_is_needed_and_what_is_there(plant, pytester, call):
@@ -113,16 +130,59 @@ def test_a_plan_counts_what_is_needed_and_what_is_there(plant, pytester, call):
         "planned 3, cached 0, done 3, failed 0, unfinished 0\n",
         "cells: 3 of 3 done (0 cached), 0 failed\n",
     )
-    assert call("plan", "--backend", "torch, numpy") == (
-        0,
-        "toy/first in torch: 6 cells, 0 recorded, which took 0 s\n"
-        "toy/first in numpy: 6 cells, 0 recorded, which took 0 s\n"
-        "toy/second in torch: 3 cells, 0 recorded, which took 0 s\n"
-        "toy/second in numpy: 3 cells, 3 recorded, which took 0 s\n",
-        "",
+    code, out, err = call("plan", "--backend", "torch, numpy")
+    assert (code, err) == (0, "")
+    assert re.sub(r" +(> )?[\d.e-]+ s$", "  SECONDS", out, flags=re.MULTILINE) == (
+        "           cells  cached  stale  to compute  estimate\n"
+        "toy/first\n"
+        "    torch      6       0      0           6   unknown\n"
+        "    numpy      6       0      0           6   unknown\n"
+        "toy/second\n"
+        "    torch      3       0      0           3  SECONDS\n"
+        "    numpy      3       3      0           0  SECONDS\n"
+        "together, cells that claims share counted once\n"
+        "    torch      9       0      0           9  SECONDS\n"
+        "    numpy      9       3      0           6  SECONDS\n"
     )
-    assert call("plan", "--tier", "full", "-k", "first") == (0, "toy/first: no full tier\n", "")
+    assert call("plan", "--tier", "full", "-k", "first")[1].splitlines()[1:] == ["toy/first: no full tier"]
     assert not (pytester.path / "reports").exists()
+
+
+def test_a_plan_says_which_cells_the_code_has_left_behind(plant, pytester, call):
+    file = plant("first")
+    call("sweep", "--backend", "numpy")
+    text = file.read_text()
+    file.write_text(text.replace('return {"value": centre +', 'return {"value": 1.0 * centre +'))
+    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split()[:5] == ["numpy", "3", "0", "3", "3"]
+    file.write_text(text)
+    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split() == ["numpy", "3", "3", "0", "0", "0", "s"]
+
+
+def test_a_plan_estimates_what_is_missing_from_what_like_cells_took(plant, pytester, call):
+    plant("slow", SECONDS=0.5)
+    call("sweep", "--backend", "numpy")
+    (line,) = [line for line in call("plan", "--backend", "torch")[1].splitlines() if "torch" in line]
+    assert line.split()[:5] == ["torch", "3", "0", "0", "3"]
+    assert 1.5 <= float(line.split()[5]) < 4.0  # three cells of half a second each, and little more
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["plan", "--backend", "numpy"]])
+def test_the_projects_claims_fit_a_hundred_columns(monkeypatch, call, pytester, arguments):
+    monkeypatch.chdir(ROOT)
+    code, out, _ = call(*arguments, *(["--store", str(pytester.path)] if "plan" in arguments else []))
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_output_may_be_cut_short(plant, pytester):
+    """`ntk-claims list | true` is no error to talk about."""
+    plant("first")
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", code, "list"], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_a_plan_file_is_computed_elsewhere_and_judged_here(plant, pytester, call):
@@ -245,9 +305,9 @@ def test_what_the_parser_refuses_is_exit_code_two(capsys, arguments):
 
 
 def test_the_projects_readme_shows_the_recorded_verdicts(capsys):
-    folder, readme = ROOT / cli.RECORDED, ROOT / "README.md"
+    folder, readme = ROOT / RECORDED, ROOT / "README.md"
     if folder.exists():
         assert main(["readme", str(folder), "--readme", str(readme), "--check"]) == 0, capsys.readouterr().err
     else:
         (table,) = re.findall(r"<!-- verdicts:[^>]*-->(.*?)<!-- end of verdicts -->", readme.read_text(), re.DOTALL)
-        assert not table.strip(), f"the README has a table of verdicts, and {cli.RECORDED} is not there"
+        assert not table.strip(), f"the README has a table of verdicts, and {RECORDED} is not there"

@@ -1,10 +1,21 @@
 """Options that several commands take, each written once."""
 
 import argparse
+import textwrap
 from pathlib import Path
 
+from harness import studies
+from harness.claim import Study
+from harness.errors import InvalidInput
 from harness.experiment import TIERS
-from harness.session import STORE
+from harness.session import STORE, Settings, backend_names
+
+
+def examples(command: argparse.ArgumentParser, *lines: str) -> None:
+    """Ends a command's help with calls as one would type them, each on a line of its own."""
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.description = textwrap.fill(command.description or "", 100)
+    command.epilog = "\n".join(f"{'Example:' if not at else '        '} {line}" for at, line in enumerate(lines))
 
 
 def folder_option(command: argparse.ArgumentParser) -> None:
@@ -28,3 +39,34 @@ def cells_options(command: argparse.ArgumentParser) -> None:
     """Of which backends the cells are, and where."""
     command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
     command.add_argument("--store", type=Path, default=Path(STORE), help=f"where cells are kept (default: {STORE})")
+
+
+def keyword_options(command: argparse.ArgumentParser) -> None:
+    """Which claims a command is about, by a word in their ids."""
+    folder_option(command)
+    command.add_argument("-k", dest="keyword", default="", help="only claims whose id contains this")
+
+
+def selected_by_keyword(options: argparse.Namespace) -> list[Study]:
+    """The claims that `keyword_options` chose; raises InvalidInput where there is none."""
+    claims = list(studies.discover(options.claims).values())
+    selected = [study for study in claims if options.keyword in study.claim.id]
+    if not selected:
+        known = ", ".join(study.claim.id for study in claims) or "none"
+        raise InvalidInput(
+            f"No claim below {options.claims} has an id that contains {options.keyword!r}. There: {known}."
+        )
+    return selected
+
+
+def settings(options: argparse.Namespace) -> Settings:
+    """Tier, backends and store of a call."""
+    return Settings(options.tier, backend_names(options.backend), options.store)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes what a command makes; raises InvalidInput if the file cannot be written."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
