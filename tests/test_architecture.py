@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "verdict": {"errors", "claim", "statistics"},
     "judge": {"errors", "claim", "experiment", "statistics", "verdict"},
     "report": {"errors", "claim", "experiment", "statistics", "verdict", "judge"},
+    "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
 }
 STARTERS = {"studies", "session", "provenance", "plugin", "cli", "commands"}
 FRAMEWORKS = {"torch", "jax"}
@@ -49,6 +50,8 @@ FRAMEWORK_PARTS = (
     "jax_autodiff",
     "torch_infinite",
     "jax_infinite",
+    "torch_ridge",
+    "jax_ridge",
 )
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 45
 LONGER_MODULES: dict[str, str] = {}

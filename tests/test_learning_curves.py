@@ -189,7 +189,7 @@ def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(orac
     for chosen, other in ((9, 12), (11, 8)):
         validation = type(validation)(validation.x, at(chosen)[:, :9], validation.shape)
         test = type(test)(test.x, at(other)[:, 9:], test.shape)
-        found = ridge_errors(gram, cross, (20,), training, validation, test, base if size else None)[:, :, 0]
+        found = ridge_errors(oracle, gram, cross, (20,), training, validation, test, base if size else None)[:, :, 0]
         np.testing.assert_allclose(found, mistakes(at(chosen)[:, 9:], test.y), rtol=1e-8)
         assert (found[1] > 1e-3).all()  # on test samples the other ridge would have made no error
 
@@ -200,7 +200,7 @@ def test_the_squared_error_chooses_not_the_error_rate(oracle):
     x = np.concatenate([validation.x, test.x], axis=1)
     gram, cross = oracle.empirical_ntk(NET, start(), training.x), oracle.empirical_ntk(NET, start(), x, training.x)
     faint = type(validation)(validation.x, validation.y / 100, validation.shape)
-    found = ridge_errors(gram, cross, (20,), training, faint, test)[:, :, 0]
+    found = ridge_errors(oracle, gram, cross, (20,), training, faint, test)[:, :, 0]
     most = [RIDGES[-1] * np.diag(one).mean() for one in gram]
     f = np.array([kernels.regression(*one) for one in zip(gram, training.y, cross[:, 9:], most, strict=True)])
     np.testing.assert_allclose(found, mistakes(f, test.y), rtol=1e-8)
@@ -221,7 +221,7 @@ def test_an_average_kernel_is_the_mean_of_those_of_its_members(either):
         for pair in ((training.x,), (x, training.x))
     )
     found = kernel_curves(either, {**DATA, "net": MLP, "kernel": "average-3"}, REPLICATES, "test")
-    wanted = ridge_errors(gram, cross, SIZES, training, validation, test)
+    wanted = ridge_errors(either, gram, cross, SIZES, training, validation, test)
     np.testing.assert_allclose([found["kernel_error"], found["kernel_loss"]], wanted, rtol=1e-8)
 
 
@@ -236,7 +236,7 @@ def test_the_infinite_kernel_is_that_of_the_closed_form(either, family):
     x = np.concatenate([validation.x, test.x], axis=1)
     gram = np.array([kernels.ntk(made, one) for one in training.x])
     cross = np.array([kernels.ntk(made, *pair) for pair in zip(x, training.x, strict=True)])
-    wanted = ridge_errors(gram, cross, (6, 10), training, validation, test)
+    wanted = ridge_errors(either, gram, cross, (6, 10), training, validation, test)
     np.testing.assert_allclose([found["kernel_error"], found["kernel_loss"]], wanted, rtol=1e-6)
 
 

@@ -31,6 +31,7 @@ except ImportError as error:
 from harness.backends.jax_autodiff import JaxAutodiff
 from harness.backends.jax_infinite import JaxArrays
 from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network
+from harness.backends.jax_ridge import solve_ridges
 
 Array: TypeAlias = jax.Array
 
@@ -266,6 +267,10 @@ class JaxOperations:
     ) -> None:
         """Blocks of the shared recursion."""
         fill(self, JaxArrays(), net, (x1, x2), tangent, memory, out)
+
+    def solve_ridges(self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+        """By Cholesky factorisation."""
+        return solve_ridges(gram, y, ridges)
 
     def advance(
         self,

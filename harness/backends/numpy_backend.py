@@ -116,6 +116,14 @@ class Oracle:
         """By harness.kernels, whose blocks fit into a cache."""
         (kernels.ntk if tangent else kernels.nngp)(net, x1, x2, out)
 
+    def solve_ridges(self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+        """By the eigenvalues, of which each must be positive with the ridge."""
+        eigenvalues, vectors = np.linalg.eigh(gram)
+        shifted = eigenvalues + ridges[:, None]
+        found = np.array([vectors / one @ (vectors.T @ y) for one in shifted])
+        found[shifted.min(axis=1) <= 0] = np.nan
+        return found
+
     def advance(
         self,
         net: Network,

@@ -110,6 +110,12 @@ class Operations(Protocol):
         Inputs are float64, NumPy; x2 is None for x1 itself. A framework calls `infinite_width.fill`.
         """
 
+    def solve_ridges(self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+        """(gram + ridge I)^-1 y for each ridge, (R, N, O), all float64 and NumPy; NaN where that is not positive.
+
+        gram is exactly symmetric, (N, N); y is (N, O).
+        """
+
     def advance(
         self,
         net: Net,

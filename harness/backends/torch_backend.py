@@ -39,6 +39,7 @@ from harness.backends.torch_layers import (
     signals,
     weighted_inputs,
 )
+from harness.backends.torch_ridge import solve_ridges
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -167,6 +168,10 @@ class TorchOperations:
     ) -> None:
         """Blocks of the shared recursion."""
         fill(self, TorchArrays(), net, (x1, x2), tangent, memory, out)
+
+    def solve_ridges(self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+        """By Cholesky factorisation."""
+        return solve_ridges(gram, y, ridges, self.device)
 
     def advance(
         self,

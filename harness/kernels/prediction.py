@@ -16,6 +16,8 @@ import numpy as np
 from harness.errors import InvalidInput
 
 Ladder = float | Sequence[float] | np.ndarray
+BLOCK = 1024
+"""Rows of a kernel that are held against its columns at once."""
 
 
 def regression(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: Ladder) -> np.ndarray:
@@ -82,13 +84,27 @@ class _Spectrum:
         return predictions.reshape(*predictions.shape[:-1], *self.y.shape[1:])
 
 
-def _decompose(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> _Spectrum:
+def checked_problem(
+    k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """The arguments of a regression in float64, k_train made exactly symmetric, and eps of the dtype it came in.
+
+    Raises:
+        InvalidInput: as `regression` does, but for eigenvalues, which nobody looks at here.
+    """
     k_train, y, k_test = (_real(name, value) for name, value in (("k_train", k_train), ("y", y), ("k_test", k_test)))
     _check_shapes(k_train, y, k_test)
     eps = max(float(np.finfo(k_train.dtype).eps), float(np.finfo(np.float64).eps))
     k_train, y, k_test = (array.astype(np.float64, copy=False) for array in (k_train, y, k_test))
     _check_symmetric(k_train, eps**0.5)
-    eigenvalues, vectors = np.linalg.eigh((k_train + k_train.T) / 2)
+    symmetric = k_train + k_train.T
+    symmetric /= 2  # in place: of the largest kernels one more copy does not fit
+    return symmetric, y, k_test, eps
+
+
+def _decompose(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> _Spectrum:
+    k_train, y, k_test, eps = checked_problem(k_train, y, k_test)
+    eigenvalues, vectors = np.linalg.eigh(k_train)
     if eigenvalues[0] < -(eps**0.5) * abs(eigenvalues[-1]):
         raise InvalidInput(
             f"k_train must be positive semi-definite; its smallest eigenvalue is {eigenvalues[0]:.3g}, its largest "
@@ -127,7 +143,9 @@ def _check_shapes(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> Non
 
 
 def _check_symmetric(k_train: np.ndarray, tolerance: float) -> None:
-    asymmetry, largest = np.abs(k_train - k_train.T).max(), np.abs(k_train).max()
+    blocks = [slice(first, first + BLOCK) for first in range(0, len(k_train), BLOCK)]
+    asymmetry = max(float(np.abs(k_train[rows] - k_train[:, rows].T).max()) for rows in blocks)
+    largest = max(float(np.abs(k_train[rows]).max()) for rows in blocks)
     if asymmetry > tolerance * largest:
         raise InvalidInput(
             f"k_train must be symmetric; |k_train - k_train^T| reaches {asymmetry:.3g}, its largest entry is "

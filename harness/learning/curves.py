@@ -215,7 +215,7 @@ def after_curves(
     known = training[: max(sizes)], validation, test
     gram, cross = kernel_pair(backend, run.net, run.theta, *known)
     bases = {"zero": None, "net": None if "net" not in references else [run.predict(backend, k.x) for k in known]}
-    return [ridge_errors(gram, cross, sizes, *known, bases[reference]) for reference in references]
+    return [ridge_errors(backend, gram, cross, sizes, *known, bases[reference]) for reference in references]
 
 
 def kernel_pair(
@@ -248,5 +248,5 @@ def kernel_curves(backend: Backend, configuration: Mapping[str, Any], replicates
         gram, cross = (np.mean(side, axis=0) for side in zip(*pairs, strict=True))
     else:
         raise InvalidInput(f"Unknown kernel {configuration['kernel']!r}. Allowed: init, average-<count>, infinite.")
-    error, loss = ridge_errors(gram, cross, configuration["sizes"], training, validation, test)
+    error, loss = ridge_errors(backend, gram, cross, configuration["sizes"], training, validation, test)
     return {"kernel_error": error, "kernel_loss": loss}

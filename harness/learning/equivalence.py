@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import networks, seeds
+from harness import kernels, networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
 from harness.learning.problems import problem, relative
 from harness.learning.ridge import by_validation
@@ -210,7 +210,7 @@ def tuned(
     k_train is (R, N, N), k_other (R, V + T, N) of the V validation and then the T test samples.
     """
     found = [
-        by_validation(k, y, k_out, y_held, RIDGES * np.trace(k) / len(k))
+        by_validation(kernels.regression, k, y, k_out, y_held, RIDGES * np.trace(k) / len(k))
         for k, k_out, y, y_held in zip(k_train, k_other, training.y, validation.y, strict=True)
     ]
     chosen, losses = zip(*found, strict=True)

@@ -73,7 +73,7 @@ def kernel_evolution(
     errors = [mistakes(backend.forward(net, theta, test.x) - before, test.y)[0] for theta in thetas]
     fit, _ = mistakes(backend.forward(net, trained.theta, known.x) - before_known, known.y)
     kernels = (kernel_pair(backend, net, theta, known, validation, test) for theta in thetas)
-    judged = _judged(kernels, known, validation, test)
+    judged = _judged(backend, kernels, known, validation, test)
     return {**judged, "network_error": np.array(errors).T, "train_error": fit}
 
 
@@ -101,7 +101,7 @@ def told_kernel(backend: Backend, configuration: Mapping[str, Any], replicates: 
         return gram / diagonal + hint[:, :size] @ seen, cross / diagonal + hint[:, size:] @ seen
 
     kernels = (told(step / configuration["steps"]) for step in configuration["checkpoints"])
-    return _judged(kernels, known, validation, test)
+    return _judged(backend, kernels, known, validation, test)
 
 
 def unrelated_kernels(
@@ -137,11 +137,11 @@ def alignment(grams: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(flat @ flat.swapaxes(1, 2))
 
 
-def _judged(kernels: Iterable[Kernel], known: Samples, validation: Samples, test: Samples) -> Arrays:
+def _judged(backend: Backend, kernels: Iterable[Kernel], known: Samples, validation: Samples, test: Samples) -> Arrays:
     grams, errors = [], []
     for gram, cross in kernels:  # one at a time: what is kept of each is the smaller part
         grams.append(gram)
-        errors.append(ridge_errors(gram, cross, (gram.shape[1],), known, validation, test)[0, :, 0])
+        errors.append(ridge_errors(backend, gram, cross, (gram.shape[1],), known, validation, test)[0, :, 0])
     return {"cka": alignment(grams), "error": np.array(errors).T}
 
 

@@ -1,10 +1,10 @@
 """Kernel ridge regression whose ridge is chosen on validation samples, and what it gets wrong on others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness import kernels
+from harness.backends import Backend
 from harness.learning.tasks import Samples
 
 RIDGES = np.logspace(-7, 1, 13)
@@ -12,6 +12,7 @@ RIDGES = np.logspace(-7, 1, 13)
 
 
 def ridge_errors(
+    backend: Backend,
     gram: np.ndarray,
     cross: np.ndarray,
     sizes: Sequence[int],
@@ -36,25 +37,34 @@ def ridge_errors(
         for k, n in enumerate(sizes):
             k_train, residual = gram[r, :n, :n], (training.y - before)[r, :n]
             ridges = RIDGES * float(np.diag(k_train).mean())
-            f, _ = by_validation(k_train, residual, cross[r, :, :n], (validation.y - before_validation)[r], ridges)
+            held = (validation.y - before_validation)[r]
+            f, _ = by_validation(backend.kernel_regression, k_train, residual, cross[r, :, :n], held, ridges)
             found[:, r, k] = mistakes(before_test[r] + f, test.y[r])
     return found
 
 
 def by_validation(
-    k_train: np.ndarray, y: np.ndarray, k_other: np.ndarray, y_held: np.ndarray, ridges: np.ndarray
+    regression: Callable[..., np.ndarray],
+    k_train: np.ndarray,
+    y: np.ndarray,
+    k_other: np.ndarray,
+    y_held: np.ndarray,
+    ridges: np.ndarray,
 ) -> tuple[np.ndarray, float]:
     """Kernel regression with the one of the ridges that has the least squared error on validation samples.
 
     Args:
+        regression: `Backend.kernel_regression`, or `kernels.regression`.
         k_train: (N, N); y: (N, O); k_other: (V + T, N) of the V validation and then the T test samples; y_held: (V, O).
-        ridges: added to the diagonal as they are.
+        ridges: added to the diagonal as they are. Those below the rounding errors of a nearly singular kernel, with
+            which it is not positive definite, are passed over (see `Backend.kernel_regression`).
 
     Returns:
         Predictions on the tests, (T, O), and that least error.
     """
-    ladder = kernels.regression(k_train, y, k_other, ridge=ridges)
+    ladder = regression(k_train, y, k_other, ridges)
     missed = ((ladder[:, : len(y_held)] - y_held) ** 2).mean(axis=(1, 2))
+    missed = np.where(np.isnan(missed), np.inf, missed)
     return ladder[missed.argmin(), len(y_held) :], float(missed.min())
 
 
