@@ -17,8 +17,9 @@ REUSED, CORRECTED, HELD_OUT, SAME = AFTER = (
 )
 FEW = dict(REUSED, pretrained=16)  # fewer than the 20 signs among which parity hides two
 
-# The learning curve that the claims of this paper share, down to the cell.
-DIGITS = dict(task=dict(name="digits-1d"), sizes=(128, 256, 512, 1024), validation=300, test=1000)
+# The learning curve of the other claims on this paper, from 256 samples on and in float64. In float32 rounding decides,
+# every few hundred steps, on which side of its kink a ReLU is: backends part there, and are different networks soon.
+DIGITS = dict(task=dict(name="digits-1d"), sizes=(256, 512, 1024), validation=300, test=1000)
 CNN = dict(family="cnn", width=16, sigma_b=0.1, strides=(4, 2, 2), label_scale=4.7, centred=False)
 ADAM = dict(optimizer="adam", rate=0.01, batch_size=32, steps=2000, checks=40)
 
@@ -34,7 +35,7 @@ LAZY = dict(
 BASE = dict(DIGITS, net=CNN, **ADAM, after=AFTER)
 INIT = dict(DIGITS, net=CNN, kernel="init")
 
-LARGER = dict(DIGITS, sizes=(128, 256, 512, 1024, 2048, 4096), validation=2000, test=10_000)
+LARGER = dict(DIGITS, sizes=(256, 512, 1024, 2048, 4096), validation=2000, test=10_000)
 LARGE_BASE = dict(BASE, **dict(LARGER, net=dict(CNN, width=64), steps=20_000, checks=100))
 LARGE_INIT = dict(LARGER, net=dict(CNN, width=64), kernel="init")
 
@@ -78,11 +79,11 @@ CLAIM = Claim(
     ),
     operationalised=(
         "1-D digits, five classes against five; CNN of three convolutions (16 channels) and global pooling, NTK "
-        "parametrization, squared loss, labels +-4.7, Adam, stopped where validation loss is lowest. The kernel is the "
-        "empirical NTK of that network trained on m = 256 samples; ridge regression with it, from zero, on n = 256, "
-        "512 and 1024 samples, the first 256 of which are those, the ridge chosen on the same validation samples. "
-        "Effects per seed: the network's exponent minus the kernel's, in test error rate, by a line in log-log; and "
-        "ln of kernel error over network error at n = 1024."
+        "parametrization, squared loss, labels +-4.7, Adam, stopped where validation loss is lowest, in float64. The "
+        "kernel is the empirical NTK of that network trained on m = 256 samples; ridge regression with it, from zero, "
+        "on n = 256, 512 and 1024 samples, the first 256 of which are those, the ridge chosen on the same validation "
+        "samples. Effects per seed: the network's exponent minus the kernel's, in test error rate, by a line in "
+        "log-log; and ln of kernel error over network error at n = 1024."
     ),
     departs=(
         "Data, architecture, widths, sample sizes, m and stopping are ours, not the paper's; 1-D digits test the "
@@ -143,13 +144,15 @@ EXPERIMENTS = (
         network_curves,
         quick=Tier((BASE, RICH, LAZY), replicates=10),
         full=Tier((LARGE_BASE, RICH, LAZY), replicates=10, block=2),
-        stream="registered-2",
+        dtype="float64",
+        stream="registered-3",
     ),
     Experiment(
         kernel_curves,
         quick=Tier((INIT,), replicates=10),
         full=Tier((LARGE_INIT,), replicates=10, block=2),
-        stream="registered-2",
+        dtype="float64",
+        stream="registered-3",
     ),
 )
 
