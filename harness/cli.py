@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from harness.commands import (
     audit,
     calibrate,
+    export,
     listing,
     plan,
     power,
@@ -60,4 +61,5 @@ def parser() -> argparse.ArgumentParser:
     audit.add(commands)
     power.add(commands)
     calibrate.add(commands)
+    export.add(commands)
     return top

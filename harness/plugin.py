@@ -25,6 +25,7 @@ from harness.backends import DEVICES
 from harness.claim import Study
 from harness.errors import ClaimsError
 from harness.experiment import TIERS
+from harness.export import properties
 from harness.registration import FOLDER
 from harness.report import calibration
 from harness.session import STORE, Session, Settings, backend_names, verify
@@ -185,8 +186,8 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
         pytest.fail(text, pytrace=False)
     assert collected.outcome is not None
     found = collected.outcome.verdicts[study.claim.id]
-    request.node.user_properties.append(("verdict", str(found.kind)))
-    request.node.user_properties.append(("tier", found.tier))
+    (written,) = (claim for claim in collected.outcome.document["claims"] if claim["id"] == found.claim)
+    request.node.user_properties.extend(properties(written).items())
     if found.kind == Kind.NOT_RUN and not request.config.getoption("--require-all"):
         pytest.skip(found.reason)
     if found.kind == Kind.BROKEN:

@@ -2,9 +2,11 @@
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,17 @@ def run_record(
             "processors": os.cpu_count() or 1,
             "python": platform.python_version(),
         },
+        distributions=_distributions(),
         claims={claim: _cells(plan, outcomes) for claim, plan in plans.items()},
         total=_cells([outcome.request for outcome in outcomes.values()], outcomes),
     )
+
+
+def _distributions() -> dict[str, str]:
+    """Normalised name -> version of everything that is installed; a folder that only looks like it has no name."""
+    return {
+        re.sub(r"[-_.]+", "-", found.name).lower(): found.version for found in metadata.distributions() if found.name
+    }
 
 
 def environment(outcomes: Mapping[str, Outcome], backends: Sequence[str]) -> dict[str, dict[str, str]]:

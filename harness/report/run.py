@@ -1,4 +1,7 @@
-"""The content of run.json: what differs from one run to the next. Nothing in it decides anything."""
+"""The content of run.json: what differs from one run to the next. Nothing in it decides anything.
+
+Its JSON Schema is `run.schema.json` beside this file.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -32,6 +35,7 @@ def run_record(
     finished: datetime,
     command: Sequence[str],
     platform: Mapping[str, Any],
+    distributions: Mapping[str, str] | None = None,
     claims: Mapping[str, Cells],
     total: Cells,
 ) -> dict[str, Any]:
@@ -41,6 +45,7 @@ def run_record(
         started, finished: with a time zone or both without.
         command: the words of the command.
         platform: name -> value, e.g. machine, processors, device.
+        distributions: name -> version of everything installed; left out of the record where it is not known.
         claims: claim id -> its cells. Claims share cells, so these do not add up to `total`.
         total: the cells of the run.
 
@@ -53,6 +58,7 @@ def run_record(
         "seconds": (finished - started).total_seconds(),
         "command": plain(list(command), {}),
         "platform": plain(platform, {}),
+        **({"distributions": plain(distributions, {})} if distributions else {}),
         "cells": _cells(total, finished),
         "claims": {claim: _cells(cells, finished) for claim, cells in claims.items()},
     }

@@ -1,0 +1,93 @@
+"""What a claim's verdict comes to as a test, and the properties that machine-readable test reports carry with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.verdict import Kind
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a claim's test ends.
+
+    Args:
+        status: "passed", "failed", "error" (BROKEN), "skipped" (NOT_RUN) or "expected": not SUPPORTED, as recorded.
+        message: why; empty where it passed.
+    """
+
+    status: str
+    message: str = ""
+
+
+def outcome(claim: Json) -> Outcome:
+    """How the claim's test ends in `pytest claims`: a change of verdict in either direction fails.
+
+    Args:
+        claim: of verdicts.json.
+
+    >>> outcome({"verdict": {"kind": "SUPPORTED", "reason": "It holds."}, "recorded": "REFUTED"})
+    Outcome(status='failed', message='SUPPORTED, and REFUTED is recorded: It holds.')
+    >>> outcome({"verdict": {"kind": "REFUTED", "reason": "It does not hold."}, "recorded": "REFUTED"}).status
+    'expected'
+    """
+    kind, reason = claim["verdict"]["kind"], claim["verdict"]["reason"]
+    recorded = claim["recorded"] or Kind.SUPPORTED
+    if kind == Kind.BROKEN:
+        return Outcome("error", f"BROKEN: {reason}")
+    if kind == Kind.NOT_RUN:
+        return Outcome("skipped", reason)
+    if kind != recorded:
+        known = f", and {claim['recorded']} is recorded" if claim["recorded"] else ""
+        return Outcome("failed", f"{kind}{known}: {reason}")
+    return Outcome("passed") if kind == Kind.SUPPORTED else Outcome("expected", f"recorded {kind}: {reason}")
+
+
+def properties(claim: Json) -> dict[str, str]:
+    """The claim's properties, name -> text; numbers as JSON, so that they keep every digit. What is null is left out.
+
+    Of the claim: verdict, recorded, tier, scale, registration (digest), replicates, backends, p, p_family. Of each
+    hypothesis: role, rule, margin and alpha, and in each backend effect, interval (of level 1 - 2 alpha) and p, as
+    "<hypothesis>.margin" and "<hypothesis>.<backend>.interval".
+
+    Args:
+        claim: of verdicts.json.
+    """
+    verdict = claim["verdict"]
+    found = {
+        "verdict": verdict["kind"],
+        "recorded": claim["recorded"],
+        "tier": claim["tier"],
+        "scale": claim["scale"],
+        "registration": claim["registration"],
+        "replicates": claim["replicates"],
+        "backends": ",".join(_backends(claim)),
+        "p": verdict["p"],
+        "p_family": verdict["p_family"],
+    }
+    for hypothesis in claim["hypotheses"]:
+        found |= _of_hypothesis(hypothesis)
+    return {name: _text(value) for name, value in found.items() if value not in (None, "")}
+
+
+def _of_hypothesis(hypothesis: Json) -> dict[str, Any]:
+    name, rule = hypothesis["name"], hypothesis["rule"]
+    found = {f"{name}.role": hypothesis["role"], f"{name}.rule": rule["kind"]}
+    found |= {f"{name}.{part}": rule[part] for part in ("margin", "alpha")}
+    for backend, estimate in sorted((hypothesis["verdict"] or {"backends": {}})["backends"].items()):
+        found[f"{name}.{backend}.effect"] = estimate["mean"]
+        found[f"{name}.{backend}.interval"] = [estimate["low"], estimate["high"]]
+        found[f"{name}.{backend}.p"] = estimate["p"]
+    return found
+
+
+def _backends(claim: Json) -> list[str]:
+    """The backends in which any hypothesis was decided."""
+    return sorted({name for part in claim["hypotheses"] if part["verdict"] for name in part["verdict"]["backends"]})
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
