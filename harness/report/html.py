@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from harness.report import numerals
 from harness.report.figures import figure_svg, hidden_points
-from harness.report.intervals import interval_svg
+from harness.report.forest import alone, axis_svg, deciding, effect, forest_svg
+from harness.report.intervals import MARKS, interval_svg
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -36,7 +37,7 @@ def render(document: Json, run: Json) -> str:
         document: content of verdicts.json (`harness.report.document`).
         run: content of run.json (`harness.report.run_record`).
     """
-    return page("report.html.j2", document=document, run=run)
+    return page("report.html.j2", document=document, run=run, axis=Markup(axis_svg()), marks=MARKS)
 
 
 def page(template: str, **values: Any) -> str:
@@ -66,20 +67,26 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters |= {
+        "alone": alone,
         "anchor": anchor,
+        "bootstrap": numerals.bootstrap,
+        "deciding": deciding,
         "duration": numerals.duration,
+        "effect": effect,
         "effect_columns": effect_columns,
         "estimate": numerals.estimate,
         "figure_svg": lambda figure, identity: Markup(figure_svg(figure, identity)),
+        "forest_svg": lambda *arguments: Markup(forest_svg(*arguments)),
         "hidden": hidden_points,
         "interval_svg": lambda *arguments: Markup(interval_svg(*arguments) or ""),
         "needs": numerals.needs,
-        "headline": numerals.headline,
         "number": numerals.number,
         "p_equals": numerals.p_equals,
-        "power": numerals.power,
         "p_value": numerals.p_value,
+        "points": numerals.points,
+        "power": numerals.power,
         "provenance": provenance,
+        "short_name": short_name,
     }
     return templates
 
@@ -96,6 +103,15 @@ def anchor(claim: Json, position: int) -> str:
     'claim-3-vyas2022-V1-b'
     """
     return f"claim-{position}-{re.sub(r'[^A-Za-z0-9]+', '-', claim['id']).strip('-')}"
+
+
+def short_name(claim: Json) -> str:
+    """A claim in a few words, out of its id.
+
+    >>> short_name({"id": "vyas2022/gap_across_width"})
+    'gap across width'
+    """
+    return claim["id"].rpartition("/")[2].replace("_", " ") or claim["id"]
 
 
 def effect_columns(claim: Json, backends: Sequence[str]) -> list[dict[str, Any]]:

@@ -35,6 +35,39 @@ def estimate(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") for name, value in shown.items()}
 
 
+def bootstrap(values: Mapping[str, Any]) -> str:
+    """The bootstrap's interval of an estimate with the decimals of Student's; an en dash where there is none.
+
+    >>> bootstrap({"mean": 0.214, "sd": 0.033, "low": 0.1903, "high": 0.23866, "bootstrap": [0.1876, 0.2341]})
+    '[0.188, 0.234]'
+    """
+    if not (found := values.get("bootstrap")):
+        return MISSING
+    decimals = _decimals({"low": values["low"], "high": values["high"]})
+    low, high = (
+        number(end, 3) if decimals is None or end is None else f"{round(end, decimals) + 0.0:.{decimals}f}"
+        for end in found
+    )
+    return f"[{low}, {high}]".replace("-", "−")
+
+
+def points(series: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The points of a figure's series: x as it is, y with its ends to the digits that they carry.
+
+    >>> points({"x": [64, "wide"], "y": [0.123456, 2.0], "low": [0.1198, None], "high": [0.1271, None]})[0]
+    {'x': '64', 'y': '0.1235', 'low': '0.1198', 'high': '0.1271'}
+    >>> points({"x": ["wide"], "y": [2.0], "low": None, "high": None})
+    [{'x': 'wide', 'y': '2'}]
+    """
+    found = []
+    for index, x in enumerate(series["x"]):
+        ends = {end: series[end][index] for end in ("low", "high") if series.get(end) is not None}
+        y = series["y"][index]
+        shown = estimate({"mean": y, **ends}) if ends else {"mean": number(y)}
+        found.append({"x": x if isinstance(x, str) else number(x, 6), "y": shown.pop("mean"), **shown})
+    return found
+
+
 def _decimals(values: Mapping[str, float | None]) -> int | None:
     """Decimals that show two digits of the half-width; None where fixed decimals would not do."""
     low, high = values["low"], values["high"]

@@ -1,24 +1,34 @@
 """From the SVG that Vega draws to one that can stand inside an HTML page: small, named, without ids of its own.
 
 Vega marks every part of a chart with ARIA roles. Behind role="img" a screen reader hears only the title and the
-description, and the numbers are in the table beside the figure, so the roles go.
+description, and the numbers are in the table beside the figure, so the roles go. Places are rounded to a tenth of a
+pixel, and what is said of every neighbour alike is said once (`harness.report.neighbours`).
 """
 
 import re
-from collections.abc import Mapping
-from itertools import groupby
+from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
 import vl_convert
 
+from harness.report.neighbours import joined
+
 GEOMETRY = frozenset({"d", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "transform"})
 PAINT = frozenset({"fill", "fill-opacity", "opacity", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width"})
 TEXT = frozenset({"font-size", "font-style", "font-weight", "text-anchor"})
-DEFAULTS = {("opacity", "1"), ("fill-opacity", "1"), ("stroke-opacity", "1"), ("stroke-width", "1")}
-FEW_LINES = 4
+FONT_SIZE = "12px"
+DEFAULTS = {
+    *((name, "1") for name in ("opacity", "fill-opacity", "stroke-opacity", "stroke-width")),
+    ("transform", "translate(0,0)"),
+    ("stroke-dasharray", "1,0"),
+    ("font-weight", "normal"),
+    ("font-size", FONT_SIZE),
+    ("text-anchor", "start"),
+}
 TRANSLATED = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
-LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
+LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}(?:e-?\d+)?")
+Element = ElementTree.Element
 
 
 def draw(specification: Mapping[str, Any], identity: str, title: str, description: str) -> str:
@@ -30,69 +40,67 @@ def draw(specification: Mapping[str, Any], identity: str, title: str, descriptio
         title, description: what a screen reader says.
     """
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(dict(specification)))
-    size = {name: _short(root.attrib[name]) for name in ("width", "height")}
+    width, height = (short(root.attrib[name]) for name in ("width", "height"))
+    return picture(identity, title, description, (width, height), (part for child in root for part in _tidy(child)))
+
+
+def picture(identity: str, title: str, description: str, size: tuple[str, str], parts: Iterable[Element]) -> str:
+    """An SVG element of that width and height in pixels, with what a screen reader says of it, and its parts."""
     labels = [_label("title", f"{identity}-title", title), _label("desc", f"{identity}-desc", description)]
     attributes = {
         "role": "img",
         "aria-labelledby": " ".join(label.attrib["id"] for label in labels),
-        "viewBox": f"0 0 {size['width']} {size['height']}",
-        **size,
+        "viewBox": f"0 0 {size[0]} {size[1]}",
+        "width": size[0],
+        "height": size[1],
+        "font-size": FONT_SIZE,
     }
-    picture = ElementTree.Element("svg", attributes)
-    picture.extend([*labels, *(part for child in root for part in _tidy(child))])
-    return ElementTree.tostring(picture, encoding="unicode")
+    found = Element("svg", attributes)
+    found.extend([*labels, *parts])
+    # In XML a ">" inside a text or an attribute is "&gt;", so this is the end of an empty element.
+    return ElementTree.tostring(found, encoding="unicode").replace(" />", "/>")
 
 
-def _label(tag: str, identity: str, text: str) -> ElementTree.Element:
-    label = ElementTree.Element(tag, {"id": identity})
+def short(value: str) -> str:
+    """Every number in a text to a tenth.
+
+    >>> short("M3.742,0.04L-0.02,12")
+    'M3.7,0L0,12'
+    """
+    return LONG_NUMBER.sub(lambda number: f"{round(float(number[0]), 1) + 0.0:g}", value)
+
+
+def _label(tag: str, identity: str, text: str) -> Element:
+    label = Element(tag, {"id": identity})
     label.text = text
     return label
 
 
-def _tidy(element: ElementTree.Element) -> list[ElementTree.Element]:
+def _tidy(element: Element) -> list[Element]:
     """The element with only what is drawn; nothing for one that draws nothing; its children for a bare group."""
     attributes = {
-        name: _short(value)
+        name: short(value)
         for name, value in element.attrib.items()
-        if name in GEOMETRY | PAINT | TEXT and (name, value) not in DEFAULTS and value != "translate(0,0)"
+        if name in GEOMETRY | PAINT | TEXT and (name, value) not in DEFAULTS
     }
+    if "stroke" not in attributes:
+        attributes.pop("stroke-width", None)
     tag = element.tag.split("}")[-1]
-    children = _lines_joined([part for child in element for part in _tidy(child)])
+    children = joined([part for child in element for part in _tidy(child)])
     if tag == "g" and (not attributes or not children):
         return children
     if tag == "path" and not ("d" in attributes and {"fill", "stroke"} & attributes.keys()):
         return []
     if (tag == "text" and not element.text) or attributes.get("fill") == "transparent":
         return []
-    tidy = ElementTree.Element(tag, attributes)
+    tidy = Element(tag, _placed(attributes) if tag == "text" else attributes)
     tidy.text = element.text
     tidy.extend(children)
     return [tidy]
 
 
-def _lines_joined(elements: list[ElementTree.Element]) -> list[ElementTree.Element]:
-    """Neighbouring lines of one paint as one path: a grid is as many lines as a logarithmic axis has ticks."""
-    found: list[ElementTree.Element] = []
-    for paint, neighbours in groupby(elements, _paint_of_line):
-        group = list(neighbours)
-        if paint is None or len(group) < FEW_LINES:
-            found += group
-            continue
-        segments = ((TRANSLATED.fullmatch(e.get("transform", "")), e.get("x2", "0"), e.get("y2", "0")) for e in group)
-        starts = "".join(f"M{at[1]} {at[2]}l{x} {y}" if at else f"M0 0l{x} {y}" for at, x, y in segments)
-        found.append(ElementTree.Element("path", {"d": starts, **dict(paint)}))
-    return found
-
-
-def _paint_of_line(element: ElementTree.Element) -> tuple[tuple[str, str], ...] | None:
-    """What a line is painted with; None for anything else, and for lines that are placed otherwise."""
-    placed = {"transform", "x2", "y2"}
-    if element.tag != "line" or {"x1", "y1"} & element.attrib.keys():
-        return None
-    if not TRANSLATED.fullmatch(element.get("transform", "translate(0,0)")):
-        return None
-    return tuple(sorted(item for item in element.attrib.items() if item[0] not in placed))
-
-
-def _short(value: str) -> str:
-    return LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
+def _placed(attributes: dict[str, str]) -> dict[str, str]:
+    """A text that is moved and nothing else stands at x and y instead."""
+    if (at := TRANSLATED.fullmatch(attributes.get("transform", ""))) is None:
+        return attributes
+    return {"x": at[1], "y": at[2]} | {name: value for name, value in attributes.items() if name != "transform"}

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.report import neighbours
 from harness.report.figures import figure_svg, hidden_points
 from harness.report.intervals import interval_svg
 from harness.report.style import COLOURS
@@ -35,7 +36,14 @@ def dashed(svg):
 
 
 def dots(svg):
-    return [part.attrib for part in parts(svg, "path") if "fill" in part.attrib and "transform" in part.attrib]
+    """The subpaths of what is filled: points of one look are one path. Bands are filled too, and see-through."""
+    filled = [a for part in parts(svg, "path") if "fill" in (a := part.attrib) and "opacity" not in a]
+    return [subpath for a in filled for subpath in a["d"].split("M")[1:]]
+
+
+def shapes(svg):
+    """Of each series in the legend, which comes last and has one point of each."""
+    return [part.attrib["d"] for part in parts(svg, "path") if "transform" in part.attrib and "fill" in part.attrib]
 
 
 def hypothesis(rule, **estimates):
@@ -73,13 +81,13 @@ def test_series_differ_in_colour_dashes_and_shape():
     svg = figure_svg(figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(3))), "one")
     drawn = lines(svg)[:3]
     assert [line["stroke"] for line in drawn] == list(COLOURS[:3])
-    assert len({line["stroke-dasharray"] for line in drawn}) == 3
-    assert len({dot["d"] for dot in dots(svg)}) == 3
+    assert len({line.get("stroke-dasharray") for line in drawn}) == 3
+    assert len(set(shapes(svg))) == 3
 
 
 def test_twenty_series_are_still_told_apart():
     svg = figure_svg(figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(20))), "one")
-    looks = {(line["stroke"], line["stroke-dasharray"]) for line in lines(svg)}
+    looks = {(line["stroke"], line.get("stroke-dasharray")) for line in lines(svg)}
     assert len(looks) == 20
 
 
@@ -148,17 +156,43 @@ def test_the_reference_line_is_drawn_on_request(reference, lines):
 def test_an_interval_is_drawn_per_backend_and_told_in_words():
     effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25), jax=(0.21, 0.16, 0.26))
     svg = interval_svg(effect, ["torch", "jax"], "gap")
-    intervals = [line.attrib for line in parts(svg, "line") if line.attrib.get("stroke-width") == "2.5"]
-    assert len(intervals) == 2
-    assert [text.text for text in parts(svg, "text")][-2:] == ["torch", "jax"]
+    assert len(spans(svg, "3.5")) == 2
+    assert [text.text for text in parts(svg, "text")][:2] == ["torch", "jax"]
     (described,) = parts(svg, "desc")
-    assert described.text == ("torch: 0.2, from 0.15 to 0.25; jax: 0.21, from 0.16 to 0.26. Rule: mean effect > 0.05.")
+    assert described.text == (
+        "torch: 0.2, from 0.15 to 0.25; jax: 0.21, from 0.16 to 0.26 (Student's t). Rule: mean effect > 0.05."
+    )
 
 
-@pytest.mark.parametrize(("rule", "margins"), [(SUPERIORITY, 1), (EQUIVALENCE, 2)])
-def test_every_margin_of_the_rule_is_drawn(rule, margins):
-    svg = interval_svg(hypothesis(rule, torch=(0.02, -0.01, 0.05)), ["torch"], "gap")
-    assert len(dashed(svg)) == margins
+def spans(svg, width):
+    """Left and right ends of the horizontal lines of that width."""
+    drawn = [part.attrib["d"] for part in parts(svg, "path") if part.attrib.get("stroke-width") == width]
+    return [tuple(float(x) for x in re.fullmatch(r"M(\S+) \S+?H(\S+)", d).groups()) for d in drawn]
+
+
+def test_the_thin_line_runs_to_the_ends_of_the_bootstrap_where_that_reaches_further():
+    effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25))
+    effect["verdict"]["backends"]["torch"]["bootstrap"] = [0.1, 0.24]
+    svg = interval_svg(effect, ["torch"], "gap")
+    ((thick_low, thick_high),), ((thin_low, thin_high),) = spans(svg, "3.5"), spans(svg, "1.2")
+    assert thin_high == thick_high
+    assert thick_low - thin_low == pytest.approx((thick_high - thick_low) / 2, abs=0.2)
+
+
+def test_a_bootstrap_without_an_end_runs_to_the_edge():
+    effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25))
+    effect["verdict"]["backends"]["torch"]["bootstrap"] = [None, 0.24]
+    ((low, _),) = spans(interval_svg(effect, ["torch"], "gap"), "1.2")
+    assert low == 52.0
+
+
+@pytest.mark.parametrize(("rule", "labels"), [(SUPERIORITY, ["0.05", "0"]), (EQUIVALENCE, ["−0.1", "0.1", "0"])])
+def test_every_margin_of_the_rule_is_drawn_and_named(rule, labels):
+    svg = interval_svg(hypothesis(rule, torch=(0.02, -0.01, 0.09)), ["torch"], "gap")
+    (margins,) = [a["d"] for part in parts(svg, "path") if "stroke-dasharray" in (a := part.attrib)]
+    named = [(float(text.attrib["x"]), text.text) for text in parts(svg, "text")[1:]]
+    assert [text for _, text in named] == labels
+    assert re.findall(r"M(\S+) ", margins) == [f"{x:g}" for x, text in named if text != "0"]
 
 
 @pytest.mark.parametrize("estimates", [{}, {"torch": (None, None, None)}, {"torch": (0.1, None, 0.3)}])
@@ -175,20 +209,26 @@ def test_values_of_any_size_fit_beside_the_axis(values):
     assert not any("000" in label for label in labels)
 
 
-def test_the_lines_of_a_grid_are_one_path_with_the_same_segments(monkeypatch):
-    def segments(svg):
-        placed = [line.get("transform", "translate(0,0)")[10:-1].split(",") for line in parts(svg, "line")]
-        return {(*at, line.get("x2"), line.get("y2")) for at, line in zip(placed, parts(svg, "line"), strict=True)}
+def test_neighbours_that_look_alike_are_one_element_in_the_same_places(monkeypatch):
+    """Grid lines, points and labels; drawn apart, as Vega has them, they stand where they stand joined."""
 
-    logarithmic = figure(("torch", [1, 10, 1000], [1, 20, 300]), log_x=True, log_y=True)
-    joined = figure_svg(logarithmic, "one")
-    monkeypatch.setattr("harness.report.svg.FEW_LINES", 10**6)
+    def places(svg):
+        found = []
+        for part in parts(svg, "path") + parts(svg, "line"):
+            x, y = part.get("transform", "translate(0,0)")[10:-1].split(",")
+            if part.tag == "line":
+                found.append((x, y, f"l{part.get('x2', '0')} {part.get('y2', '0')}"))
+            elif "transform" in part.attrib:
+                found.append((x, y, neighbours._relative(part.get("d"))))
+            elif part.get("stroke-width") != "2":
+                found += [(x, y, rest) for x, y, rest in re.findall(r"M([-.\d]+)[ ,]([-.\d]+)([^M]*)", part.get("d"))]
+        return sorted(found), [text.text for text in parts(svg, "text")]
+
+    logarithmic = figure(("torch", [1, 10, 1000], [1, 20, 300]), ("jax", [1, 10], [2, 3]), log_x=True, log_y=True)
+    together = figure_svg(logarithmic, "one")
+    monkeypatch.setattr("harness.report.svg.joined", lambda elements: elements)
     apart = figure_svg(logarithmic, "one")
-    of_paths = {
-        segment
-        for path in parts(joined, "path")
-        for segment in re.findall(r"M([^ ,]+) ([^ ,]+)l([^ ,]+) ([^ ,M]+)", path.get("d"))
-    }
     assert len(parts(apart, "line")) > 40
-    assert len(parts(joined, "line")) < 10
-    assert segments(apart) == segments(joined) | of_paths
+    assert len(parts(together, "line")) < 10
+    assert len(parts(together, "path")) < len(parts(apart, "path")) + 10
+    assert places(apart) == places(together)
