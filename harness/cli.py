@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from harness.commands import (
     audit,
     calibrate,
+    diff,
     export,
+    history,
     listing,
     plan,
     power,
@@ -57,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     rendering.add(commands)
     readme.add(commands)
     verdict.add(commands)
+    diff.add(commands)
+    history.add(commands)
     registration.add(commands)
     audit.add(commands)
     power.add(commands)

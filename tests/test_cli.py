@@ -142,7 +142,7 @@ def test_a_plan_counts_what_is_needed_and_what_is_there(plant, pytester, call):
         "    numpy      3       3      0           0  SECONDS\n"
         "together, cells that claims share counted once\n"
         "    torch      9       0      0           9  SECONDS\n"
-        "    numpy      9       3      0           6  SECONDS\n"
+        "    numpy      9       3      0           6   unknown\n"
     )
     assert call("plan", "--tier", "full", "-k", "first")[1].splitlines()[1:] == ["toy/first: no full tier"]
     assert not (pytester.path / "reports").exists()
