@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from harness.commands.options import examples, write_text
-from harness.report.history import as_page, collect
+from harness.report.history import collect
+from harness.report.history_page import as_page
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from harness.errors import InvalidInput
-from harness.report.html import page
 from harness.report.runs import Finding, Judged, Run, read
 
 
@@ -159,10 +158,3 @@ def _letters(number: int) -> str:
     """
     more, last = divmod(number, len(ascii_lowercase))
     return (_letters(more - 1) if more else "") + ascii_lowercase[last]
-
-
-def as_page(history: History) -> str:
-    """A page of its own in the report's look: no script, and what a run says is escaped."""
-    from harness.report.history_figure import timeline_svg
-
-    return page("history.html.j2", history=history, timeline_svg=timeline_svg)

@@ -10,7 +10,8 @@ import pytest
 
 from harness import report
 from harness.cli import main
-from harness.report.history import as_page, collect
+from harness.report.history import collect
+from harness.report.history_page import as_page
 
 FIRST = datetime(2026, 11, 1, 2, 30, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""One primary effect over time: a point and interval per run and backend, the margin, and what happened, as SVG."""
+"""A history as a page: each primary effect over time with its intervals, its margin, and what happened."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil, isfinite
@@ -7,7 +7,8 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from harness.report.history import Timeline
+from harness.report.history import History, Timeline
+from harness.report.html import page
 from harness.report.runs import Finding
 from harness.report.style import COLOURS, INK, MUTED, SHAPES, styled
 from harness.report.svg import draw
@@ -15,6 +16,11 @@ from harness.report.svg import draw
 WIDTH, HEIGHT, TICKS = 400, 180, 5
 APART = 5
 """Pixels between two backends of one run, so that neither hides the other."""
+
+
+def as_page(history: History) -> str:
+    """A page of its own in the report's look: no script, and what a run says is escaped."""
+    return page("history.html.j2", history=history, timeline_svg=timeline_svg)
 
 
 def timeline_svg(timeline: Timeline, finding: Finding, identity: str) -> Markup:
