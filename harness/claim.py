@@ -7,18 +7,18 @@ their own, beside it. Controls are experiments with a planted truth that go thro
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
-from harness.experiment import Experiment, Measurements
+from harness.experiment import TIERS, Absent, Experiment, Measurements
 
 Role = Literal["primary", "secondary"]
 Expected = Literal["SUPPORTED", "not SUPPORTED"]
-Effects = Mapping[str, np.ndarray]
+Effects = Mapping[str, np.ndarray | Absent]
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class Hypothesis:
         power_note: why a primary hypothesis with power below 0.9 is registered nevertheless; the report prints it.
         bounds: the range of the effect, ends included, where it has one; an infinite end is open.
         published: the number that the paper prints for this effect.
+        tiers: at which it is decided on.
 
     Raises:
         InvalidInput: if the bounds are no range.
@@ -123,6 +124,7 @@ class Hypothesis:
     power_note: str = ""
     bounds: tuple[float, float] | None = None
     published: Published | None = None
+    tiers: tuple[str, ...] = TIERS
 
     def __post_init__(self) -> None:
         if self.bounds is not None and not (len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]):
@@ -223,6 +225,10 @@ class Claim:
         known = ", ".join(h.name for h in self.hypotheses)
         raise InvalidInput(f"Claim {self.id!r} has no hypothesis {name!r}. It has: {known}.")
 
+    def at(self, tier: str) -> "Claim":
+        """The claim as it is decided on at that tier."""
+        return replace(self, hypotheses=tuple(h for h in self.hypotheses if tier in h.tiers))
+
     def record(self, experiments: Sequence[Experiment]) -> dict[str, Any]:
         """The claim and its experiments as JSON values; registration freezes them (`harness.registration`)."""
         claim = asdict(self)
@@ -279,7 +285,7 @@ class Study:
     """A claim file, loaded: the claim, its experiments, and how measurements become effects, gates and figures.
 
     Args:
-        effects: measurements of one backend -> name of hypothesis or control -> one effect per seed.
+        effects: measurements of one backend -> name of hypothesis or control -> one effect per seed, or Absent.
         gates: measurements of one backend -> name of gate -> "" if it holds, else what failed.
         figures: measurements by backend -> figures.
     """

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import InvalidInput
+from harness.errors import DatasetUnavailable, InvalidInput
 
 Configuration = dict[str, Any]
 TIERS = ("quick", "full")
@@ -128,21 +128,53 @@ def reference(function: Callable[..., Any]) -> str:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """In place of an effect: it could not be measured, since a data set is not there; the reason says which."""
+
+    reason: str
+
+
+def measured(effect: Callable[..., np.ndarray], *arguments: Any) -> np.ndarray | Absent:
+    """What the function returns, or Absent where it asks for cells whose data set is not there."""
+    try:
+        return effect(*arguments)
+    except DatasetUnavailable as error:
+        return Absent(str(error))
+
+
+@dataclass(frozen=True)
 class Measurements:
-    """The measured arrays of one backend, to be asked by quantity and configuration."""
+    """The measured arrays of one backend, to be asked by quantity and configuration.
+
+    Args:
+        cells: requests and what was measured.
+        absent: configurations whose data set is not there, and which one that is.
+    """
 
     cells: Sequence[tuple[Request, Mapping[str, np.ndarray]]] = field(default_factory=tuple)
+    absent: Sequence[tuple[Configuration, str]] = ()
+
+    def lacks(self, **where: Any) -> str:
+        """Which data set kept a configuration that matches `where` from being measured; "" if none did.
+
+        >>> Measurements(absent=[({"task": "cifar10", "width": 8}, "No CIFAR-10.")]).lacks(task="cifar10")
+        'No CIFAR-10.'
+        """
+        return next((reason for configuration, reason in self.absent if _matches(configuration, where)), "")
 
     def __call__(self, quantity: str, **where: Any) -> np.ndarray:
         """The quantity in the one configuration that matches `where`: float64, leading replicate axis, in order.
 
         Raises:
+            DatasetUnavailable: if the configuration that matches was not measured, since its data set is not there.
             InvalidInput: if no configuration that has the quantity matches, or more than one does.
         """
         found: dict[str, list[tuple[Request, np.ndarray]]] = {}
         for request, arrays in self.cells:
-            if quantity in arrays and all(request.configuration.get(key) == value for key, value in where.items()):
+            if quantity in arrays and _matches(request.configuration, where):
                 found.setdefault(canonical(request.configuration), []).append((request, arrays[quantity]))
+        if not found and (reason := self.lacks(**where)):
+            raise DatasetUnavailable(reason)
         if len(found) != 1:
             matches = "\n  ".join(found) or "none"
             raise InvalidInput(
@@ -157,3 +189,7 @@ class Measurements:
         """Every configuration in which the quantity was measured, without repetition, in plan order."""
         seen = {canonical(request.configuration): request.configuration for request, a in self.cells if quantity in a}
         return list(seen.values())
+
+
+def _matches(configuration: Configuration, where: Mapping[str, Any]) -> bool:
+    return all(configuration.get(key) == value for key, value in where.items())

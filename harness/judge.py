@@ -2,14 +2,15 @@
 
 What comes first decides (DESIGN: rules of evidence 4 to 6):
 
+    0. a primary hypothesis or a control whose data set is not there                             NOT_RUN
     1. a control that does not come out as planted, or a failed gate whose failure is BROKEN     BROKEN
     2. any other failed gate, or a primary effect that is not finite                             INCONCLUSIVE
     3. a primary hypothesis on which the backends do not agree                                   DISAGREE
     4. every primary hypothesis is supported; any is refuted; otherwise          SUPPORTED; REFUTED; INCONCLUSIVE
     5. Holm over the family of claims, once the session ends                     SUPPORTED may become INCONCLUSIVE
 
-REFUTED is not corrected, neither for the number of primary hypotheses nor for the family: with k hypotheses whose means
-lie on their margins, up to k alpha of such claims come out REFUTED.
+REFUTED is not corrected, neither for primary hypotheses nor for the family: with k hypotheses whose means lie on their
+margins, up to k alpha of such claims come out REFUTED.
 """
 
 import math
@@ -18,15 +19,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Study
+from harness.claim import Claim, Control, Effects, Equivalence, Gate, Hypothesis, Study
 from harness.errors import InvalidInput
-from harness.experiment import TIERS, Measurements
+from harness.experiment import TIERS, Absent, Measurements
 from harness.statistics.intervals import region
 from harness.statistics.multiplicity import holm
 from harness.verdict import ClaimVerdict, Kind, Sample, Verdict, as_sample, decide, not_finite
 
 Samples = Mapping[str, Mapping[str, Sample]]
-GateTexts = Mapping[str, Mapping[str, str]]
+Texts = Mapping[str, str]
+GateTexts = Mapping[str, Texts]
 
 
 class Member(NamedTuple):
@@ -53,10 +55,15 @@ def judge(study: Study, measurements: Mapping[str, Measurements], tier: str, rep
         raise InvalidInput(f"Tier must be one of {', '.join(TIERS)}; got {tier!r}.")
     if not measurements:
         raise InvalidInput(f"Claim {study.claim.id!r} has no measurements; give those of at least one backend.")
-    claim = study.claim
-    effects = {backend: _effects(study, found, backend, replicates) for backend, found in measurements.items()}
+    claim = study.claim.at(tier)
+    given = {backend: study.effects(found) for backend, found in measurements.items()}
+    absent = {name: one.reason for own in given.values() for name, one in own.items() if isinstance(one, Absent)}
+    needed = [hypothesis.name for hypothesis in claim.primary] + [control.name for control in claim.controls]
+    if missing := [name for name in needed if name in absent]:
+        return not_run(claim, tier, f"{_quoted(missing)} cannot be measured. {absent[missing[0]]}")
+    effects = {backend: _effects(claim, own, absent, backend, replicates) for backend, own in given.items()}
     gates = _gates(study, measurements)
-    hypotheses = {h.name: _verdict(h.name, h, effects, replicates) for h in claim.hypotheses}
+    hypotheses = {h.name: _verdict(h.name, h, effects, replicates, absent.get(h.name, "")) for h in claim.hypotheses}
     controls = {c.name: _verdict(c.name, claim.hypothesis(c.hypothesis), effects, replicates) for c in claim.controls}
     obstacle = _obstacle(claim, hypotheses, controls, gates, effects)
     kind, reason = obstacle or _conjunction(claim, hypotheses)
@@ -110,19 +117,18 @@ def broken(claim: Claim, tier: str, reason: str) -> ClaimVerdict:
     return ClaimVerdict(claim.id, tier, Kind.BROKEN, _scale(tier) + reason, alone=Kind.BROKEN)
 
 
-def _effects(study: Study, measurements: Measurements, backend: str, replicates: int) -> dict[str, Sample]:
-    claim = study.claim
-    given = study.effects(measurements)
+def _effects(claim: Claim, given: Effects, absent: Texts, backend: str, replicates: int) -> dict[str, Sample]:
     names = [h.name for h in claim.hypotheses] + [c.name for c in claim.controls]
     _check_names("effects", claim, backend, given, names)
-    effects = {name: as_sample(values, f"{name!r} in {backend}") for name, values in given.items()}
+    found = {name: values for name, values in given.items() if not isinstance(values, Absent) and name not in absent}
+    effects = {name: as_sample(values, f"{name!r} in {backend}") for name, values in found.items()}
     for name, sample in effects.items():
         if sample.size != replicates:
             raise InvalidInput(
                 f"Effects of {name!r} in {backend} must be one per replicate, shape ({replicates},); "
                 f"got {sample.shape}. A diverged seed is reported as NaN, never dropped."
             )
-    for hypothesis in claim.hypotheses:
+    for hypothesis in (h for h in claim.hypotheses if h.name in effects):
         _check_bounds(hypothesis, effects[hypothesis.name], backend)
     return effects
 
@@ -160,8 +166,10 @@ def _check_names(what: str, claim: Claim, backend: str, given: Iterable[str], na
         )
 
 
-def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: int) -> Verdict:
+def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: int, absent: str = "") -> Verdict:
     """Decide what is finite; effects with a diverged seed have no estimate, and the verdict says which seed."""
+    if absent:
+        return Verdict(Kind.NOT_RUN, 1.0, (0.0, 0.0), absent, {})
     samples = {backend: of_backend[name] for backend, of_backend in effects.items()}
     finite = {backend: sample for backend, sample in samples.items() if not not_finite(sample)}
     agreement = hypothesis.agreement

@@ -10,7 +10,7 @@ from typing import Any
 from harness import registration, report, sweep
 from harness.backends import available, known
 from harness.claim import Figure, Study
-from harness.errors import ClaimsError, InvalidInput, StoreError, SweepFailed
+from harness.errors import ClaimsError, DatasetUnavailable, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
 from harness.provenance import environment, run_record
@@ -255,6 +255,8 @@ def _judged(
         measurements = _measurements(found, settings)
         verdict = judge(study, measurements, settings.tier, _replicates(study, settings.tier))
         return verdict, tuple(study.figures(measurements))
+    except DatasetUnavailable as error:
+        return not_run(study.claim, settings.tier, str(error)), ()
     except ClaimsError as error:
         return broken(study.claim, settings.tier, str(error)), ()
     except Exception as error:  # A claim file is somebody's code: its fault is its own verdict, not the session's end.

@@ -173,7 +173,7 @@ def _write(study: Study, folder: Path, old: Registered | None, reason: str, resu
         path.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8", newline="\n") as file:
             file.write(experiment.canonical(entry.model_dump(mode="json")) + "\n")
-        path.write_text(_text(new.model_dump(mode="json")), encoding="utf-8", newline="\n")
+        path.write_text(_text(new.model_dump(mode="json", exclude_defaults=True)), encoding="utf-8", newline="\n")
     except OSError as error:
         raise InvalidInput(f"The registration cannot be written below {folder}: {error.strerror or error}.") from error
     return Registered(record.content, entry.date, record.digest, (*(old.history if old else ()), entry))

@@ -75,6 +75,7 @@ class HypothesisRecord(Strict):
     power_note: str
     bounds: tuple[float | None, float | None] | None
     published: PublishedRecord | None
+    tiers: tuple[Literal["quick", "full"], ...] = ("quick", "full")
 
 
 class ControlRecord(Strict):
@@ -153,7 +154,7 @@ class ClaimRecord(Strict):
     @property
     def content(self) -> dict[str, Any]:
         """The record as JSON values."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude_defaults=True)  # what came later than the first records
 
     @property
     def digest(self) -> str:

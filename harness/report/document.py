@@ -132,7 +132,7 @@ def _check_figure(claim: str, figure: Figure) -> None:
 
 
 def _claim(entry: Entry) -> Json:
-    study, claim, verdict = entry.study, entry.study.claim, entry.verdict
+    study, claim, verdict = entry.study, entry.study.claim.at(entry.verdict.tier), entry.verdict
     return {
         **{name: getattr(claim, name) for name in ("id", "title", "statement", "operationalised", "departs", "limits")},
         "paper": claim.paper,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from harness.backends import DEVICES
 from harness.errors import InvalidInput, SweepFailed
-from harness.experiment import Measurements, Request
+from harness.experiment import Measurements, Request, canonical
 from harness.sweep import cell, code, devices, engines
 from harness.sweep.cell import Cell, Circumstances
 from harness.sweep.engines import Engine, Result, Settings, Task
@@ -31,8 +31,14 @@ class Sweep:
         return {"planned": len(outcomes)} | {kind: kinds[kind] for kind in ("cached", "done", "failed", "unfinished")}
 
     def measurements(self, backend: str) -> Measurements:
-        """The measured arrays of one backend. Raises SweepFailed, naming them, if cells are missing."""
+        """The measured arrays of one backend; what lacks its data set is named as absent, all its replicates together.
+
+        Raises:
+            SweepFailed: naming them, if other cells are missing.
+        """
         outcomes = [outcome for outcome in self.outcomes if outcome.request.backend == backend]
+        absent = {canonical(o.request.configuration): (o.request.configuration, o.lacks) for o in outcomes if o.lacks}
+        outcomes = [outcome for outcome in outcomes if canonical(outcome.request.configuration) not in absent]
         missing = [outcome for outcome in outcomes if outcome.cell is None]
         if missing:
             listed = "\n  ".join(_describe(outcome) for outcome in missing[:10])
@@ -40,7 +46,8 @@ class Sweep:
                 f"{len(missing)} of {len(outcomes)} cells of backend {backend!r} are missing; "
                 f"run the sweep again when the cause is gone. The first:\n  {listed}"
             )
-        return Measurements(tuple((outcome.request, outcome.cell.arrays) for outcome in outcomes if outcome.cell))
+        cells = tuple((outcome.request, outcome.cell.arrays) for outcome in outcomes if outcome.cell)
+        return Measurements(cells, tuple(absent.values()))
 
 
 def _describe(outcome: Outcome) -> str:
@@ -53,10 +60,11 @@ def recorded(requests: Iterable[Request], store: Store) -> Sweep:
     """What the store holds of these requests, computed on whatever machine; the newest answer to each. Runs nothing."""
     notices: list[str] = []
     store = replace(store, notify=notices.append)
-    outcomes = []
+    outcomes, lacking = [], store.lacking()
     for request in requests:
         answers = store.answers(request)
-        outcomes.append(Outcome(request, answers[-1] if answers else None, cached=bool(answers)))
+        failure = None if answers else lacking.get(request.digest)
+        outcomes.append(Outcome(request, answers[-1] if answers else None, failure, cached=bool(answers)))
     return Sweep(tuple(outcomes), tuple(notices))
 
 

@@ -24,6 +24,11 @@ class Outcome:
     cached: bool = False
 
     @property
+    def lacks(self) -> str:
+        """Which data set was not there, if that is why there is no cell; else ""."""
+        return "" if self.failure is None or self.failure.kind != "data" else self.failure.traceback.partition("\n")[0]
+
+    @property
     def kind(self) -> str:
         """ "cached", "done", "failed" or "unfinished"."""
         if self.cell is not None:

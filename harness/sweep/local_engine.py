@@ -187,7 +187,8 @@ class Engine:
         if answer["kind"] == "store":
             raise StoreError(answer["traceback"])
         # What ran out of memory has it in pieces, and after an error a CUDA context may be unusable.
-        if answer["kind"] == "memory" or self._devices.get(task.request.backend) == "cuda":
+        cuda = self._devices.get(task.request.backend) == "cuda"
+        if answer["kind"] == "memory" or (cuda and answer["kind"] != "data"):
             slot.clear()
         return _failed(task, answer["kind"], answer["traceback"])
 

@@ -41,7 +41,8 @@ class Failure:
     """Why a cell is not there.
 
     Args:
-        kind: "error" (the computation raised), "memory" (out of it), "death" (of the worker), "timeout".
+        kind: "error" (the computation raised), "data" (a data set is not there; the traceback is the message alone),
+            "memory" (out of it), "death" (of the worker), "timeout".
         traceback: the computation's, or what is known of the worker's end.
         attempt: 1 for the first in its sweep.
         time: when, UTC, ISO 8601.
@@ -154,6 +155,16 @@ class Store:
                 if not path.exists():
                     return found
                 found.append(_failure(path))
+        return found
+
+    def lacking(self) -> dict[str, Failure]:
+        """By the digest of their requests, the failures of kind "data"."""
+        found: dict[str, Failure] = {}
+        for path in sorted((self.path / "failures").glob("*.json")):
+            with _explained("read", path):
+                failure = _failure(path)
+                if failure.kind == "data":
+                    found[cell.request_of(json.loads(path.read_text())["request"]).digest] = failure
         return found
 
     def _failure_files(self, key: str) -> Iterator[Path]:

@@ -4,7 +4,7 @@
     out   {"event": "ready", "backend", "device", "device_name", "versions"}     once, at the start
           {"event": "unavailable", "message"}                                    instead, if the backend is not there
           {"event": "done", "request", "seconds"}
-          {"event": "failed", "request", "kind": "error" | "memory" | "store", "traceback"}
+          {"event": "failed", "request", "kind": "error" | "data" | "memory" | "store", "traceback"}
 
 Answers go to a private copy of stdout, so a library that prints cannot garble them. At the end of stdin, which is also
 what the death of the coordinator looks like, the process exits at once, whatever it is computing.
@@ -28,7 +28,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness import backends
-from harness.errors import BackendUnavailable, ClaimsError, InvalidInput, StoreError
+from harness.errors import (
+    BackendUnavailable,
+    ClaimsError,
+    DatasetCorrupted,
+    DatasetUnavailable,
+    InvalidInput,
+    StoreError,
+)
 from harness.experiment import Request, digest
 from harness.sweep import cell, code, environment
 from harness.sweep.cell import Circumstances, Provenance
@@ -149,6 +156,8 @@ def _file_module(path: Path) -> Any:
 def _kind(error: Exception) -> str:
     if isinstance(error, StoreError):
         return "store"
+    if isinstance(error, DatasetUnavailable) and not isinstance(error, DatasetCorrupted):
+        return "data"
     if isinstance(error, ClaimsError):
         return "error"
     exhausted = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
@@ -156,7 +165,7 @@ def _kind(error: Exception) -> str:
 
 
 def _text(error: Exception) -> str:
-    if isinstance(error, StoreError):
+    if _kind(error) in ("store", "data"):
         return str(error)
     return "".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]
 
