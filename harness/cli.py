@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from harness.commands import (
     audit,
     calibrate,
+    data,
     diff,
     export,
     history,
@@ -66,4 +67,5 @@ def parser() -> argparse.ArgumentParser:
     power.add(commands)
     calibrate.add(commands)
     export.add(commands)
+    data.add(commands)
     return top

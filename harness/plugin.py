@@ -23,12 +23,13 @@ import pytest
 from harness import __version__, report, studies
 from harness.backends import DEVICES
 from harness.claim import Study
+from harness.commands.data import fetch_for
 from harness.errors import ClaimsError
 from harness.experiment import TIERS
 from harness.export import properties
 from harness.registration import FOLDER
 from harness.report import calibration
-from harness.session import STORE, Session, Settings, backend_names, verify
+from harness.session import STORE, Session, Settings, backend_names, requests, verify
 from harness.sweep import Progress
 from harness.sweep.engines import available as engines_available
 from harness.verdict import ClaimVerdict, Kind
@@ -59,6 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--require-all", action="store_true", help="a claim that is NOT_RUN fails instead of being skipped")
     group.addoption("--store", default=None, help=f"where cells are kept (default: {STORE})")
     group.addoption("--report", default=None, help=f"folder of the report (default: {REPORTS}/<tier>-<time>)")
+    group.addoption("--download", action="store_true", help="download the data sets that the claims need and lack")
     group.addoption("--replay", action="store_true", help="judge the cells recorded in the store; compute nothing")
 
 
@@ -134,9 +136,12 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         if terminal is not None:
             terminal.write(text, flush=True)
 
+    chosen = settings(config)
+    if config.getoption("--download"):
+        fetch_for([request for study in selected.values() for request in requests(study, chosen)], write)
     return verify(
         list(selected.values()),
-        settings(config),
+        chosen,
         family_sizes=sizes,
         recorded=recorded,
         registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},

@@ -29,8 +29,8 @@ MUTANTS = (
         "test-part-is-the-training-part",
         'The part "train" of Fashion-MNIST is its test part.',
         FASHION,
-        'files=train if part == "train" else t10k',
-        "files=t10k",
+        "files=idx_files(part, SHA256[part])",
+        'files=idx_files("t10k", SHA256["t10k"])',
         ("tests/test_datasets.py::test_given_folder_is_the_only_place[train]",),
     ),
     Mutant(

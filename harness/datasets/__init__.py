@@ -10,7 +10,8 @@
     svhn            630,420 of 32x32x3    folder, download
     cifar5m         6,002,688 of 32x32x3  folder, download
 
-Nothing is downloaded unless `download=True` says so, and one set never stands in for another that is not there.
+Nothing is downloaded unless `download=True` (or `ntk-claims data fetch`) says so, and one set never stands in for
+another that is not there.
 
 Each public module of this package is one data set and has a function `load(**options) -> Dataset`; the module
 `fashion_mnist` is the data set "fashion-mnist". Adding one is adding a file.
@@ -20,10 +21,12 @@ import importlib
 import inspect
 import pkgutil
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import Any, get_args
 
 import numpy as np
 
+from harness.datasets._places import Published, find
 from harness.errors import InvalidInput
 
 
@@ -62,6 +65,38 @@ def names() -> list[str]:
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
 
 
+def parts(name: str) -> tuple[Published, ...]:
+    """The files of each part of a data set as upstream published them; none if it comes with this project.
+
+    Raises:
+        InvalidInput: if there is no such data set.
+
+    >>> [(one.part, one.licence) for one in parts("fashion-mnist")], parts("digits-1d")
+    ([('t10k', 'MIT'), ('train', 'MIT')], ())
+    """
+    module = _module(name)
+    return tuple(module.published(part) for part in get_args(module.Part)) if hasattr(module, "published") else ()
+
+
+def fetch(name: str, part: str) -> str:
+    """Downloads a part of a data set into the cache, unless it is there or elsewhere; where it is now.
+
+    Raises:
+        InvalidInput: if there is no such data set or part.
+        DatasetUnavailable, DatasetCorrupted: if it cannot be downloaded, or is not the published one.
+    """
+    known = {one.part: one for one in parts(name)}
+    if part not in known:
+        raise InvalidInput(f"Data set {name!r} has no part {part!r} to download. Parts: {', '.join(known) or 'none'}.")
+    return find(known[part], download=True)[0]
+
+
+def _module(name: str) -> ModuleType:
+    if name not in names():
+        raise InvalidInput(f"Unknown data set {name!r}. Known: {', '.join(names())}.")
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
 def load(name: str, **options: Any) -> Dataset:
     """The data set of that name; its options are those of `load` in its module.
 
@@ -74,9 +109,7 @@ def load(name: str, **options: Any) -> Dataset:
     >>> data.x.shape, data.classes
     ((10000, 28, 28), 10)
     """
-    if name not in names():
-        raise InvalidInput(f"Unknown data set {name!r}. Known: {', '.join(names())}.")
-    loader = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").load
+    loader = _module(name).load
     signature = inspect.signature(loader)
     try:
         signature.bind(**options)

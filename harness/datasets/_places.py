@@ -26,7 +26,8 @@ SYSTEM = Path("/usr/share/datasets")
 class Published:
     """The files of one part of a data set, all of them kept as published or none, and how to get them.
 
-    Each is at `url` + its name for downloads; `package` is the Debian package, "" if there is none.
+    Each is at `url` + its name for downloads; `package` is the Debian package, "" if there is none; `megabytes` is what
+    a download takes.
     """
 
     dataset: str
@@ -34,6 +35,13 @@ class Published:
     files: tuple[File, ...]
     url: str
     package: str = ""
+    licence: str = "none stated"
+    megabytes: float = 0.0
+
+    @property
+    def command(self) -> str:
+        """What downloads the files into the cache."""
+        return f"ntk-claims data fetch {self.dataset} --part {self.part}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,14 @@ def find(
     raise _unavailable(wanted, looked)
 
 
+def source(wanted: Published) -> str:
+    """The place that has the files, not yet verified; "" if none has them."""
+    try:
+        return find(wanted)[0]
+    except DatasetUnavailable:
+        return ""
+
+
 def _given(dataset: str, folder: str | os.PathLike[str] | None) -> Place | None:
     if folder is not None:
         return Place("folder argument", Path(folder))
@@ -156,7 +172,8 @@ def _unavailable(wanted: Published, looked: Sequence[str]) -> DatasetUnavailable
     as_published = all(file.as_published for file in wanted.files)
     install = f"install the Debian package {wanted.package}; or " if wanted.package else ""
     lines = (
-        f"Data set {wanted.dataset!r}, part {wanted.part!r}, was not found. Looked in:",
+        f"Data set {wanted.dataset!r}, part {wanted.part!r}, was not found. To download it: {wanted.command}",
+        "Looked in:",
         *(f"  {place}" for place in looked),
         "Wanted, as published, with this sha256:"
         if as_published
@@ -166,6 +183,7 @@ def _unavailable(wanted: Published, looked: Sequence[str]) -> DatasetUnavailable
             for file in wanted.files
         ),
         f"To get it: {install}put the files (from {wanted.url}) into a folder {wanted.dataset}/ and "
-        f"set {ENVIRONMENT} to the folder around it; or load it with download=True and no folder.",
+        f"set {ENVIRONMENT} to the folder around it; or, with neither set, run the command above "
+        "(in Python: load it with download=True).",
     )
     return DatasetUnavailable("\n".join(lines))

@@ -37,6 +37,7 @@ def published(part: Part) -> Published:
         part=part,
         files=(File("cifar-10-binary.tar.gz", sha256, as_published=True),),
         url="https://www.cs.toronto.edu/~kriz/",
+        megabytes=170,
     )
 
 

@@ -34,6 +34,7 @@ def published(part: Part) -> Published:
         part=part,
         files=(File(f"{part}.npz", sha256="", as_published=True),),
         url="https://storage.googleapis.com/gresearch/cifar5m/",
+        megabytes=3000,
     )
 
 

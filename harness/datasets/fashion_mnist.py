@@ -14,25 +14,35 @@ from harness.datasets._images import classes, known_part
 from harness.datasets._places import Published, obtain
 
 Part = Literal["t10k", "train"]
+SHA256 = {
+    "t10k": (
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
+    "train": (
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    ),
+}
 
 
 def published(part: Part) -> Published:
     """The image and the label file of a part, as upstream published them."""
-    t10k = (
-        File("t10k-images-idx3-ubyte", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-        File("t10k-labels-idx1-ubyte", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
-    )
-    train = (
-        File("train-images-idx3-ubyte", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-        File("train-labels-idx1-ubyte", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-    )
     return Published(
         dataset="fashion-mnist",
         part=part,
-        files=train if part == "train" else t10k,
+        files=idx_files(part, SHA256[part]),
         url="https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         package="dataset-fashion-mnist",
+        licence="MIT",
+        megabytes=26.4 if part == "train" else 4.4,
     )
+
+
+def idx_files(part: Part, sha256: tuple[str, str]) -> tuple[File, File]:
+    """The image and the label file of a part, of MNIST or of Fashion-MNIST, with their checksums."""
+    images, labels = sha256
+    return File(f"{part}-images-idx3-ubyte", images), File(f"{part}-labels-idx1-ubyte", labels)
 
 
 def load(part: Part = "t10k", folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:

@@ -11,27 +11,30 @@ import os
 from typing import get_args
 
 from harness.datasets import Dataset
-from harness.datasets._files import File
 from harness.datasets._images import known_part
 from harness.datasets._places import Published
-from harness.datasets.fashion_mnist import Part, assemble
+from harness.datasets.fashion_mnist import Part, assemble, idx_files
+
+SHA256 = {
+    "t10k": (
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+    "train": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+}
 
 
 def published(part: Part) -> Published:
     """The image and the label file of a part, as upstream published them."""
-    t10k = (
-        File("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-        File("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
-    )
-    train = (
-        File("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-        File("train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    )
     return Published(
         dataset="mnist",
         part=part,
-        files=train if part == "train" else t10k,
+        files=idx_files(part, SHA256[part]),
         url="https://storage.googleapis.com/cvdf-datasets/mnist/",
+        megabytes=9.9 if part == "train" else 1.7,
     )
 
 

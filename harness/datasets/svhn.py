@@ -22,6 +22,7 @@ SHA256 = {
     "test": "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
     "extra": "a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3",
 }
+MEGABYTES = {"train": 182, "test": 64, "extra": 1330}
 IMAGES = {"train": 73_257, "test": 26_032, "extra": 531_131}
 
 
@@ -32,6 +33,8 @@ def published(part: Part) -> Published:
         part=part,
         files=(File(f"{part}_32x32.mat", SHA256[part], as_published=True),),
         url="http://ufldl.stanford.edu/housenumbers/",  # upstream has no https; the checksum guards it
+        licence="non-commercial use only",
+        megabytes=MEGABYTES[part],
     )
 
 

@@ -65,6 +65,18 @@ def samples(
     return everything[second:], everything[:first], everything[first:second]
 
 
+def downloadable(configuration: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Data set and part that a configuration takes its images from, if such a part can be downloaded.
+
+    >>> downloadable({"task": {"name": "images", "dataset": "svhn", "options": {"part": "train"}}})
+    ('svhn', 'train')
+    """
+    task = configuration.get("task")
+    if not isinstance(task, Mapping) or task.get("name") != "images" or "part" not in task["options"]:
+        return None
+    return task["dataset"], task["options"]["part"]
+
+
 def _shape(one: tuple[int, ...]) -> tuple[int, ...]:
     """Sequences and grey images have one channel."""
     return one if len(one) == 3 else (*one, 1)

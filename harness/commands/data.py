@@ -1,0 +1,87 @@
+"""`ntk-claims data`: the data sets, where each was found, and how to get those that are not there."""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+
+from harness import datasets
+from harness.commands.options import examples
+from harness.datasets._places import ENVIRONMENT, Published, source
+from harness.errors import DatasetUnavailable, InvalidInput
+from harness.experiment import Request
+from harness.learning.tasks import downloadable
+
+COLUMNS = ("data set", "part", "download", "licence", "found in")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to those of `ntk-claims`."""
+    command = commands.add_parser("data", help="the data sets: where each was found; or download one")
+    command.description = (
+        "Lists every data set: its parts, what a download takes, its licence, and where it was found (not verified "
+        "yet). With fetch, downloads a part into the cache, and verifies it; nothing else downloads but `pytest claims "
+        "--download`. A claim decides without a data set that is not there: what rests on it comes out NOT_RUN. Files "
+        f"you have already: put them into a folder <data set>/, and set {ENVIRONMENT} to the folder around it."
+    )
+    examples(command, "ntk-claims data", "ntk-claims data fetch cifar10", "ntk-claims data fetch svhn --part train")
+    command.add_argument("action", nargs="?", choices=("list", "fetch"), default="list", help="default: list")
+    command.add_argument("name", nargs="?", help="data set to fetch")
+    command.add_argument("--part", help="part to fetch (default: all, if they are one download)")
+    command.set_defaults(run=data)
+
+
+def data(options: argparse.Namespace) -> int:
+    """Lists, or fetches."""
+    if options.action == "list" and (options.name or options.part):
+        raise InvalidInput("`ntk-claims data list` takes no data set and no part: it lists all of them.")
+    if options.action == "list":
+        print(_table([COLUMNS, *_rows()]))
+        return 0
+    if not options.name:
+        raise InvalidInput(f"Name a data set: ntk-claims data fetch NAME. To download: {', '.join(_downloads())}.")
+    for part in [options.part] if options.part else _together(options.name):
+        print(f"{options.name}, part {part}: {datasets.fetch(options.name, part)}")
+    return 0
+
+
+def fetch_for(wanted: Iterable[Request], tell: Callable[[str], object]) -> None:
+    """Downloads what the cells take their images from and is not there; says for each set where it is, or why not."""
+    known = (downloadable(request.configuration) for request in wanted)
+    for name, part in dict.fromkeys(one for one in known if one is not None):
+        try:
+            tell(f"{name}, part {part}: {datasets.fetch(name, part)}\n")
+        except DatasetUnavailable as error:
+            tell(f"{error}\n")
+
+
+def _downloads() -> list[str]:
+    return [name for name in datasets.names() if datasets.parts(name)]
+
+
+def _together(name: str) -> list[str]:
+    """The parts that one download brings; raises InvalidInput if there are several downloads, or none."""
+    parts = datasets.parts(name)
+    if not parts:
+        raise InvalidInput(f"Data set {name!r} comes with this project. To download: {', '.join(_downloads())}.")
+    if len({part.files for part in parts}) > 1:
+        choice = ", ".join(f"{part.part} ({_size(part)})" for part in parts)
+        raise InvalidInput(f"Data set {name!r} has several downloads; choose one with --part: {choice}.")
+    return [parts[0].part]
+
+
+def _rows() -> Iterator[tuple[str, ...]]:
+    for name in datasets.names():
+        for part in datasets.parts(name):
+            place = source(part)
+            yield name, part.part, _size(part), part.licence, place or f"nowhere: {part.command}"
+        if not datasets.parts(name):
+            yield name, "", "", "see fixtures/, LICENSE", "this project"
+
+
+def _size(part: Published) -> str:
+    return f"{part.megabytes:,.0f} MB"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in padded)
