@@ -80,7 +80,7 @@ def test_it_is_installed_under_its_name():
         (["sweep"], "Example: ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023"),
         (["report"], "Example: ntk-claims report reports/recorded/quick"),
         (["readme"], "Example: ntk-claims readme --check"),
-        (["readme"], "Writes the table of verdicts into a Markdown file, between the comments"),
+        (["readme"], "the table of verdicts between the comments <!-- verdicts: ... --> and <!-- end of verdicts -->"),
         (["register"], "A run calls a claim BROKEN that differs from what is registered."),
         (["register"], "Example: ntk-claims register vyas2022/gap_across_width"),
         (["amend"], "stands in every report from then on."),
@@ -281,8 +281,14 @@ def test_the_link_leads_from_the_readme_to_the_report(recorded_report, pytester,
         (["report", "nowhere"], "nowhere/verdicts.json cannot be read as part of a report: "),
         (["readme", "nowhere"], "nowhere/verdicts.json cannot be read as part of a report: "),
         (["readme", "recorded", "--readme", "no.md"], "no.md cannot be read: "),
-        (["readme", "recorded", "--readme", "plain.md"], "plain.md must have the lines <!-- verdicts: ... --> and <!-"),
-        (["readme", "recorded", "--readme", "twice.md"], "twice.md must have the lines <!-- verdicts: ... --> and <!"),
+        (
+            ["readme", "recorded", "--readme", "plain.md"],
+            "plain.md must have the lines <!-- NAME: ... --> and <!-- end",
+        ),
+        (
+            ["readme", "recorded", "--readme", "twice.md"],
+            "twice.md must have the lines <!-- NAME: ... --> and <!-- end",
+        ),
     ],
 )
 def test_a_bad_call_is_one_line_and_exit_code_two(recorded_report, pytester, call, arguments, message):

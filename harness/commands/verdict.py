@@ -12,7 +12,7 @@ from harness.claim import Study
 from harness.commands.options import cells_options, claims_options
 from harness.errors import InvalidInput
 from harness.registration import FOLDER
-from harness.report.numerals import headline, needs, p_value
+from harness.report.terminal import claim_lines
 from harness.session import Settings, backend_names, verify
 from harness.verdict import Kind
 
@@ -73,32 +73,13 @@ def verdict(options: argparse.Namespace) -> int:
         progress=sweep.on(sys.stderr),
     ).document
     for claim in document["claims"]:
-        print("\n".join(_lines(claim)))
+        print("\n".join(claim_lines(claim)))
     if options.json is not None:
         write_json(options.json, document)
     changed = [change for claim in document["claims"] if (change := _change(claim))]
     total = len(document["claims"])
     print(f"\n{total - len(changed)} of {total} verdicts are as recorded.", *changed, sep="\n    ")
     return 1 if changed else 0
-
-
-def _lines(claim: Json) -> list[str]:
-    """The verdict, its p-values, and a line for each backend of each primary hypothesis."""
-    outcome = claim["verdict"]
-    decided = [h for h in claim["hypotheses"] if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]]
-    lines = [f"{outcome['kind']:<13} {claim['id']} ({claim['tier']})"]
-    lines += [f"    p {p_value(outcome['p'])}, in its family {p_value(outcome['p_family'])}"] if decided else []
-    lines += [line for hypothesis in decided for line in _effects(hypothesis)]
-    explained = decided and outcome["kind"] in (Kind.SUPPORTED, Kind.REFUTED)
-    return lines if explained else [*lines, *(f"    {line}" for line in outcome["reason"].splitlines())]
-
-
-def _effects(hypothesis: Json) -> list[str]:
-    lines = [f"    {hypothesis['label']}: {needs(hypothesis)}"]
-    for backend in hypothesis["verdict"]["backends"]:
-        shown = headline(hypothesis, backend)
-        lines.append(f"        {backend:<6} {shown['mean']} [{shown['low']}, {shown['high']}]")
-    return lines
 
 
 def _change(claim: Json) -> str:

@@ -1,4 +1,4 @@
-"""The table of recorded verdicts in README.md, from the verdicts.json of a recorded report."""
+"""What README.md and docs show of a recorded report, generated between pairs of comments."""
 
 import os
 import re
@@ -8,31 +8,61 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
+from harness.report import calibration
+from harness.report.calibration_tables import rates
 from harness.report.numerals import estimate, needs
 from harness.report.summary import MARKS, escape
+from harness.report.terminal import claim_lines
 
 Json = Mapping[str, Any]
-BLOCK = re.compile(r"(<!-- verdicts:[^>]*-->\n).*?(<!-- end of verdicts -->)", re.DOTALL)
+NAMES = ("verdicts", "example", "calibration")
+BLOCK = re.compile(
+    rf"(<!-- ({'|'.join(NAMES)})(?: of ([^:>]+))?:[^>]*-->\n).*?(<!-- end of \2 -->)",
+    re.DOTALL,
+)
 
 
 def updated(text: str, document: Json, folder: Path, readme: Path) -> str:
-    """The text of a README, with the table of verdicts between its two comments.
+    """The text of a Markdown file, with what is generated between its pairs of comments.
+
+        <!-- verdicts: a note --> ... <!-- end of verdicts -->                  the table of verdicts
+        <!-- example of CLAIM: a note --> ... <!-- end of example -->           one claim, as in a terminal
+        <!-- calibration: a note --> ... <!-- end of calibration -->            the simulated error rates
 
     Args:
-        text: of the README.
+        text: of the file.
         document: content of verdicts.json.
-        folder: of the report, and `readme`, the path of the README: the link to the report leads from one to the other.
+        folder: of the report, and `readme`, the path of the file: the link to the report leads from one to the other.
 
     Raises:
-        InvalidInput: if the text has not exactly one pair of the comments.
+        InvalidInput: if the text has no such pair or one of them twice, or an example of a claim that is not there.
     """
-    if len(BLOCK.findall(text)) != 1:
+    found = [match[1] for match in BLOCK.findall(text)]
+    if not found or len(set(found)) < len(found):
         raise InvalidInput(
-            f"{readme} must have the lines <!-- verdicts: ... --> and <!-- end of verdicts --> once; "
-            "the table of verdicts goes between them."
+            f"{readme} must have the lines <!-- NAME: ... --> and <!-- end of NAME -->, each NAME once at "
+            f"most, and one of: {', '.join(NAMES)}. What is generated goes between them."
         )
-    report = Path(os.path.relpath(folder / "report.html", readme.parent)).as_posix()
-    return BLOCK.sub(lambda found: f"{found[1]}\n{table(document, report)}\n{found[2]}", text)
+
+    def filled(match: re.Match[str]) -> str:
+        report = Path(os.path.relpath(folder / "report.html", readme.parent)).as_posix()
+        made = {
+            "verdicts": lambda: table(document, report),
+            "example": lambda: example(document, match[3] or ""),
+            "calibration": lambda: rates(calibration.read(folder) or {}),
+        }
+        return f"{match[1]}\n{made[match[2]]()}\n{match[4]}"
+
+    return BLOCK.sub(filled, text)
+
+
+def example(document: Json, claim: str) -> str:
+    """One claim as `ntk-claims verdict` prints it; raises InvalidInput where the report has no such claim."""
+    own = [entry for entry in document["claims"] if entry["id"] == claim]
+    if not own:
+        known = ", ".join(entry["id"] for entry in document["claims"]) or "none"
+        raise InvalidInput(f"The report has no claim {claim!r} to be an example. It has: {known}.")
+    return "\n".join(["```", *claim_lines(own[0]), "```"]) + "\n"
 
 
 def table(document: Json, report: str) -> str:

@@ -1,0 +1,32 @@
+"""A claim in lines for a terminal, as `ntk-claims verdict` prints it and docs/reading-a-verdict.md explains it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.report.numerals import headline, needs, p_value
+from harness.verdict import Kind
+
+Json = Mapping[str, Any]
+
+
+def claim_lines(claim: Json) -> list[str]:
+    """The verdict, its p-values, and a line for each backend of each primary hypothesis.
+
+    Args:
+        claim: of verdicts.json.
+    """
+    outcome = claim["verdict"]
+    decided = [h for h in claim["hypotheses"] if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]]
+    lines = [f"{outcome['kind']:<13} {claim['id']} ({claim['tier']})"]
+    lines += [f"    p {p_value(outcome['p'])}, in its family {p_value(outcome['p_family'])}"] if decided else []
+    lines += [line for hypothesis in decided for line in _effects(hypothesis)]
+    explained = decided and outcome["kind"] in (Kind.SUPPORTED, Kind.REFUTED)
+    return lines if explained else [*lines, *(f"    {line}" for line in outcome["reason"].splitlines())]
+
+
+def _effects(hypothesis: Json) -> list[str]:
+    lines = [f"    {hypothesis['label']}: {needs(hypothesis)}"]
+    for backend in hypothesis["verdict"]["backends"]:
+        shown = headline(hypothesis, backend)
+        lines.append(f"        {backend:<6} {shown['mean']} [{shown['low']}, {shown['high']}]")
+    return lines
