@@ -13,6 +13,7 @@ from harness.export.extra import imported
 from harness.export.parts import Part
 from harness.export.run_times import moment
 from harness.report.html import page
+from harness.report.summary import tally
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate
@@ -91,11 +92,10 @@ def title(document: Json) -> str:
 
 def about(document: Json) -> str:
     """The crate's description: how many claims, which verdicts, in which backends."""
-    counts = ", ".join(f"{count} {kind}" for kind, count in document["counts"].items() if count)
     return (
         f"Published claims about the Neural Tangent Kernel, measured at {document['tier']} scale in "
         f"{' and '.join(document['backends'])} and held against margins registered before the run. "
-        f"{len(document['claims'])} claims: {counts or 'no verdict'}. With every raw measurement, the registrations, "
+        f"{len(document['claims'])} claims: {tally(document)}. With every raw measurement, the registrations, "
         "and the claims as code."
     )
 

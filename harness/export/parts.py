@@ -109,8 +109,7 @@ def _claims(sources: Mapping[str, Path]) -> Iterator[Part]:
 def _registrations(document: Json, folder: Path) -> Iterator[Part]:
     """Record and log of each claim whose registration in force is the one that was judged."""
     for claim in document["claims"]:
-        found = registration.read(folder, claim["id"])
-        if found is None or found.digest != claim["registration"]:
+        if _registered(folder, claim["id"]) != claim["registration"]:
             continue
         for ending, what in ((".json", "What was registered before the run of"), (".log.jsonl", "Amendments to")):
             path = f"registrations/{claim['id']}{ending}"
@@ -119,6 +118,15 @@ def _registrations(document: Json, folder: Path) -> Iterator[Part]:
             yield Part(
                 path, content, JSON if schema else "application/jsonl", f"{what} {claim['id']}.", "input", schema
             )
+
+
+def _registered(folder: Path, claim: str) -> str:
+    """The digest that is registered; "" where there is none, or none that can be trusted: such a claim is BROKEN."""
+    try:
+        found = registration.read(folder, claim)
+    except InvalidInput:
+        return ""
+    return found.digest if found else ""
 
 
 def _lock(run: Json) -> Iterator[Part]:
