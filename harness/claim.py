@@ -241,17 +241,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a figure: x, y and, where known, a band; all of one length."""
+    """One line of a figure: x, y and, where known, a band; all of one length. If x are names, points with intervals."""
 
     label: str
-    x: tuple[float, ...]
+    x: tuple[float, ...] | tuple[str, ...]
     y: tuple[float, ...]
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
 
     @staticmethod
     def of(label: str, x: ArrayLike, per_seed: Sequence[ArrayLike], log: bool = False) -> "Series":
-        """One point per x: the mean over seeds (log: the geometric mean) with its 95 % t interval.
+        """One point per x, a number or a name: the mean over seeds (log: the geometric mean) with its 95 % t interval.
 
         `per_seed` holds, for each x, one value per seed.
         """
@@ -263,7 +263,9 @@ class Series:
         back = np.exp if log else np.asarray
         bands = (back(values.mean(axis=1)), *map(back, t_interval(values, alpha=0.025)))
         y, low, high = (tuple(float(a) for a in band) for band in bands)
-        return Series(label, tuple(float(a) for a in np.asarray(x, dtype=float)), y, low, high)
+        places = np.asarray(x)
+        named = places.dtype.kind == "U"
+        return Series(label, tuple(places.tolist() if named else places.astype(float).tolist()), y, low, high)
 
 
 @dataclass(frozen=True)

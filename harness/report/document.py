@@ -121,6 +121,12 @@ def _check_figure(claim: str, figure: Figure) -> None:
     labels = [series.label for series in figure.series]
     if len(set(labels)) < len(labels):
         raise InvalidInput(f"Figure {figure.title!r} of claim {claim!r} uses a label twice: {labels}.")
+    named = {isinstance(x, str) for series in figure.series for x in series.x}
+    if len(named) > 1 or (True in named and figure.log_x):
+        raise InvalidInput(
+            f"Figure {figure.title!r} of claim {claim!r} has names on its x axis, so all of x must be names, and the "
+            f"axis cannot be logarithmic; got log_x={figure.log_x} and x = {[list(s.x) for s in figure.series]}."
+        )
     for series in figure.series:
         columns = {"x": series.x, "y": series.y, "low": series.low, "high": series.high}
         lengths = {name: len(column) for name, column in columns.items() if column is not None}

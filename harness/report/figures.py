@@ -1,9 +1,10 @@
-"""A figure from its data: lines with bands, drawn by Altair as static SVG.
+"""A figure from its data: lines with bands, or points with intervals over names, drawn by Altair as static SVG.
 
 A series is told apart three times: by colour, by dashes and by the shape of its points.
 """
 
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 from typing import Any
 
 import altair as alt
@@ -21,23 +22,57 @@ SHORT = "abs(log(abs(datum.value)) / LN10 - 1) >= 4 && datum.value != 0 ? format
 def figure_svg(figure: Json, identity: str) -> str:
     """A figure of verdicts.json as SVG: lines, points, bands, and a horizontal reference line where it has one."""
     points = list(_points(figure))
-    x = alt.X("x:Q", title=figure["x_label"], scale=_scale(figure["log_x"], nice=False), axis=_x_axis(figure))
     y = alt.Y(
         "y:Q",
         title=figure["y_label"],
         scale=_scale(figure["log_y"], nice=not figure["log_y"]),
         axis=alt.Axis(tickCount=5, labelExpr=SHORT),
     )
-    base = alt.Chart(alt.NamedData("points")).encode(x=x, y=y, color=_by_series("color", figure))
-    band = base.mark_area(opacity=0.16, line=False).encode(y=alt.Y("low:Q"), y2="high:Q")
-    line = base.mark_line(strokeWidth=2).encode(strokeDash=_by_series("dash", figure), order="index:Q")
-    dots = base.mark_point(filled=True, size=56, opacity=1).encode(shape=_by_series("shape", figure))
-    layers = [*_reference(figure), *([band] if any("low" in point for point in points) else []), line, dots]
+    data = alt.Chart(alt.NamedData("points")).encode(y=y, color=_by_series("color", figure))
+    drawn = _over_names(data, figure) if _named(figure) else _over_numbers(data, figure)
+    layers = [*_reference(figure), *drawn]
     panel = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
     labels = [{"series": number, "label": series["label"]} for number, series in enumerate(figure["series"])]
     chart = alt.vconcat(panel, _legend(figure), spacing=8)
     picture = styled(chart, points=points, labels=labels, reference=[{"y": figure["reference_y"]}])
     return draw(picture, identity, figure["title"], figure["description"])
+
+
+def _named(figure: Json) -> bool:
+    return any(isinstance(x, str) for series in figure["series"] for x in series["x"])
+
+
+def _over_numbers(data: alt.Chart, figure: Json) -> list[alt.Chart]:
+    """Bands, lines and points."""
+    x = alt.X("x:Q", title=figure["x_label"], scale=_scale(figure["log_x"], nice=False), axis=_x_axis(figure))
+    base = data.encode(x=x)
+    band = base.mark_area(opacity=0.16, line=False).encode(y=alt.Y("low:Q"), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(strokeDash=_by_series("dash", figure), order="index:Q")
+    dots = base.mark_point(filled=True, size=56, opacity=1).encode(shape=_by_series("shape", figure))
+    return [*([band] if _banded(figure) else []), line, dots]
+
+
+def _over_names(data: alt.Chart, figure: Json) -> list[alt.Chart]:
+    """Points with their intervals, those of one name side by side; names in the order of their first mention."""
+    names = list(dict.fromkeys(_wrapped(x, figure) for series in figure["series"] for x in series["x"]))
+    axis = alt.Axis(labelAngle=0, labelExpr="split(datum.label, '\\n')", grid=False)
+    base = data.encode(
+        x=alt.X("x:N", title=figure["x_label"], sort=names, axis=axis, scale=alt.Scale(paddingInner=0.3)),
+        xOffset=alt.XOffset("series:N", scale=alt.Scale(domain=list(range(len(figure["series"]))), paddingOuter=0.5)),
+    )
+    ends = base.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q"), y2="high:Q")
+    dots = base.mark_point(filled=True, size=56, opacity=1).encode(shape=_by_series("shape", figure))
+    return [*([ends] if _banded(figure) else []), dots]
+
+
+def _banded(figure: Json) -> bool:
+    return any("low" in point for point in _points(figure))
+
+
+def _wrapped(name: str, figure: Json) -> str:
+    """A name in lines that fit beside those of its neighbours."""
+    names = {x for series in figure["series"] for x in series["x"]}
+    return "\n".join(wrap(name, max(8, WIDTH // (7 * len(names))))) or name
 
 
 def hidden_points(figure: Json) -> int:
@@ -54,8 +89,8 @@ def hidden_points(figure: Json) -> int:
     )
 
 
-def _drawable(value: float | None, log: bool) -> bool:
-    return value is not None and (not log or value > 0)
+def _drawable(value: float | str | None, log: bool) -> bool:
+    return value is not None and (not log or isinstance(value, str) or value > 0)
 
 
 def _points(figure: Json) -> Iterator[dict[str, Any]]:
@@ -63,7 +98,13 @@ def _points(figure: Json) -> Iterator[dict[str, Any]]:
     for number, series in enumerate(figure["series"]):
         for index, (x, y) in enumerate(zip(series["x"], series["y"], strict=True)):
             if _drawable(x, figure["log_x"]):
-                point = {"series": number, "index": index, "x": x, "y": y if _drawable(y, figure["log_y"]) else None}
+                place = _wrapped(x, figure) if isinstance(x, str) else x
+                point = {
+                    "series": number,
+                    "index": index,
+                    "x": place,
+                    "y": y if _drawable(y, figure["log_y"]) else None,
+                }
                 yield {**point, **_band(series, index, figure["log_y"])}
 
 

@@ -17,6 +17,7 @@ from harness.report import numerals
 from harness.report.figures import figure_svg, hidden_points
 from harness.report.forest import alone, axis_svg, deciding, effect, forest_svg
 from harness.report.intervals import MARKS, interval_svg
+from harness.report.values import plain
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -37,6 +38,8 @@ def render(document: Json, run: Json) -> str:
         document: content of verdicts.json (`harness.report.document`).
         run: content of run.json (`harness.report.run_record`).
     """
+    # Written by hand or by another program they may hold what `report.document` would have cleaned.
+    document, run = plain(document, {}), plain(run, {})
     return page("report.html.j2", document=document, run=run, axis=Markup(axis_svg()), marks=MARKS)
 
 

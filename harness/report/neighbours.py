@@ -87,7 +87,8 @@ def _relative(path: str) -> str:
 
 def _paint_of_text(element: Element) -> Paint | None:
     """What a label without markup of its own is written with; None for anything else."""
-    return _without(element, "x", "y") if element.tag == "text" and "transform" not in element.attrib else None
+    plain = element.tag == "text" and "transform" not in element.attrib and len(element) == 0
+    return _without(element, "x", "y") if plain else None
 
 
 def _texts(paint: Paint, texts: list[Element]) -> Element:

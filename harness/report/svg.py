@@ -14,7 +14,7 @@ import vl_convert
 
 from harness.report.neighbours import joined
 
-GEOMETRY = frozenset({"d", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "transform"})
+GEOMETRY = frozenset({"d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "width", "height", "transform"})
 PAINT = frozenset({"fill", "fill-opacity", "opacity", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width"})
 TEXT = frozenset({"font-size", "font-style", "font-weight", "text-anchor"})
 FONT_SIZE = "12px"
@@ -91,16 +91,16 @@ def _tidy(element: Element) -> list[Element]:
         return children
     if tag == "path" and not ("d" in attributes and {"fill", "stroke"} & attributes.keys()):
         return []
-    if (tag == "text" and not element.text) or attributes.get("fill") == "transparent":
+    if (tag == "text" and not (element.text or children)) or attributes.get("fill") == "transparent":
         return []
-    tidy = Element(tag, _placed(attributes) if tag == "text" else attributes)
+    tidy = Element(tag, _placed(attributes) if tag == "text" and not children else attributes)
     tidy.text = element.text
     tidy.extend(children)
     return [tidy]
 
 
 def _placed(attributes: dict[str, str]) -> dict[str, str]:
-    """A text that is moved and nothing else stands at x and y instead."""
+    """A text of one line that is moved and nothing else stands at x and y instead."""
     if (at := TRANSLATED.fullmatch(attributes.get("transform", ""))) is None:
         return attributes
     return {"x": at[1], "y": at[2]} | {name: value for name, value in attributes.items() if name != "transform"}

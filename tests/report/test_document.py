@@ -186,6 +186,7 @@ def test_a_claim_comes_once(scaling):
             r"'Curves' of claim .* uses a label twice: \['a', 'a'\]",
         ),
         ((Series("a", (1.0, 2.0), (1.0,)),), r"Series 'a' of figure 'Curves' .* lengths \{'x': 2, 'y': 1\}"),
+        ((Series("a", ("wide", "narrow"), (1.0, 2.0)), Series("b", (1.0,), (2.0,))), r"has names on its x axis, so"),
         ((Series("a", (1.0,), (1.0,), low=(0.5,)),), r"lengths \{'x': 1, 'y': 1, 'low': 1\}.*both low and high"),
     ],
 )
@@ -193,3 +194,18 @@ def test_a_figure_that_cannot_be_drawn_is_named(scaling, series, message):
     claim, verdict = scaling
     with pytest.raises(InvalidInput, match=message):
         single(claim, verdict, figures=[figure(*series)])
+
+
+def test_names_are_no_places_on_a_logarithmic_axis(scaling):
+    claim, verdict = scaling
+    curves = replace(figure(Series("a", ("wide", "narrow"), (1.0, 2.0))), log_x=True)
+    with pytest.raises(InvalidInput, match=r"cannot be logarithmic; got log_x=True and x = \[\['wide', 'narrow'\]\]"):
+        single(claim, verdict, figures=[curves])
+
+
+def test_a_figure_over_names_is_valid(scaling, schema):
+    claim, verdict = scaling
+    named = Series.of("a", ["wide", "narrow"], [[1.0, 2.0], [2.0, 3.0]])
+    document, found = single(claim, verdict, figures=[figure(named)])
+    jsonschema.validate(document, schema, VALIDATOR)
+    assert found["figures"][0]["series"][0]["x"] == ["wide", "narrow"]

@@ -209,6 +209,38 @@ def test_values_of_any_size_fit_beside_the_axis(values):
     assert not any("000" in label for label in labels)
 
 
+NAMES = ["all of it", "kernel", "finite <width>"]
+
+
+def test_over_names_stand_points_with_intervals_in_the_order_of_the_names():
+    shares = ([0.3, 0.1, 0.2], [0.2, 0.0, 0.1], [0.4, 0.2, 0.3])
+    svg = figure_svg(figure(("torch", NAMES, *shares), ("jax", NAMES, *shares)), "one")
+    (torch,) = [d for part in parts(svg, "path") if (d := part.get("d")).count("a3.7") == 2 * len(NAMES)]
+    places = [float(x) for x in re.findall(r"M(\S+) ", torch)]
+    assert [text.text for text in parts(svg, "text")][:3] == NAMES
+    assert len(dots(svg)) == 2 * 3 + 2  # with those of the legend
+    assert places == sorted(places)
+    assert len(places) == 3
+    assert not lines(svg)  # names have no order that a line could follow
+    upright = [a["d"] for part in parts(svg, "path") if (a := part.attrib).get("stroke-width") == "1.8"]
+    assert len("".join(upright).split("M")) - 1 == 2 * 3
+
+
+def test_series_over_names_stand_side_by_side():
+    svg = figure_svg(figure(*((label, NAMES, [1, 2, 3]) for label in ("torch", "jax"))), "one")
+    torch, jax = (
+        [part.attrib["d"] for part in parts(svg, "path") if part.attrib.get("fill") == c] for c in COLOURS[:2]
+    )
+    first = [float(re.match(r"M(\S+) ", path[0])[1]) for path in (torch, jax)]
+    assert 5 < first[1] - first[0] < 60
+
+
+def test_a_long_name_is_broken_into_lines():
+    svg = figure_svg(figure(("torch", ["a name of many words", "b", "c", "d", "e"], [1, 2, 3, 4, 5])), "one")
+    assert [line.text for line in parts(svg, "tspan")] == ["a name of", "many words"]
+    assert figure_svg(figure(("torch", [""], [1])), "one")
+
+
 def test_neighbours_that_look_alike_are_one_element_in_the_same_places(monkeypatch):
     """Grid lines, points and labels; drawn apart, as Vega has them, they stand where they stand joined."""
 

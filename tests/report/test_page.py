@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import pytest
 
@@ -167,12 +169,59 @@ def test_a_failed_control_is_shown_as_failed(page, document):
     assert sections[0].count("failed") >= 1
 
 
-def test_hostile_text_stays_text(hostile_document, hostile_run, page):
-    text = report.render(hostile_document, hostile_run)
+CODE = (
+    """</title></style></script><script>alert(1)</script><img src=x onerror="alert(2)">"""
+    """'"{{ 7*7 }}`]]>\x1b\x00--><b>&amp;"""
+)
+NAMED = {"backends", "failures", "held_against", "shapes", "platform", "claims"}  # whose keys are names, and
+NAMED_TWICE = {"effects", "environment"}  # whose keys' keys are names too
+MEANT = {*Kind, "primary", "secondary", "Superiority", "Equivalence", "linear", "ratio", "not SUPPORTED"}
+
+
+def poisoned(value, names=0):
+    """Every text of a file, and every key that is a name, followed by code."""
+    if isinstance(value, dict):
+        deep = {key: 2 if key in NAMED_TWICE else int(key in NAMED) for key in value}
+        return {
+            f"{key}{CODE}" if names else key: poisoned(part, max(names - 1, deep[key])) for key, part in value.items()
+        }
+    if isinstance(value, list):
+        return [poisoned(part) for part in value]
+    return f"{value}{CODE}" if isinstance(value, str) and value not in MEANT else value
+
+
+def assert_harmless(text, page):
+    """Nothing but what an ordinary page has, and every picture well-formed on its own."""
     hostile = Page(text)
     assert {tag for tag, _, _ in hostile.elements} <= {tag for tag, _, _ in page.elements}
     assert {name for _, a, _ in hostile.elements for name in a} <= {name for _, a, _ in page.elements for name in a}
-    assert text.count("&lt;script&gt;alert(1)") >= 30
-    assert "{{ 7*7 }}" in text
+    assert all(link.startswith(("#", "data:,")) for link in hostile.attribute("href"))
+    for picture in re.findall(r'<svg role="img".*?</svg>', text, re.DOTALL):
+        ElementTree.fromstring(picture)
     assert "\x1b" not in text
     assert "\x00" not in text
+
+
+def test_hostile_text_stays_text(hostile_document, hostile_run, page):
+    text = report.render(hostile_document, hostile_run)
+    assert_harmless(text, page)
+    assert text.count("&lt;script&gt;alert(1)") >= 30
+    assert "{{ 7*7 }}" in text
+
+
+def test_a_poisoned_file_stays_text(document, build_run, page):
+    """verdicts.json and run.json may have been written by anyone: here every text and name of theirs has code in it."""
+    text = report.render(poisoned(document), poisoned(build_run()))
+    assert_harmless(text, page)
+    assert text.count("&lt;script&gt;alert(1)") > 500
+    assert len(re.findall(r"<desc[^>]*>[^<]*&lt;script&gt;", text)) > 10
+
+
+@pytest.mark.parametrize("part", ["kind", "role", "scale"])
+def test_a_word_of_the_format_may_be_code_too(document, build_run, page, part):
+    changed = json.loads(json.dumps(document))
+    for claim in changed["claims"]:
+        claim["verdict"]["kind"] = CODE if part == "kind" else claim["verdict"]["kind"]
+        for hypothesis in claim["hypotheses"]:
+            hypothesis |= {part: CODE} if part in hypothesis else {}
+    assert_harmless(report.render(changed, build_run()), page)

@@ -1,0 +1,186 @@
+"""The report in a real browser: opened from a file, without a network, by mouse or keyboard, on any screen.
+
+`tox run -e browser` runs these and fails where a part is missing; elsewhere they are skipped with the reason.
+NTK_CLAIMS_CHROMIUM names the browser, if it is not on the PATH; NTK_CLAIMS_SCREENSHOTS names a folder that keeps what
+was seen.
+"""
+
+import importlib.util
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from harness import report
+
+REQUIRED = os.environ.get("NTK_CLAIMS_BROWSER") == "required"
+CHROMIUM = os.environ.get("NTK_CLAIMS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+RECORDED = Path(__file__).parents[2] / "reports/recorded/quick"
+SCREENS = {"desk": (1280, 800), "tablet": (768, 1024), "phone": (390, 844)}
+
+
+def missing():
+    for package in ("playwright", "axe_playwright_python"):
+        if importlib.util.find_spec(package) is None:
+            return f"The package {package} is not installed; `tox run -e browser` has it."
+    if CHROMIUM is None:
+        return "No Chromium on the PATH: install it (Debian: apt install chromium), or name it by NTK_CLAIMS_CHROMIUM."
+    return ""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if reason := missing():
+        (pytest.fail if REQUIRED else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright
+
+    # A container's only user is often root, for whom Chromium has no sandbox.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, document, build_run, hostile_document, hostile_run):
+    """Name -> path of a page: an ordinary run, one whose every text is hostile, and the recorded one."""
+    folder = tmp_path_factory.mktemp("pages")
+    texts = {
+        "ordinary": report.render(document, build_run()),
+        "hostile": report.render(hostile_document, hostile_run),
+        "recorded": report.render(*report.load(RECORDED)),
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in texts}
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page from a file, with the network off; what it asked for and said is kept as its `heard`."""
+    contexts = []
+
+    def opened(path, screen="desk", **options):
+        width, height = SCREENS[screen]
+        context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.heard = {"asked": [], "said": [], "asked user": []}
+        context.route(
+            "**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort()
+        )
+        page.on("request", lambda request: page.heard["asked"].append(request.url))
+        page.on("console", lambda message: page.heard["said"].append(message.text))
+        page.on("pageerror", lambda error: page.heard["said"].append(str(error)))
+        page.on("dialog", lambda dialog: (page.heard["asked user"].append(dialog.message), dialog.dismiss()))
+        page.goto(path.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("name", ["ordinary", "hostile", "recorded"])
+def test_a_page_needs_nothing_but_itself_and_says_nothing(visit, pages, name):
+    page = visit(pages[name])
+    outside = [url for url in page.heard["asked"] if not url.startswith("data:,")]
+    assert page.heard | {"asked": outside} == {"asked": [pages[name].as_uri()], "said": [], "asked user": []}
+    assert page.title() == "Verdicts on claims about the Neural Tangent Kernel, at quick scale"
+
+
+def test_the_policy_blocks_a_script_that_got_in(visit, pages, tmp_path):
+    """Escaping is the first lock; this is the second."""
+    stolen = '<script>document.title = 1</script><img src=x onerror="document.title = 1"><style>body{}</style>'
+    broken = tmp_path / "broken.html"
+    broken.write_text(pages["ordinary"].read_text("utf-8").replace("</footer>", f"{stolen}</footer>"), encoding="utf-8")
+    page = visit(broken)
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))")
+    assert page.title().startswith("Verdicts on claims")
+    assert sum("Content Security Policy" in said for said in page.heard["said"]) >= 4
+
+
+# The recorded run has thousands of table cells, and axe takes a minute over their contrast.
+SEEN = [("ordinary", screen, scheme) for screen in ("desk", "phone") for scheme in ("light", "dark")]
+
+
+@pytest.mark.parametrize(
+    ("name", "screen", "scheme"), [*SEEN, ("hostile", "desk", "dark"), ("recorded", "desk", "light")]
+)
+def test_axe_finds_no_barrier(visit, pages, name, screen, scheme):
+    page = visit(pages[name], screen, color_scheme=scheme, bypass_csp=True)
+    page.add_script_tag(path=str(files("axe_playwright_python") / "axe.min.js"))
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found["violations"]] == []
+    assert len(found["passes"]) > 20
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.getAttribute('href') || ''")
+
+
+def test_the_keyboard_reaches_every_claim(visit, pages, document):
+    page = visit(pages["ordinary"])
+    sections = page.locator(".claim-section").evaluate_all("found => found.map(section => '#' + section.id)")
+    page.keyboard.press("Tab")
+    assert focused(page) == "#verdicts"  # the first stop leaps over the header
+    reached = set()
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if (link := focused(page)) in sections and link not in reached:
+            reached.add(link)
+            page.keyboard.press("Enter")
+            assert page.evaluate("location.hash") == link
+            assert page.locator(link).locator("h2").bounding_box()["y"] < SCREENS["desk"][1] / 2
+            page.go_back()
+            page.locator(f"a[href='{link}']").first.focus()
+        if len(reached) == len(sections):
+            break
+    assert reached == set(sections)
+    assert len(reached) == len(document["claims"])
+
+
+@pytest.mark.parametrize("name", ["ordinary", "hostile", "recorded"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_page_is_wider_than_the_screen(visit, pages, name, screen):
+    page = visit(pages[name], screen)
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") == SCREENS[screen][0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_first_screen_tells_what_holds_at_which_scale(visit, pages, screen, scheme):
+    page = visit(pages["recorded"], screen, color_scheme=scheme)
+    if folder := os.environ.get("NTK_CLAIMS_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"report-{screen}-{scheme}.png")
+    height = SCREENS[screen][1]
+    for part in (".identity", ".counts"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= height
+    assert "quick tier" in page.locator(".identity").inner_text()
+
+
+def test_the_margin_of_the_forest_stands_where_the_rows_have_it(visit, pages):
+    """The line is drawn by the style sheet, the effects by Python; both must mean the same place."""
+    page = visit(pages["ordinary"])
+    cell, strip = page.locator("td.forest").first, page.locator("td.forest svg").first
+    assert cell.bounding_box()["x"] == pytest.approx(strip.bounding_box()["x"], abs=0.6)
+    zero = page.locator("th.forest text").nth(3)
+    assert zero.text_content() == "0"
+    middle = zero.bounding_box()["x"] + zero.bounding_box()["width"] / 2
+    assert middle - cell.bounding_box()["x"] == pytest.approx(104.5, abs=1.5)
+    assert "104px" in cell.evaluate("cell => getComputedStyle(cell).backgroundImage")
+
+
+def test_what_is_folded_is_printed(visit, pages):
+    page = visit(pages["ordinary"])
+    table = page.locator("details table").first
+    assert not table.is_visible()
+    page.emulate_media(media="print")
+    assert table.bounding_box()["height"] > 100
