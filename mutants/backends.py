@@ -58,8 +58,8 @@ MUTANTS = (
         "torch-relu-slope-at-zero",
         "relu'(0) is 1 in PyTorch and 0 elsewhere, which shows wherever a preactivation is exactly zero.",
         TORCH_LAYERS,
-        "return (h > 0).to(h.dtype)",
-        "return (h >= 0).to(h.dtype)",
+        "return torch.relu(h).sign_()",
+        "return torch.relu(h).sign_().add_((h == 0).to(h.dtype))",
         ("tests/test_planted_defects.py::test_relu_is_flat_at_zero_in_every_backend[torch]",),
     ),
     Mutant(

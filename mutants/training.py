@@ -5,17 +5,18 @@ from mutants.mutant import Mutant
 LOOP = "harness/backends/training.py"
 PLAN = "harness/backends/plan.py"
 TORCH = "harness/backends/torch_backend.py"
+TORCH_DESCENT = "harness/backends/torch_descent.py"
 JAX = "harness/backends/jax_backend.py"
 TESTS = "tests/test_training.py::"
 RULES = f"{TESTS}test_update_rules_agree_with_the_oracle"
 
 MUTANTS = (
     Mutant(
-        "torch-gradient-detached",
-        "The first layer is detached from the graph and never trains.",
-        TORCH,
-        "loss = ((self.forward(net, theta, x) - y) ** 2)",
-        'loss = ((self.forward(net, {**theta, "W1": theta["W1"].detach()}, x) - y) ** 2)',
+        "torch-first-layer-frozen",
+        "The first layer has no gradient and never trains.",
+        TORCH_DESCENT,
+        "torch.mul(total, scale, out=gradient[name])",
+        'torch.mul(total, 0.0 if name == "W1" else scale, out=gradient[name])',
         (f"{RULES}[torch-sgd-full]",),
     ),
     Mutant(
@@ -36,9 +37,17 @@ MUTANTS = (
         (f"{RULES}[jax-sgd-full]",),
     ),
     Mutant(
+        "torch-parts-overwrite",
+        "Where samples do not fit the cache, the gradient is that of the last part of them alone.",
+        TORCH_DESCENT,
+        "into, first=n.start == 0)",
+        "into, first=True)",
+        ("tests/test_convolutions.py::test_torch_trains_as_the_oracle_does_in_parts[image-1]",),
+    ),
+    Mutant(
         "momentum-sign",
         "Momentum pushes backwards.",
-        TORCH,
+        TORCH_DESCENT,
         "slots[0].mul_(optimizer.momentum).add_(grad)",
         "slots[0].mul_(-optimizer.momentum).add_(grad)",
         (f"{RULES}[torch-momentum-full]",),
@@ -46,9 +55,9 @@ MUTANTS = (
     Mutant(
         "torch-adam-bias-correction",
         "Adam lacks the bias correction of its first moment.",
-        TORCH,
-        "return m / (1 - optimizer.beta1**step) / unbiased",
-        "return m / unbiased",
+        TORCH_DESCENT,
+        "return torch.div(m, unbiased, out=grad).div_(1 - optimizer.beta1**step)",
+        "return torch.div(m, unbiased, out=grad)",
         (f"{RULES}[torch-adam-full]",),
     ),
     Mutant(
@@ -102,9 +111,9 @@ MUTANTS = (
     Mutant(
         "batch-labels-not-permuted",
         "Inputs of a minibatch are permuted and their targets are not.",
-        TORCH,
-        "return x[rows if x.shape[0] > 1 else 0, index], y[rows, index]",
-        "return x[rows if x.shape[0] > 1 else 0, index], y[:, : index.shape[1]]",
+        TORCH_DESCENT,
+        "return rows_x, rows_y",
+        "return rows_x, y[:, : index.shape[1]]",
         (f"{RULES}[torch-sgd-minibatch]",),
     ),
     Mutant(

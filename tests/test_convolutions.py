@@ -387,6 +387,19 @@ def test_trains_as_the_oracle_does(fast, oracle, net, optimizer):
         assert all(distance(found[name], expected[name]) < 1e-10 for name in net.shapes)
 
 
+@pytest.mark.parametrize("cached", [1, 10_000])
+@each_net
+def test_torch_trains_as_the_oracle_does_in_parts(oracle, monkeypatch, net, cached):
+    """One sample of one seed after another, and some of them at once."""
+    monkeypatch.setattr(pytest.importorskip("harness.backends.torch_descent"), "CACHED", cached)
+    theta, x, y = moved(net, range(3)), inputs(net, 7), normal(3, 7, net.outputs)
+    options = {"optimizer": backends.SGD(0.1, momentum=0.9), "steps": 3}
+    torch = backends.get("torch", device="cpu", dtype="float64")
+    result, reference = (b.train(net, theta, x, y, **options) for b in (torch, oracle))
+    assert distance(result.losses, reference.losses) < 1e-10
+    assert all(distance(result.theta[name], reference.theta[name]) < 1e-10 for name in net.shapes)
+
+
 def test_trains_as_the_oracle_does_in_float32(precise, oracle):
     backend, tolerance = precise
     theta, x, y = moved(IMAGE, range(2)), inputs(IMAGE, 5), normal(5, 2)

@@ -85,6 +85,16 @@ class TorchAutodiff:
         """J^T v, by reverse differentiation."""
         return vjp(lambda t: self.forward(net, t, x), theta)[1](v)[0]
 
+    def losses_and_gradient(self, net: Function, theta: Tensors, x: Tensor, y: Tensor, gradient: Tensors) -> Tensor:
+        """The mean squared error, (S,); writes its gradient into tensors like the weights."""
+        with torch.enable_grad():
+            leaves = {name: tensor.detach().requires_grad_() for name, tensor in theta.items()}
+            loss = ((self.forward(net, leaves, x) - y) ** 2).mean(dim=(1, 2))
+            found = torch.autograd.grad(loss.sum(), list(leaves.values()), materialize_grads=True)
+        for name, grad in zip(theta, found, strict=True):
+            gradient[name].copy_(grad)
+        return loss.detach()
+
     def pushforward(self, net: Function, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
         """J u, as the transpose of v -> J^T v: forward differentiation lacks more operations than reverse does."""
         anywhere = x.new_zeros(len(next(iter(theta.values()))), x.shape[1], net.outputs)

@@ -1,4 +1,4 @@
-"""PyTorch. Dense layers as batched matrix products over seeds; kernels as products of Grams; descent by autograd.
+"""PyTorch. Dense layers as batched matrix products over seeds; kernels as products of Grams; gradients written out.
 
 Tolerances against the oracle, relative in the Frobenius norm: float64 1e-10 and float32 1e-5. Measured: 8e-16 and 3e-7;
 the structured form adds no error to that of the matrix products (TF32 stays off).
@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.backends.cost import structured_bytes
 from harness.backends.infinite_width import fill
-from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
+from harness.backends.operations import Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
 from harness.networks.layers import Activate, Weighted
@@ -26,6 +26,7 @@ except ImportError as error:
     ) from error
 
 from harness.backends.torch_autodiff import TorchAutodiff
+from harness.backends.torch_descent import descend, flattened, losses_and_gradient, minibatch, parts
 from harness.backends.torch_infinite import TorchArrays
 from harness.backends.torch_layers import (
     ACTIVATIONS,
@@ -183,47 +184,25 @@ class TorchOperations:
         rates: np.ndarray,
         target: float | None,
     ) -> tuple[Descent, Tensor]:
-        """Steps with weights updated in place; the device is not waited for."""
-        theta = {name: tensor.requires_grad_() for name, tensor in descent.theta.items()}
-        device_rates, losses, active, step = self.put(rates), [], descent.active, descent.step
+        """Steps with weights updated in place, all of a seed in one row."""
+        theta, *slots = (flattened(tensors) for tensors in (descent.theta, *descent.slots))
+        gradient, device_rates = torch.empty_like(theta), self.put(rates)
+        weights, gradients = parts(theta, net.shapes), parts(gradient, net.shapes)
+        losses, active, step = [], descent.active, descent.step
         for k in range(len(rates)):
-            with torch.enable_grad():
-                x, y = data if batches is None else minibatch(data, batches[k])
-                loss = ((self.forward(net, theta, x) - y) ** 2).mean(dim=(1, 2))
-                found = torch.autograd.grad(loss.sum(), list(theta.values()), materialize_grads=True)
-            grads = dict(zip(theta, found, strict=True))
+            x, y = data if batches is None else minibatch(data, batches[k])
+            loss = self.losses_and_gradient(net, weights, x, y, gradients)
             active = active & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))
-            rate, step = torch.where(active, device_rates[k], 0), step + 1
-            for name, tensor in theta.items():
-                slots = [slot[name] for slot in descent.slots]
-                direction = direct(optimizer, step, grads[name], slots)
-                # A stopped seed takes no step at all: zero times a diverged direction would still be NaN.
-                scale = rate.reshape(-1, *[1] * (tensor.ndim - 1))
-                tensor.sub_(torch.where(scale > 0, scale * direction, 0))
-            losses.append(loss.detach())
-        theta = {name: tensor.detach() for name, tensor in theta.items()}
-        return Descent(theta, descent.slots, active, step), torch.stack(losses)
+            step += 1
+            descend(optimizer, step, theta, gradient, slots, torch.where(active, device_rates[k], 0))
+            losses.append(loss)
+        kept = tuple(parts(slot, net.shapes) for slot in slots)
+        return Descent(weights, kept, active, step), torch.stack(losses)
+
+    def losses_and_gradient(self, net: Network, theta: Tensors, x: Tensor, y: Tensor, gradient: Tensors) -> Tensor:
+        """The mean squared error, (S,); writes its gradient into tensors like the weights."""
+        return losses_and_gradient(net, theta, x, y, gradient)
 
 
 class TorchFunctionOperations(TorchAutodiff, TorchOperations):  # type: ignore[misc]  # of another kind of network
     """The operations of a `networks.Function`: what depends on it by torch.func, the rest as above."""
-
-
-def minibatch(data: tuple[Tensor, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
-    """The samples of one step, index (S, B)."""
-    x, y = data
-    rows = torch.arange(len(index), device=index.device)[:, None]
-    return x[rows if x.shape[0] > 1 else 0, index], y[rows, index]
-
-
-def direct(optimizer: Optimizer, step: int, grad: Tensor, slots: list[Tensor]) -> Tensor:
-    """The direction of a step; momentum and moments are updated in place."""
-    if isinstance(optimizer, Adam):
-        m, v = slots
-        m.lerp_(grad, 1 - optimizer.beta1)
-        v.lerp_(grad**2, 1 - optimizer.beta2)
-        unbiased = (v / (1 - optimizer.beta2**step)).sqrt() + optimizer.epsilon
-        return m / (1 - optimizer.beta1**step) / unbiased
-    if optimizer.momentum:
-        return slots[0].mul_(optimizer.momentum).add_(grad)
-    return grad

@@ -27,7 +27,7 @@ def derivative(name: str, h: Tensor) -> Tensor:
     """phi'(h)."""
     match name:
         case "relu":
-            return (h > 0).to(h.dtype)
+            return torch.relu(h).sign_()
         case "tanh":
             return 1 - torch.tanh(h) ** 2
         case "erf":
@@ -141,11 +141,15 @@ def folded(layer: Convolution, p: Tensor) -> Tensor:
     (top, bottom), (left, right) = layer.padding
     p = p.unflatten(3, (height, width, layer.channels)).unflatten(2, (rows, columns))
     size = layer.grid[0] + top + bottom, layer.grid[1] + left + right
-    image = p.new_zeros(*p.shape[:2], *size, layer.channels)
-    for i in range(height):
-        for j in range(width):
-            image[:, :, i : i + down * rows : down, j : j + across * columns : across] += p[:, :, :, :, i, j]
-    return image[:, :, top : size[0] - bottom, left : size[1] - right].flatten(2)
+    # Whole strides, so that offsets less than a stride apart, which reach different places, are added at once.
+    tall, wide = -(-size[0] // down), -(-size[1] // across)
+    image = p.new_zeros(*p.shape[:2], tall, down, wide, across, layer.channels)
+    for i in range(0, height, down):
+        for j in range(0, width, across):
+            piece = p[:, :, :, :, i : i + down, j : j + across].transpose(3, 4)
+            to = image[:, :, i // down :, : piece.shape[3], j // across :, : piece.shape[5]]
+            to[:, :, :rows, :, :columns] += piece
+    return image.flatten(4, 5).flatten(2, 3)[:, :, top : size[0] - bottom, left : size[1] - right].flatten(2)
 
 
 def activations(net: Network, theta: Tensors, x: Tensor) -> tuple[list[Tensor], Tensor]:
