@@ -16,12 +16,12 @@ FLAT, FITTED = 0.1, 0.01  # gain of validation loss in the last quarter; trainin
 PROBLEM = dict(inputs=5, noise=0.1, permuted=False)
 
 
-def common_cells(depths, others, members, samples=(MANY,)):
-    """As nets are commonly trained: every depth on the wave, with few and more samples; the other targets."""
+def common_cells(depths, deeper, others, members, samples=(MANY,)):
+    """As nets are commonly trained: the wave with few samples, and with more on deeper nets; the other targets."""
     plain = dict(PROBLEM, width=WIDTH, steps=1500, weights="pytorch", target="wave")
     few = dict(plain, samples=SAMPLES, validation=SAMPLES // 4)
     wave = [dict(few, depth=d, members=members if d <= 2 else 1) for d in depths]
-    more = [c for n in samples for c in grid(**plain, samples=n, validation=n // 4, depth=depths, members=1)]
+    more = [c for n in samples for c in grid(**plain, samples=n, validation=n // 4, depth=deeper, members=1)]
     other = grid(**dict(few, target=tuple(t for t in TARGETS if t != "wave")), depth=others, members=1)
     he = grid(**dict(few, weights="he"), depth=(1, 2), members=1)
     return (*wave, *more, *other, *he, dict(few, depth=2, members=1, permuted=True))
@@ -83,7 +83,7 @@ CLAIM = Claim(
     ),
     family="liu2025",
     hypotheses=(
-        mismatch("wave", f"{TARGETS['wave']}, {ONE_TO_TWO}", BEYOND, WHY, 0.19, 0.08, "primary", agreement=0.05),
+        mismatch("wave", f"{TARGETS['wave']}, {ONE_TO_TWO}", BEYOND, WHY, 0.165, 0.14, "primary", agreement=0.05),
         mismatch("ensemble", f"mean of 4 nets, {ONE_TO_TWO}", BEYOND, WHY, 0.2, 0.06),
         mismatch("more_samples", f"{MANY} samples, 2 to 3 layers, -D", BEYOND, WHY, 0.15, 0.08),
         *(
@@ -104,31 +104,32 @@ CLAIM = Claim(
         Gate("finite", "every error is finite and positive", failure="BROKEN"),
     ),
     limits=(
-        "One target, 100 samples, of which the NTK learns next to nothing (E near 0.9). A finite network that is "
-        "trained otherwise does not contradict a limit theorem. What a cause is charged with depends on the order in "
-        "which they are changed."
+        "One target, 100 samples, of which the NTK learns nothing with 1 layer and little with 2 (E of 1.00 and 0.93 "
+        "on the first 12 seeds, the network's 0.48 and 0.57): a tenth of its error is a fifth of the network's. A finite "
+        "network that is trained otherwise does not contradict a limit theorem. What a cause is charged with depends "
+        "on the order in which they are changed."
     ),
 )
 
-STREAM = "registered-1"
+STREAM, TO_FIVE = "registered-2", (1, 2, 3, 4, 5)
 EXPERIMENTS = (
     # In float64: minibatches amplify rounding, and seeds are compared between backends.
     Experiment(
         common_training,
-        quick=Tier(common_cells(depths=(1, 2, 3), others=(1, 2), members=4), replicates=12),
-        full=Tier(common_cells((1, 2, 3, 4, 5), (1, 2, 3, 4, 5), 20, (MANY, 400, 800)), replicates=300, block=10),
+        quick=Tier(common_cells(depths=(1, 2), deeper=(2, 3), others=(1, 2), members=4), replicates=48),
+        full=Tier(common_cells(TO_FIVE, TO_FIVE, TO_FIVE, 20, (MANY, 400, 800)), replicates=300, block=10),
         dtype="float64",
         stream=STREAM,
     ),
     Experiment(
         descent_by_theory,
-        quick=Tier(theory_cells(depths=(1, 2, 3), others=(1, 2)), replicates=12),
-        full=Tier(theory_cells((1, 2, 3, 4, 5), (1, 2, 3, 4, 5), (WIDTH, 256, 1024)), replicates=300, block=10),
+        quick=Tier(theory_cells(depths=(1, 2), others=()), replicates=48),
+        full=Tier(theory_cells(TO_FIVE, TO_FIVE, (WIDTH, 256, 1024)), replicates=300, block=10),
         stream=STREAM,
     ),
     Experiment(
         kernel_predictors,
-        quick=Tier(width_cells((64, 256)), replicates=12),
+        quick=Tier(width_cells((64, 256)), replicates=48),
         full=Tier(width_cells((64, 256, 1024, 4096)), replicates=300, block=10),
         stream=STREAM,
     ),
@@ -238,7 +239,10 @@ def figures(by_backend):
     """Errors against depth, in both arms and on every target; D by cause; D of the random kernel against width."""
     backend, m = next(iter(by_backend.items()))
     note = f"{backend}, mean over seeds with 95 % intervals."
-    ladder = sorted({c["depth"] for c in m.configurations("gain") if c["target"] == "wave"})
+    ladders = {
+        n: sorted({c["depth"] for c in m.configurations("gain") if (c["target"], c["samples"]) == ("wave", n)})
+        for n in (SAMPLES, MANY)
+    }
     arms = (
         ("network, as commonly trained", practical, "error", {}),
         ("network, by theory", theory, "error", {}),
@@ -247,7 +251,11 @@ def figures(by_backend):
         (f"network, {MANY} samples", practical, "error", dict(samples=MANY)),
         (f"NTK, {MANY} samples", practical, "ridge_error", dict(samples=MANY)),
     )
-    curves = [Series.of(label, ladder, [of(m, q, d, **w) for d in ladder]) for label, of, q, w in arms]
+    curves = [
+        Series.of(label, depths, [of(m, q, d, **where) for d in depths])
+        for label, of, q, where in arms
+        for depths in [ladders[where.get("samples", SAMPLES)]]
+    ]
     others = [
         Series.of(f"{TARGETS[target]}, {label}", (1, 2), [practical(m, q, d, target=target) for d in (1, 2)])
         for target in TARGETS
