@@ -105,9 +105,9 @@ CLAIM = Claim(
     ),
     limits=(
         "One target, 100 samples, of which the NTK learns nothing with 1 layer and little with 2 (E of 1.00 and 0.93 "
-        "on the first 12 seeds, the network's 0.48 and 0.57): a tenth of its error is a fifth of the network's. A finite "
-        "network that is trained otherwise does not contradict a limit theorem. What a cause is charged with depends "
-        "on the order in which they are changed."
+        "on the first 12 seeds, the network's 0.48 and 0.57): a tenth of its error is a fifth of the network's. A "
+        "finite network that is trained otherwise does not contradict a limit theorem. What a cause is charged with "
+        "depends on the order in which they are changed."
     ),
 )
 
