@@ -3,15 +3,36 @@
 A bed names the cells of `harness.learning` that it is measured by; the functions ask measurements for them.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.claim import Series
-from harness.experiment import Configuration, Measurements
+from harness.experiment import Absent, Configuration, Measurements, measured
 
 KERNELS = {"init": "the empirical NTK at initialisation", "infinite": "the NTK at infinite width"}
+
+
+class Images(NamedTuple):
+    """A task on a data set that has to be fetched."""
+
+    label: str
+    task: Configuration
+
+
+def _images(label: str, dataset: str, positive: tuple[int, ...], **options: Any) -> Images:
+    return Images(label, dict(name="images", dataset=dataset, options=options, positive=positive, shrink=1))
+
+
+_DIGITS, _MOVED = (0, 2, 3, 6, 8), (0, 1, 2, 8, 9)
+REAL: Mapping[str, Images] = {
+    "mnist": _images("MNIST", "mnist", _DIGITS, part="train"),
+    "svhn": _images("SVHN", "svhn", _DIGITS, part="train"),
+    "cifar10": _images("CIFAR-10", "cifar10", _MOVED, part="train"),
+    "cifar5m": _images("CIFAR-5m", "cifar5m", _MOVED, part="part0", n=100_000),
+}
+"""By data set, five classes against five: half of the digits; what moves by engine or wing against what walks."""
 
 
 class Bed(NamedTuple):
@@ -86,6 +107,28 @@ def slope(sizes: Sequence[int], logs: np.ndarray) -> np.ndarray:
     """
     x = np.log(sizes) - np.log(sizes).mean()
     return np.asarray(logs @ x / (x @ x))
+
+
+def gap(m: Measurements, bed: Bed, name: str, metric: str = "loss") -> np.ndarray | Absent:
+    """beta of the network minus beta of one of its kernels, per seed; Absent where the bed's data set is not there."""
+    return measured(lambda: slope(*pair(m, bed, name, metric)))
+
+
+def there(m: Measurements, beds: Mapping[str, Bed]) -> dict[str, Bed]:
+    """The beds whose data set is there."""
+    return {name: bed for name, bed in beds.items() if not any(m.lacks(**cell) for cell in (*bed.nets, bed.init))}
+
+
+def untrained(m: Measurements, beds: Mapping[str, Bed], loss: float, gain: float, spare: float) -> str:
+    """Which networks of the beds are not trained, by `curve_gates.untrained`; "" if all are."""
+    from harness.statistics import curve_gates  # here: a worker that loads a claim has NumPy alone
+
+    told = (
+        (bed.label, curve_gates.untrained(c["sizes"], m("train_loss", **c), m("gain", **c), loss, gain, spare))
+        for bed in beds.values()
+        for c in bed.nets
+    )
+    return " ".join(f"{label}: {said}" for label, said in told if said)
 
 
 def line(label: str, sizes: Sequence[int], errors: np.ndarray) -> Series:

@@ -1,0 +1,89 @@
+"""The beds and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import studies
+from harness.beds import REAL
+from harness.experiment import Absent, Measurements, Request
+
+FOLDER = Path(__file__).parents[1] / "claims" / "vyas2022"
+SEEDS = 5
+REASON = "It is not there."
+
+
+def measurements(study, tier, plant, lacking=()):
+    """Of a claim's tier, with planted arrays; without the cells whose images are of a set that is lacking."""
+    cells, absent = [], []
+    for experiment in study.experiments:
+        for c in experiment.tier(tier).grid:
+            if c["task"].get("dataset") in lacking:
+                absent.append((c, REASON))
+            else:
+                cells.append((Request("", c, tuple(range(SEEDS)), "", "numpy", "float64"), plant(c)))
+    return Measurements(cells, absent)
+
+
+def dataset(c):
+    return c["task"].get("dataset", "")
+
+
+class TestOutscales:
+    study = studies.load(FOLDER / "test_network_outscales_its_kernels.py")
+
+    @staticmethod
+    def plant(c):
+        """Errors that fall as n^-b: networks by 0.5, kernels by 0.2, on MNIST by 0.4; seeds a little apart."""
+        n, scatter = np.array(c["sizes"], dtype=float), np.linspace(0.99, 1.01, SEEDS)[:, None]
+        if "kernel" in c:
+            loss = scatter * n ** -(0.4 if dataset(c) == "mnist" else 0.2)
+            return {"kernel_loss": loss, "kernel_error": loss}
+        loss = np.ones((SEEDS, 1)) * n**-0.5
+        return {"network_loss": loss, "network_error": loss, "train_loss": 0 * loss, "gain": 0 * loss}
+
+    def named(self, tier):
+        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
+
+    @pytest.mark.parametrize("tier", ["quick", "full"])
+    def test_effects_are_those_of_the_tier(self, tier):
+        found = self.study.effects(measurements(self.study, tier, self.plant))
+        assert found.keys() == self.named(tier)
+        assert {name for name in REAL if f"{name}_init" in found} == (set(REAL) if tier == "full" else set())
+        assert found["wide_infinite"] == pytest.approx(0.3)
+
+    def test_a_bed_is_measured_by_its_own_cells(self):
+        found = self.study.effects(measurements(self.study, "full", self.plant))
+        gaps = {name: found[f"{name}_init"] for name in REAL}
+        assert gaps["mnist"] == pytest.approx(0.1)
+        assert all(gap == pytest.approx(0.3) for name, gap in gaps.items() if name != "mnist")
+
+    @pytest.mark.parametrize("lacking", [("mnist",), tuple(REAL), (*REAL, "fashion-mnist")], ids=len)
+    def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
+        m = measurements(self.study, "full", self.plant, lacking)
+        found = self.study.effects(m)
+        assert found.keys() == self.named("full")
+        absent = {name for name, effect in found.items() if isinstance(effect, Absent) and effect.reason == REASON}
+        clothes = {"fashion_cnn_init", "fashion_mlp_init", "fashion_mlp_infinite"}
+        assert absent == {f"{name}_init" for name in lacking if name in REAL} | (
+            clothes if "fashion-mnist" in lacking else set()
+        )
+        assert {name: text for name, text in self.study.gates(m).items() if text} == {}
+        titles = [figure.title for figure in self.study.figures({"numpy": m})]
+        assert ("Learning curves on other images" in titles) == (set(lacking) < set(REAL))
+        assert ("Learning curves on Fashion-MNIST" in titles) == ("fashion-mnist" not in lacking)
+
+    def test_no_gate_of_the_claim_depends_on_which_sets_are_at_hand_and_what_is_untrained_is_told(self):
+        def untrained_cifar(c):
+            arrays = self.plant(c)
+            return {name: a + 1 if dataset(c) == "cifar10" else a for name, a in arrays.items()}
+
+        m = measurements(self.study, "full", untrained_cifar)
+        assert not self.study.gates(m)["trained"]
+        assert "CIFAR-10, CNN" in self.study.figures({"numpy": m})[-1].description
+        assert "SVHN, CNN" not in self.study.figures({"numpy": m})[-1].description
+
+    def test_kernels_reach_as_far_as_networks(self):
+        network, kernel = ({n for c in e.full.grid for n in c["sizes"]} for e in self.study.experiments)
+        assert max(network) == max(kernel) == 32_768
