@@ -1,0 +1,220 @@
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from harness import backends, networks, seeds
+from harness.errors import InvalidInput
+from harness.experiment import Measurements
+from harness.forgetting import continual, forgetting, images, learning_accuracy, rotation, task_images, turned
+from harness.learning.equivalence import default_weights
+
+CLAIM = Path(__file__).parents[1] / "claims" / "wenger2023" / "test_forgetting_against_width.py"
+TURNS = [dict(angle=angle, classes=list(range(10))) for angle in (0, 90)]
+TINY = dict(
+    dataset="digits",
+    options={},
+    shrink=1,
+    tasks=TURNS,
+    samples=12,
+    tests=20,
+    width=5,
+    rate={"fixed": 0.2},
+    momentum=0.5,
+    batch_size=12,
+    epochs=6,
+    stop={"epochs": 6},
+    every=6,
+)
+
+
+def test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt():
+    one = np.array([[0.8, 0.5, 0.1], [0.9, 0.7, 0.2], [0.6, 0.3, 0.75]])
+    assert forgetting(np.array([one, np.eye(3)])) == pytest.approx([((0.9 - 0.6) + (0.7 - 0.3)) / 2, 1.0])
+    assert learning_accuracy(np.array([one, np.eye(3)])) == pytest.approx([0.75, 1.0])
+
+
+@pytest.mark.parametrize("side", [7, 8])
+@pytest.mark.parametrize("degrees", [0, 22.5, 45, 90, -135])
+def test_rotation_is_that_of_scipy(side, degrees):
+    image = np.random.default_rng(3).random((side, side))
+    theirs = ndimage.rotate(image, degrees, reshape=False, order=1, mode="grid-constant", cval=0.0)
+    np.testing.assert_allclose((rotation(side, degrees) @ image.ravel()).reshape(side, side), theirs, atol=1e-7)
+    if degrees == 90:
+        np.testing.assert_allclose(theirs, np.rot90(image), atol=1e-9)
+
+
+def test_colours_are_turned_one_by_one():
+    x = np.random.default_rng(4).random((2, 3, 4, 4, 3))
+    expected = np.rot90(x, axes=(2, 3)).reshape(2, 3, -1)
+    np.testing.assert_allclose(turned(x, rotation(4, 90)), expected, atol=1e-12)
+
+
+def test_tasks_train_on_images_of_their_own_and_are_tested_on_the_same_ones_turned():
+    """Images of the digits are all different, so that they can be told by their pixels."""
+    tasks = [task_images(TINY, [0, 1], "test", t) for t in (0, 1)]
+    turn = rotation(8, 90).T
+    (x, y), (x_test, y_test) = tasks[0]
+    (x_turned, _), (x_test_turned, y_test_turned) = tasks[1]
+    assert (x.shape, y.shape, x_test.shape) == ((2, 12, 64), (2, 12, 10), (2, 20, 64))
+    np.testing.assert_allclose(x_test_turned, x_test @ turn, atol=1e-6)
+    np.testing.assert_array_equal(y_test_turned, y_test)
+    for seed in (0, 1):
+        everything = np.concatenate([x[seed] @ turn, x_turned[seed], x_test_turned[seed]]).round(4)
+        assert len(np.unique(everything, axis=0)) == 12 + 12 + 20
+    assert not np.array_equal(x[0], x[1])
+
+
+def test_split_tasks_number_their_classes_anew():
+    split = dict(TINY, tasks=[dict(angle=0, classes=classes) for classes in ([0, 1], [7, 4])])
+    x, labels = images("digits", (), 1)
+    (found, y), _ = task_images(split, [0], "test", 1)
+    digit = [labels[np.abs(x.reshape(-1, 64) - image).sum(axis=1).argmin()] for image in found[0]]
+    assert set(digit) == {7, 4}
+    np.testing.assert_array_equal(y[0], [[d == 7, d == 4] for d in digit])
+
+
+def test_images_are_shrunk_and_have_a_mean_square_of_one():
+    x, _ = images("digits", (), 2)
+    whole, _ = images("digits", (), 1)
+    assert x.shape == (1797, 4, 4)
+    assert (x**2).mean() == pytest.approx(1, rel=1e-5)
+    block = whole[:, 2:4, 4:6].mean(axis=(1, 2))
+    np.testing.assert_allclose(x[:, 1, 2] * block.mean() / x[:, 1, 2].mean(), block, rtol=1e-5)
+
+
+def test_too_few_images_are_named():
+    wrong = dict(TINY, tasks=[dict(angle=0, classes=[0, 1])] * 2, samples=200, tests=100)
+    with pytest.raises(
+        InvalidInput, match=r"'digits' has 360 images of the classes \[0, 1\]; 100 for testing .* are 500"
+    ):
+        task_images(wrong, [0], "test", 1)
+
+
+def descended(w1, b1, w2, b2, x, y, rate, momentum, steps):
+    """Heavy ball on the mean squared error of one network with one hidden layer, written out."""
+    weights, velocity = [w1, b1, w2, b2], [0.0] * 4
+    for _ in range(steps):
+        w1, b1, w2, b2 = weights
+        h = np.maximum(x @ w1.T + b1, 0)
+        g = 2 * (h @ w2.T + b2 - y) / y.size
+        s = (g @ w2) * (h > 0)
+        velocity = [momentum * v + d for v, d in zip(velocity, (s.T @ x, s.sum(0), g.T @ h, g.sum(0)), strict=True)]
+        weights = [w - rate * v for w, v in zip(weights, velocity, strict=True)]
+    return weights
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_tasks_are_learnt_one_after_the_other(name):
+    """Full batches, so that their order does not matter; accuracies as of descent written out for one seed."""
+    if name == "torch":
+        pytest.importorskip("torch")
+    found = continual(backends.get(name, dtype="float64"), TINY, (4, 7), "test")
+    net = networks.mlp((64, 5, 10), parametrization="standard")
+    start = default_weights(net, [seeds.derive("init", stream="test", replicate=7)])
+    weights = [start[key][0] for key in ("W1", "b1", "W2", "b2")]
+    data = [task_images(TINY, [7], "test", t) for t in (0, 1)]
+    for t, ((x, y), _) in enumerate(data):
+        weights = descended(*weights, x[0], y[0], 0.2, 0.5, 6)
+        w1, b1, w2, b2 = weights
+        for i, (_, (test, labels)) in enumerate(data):
+            f = np.maximum(test[0] @ w1.T + b1, 0) @ w2.T + b2
+            assert found["accuracy"][1, t, i] == (f.argmax(axis=1) == labels[0].argmax(axis=1)).mean()
+        f = np.maximum(x[0] @ w1.T + b1, 0) @ w2.T + b2
+        assert found["loss"][1, t] == pytest.approx(((f - y[0]) ** 2).mean(), rel=1e-9)
+    np.testing.assert_array_equal(found["steps"], np.full((2, 2), 6.0))
+    assert found["reached"].all()
+
+
+def test_a_part_of_the_edge_is_a_rate_for_each_seed():
+    """A rate of that part of 2 / lambda_max of the Gauss-Newton matrix, which is 2 J^T J / (N O), for each seed."""
+    oracle = backends.get("numpy")
+    fixed = continual(oracle, TINY, (0, 1), "test")["rate_over_edge"]
+    net = networks.mlp((64, 5, 10), parametrization="standard")
+    theta = default_weights(net, [seeds.derive("init", stream="test", replicate=r) for r in (0, 1)])
+    (x, _), _ = task_images(TINY, [0, 1], "test", 0)
+    kernel = oracle.empirical_ntk(net, theta, x, outputs="full").transpose(0, 1, 3, 2, 4).reshape(2, 120, 120)
+    largest = np.linalg.eigvalsh(2 * kernel / 120)[:, -1]
+    assert fixed == pytest.approx(0.2 * largest / 2)
+    assert fixed[0] != pytest.approx(fixed[1])
+    part = continual(oracle, dict(TINY, rate={"edge": 0.3}), (0, 1), "test")
+    assert part["rate_over_edge"] == pytest.approx([0.3, 0.3])
+    for seed in (0, 1):
+        alone = continual(oracle, dict(TINY, rate={"fixed": 0.6 / largest[seed]}), (seed,), "test")
+        assert part["loss"][seed] == pytest.approx(alone["loss"][0])
+
+
+def test_whether_a_stopping_rule_was_reached_is_told():
+    oracle = backends.get("numpy")
+    learnt = continual(oracle, dict(TINY, stop={"loss": 0.085}, epochs=500, every=1), (0, 1), "test")
+    assert learnt["reached"].all()
+    assert (learnt["loss"] <= 0.085).all()
+    assert (learnt["steps"] < 500).all()
+    never = continual(oracle, dict(TINY, stop={"accuracy": 1.0}), (0, 1), "test")
+    assert not never["reached"].any()
+    assert (never["steps"] == 6).all()
+
+
+@pytest.fixture
+def claim():
+    spec = importlib.util.spec_from_file_location("forgetting_against_width", CLAIM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def accuracies(forgotten, learnt):
+    """(2, 3, 3), two seeds with that AF and LA: the first is forgotten wholly in the end, all are learnt alike."""
+    one = np.diag([learnt] * 3)
+    one[1, 0], one[2, :2] = learnt, learnt - forgotten
+    return np.array([one, one])
+
+
+def planted(claim, lost, learnt):
+    """Measurements of the quick tier in which AF and LA are functions of bed, arm and width."""
+    cells = []
+    for request in claim.EXPERIMENTS[0].requests("quick", "torch"):
+        c = request.configuration
+        accuracy = accuracies(lost(c["bed"], c["arm"], c["width"]), learnt(c["arm"], c["width"]))
+        ones = np.ones((2, 3))
+        cells.append((request, {"accuracy": accuracy, "reached": ones, "rate_over_edge": 0.3 * ones[:, 0]}))
+    return Measurements(tuple(cells))
+
+
+def test_effects_are_slopes_per_doubling_of_width(claim):
+    def lost(bed, arm, width):
+        if arm == claim.NO_TURNS:
+            return 0.0
+        per_doubling = 0.03 if claim.CONVERGED in arm else 0.01
+        return 0.6 - per_doubling * np.log2(width) - 0.1 * (arm == claim.HALF_TURNS)
+
+    m = planted(claim, lost, lambda arm, width: 0.7 + 0.02 * np.log2(width) * (arm == claim.EPOCHS))
+    found = {name: values.tolist() for name, values in claim.effects(m).items()}
+    assert all(values[0] == pytest.approx(values[1]) for values in found.values())
+    found = {name: values[0] for name, values in found.items()}
+    assert set(found) == {h.name for h in claim.CLAIM.at("quick").hypotheses} | {c.name for c in claim.CLAIM.controls}
+    assert found["early_falls"] == pytest.approx(0.01)
+    assert [found["converged_keeps"], found["converged_keeps_beyond"]] == pytest.approx([-0.03, -0.03])
+    assert found["fades"] == pytest.approx(-0.02)
+    assert found["fashion_early_falls"] == pytest.approx(0.01)
+    assert found["split_converged_keeps"] == pytest.approx(-0.03)
+    assert found["epochs_learn"] == pytest.approx(0.02)
+    assert [found["early_learns_alike"], found["same_tasks"]] == pytest.approx([0, 0])
+    # Widths 32, 128, 512: AF 0.55, 0.43, 0 where turns shrink; 0, 0.43, 0.51 where they grow; mean slope of the ends.
+    assert found["shrinking_turns"] == pytest.approx(0.55 / 4)
+    assert found["turns_that_shrink"] == pytest.approx(-0.55 / 4)
+    assert found["growing_turns"] == pytest.approx(0.51 / 4)
+    assert not any(claim.gates(m).values())
+
+
+def test_a_network_that_never_stopped_fails_its_gate(claim):
+    m = planted(claim, lambda *where: 0.1, lambda *where: 0.9)
+    m.cells[3][1]["reached"][1, 2] = 0
+    m.cells[4][1]["rate_over_edge"][0] = 1.2
+    m.cells[5][1]["accuracy"][0, 0, 0] = np.nan
+    found = claim.gates(m)
+    assert found["stopped"] == "the stopping rule was not reached at: rotated digits, converged, width 32"
+    assert found["stable"] == "the rate is above the edge of stability at: rotated digits, converged, width 128"
+    assert found["finite"] == "an accuracy is no number from 0 to 1"
