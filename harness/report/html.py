@@ -89,6 +89,7 @@ def _environment() -> Environment:
         "points": numerals.points,
         "power": numerals.power,
         "provenance": provenance,
+        "rate": numerals.rate,
         "short_name": short_name,
     }
     return templates

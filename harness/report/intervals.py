@@ -90,16 +90,23 @@ def supporting(rule: Json) -> tuple[float, float]:
 
 def marks(rows: Sequence[Json], x: Place, heights: Sequence[float], coloured: bool = False) -> list[Element]:
     """Thin line, thick line and mark of each row; coloured by backend, or all alike where the rows are named."""
-    found = []
-    for row, y in zip(rows, heights, strict=True):
-        colour = COLOURS[row["shape"] % len(COLOURS)] if coloured else COLOURS[0]
-        shape = MARKS[row["shape"] % len(MARKS)] if coloured else MARKS[0]
-        spans = {"1.2": row["ends"], "3.5": (row["low"], row["high"])}
-        for width, (low, high) in spans.items():
-            line = f"M{px(x(low))} {px(y)}H{px(x(high))}"
-            found.append(_element("path", **{"d": line, "stroke": colour, "stroke-width": width}))
-        found.append(_element("path", d=f"M{px(x(row['mean']))} {px(y)}{shape}", fill=colour))
-    return found
+    if coloured:
+        return [e for row, y in zip(rows, heights, strict=True) for e in _alike([row], x, [y], row["shape"])]
+    return _alike(rows, x, heights, 0)
+
+
+def _alike(rows: Sequence[Json], x: Place, heights: Sequence[float], look: int) -> list[Element]:
+    """The rows in one look: a path of thin lines, one of thick lines, one of marks."""
+    colour, shape = COLOURS[look % len(COLOURS)], MARKS[look % len(MARKS)]
+    places = list(zip(rows, map(px, heights), strict=True))
+    thin = "".join(f"M{px(x(row['ends'][0]))} {y}H{px(x(row['ends'][1]))}" for row, y in places)
+    thick = "".join(f"M{px(x(row['low']))} {y}H{px(x(row['high']))}" for row, y in places)
+    means = "".join(f"M{px(x(row['mean']))} {y}{shape}" for row, y in places)
+    return [
+        _element("path", **{"d": thin, "stroke": colour, "stroke-width": "1.2"}),
+        _element("path", **{"d": thick, "stroke": colour, "stroke-width": "3.5"}),
+        _element("path", d=means, fill=colour),
+    ]
 
 
 def px(place: float) -> str:

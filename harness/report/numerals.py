@@ -99,6 +99,15 @@ def p_equals(value: float | None) -> str:
     return (f"p {shown}" if shown.startswith("<") else f"p = {shown}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
+def rate(found: Mapping[str, float]) -> str:
+    """A simulated rate with its interval.
+
+    >>> rate({"rate": 0.0385, "low": 0.03091, "high": 0.04786})
+    '0.038 [0.031, 0.048]'
+    """
+    return f"{found['rate']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+
+
 def power(value: float) -> str:
     """A power to two decimals, never rounded up to certainty.
 

@@ -167,7 +167,7 @@ def test_an_interval_is_drawn_per_backend_and_told_in_words():
 def spans(svg, width):
     """Left and right ends of the horizontal lines of that width."""
     drawn = [part.attrib["d"] for part in parts(svg, "path") if part.attrib.get("stroke-width") == width]
-    return [tuple(float(x) for x in re.fullmatch(r"M(\S+) \S+?H(\S+)", d).groups()) for d in drawn]
+    return [tuple(map(float, ends)) for d in drawn for ends in re.findall(r"M(\S+) [^MH]+H([^M]+)", d)]
 
 
 def test_the_thin_line_runs_to_the_ends_of_the_bootstrap_where_that_reaches_further():
