@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness import plugin
+from harness.cli import main
 from harness.sweep import Store, cell
 
 BLOCKER = """
@@ -86,6 +87,17 @@ def outcomes(junit):
         outcome, message = (ends[0].tag, ends[0].get("message")) if ends else ("passed", "")
         found[case.get("classname").rpartition("test_")[2]] = (outcome, properties.get("verdict"), message)
     return found
+
+
+def told(junit):
+    """How the tests of a JUnit file ended, and their properties, in order: pytest's and ours name them differently."""
+    return [
+        (
+            [end.tag for end in case if end.tag != "properties"],
+            {entry.get("name"): entry.get("value") for entry in case.iter("property")},
+        )
+        for case in ElementTree.parse(junit).iter("testcase")
+    ]
 
 
 def kept(pytester):
@@ -166,6 +178,9 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
     (document,) = (json.loads(text) for text in documents(pytester, "here"))
     assert document["counts"]["BROKEN"] == 4
     assert {claim["id"]: claim["recorded"] for claim in document["claims"]}["toy/f_known"] == "REFUTED"
+    assert main(["export", "here", "--junit", "exported.xml"]) == 0
+    assert told(pytester.path / "exported.xml") == told(pytester.path / "junit.xml")
+    assert {"gap.margin", "gap.jax.interval", "p"} <= told(pytester.path / "junit.xml")[0][1].keys()
 
 
 def test_a_second_run_computes_nothing_and_a_third_what_was_lost(pytester, plant, verify, calls):

@@ -140,7 +140,7 @@ def test_it_is_a_valid_process_run_crate(made, issues):
 def test_what_is_recommended_is_there_but_for_what_only_a_publisher_knows(made, issues):
     found = issues(made("crate", agent="Ada Lovelace"), models.Severity.RECOMMENDED)
     assert len(found) == 5, found
-    for missing in ("Application SHOULD have a url", "absolute URI", "publisher", "Contextual Entity", "organizational affiliation"):
+    for missing in ("Application SHOULD have a url", "absolute URI", "publisher", "`affiliation`", "an organizational"):
         assert any(missing in message for message in found), (missing, found)
 
 
