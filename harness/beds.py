@@ -15,14 +15,16 @@ KERNELS = {"init": "the empirical NTK at initialisation", "infinite": "the NTK a
 
 
 class Images(NamedTuple):
-    """A task on a data set that has to be fetched."""
+    """A task on a data set that has to be fetched; "one pass" where it has the images for that, else "fixed"."""
 
     label: str
     task: Configuration
+    regime: str
 
 
 def _images(label: str, dataset: str, positive: tuple[int, ...], **options: Any) -> Images:
-    return Images(label, dict(name="images", dataset=dataset, options=options, positive=positive, shrink=1))
+    task = dict(name="images", dataset=dataset, options=options, positive=positive, shrink=1)
+    return Images(label, task, "one pass" if dataset == "cifar5m" else "fixed")
 
 
 _DIGITS, _MOVED = (0, 2, 3, 6, 8), (0, 1, 2, 8, 9)
@@ -66,6 +68,24 @@ def bed(label: str, task: Configuration, net: Configuration, training: Configura
     """A bed of one network cell and both kernels, all on the sizes of the task."""
     init, infinite = (dict(task, net=net, kernel=kernel) for kernel in KERNELS)
     return Bed(label, (dict(task, net=net, **training, after=()),), init, infinite)
+
+
+def evolving(net: Configuration, *, steps: int, batch_size: int, **more: Any) -> tuple[tuple[Configuration, ...], ...]:
+    """Cells of `kernel_evolution` on every data set of REAL, and cells of as many unrelated kernels.
+
+    Their arms are named after the data sets; checkpoints are at the start, and at 20, 40, 80 and 100 % of the steps.
+    """
+    late = tuple(steps * tenths // 10 for tenths in (2, 4, 8, 10))
+    plain = dict(net=net, steps=steps, batch_size=batch_size, schedule="constant", **more)
+    trained = []
+    for name, one in REAL.items():
+        task, fixed = one.task, one.regime == "fixed"
+        if not fixed:
+            images = steps * batch_size + more["size"] + more["validation"] + more["test"]
+            task = dict(task, options=dict(task["options"], n=images))
+        regime = "fixed" if fixed else "one-pass"
+        trained.append(dict(plain, task=task, arm=name, regime=regime, checkpoints=(0, *late)))
+    return tuple(trained), tuple(dict(one, arm=f"{one['arm']}_strangers", checkpoints=late[1:]) for one in trained)
 
 
 def unique(cells: Sequence[Configuration | None]) -> tuple[Configuration, ...]:

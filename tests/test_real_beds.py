@@ -87,3 +87,50 @@ class TestOutscales:
     def test_kernels_reach_as_far_as_networks(self):
         network, kernel = ({n for c in e.full.grid for n in c["sizes"]} for e in self.study.experiments)
         assert max(network) == max(kernel) == 32_768
+
+
+class TestKeepsEvolving:
+    study = studies.load(FOLDER / "test_kernel_keeps_evolving.py")
+
+    @staticmethod
+    def plant(c):
+        """A kernel that turns one radian, and whose error falls as t^-0.4: on SVHN it rests, as good throughout."""
+        t, rests = np.array(c["checkpoints"]) / c["steps"], c["arm"] == "svhn"
+        turned = np.where(np.eye(len(t)), 1.0, 0.5) if "strangers" in c["arm"] else np.cos(abs(t[:, None] - t))
+        seeds = np.linspace(0.99, 1.01, SEEDS)[:, None]
+        error = seeds * (0.2 * np.ones(len(t)) if rests else 0.1 * np.maximum(t, 0.01) ** -0.4)
+        cka = np.ones((SEEDS, len(t), len(t))) * (np.where(np.eye(len(t)), 1.0, 0.9) if rests else turned)
+        return {"cka": cka, "error": error, "network_error": error, "train_error": 0 * error[:, 0]}
+
+    def named(self, tier):
+        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
+
+    @pytest.mark.parametrize("tier", ["quick", "full"])
+    def test_effects_are_those_of_the_tier(self, tier):
+        found = self.study.effects(measurements(self.study, tier, self.plant))
+        assert found.keys() == self.named(tier)
+        assert {name for name in REAL if f"moves_{name}" in found} == (set(REAL) if tier == "full" else set())
+
+    def test_an_arm_is_measured_by_its_own_cells(self):
+        found = self.study.effects(measurements(self.study, "full", self.plant))
+        moved = (np.cos(0.2) - np.cos(0.8)) / 0.5
+        for name in REAL:
+            assert found[f"moves_{name}"] == pytest.approx(0 if name == "svhn" else moved, abs=1e-9)
+            assert found[f"improves_{name}"] == pytest.approx(0 if name == "svhn" else 0.4, abs=1e-9)
+
+    @pytest.mark.parametrize("lacking", [("cifar5m",), tuple(REAL)], ids=len)
+    def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
+        m = measurements(self.study, "full", self.plant, lacking)
+        found = self.study.effects(m)
+        assert found.keys() == self.named("full")
+        absent = {name for name, effect in found.items() if isinstance(effect, Absent) and effect.reason == REASON}
+        assert absent == {f"{what}_{name}" for name in lacking for what in ("moves", "improves")}
+        assert not any(self.study.gates(m).values())
+        lines = {series.label for series in self.study.figures({"numpy": m})[1].series}
+        assert {name for name in REAL if any(REAL[name].label in label for label in lines)} == set(REAL) - set(lacking)
+
+    def test_one_pass_sees_no_image_twice(self):
+        (cell,) = (c for c in self.study.experiments[0].full.grid if c["arm"] == "cifar5m")
+        fresh = cell["steps"] * cell["batch_size"]
+        assert cell["regime"] == "one-pass"
+        assert cell["task"]["options"]["n"] == fresh + cell["size"] + cell["validation"] + cell["test"]
