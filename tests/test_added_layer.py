@@ -8,6 +8,7 @@ import pytest
 
 from harness import backends, kernels, networks, seeds
 from harness.errors import InvalidInput
+from harness.experiment import Measurements
 from harness.learning import equivalence
 from harness.learning.problems import TESTS, problem
 from harness.learning.tasks import Samples
@@ -207,6 +208,47 @@ def test_causes_add_up_to_the_mismatch():
         return m("ridge_error", depth=where["depth"]) if quantity == "ridge_error" else m(quantity, **where)
 
     np.testing.assert_allclose(sum(mismatch.causes(ridge).values()), mismatch.common_mismatch(ridge))
+
+
+MEASURED = {
+    "common_training": ("error", "ensemble_error", "ridge_error", "gain"),
+    "descent_by_theory": ("error", "ridge_error", "own_error", "limit_error", "loss"),
+    "kernel_predictors": ("own_error", "limit_error"),
+}
+
+
+def planted(tier):
+    """Errors in proportion to depth, each its own; seeds differ by a factor. Of each configuration the first block."""
+    study, cells = loaded("added_layer_mismatch").STUDY, []
+    of_depth = {"error": 1.0, "ensemble_error": 0.5, "ridge_error": 0.2, "own_error": 0.1, "limit_error": 0.3}
+    for experiment in study.experiments:
+        for request in (r for r in experiment.requests(tier, "torch") if 0 in r.replicates):
+            c, seeds = request.configuration, 1 + 0.01 * np.array(request.replicates)
+            arrays = {name: a * c["depth"] * seeds for name, a in of_depth.items()}
+            arrays["error"] *= c.get("label_scale", 1.0)
+            arrays["error"] += 0.5 * c.get("permuted", False) * seeds
+            arrays |= {"gain": 0.05 * seeds / seeds, "loss": 0.005 * seeds / seeds}
+            cells.append((request, {name: arrays[name] for name in MEASURED[experiment.measure.__name__]}))
+    return study, Measurements(cells)
+
+
+@pytest.mark.parametrize(("tier", "seeds", "deepest"), [("quick", 48, (2, 2, 3)), ("full", 10, (5, 5, 5))])
+def test_every_effect_and_curve_finds_its_cells(tier, seeds, deepest):
+    study, m = planted(tier)
+    wanted = {
+        **dict.fromkeys(("wave", "rough", "smooth", "friedman"), (1 - 0.2) / 0.2),
+        **{"ensemble": (0.5 - 0.2) / 0.2, "more_samples": -(1 - 0.2) / 0.4, "theorem_arm": (1 - 0.3) / 0.3},
+        **dict.fromkeys(("lazy", "lazy_net"), (0.01 - 0.1) / 0.3),
+        **dict.fromkeys(("permuted_labels", "permuted_lazy"), (1.5 - 0.2) / 0.2),
+    }
+    found = study.effects(m)
+    assert set(found) == set(wanted)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], np.full(seeds, value), err_msg=name)
+    assert set(study.gates(m).values()) == {""}
+    common, theory, _, _, more, _ = study.figures({"torch": m})[0].series
+    assert (common.x[-1], theory.x[-1], more.x[-1]) == deepest
+    np.testing.assert_allclose(np.array(more.y) / more.x, 1 + 0.01 * (seeds - 1) / 2)
 
 
 def test_the_stationary_kernel_of_least_validation_loss_is_the_rival(oracle):
