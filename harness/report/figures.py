@@ -129,7 +129,11 @@ def _scale(log: bool, nice: bool) -> alt.Scale:
 def _x_axis(figure: Json) -> alt.Axis:
     """Ticks where something was measured, if that is at few places."""
     measured = sorted({point["x"] for point in _points(figure)})
-    ticks = {"values": measured, "labelOverlap": "greedy"} if 0 < len(measured) <= 8 else {"tickCount": 7}
+    ticks = (
+        {"values": measured, "labelOverlap": "greedy", "labelExpr": "format(datum.value, '~g')"}
+        if 0 < len(measured) <= 8
+        else {"tickCount": 7}
+    )
     return alt.Axis(**ticks)
 
 

@@ -103,7 +103,6 @@ def test_the_policy_blocks_a_script_that_got_in(visit, pages, tmp_path):
     assert sum("Content Security Policy" in said for said in page.heard["said"]) >= 4
 
 
-# The recorded run has thousands of table cells, and axe takes a minute over their contrast.
 SEEN = [("ordinary", screen, scheme) for screen in ("desk", "phone") for scheme in ("light", "dark")]
 
 
@@ -113,7 +112,8 @@ SEEN = [("ordinary", screen, scheme) for screen in ("desk", "phone") for scheme 
 def test_axe_finds_no_barrier(visit, pages, name, screen, scheme):
     page = visit(pages[name], screen, color_scheme=scheme, bypass_csp=True)
     page.add_script_tag(path=str(files("axe_playwright_python") / "axe.min.js"))
-    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    if name != "recorded":  # its thousands of folded cells are of the kinds that the ordinary run has, and axe is slow
+        page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     assert [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found["violations"]] == []
     assert len(found["passes"]) > 20

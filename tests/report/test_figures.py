@@ -130,9 +130,10 @@ def test_a_figure_without_points_is_drawn_empty():
 
 
 @pytest.mark.parametrize("log", [True, False])
-def test_ticks_stand_where_something_was_measured(log):
-    svg = figure_svg(figure(("torch", [64, 128, 256], [3, 2, 1]), log_x=log), "one")
-    assert [text.text for text in parts(svg, "text")][:3] == ["64", "128", "256"]
+@pytest.mark.parametrize("x", [[64, 128, 256], [1, 2, 3], [0.1, 0.2, 0.3]])
+def test_ticks_stand_where_something_was_measured(log, x):
+    svg = figure_svg(figure(("torch", x, [3, 2, 1]), log_x=log), "one")
+    assert [text.text for text in parts(svg, "text")][:3] == [str(place) for place in x]
 
 
 @pytest.mark.parametrize(
