@@ -190,5 +190,4 @@ def _time(text: str) -> str:
 
 
 def _page(parts: Sequence[Part], document: Json, run: Json) -> str:
-    files = [{"part": part, "digest": hashlib.sha256(part.content).hexdigest()} for part in parts]
-    return page("crate.html.j2", title=title(document), about=about(document), files=files, document=document, run=run)
+    return page("crate.html.j2", title=title(document), about=about(document), parts=parts, run=run)
