@@ -47,7 +47,7 @@ def calibrate_claims(options: argparse.Namespace) -> int:
     measured = measured_effects(folder)
     found: dict[str, tuple[str, Calibrated]] = {}
     for study in studies:
-        claim = study.claim
+        claim = study.claim.at(options.tier)
         rates = calibrate(
             claim, seeds_of(study, options.tier), measured.get(claim.id, {}), trials=options.trials, seed=SEED
         )

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def print_power(options: argparse.Namespace) -> int:
     """Prints the table, and draws what is asked for."""
-    studies = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
+    found = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
+    studies = [replace(study, claim=study.claim.at(options.tier)) for study in found]
     measured = measured_effects(options.folder or RECORDED / options.tier)
     for study in studies:
         seeds = options.seeds or seeds_of(study, options.tier)
