@@ -133,7 +133,7 @@ def alone(claim: Json, backend: str) -> str:
 def _side(hypothesis: Json, backend: str) -> Kind:
     """Where both intervals of a backend lie: beyond the margin, wholly on its other side, or on neither."""
     (row,) = estimates(hypothesis, [backend]) or [{"ends": None}]
-    if row["ends"] is None:
+    if row["ends"] is None or row["low"] == row["high"]:  # seeds that do not vary are no unit to infer from
         return Kind.INCONCLUSIVE
     worst, best = in_margins(row["ends"], hypothesis)
     return Kind.SUPPORTED if worst > 0 else Kind.REFUTED if best < 0 else Kind.INCONCLUSIVE

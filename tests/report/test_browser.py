@@ -178,6 +178,18 @@ def test_the_margin_of_the_forest_stands_where_the_rows_have_it(visit, pages):
     assert "104px" in cell.evaluate("cell => getComputedStyle(cell).backgroundImage")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_picture_has_the_colours_of_the_page(visit, pages, scheme):
+    """Axe does not look at the contrast of what is drawn: ink and marks must change with the page, everywhere."""
+    page = visit(pages["ordinary"], color_scheme=scheme)
+    paints = page.locator("svg[role=img] [fill='#59636e'], svg[role=img] [fill='#0072b2']").evaluate_all(
+        "found => found.map(part => getComputedStyle(part).fill)"
+    )
+    light, dark = {"rgb(89, 99, 110)", "rgb(0, 114, 178)"}, {"rgb(160, 168, 178)", "rgb(93, 179, 232)"}
+    assert len(paints) > 40
+    assert set(paints) == (dark if scheme == "dark" else light)
+
+
 def test_what_is_folded_is_printed(visit, pages):
     page = visit(pages["ordinary"])
     table = page.locator("details table").first
