@@ -6,7 +6,7 @@ LOOP = "harness/backends/training.py"
 PLAN = "harness/backends/plan.py"
 TORCH = "harness/backends/torch_backend.py"
 TORCH_DESCENT = "harness/backends/torch_descent.py"
-JAX = "harness/backends/jax_backend.py"
+JAX = "harness/backends/jax_descent.py"
 TESTS = "tests/test_training.py::"
 RULES = f"{TESTS}test_update_rules_agree_with_the_oracle"
 

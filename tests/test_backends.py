@@ -496,3 +496,14 @@ def test_integers_are_numbers(backend):
     theta, x = {name: np.ones(shape, dtype=int) for name, shape in NET.shapes.items()}, np.ones((2, 3), dtype=int)
     as_floats = {name: array.astype(float) for name, array in theta.items()}
     assert (backend.forward(NET, theta, x) == backend.forward(NET, as_floats, x.astype(float))).all()
+
+
+@pytest.mark.parametrize("samples", [255, 256, 257, 600, 768])
+def test_jax_passes_many_samples_forward_by_one_program(monkeypatch, oracle, samples):
+    module = pytest.importorskip("harness.backends.jax_backend")
+    shapes, forward = set(), module.forward
+    monkeypatch.setattr(module, "forward", lambda net, theta, x: shapes.add(x.shape) or forward(net, theta, x))
+    theta, x = NET.init(range(2)), normal(2, samples, 3)
+    backend = backends.get("jax", device="cpu", dtype="float64")
+    assert distance(backend.forward(NET, theta, x), oracle.forward(NET, theta, x)) < 1e-10
+    assert shapes == {(2, min(samples, 256), 3)}

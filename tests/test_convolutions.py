@@ -438,6 +438,21 @@ def test_blocks_change_nothing(fast, monkeypatch, budget, outputs):
     assert (blocked[0] == mirrored(blocked[0])).all()
 
 
+def test_blocks_of_a_side_are_of_one_size(oracle, monkeypatch):
+    """Each further size is one more program for JAX to compile; the last block reaches back."""
+    monkeypatch.setattr("harness.backends.kernel_blocks.block_rows", lambda *_: 5)
+    theta, x1, x2, sizes = IMAGE.init(range(2)), normal(9, 40), normal(7, 40, seed=1), []
+    torch = backends.get("torch", device="cpu", dtype="float64")
+    factors = torch.operations.factors
+    monkeypatch.setattr(torch.operations, "factors", lambda *a: sizes.append(a[2].shape[1]) or factors(*a))
+    own, other = torch.empirical_ntk(IMAGE, theta, x1), torch.empirical_ntk(IMAGE, theta, x1, x2)
+    assert set(sizes) == {5, 4}
+    assert (own == mirrored(own)).all()
+    monkeypatch.undo()
+    assert distance(own, oracle.empirical_ntk(IMAGE, theta, x1)) < 1e-10
+    assert distance(other, oracle.empirical_ntk(IMAGE, theta, x1, x2)) < 1e-10
+
+
 class Peak:
     """Bytes that PyTorch holds at most in what it makes inside, operation by operation."""
 

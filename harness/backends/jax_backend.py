@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.backends.cost import structured_bytes
 from harness.backends.infinite_width import fill
-from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
+from harness.backends.operations import Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
 from harness.networks.layers import Activation
@@ -29,11 +29,15 @@ except ImportError as error:
     ) from error
 
 from harness.backends.jax_autodiff import JaxAutodiff
+from harness.backends.jax_descent import run
 from harness.backends.jax_infinite import JaxArrays
-from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network
+from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network, over_seeds
 from harness.backends.jax_ridge import solve_ridges
 
 Array: TypeAlias = jax.Array
+
+FORWARD = 256
+"""Samples of one call of the forward pass on a CPU."""
 
 
 def operations(device: str, dtype: str | None) -> "JaxOperations":
@@ -47,13 +51,6 @@ def operations(device: str, dtype: str | None) -> "JaxOperations":
             "Use device='cpu', or install the CUDA build: pip install 'ntk-claims[cuda]'."
         ) from error
     return JaxOperations(chosen, dtype or "float32")
-
-
-def over_seeds(function: Any, shared_data: bool, *arguments: Any) -> Any:
-    """Maps over the seed axis of the weights, and of the data unless all seeds share it; data comes second."""
-    axes = [0, None if shared_data else 0, *[0] * (len(arguments) - 2)]
-    data = jax.tree.map(lambda a: a[0], arguments[1]) if shared_data else arguments[1]
-    return jax.vmap(function, in_axes=axes)(arguments[0], data, *arguments[2:])
 
 
 @partial(jax.jit, static_argnums=0)
@@ -142,68 +139,6 @@ def sample_scales(net: Network) -> np.ndarray:
     return np.array(rows)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def run(
-    net: Network,
-    optimizer: Optimizer,
-    state: Any,
-    data: Any,
-    batches: Array | None,
-    rates: Array,
-    count: int,
-    target: float,
-) -> Any:
-    """`count` steps, at most len(rates); state is (theta, slots, active, step)."""
-
-    def losses_of(theta: Tensors, x: Array, y: Array) -> tuple[Array, Array]:
-        f = over_seeds(partial(network, net), len(x) == 1, theta, x)
-        losses = jnp.mean((f - y) ** 2, axis=(1, 2))
-        return losses.sum(), losses
-
-    def body(k: int, carry: Any) -> Any:
-        (theta, slots, active, step), record = carry
-        x, y = data if batches is None else minibatch(data, batches[k])
-        grads, losses = jax.grad(losses_of, has_aux=True)(theta, x, y)
-        active = active & jnp.isfinite(losses) & (losses > target)
-        step = step + 1
-        directions, slots = direct(optimizer, step, grads, slots)
-
-        def update(weight: Array, direction: Array) -> Array:
-            scale = jnp.where(active, rates[k], 0).reshape(-1, *[1] * (weight.ndim - 1))
-            return weight - jnp.where(scale > 0, scale * direction, 0)
-
-        return (jax.tree.map(update, theta, directions), slots, active, step), record.at[k].set(losses)
-
-    return jax.lax.fori_loop(0, count, body, (state, jnp.zeros_like(rates)))
-
-
-def minibatch(data: tuple[Array, Array], index: Array) -> tuple[Array, Array]:
-    """The samples of one step, index (S, B)."""
-    x, y = data
-    rows = jnp.arange(len(index))[:, None]
-    return x[rows if len(x) > 1 else 0, index], y[rows, index]
-
-
-def direct(optimizer: Optimizer, step: Array, grads: Tensors, slots: Any) -> tuple[Tensors, Any]:
-    """Directions of a step, and the momentum or moments after it."""
-    if isinstance(optimizer, Adam):
-        b1, b2 = optimizer.beta1, optimizer.beta2
-        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, slots[0], grads)
-        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, slots[1], grads)
-
-        def unbiased(m: Array, v: Array) -> Array:
-            # 1 - b^t without the cancellation that costs float32 two digits and more at the first steps.
-            logs = (math.log(b) if b else -math.inf for b in (b1, b2))
-            bias1, bias2 = (-jnp.expm1(step.astype(m.dtype) * log) for log in logs)
-            return m / bias1 / (jnp.sqrt(v / bias2) + optimizer.epsilon)
-
-        return jax.tree.map(unbiased, m, v), (m, v)
-    if optimizer.momentum:
-        velocity = jax.tree.map(lambda v, g: optimizer.momentum * v + g, slots[0], grads)
-        return velocity, (velocity,)
-    return grads, slots
-
-
 class JaxOperations:
     """The operations of harness.backends.operations.Operations, in JAX."""
 
@@ -234,8 +169,13 @@ class JaxOperations:
         return JaxFunctionOperations(self.target, self.dtype)
 
     def forward(self, net: Network, theta: Tensors, x: Array) -> Array:
-        """f(x), (S, N, O)."""
-        return forward(net, theta, x)
+        """f(x), (S, N, O); on a CPU of so many samples at a time that all numbers of them share one program."""
+        size, samples = FORWARD if self.device == "cpu" else x.shape[1], x.shape[1]
+        if samples <= size:
+            return forward(net, theta, x)
+        starts = (*range(0, samples - size, size), samples - size)  # the last part reaches back
+        found = [forward(net, theta, jax.lax.dynamic_slice_in_dim(x, start, size, axis=1)) for start in starts]
+        return jnp.concatenate([*found[:-1], found[-1][:, len(found) * size - samples :]], axis=1)
 
     def factors(self, net: Network, theta: Tensors, x: Array) -> Any:
         """Per layer inputs (S, N, fan_in) and signals (S, N, O, fan_out)."""

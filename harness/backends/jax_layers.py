@@ -106,6 +106,13 @@ def network(net: Network | Function, theta: Tensors, x: Array) -> Array:
     return x
 
 
+def over_seeds(function: Any, shared_data: bool, *arguments: Any) -> Any:
+    """Maps over the seed axis of the weights, and of the data unless all seeds share it; data comes second."""
+    axes = [0, None if shared_data else 0, *[0] * (len(arguments) - 2)]
+    data = jax.tree.map(lambda a: a[0], arguments[1]) if shared_data else arguments[1]
+    return jax.vmap(function, in_axes=axes)(arguments[0], data, *arguments[2:])
+
+
 def pulled_back(step: Step, theta: Tensors, x: Array, delta: Array) -> Array:
     """The signals before a step, (N, O, size), from those after it: its Jacobian, transposed, times delta."""
     if isinstance(step, Activate):

@@ -34,7 +34,7 @@ def fill_ntk(
 
     def fill_row(i: slice) -> None:
         one = ops.factors(net, theta1, ops.put(x1[:, i]))
-        for j in blocks(x2.shape[1], rows):
+        for j in even_blocks(x2.shape[1], rows):
             if not symmetric:
                 kernel[:, i, j] = block(one, j)
             elif i == j:
@@ -44,10 +44,23 @@ def fill_ntk(
                 kernel[:, i, j] = block(one, j)
                 kernel[:, j, i] = transposed(kernel[:, i, j])
 
-    for i in blocks(x1.shape[1], rows):
+    for i in even_blocks(x1.shape[1], rows):
         fill_row(i)
         if isinstance(kernel, np.memmap):
             kernel.flush()
+
+
+def even_blocks(count: int, most: int) -> list[slice]:
+    """Slices of one size, at most `most`, that cover range(count); the last reaches back over some of those before.
+
+    What is compiled per shape is then compiled once. In a symmetric kernel each block that reaches back comes after
+    those that it overlaps, and its own diagonal after that, so that equal entries end up equal.
+
+    >>> [(s.start, s.stop) for s in even_blocks(8, 3)]
+    [(0, 3), (3, 6), (5, 8)]
+    """
+    size = -(-count // -(-count // most))
+    return [slice(start, start + size) for start in (*range(0, count - size, size), count - size)]
 
 
 def block_rows(ops: Operations, net: Network | Function, seeds: int, outputs: Outputs, budget: int) -> int:
