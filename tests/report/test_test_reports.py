@@ -1,6 +1,7 @@
 """JUnit XML and CTRF: what each verdict comes to, what goes with it, and the published schemas."""
 
 import json
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -118,6 +119,18 @@ def test_characters_that_xml_forbids_are_replaced(document, build_run):
     assert case.find("error").text == "nul \ufffd"
 
 
+@pytest.fixture
+def tokyo(monkeypatch):
+    """A machine far from UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process cannot be set here")
+@pytest.mark.usefixtures("tokyo")
 def test_ctrf_times_are_those_of_the_run(document, build_run):
     summary = ctrf(document, build_run())["results"]["summary"]
     assert summary["stop"] == 1795271400000  # 2026-11-21T14:30:00Z
