@@ -38,9 +38,9 @@ def regrets(
     until then is held at once. Blocks divide panels and panels the rounds. No result depends on them but through the
     times when evidence tunes, which are ends of blocks.
 
-    Returns per replicate: "regret", (R, P, T / block), cumulative, at the ends of blocks; "random", (R, T / block), that
-    of arms pulled at random, and "chance", (R,), its expectation after all rounds; "norm", (R,), S; "gamma", (R, P),
-    and "ridge", (R, P), as they are at the end.
+    Returns per replicate: "regret", (R, P, T / block), cumulative, at the ends of blocks; "random", (R, T / block),
+    that of arms pulled at random, and "chance", (R,), its expectation after all rounds; "norm", (R,), S; "gamma",
+    (R, P), and "ridge", (R, P), as they are at the end.
 
     Raises:
         InvalidInput: for an unknown bandit or policy, blocks that do not divide, or a diagonal of Z at infinite width.
@@ -64,7 +64,7 @@ def regrets(
 
 
 def network(bandit: Bandit, width: int | str) -> Network:
-    """f(x) = v.relu(W x / n_0^1/2) / width^1/2, all weights N(0, 1): the NTK at infinite width is 1 at every context."""
+    """f(x) = v.relu(W x / n_0^1/2) / width^1/2, weights N(0, 1): at infinite width the NTK of a context is 1."""
     hidden = 1 if width == "infinite" else int(width)
     return networks.mlp((bandit.x.shape[2], hidden, 1), sigma_w=1.0, sigma_b=None)
 

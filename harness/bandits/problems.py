@@ -120,7 +120,7 @@ def wheel(rounds: int, rng: np.random.Generator) -> Bandit:
 
 
 def imbalanced(rounds: int, rng: np.random.Generator) -> Bandit:
-    """Seven classes in the shares of Shuttle; two clusters each, their centres N(0, I), points within SPREAD of them."""
+    """Seven classes in the shares of Shuttle; two Gaussian clusters each, with N(0, I) centres."""
     centres = rng.standard_normal((len(SHUTTLE), 2, INPUTS))
     kinds, places = rng.spawn(2)
     u = kinds.uniform(size=(rounds, 2))
