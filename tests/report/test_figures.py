@@ -180,11 +180,12 @@ def test_the_thin_line_runs_to_the_ends_of_the_bootstrap_where_that_reaches_furt
     assert thick_low - thin_low == pytest.approx((thick_high - thick_low) / 2, abs=0.2)
 
 
-def test_a_bootstrap_without_an_end_runs_to_the_edge():
+@pytest.mark.parametrize(("bootstrap", "end", "edge"), [([None, 0.24], 0, 52.0), ([0.16, None], 1, 352.0)])
+def test_a_bootstrap_without_an_end_runs_to_the_edge(bootstrap, end, edge):
     effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25))
-    effect["verdict"]["backends"]["torch"]["bootstrap"] = [None, 0.24]
-    ((low, _),) = spans(interval_svg(effect, ["torch"], "gap"), "1.2")
-    assert low == 52.0
+    effect["verdict"]["backends"]["torch"]["bootstrap"] = bootstrap
+    (thin,) = spans(interval_svg(effect, ["torch"], "gap"), "1.2")
+    assert thin[end] == edge
 
 
 @pytest.mark.parametrize(("rule", "labels"), [(SUPERIORITY, ["0.05", "0"]), (EQUIVALENCE, ["−0.1", "0.1", "0"])])
