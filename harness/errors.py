@@ -6,7 +6,8 @@
     ├── DatasetUnavailable    a data set that was asked for is not there
     │   └── DatasetCorrupted  ... or is there, with the wrong bytes
     ├── StoreError            the store cannot be read or written
-    │   └── CellCorrupted     a cell file is truncated, altered or under the wrong name
+    │   ├── CellCorrupted     a cell file is truncated, altered or under the wrong name
+    │   └── PackCorrupted     a pack is truncated, altered, too large, or none at all
     └── SweepFailed           cells that a verdict needs could not be computed
 
 Each message names the thing, the value it had, what is allowed, and what to do next.
@@ -39,6 +40,10 @@ class StoreError(ClaimsError, OSError):
 
 class CellCorrupted(StoreError):
     """A cell file is truncated, altered, or stored under another cell's name."""
+
+
+class PackCorrupted(StoreError):
+    """A pack is truncated, altered, larger than allowed, or no pack at all."""
 
 
 class SweepFailed(ClaimsError, RuntimeError):

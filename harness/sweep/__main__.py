@@ -1,7 +1,6 @@
 """Runs a plan file: `python -m harness.sweep plan.json --store results`. Needs numpy and one framework."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -10,8 +9,7 @@ from pathlib import Path
 from harness.backends import DEVICES
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import Request
-from harness.sweep import engines
-from harness.sweep.cell import request_of
+from harness.sweep import engines, plans
 from harness.sweep.coordinator import Sweep, run
 from harness.sweep.progress import on
 from harness.sweep.store import Store
@@ -67,7 +65,7 @@ def _concluded(sweep: Sweep) -> int:
 
 
 def _selected(plan: Path, backends: str | None, shard: str) -> list[Request]:
-    requests = _read(plan)
+    requests = plans.read(plan)
     if backends is not None:
         wanted = set(backends.split(","))
         planned = {request.backend for request in requests}
@@ -81,22 +79,6 @@ def _selected(plan: Path, backends: str | None, shard: str) -> list[Request]:
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise InvalidInput(f"--shard must read i/n with 1 <= i <= n, such as 2/8; got {shard!r}.")
     return requests[int(part) - 1 :: int(parts)]
-
-
-def _read(plan: Path) -> list[Request]:
-    try:
-        records = json.loads(plan.read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"The plan {plan} cannot be read: {error}. It must be a JSON list of requests.") from error
-    if not isinstance(records, list):
-        raise InvalidInput(f"The plan {plan} must be a JSON list of requests; it is {type(records).__name__}.")
-    requests = []
-    for index, record in enumerate(records):
-        try:
-            requests.append(request_of(record))
-        except InvalidInput as error:
-            raise InvalidInput(f"Request {index} of the plan {plan}: {error}") from None
-    return requests
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -170,14 +170,14 @@ def encode(
     return [MAGIC + checksum.hexdigest().encode() + b"\n", *pieces]
 
 
-def read(path: Path) -> Cell:
-    """Reads and verifies a cell file.
+def read(path: Path, content: bytes | None = None) -> Cell:
+    """Reads and verifies a cell file, or what is about to become the file at that path.
 
     Raises:
         CellCorrupted: naming the file, what was expected and what was found.
         OSError: if the file cannot be read.
     """
-    header, body = _verified(path)
+    header, body = _verified(path, content)
     try:
         request = request_of(header["request"])
         circumstances = Circumstances(**header["circumstances"])
@@ -196,8 +196,8 @@ def read(path: Path) -> Cell:
     return cell
 
 
-def _verified(path: Path) -> tuple[dict[str, Any], memoryview]:
-    content = path.read_bytes()
+def _verified(path: Path, content: bytes | None = None) -> tuple[dict[str, Any], memoryview]:
+    content = path.read_bytes() if content is None else content
     seal, newline, _ = content[:256].partition(b"\n")
     if not newline or not seal.startswith(MAGIC):
         raise CellCorrupted(f"{path}: expected a first line {MAGIC.decode()!r} + SHA-256, found {content[:40]!r}.")

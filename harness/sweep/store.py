@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -125,6 +126,44 @@ class Store:
                 _write(self.path, path, cell.encode(request, circumstances, provenance, arrays))
         return path
 
+    def adopt(self, name: str, content: bytes) -> Literal["new", "same", "kept"]:
+        """Takes over a cell of another store, verified; a valid one that is already there stays.
+
+        Args:
+            name: where it lies in the other store, "cells/<2 hex>/<request digest>/<cell key>.cell".
+            content: what it holds.
+
+        Returns:
+            "new" if it was not there, "same" if it was, "kept" if another answer of that name was, and stays.
+
+        Raises:
+            CellCorrupted: if it is no cell, or another one's than its name promises.
+        """
+        path = self.path / name
+        cell.read(path, content)
+        if self._verified(path) is not None:
+            with _explained("read", path):
+                return "same" if path.read_bytes() == content else "kept"
+        with _explained("write", path):
+            _write(self.path, path, [content])
+        return "new"
+
+    def adopt_failure(self, key: str, content: bytes) -> Literal["new", "same"]:
+        """Takes over the record of a failure of that cell from another store, beside those that are here.
+
+        Raises:
+            StoreError: if it is no such record, or that of another cell.
+        """
+        _check_failure(key, content)
+        with _explained("write", self.path / "failures"):
+            for path in self._failure_files(key):
+                if not path.exists():
+                    _write(self.path, path, [content])
+                    return "new"
+                if path.read_bytes() == content:
+                    return "same"
+        raise AssertionError("unreachable: the names of failures are without end")
+
     def prepare(self) -> None:
         """Proves that the store can be written, before hours are spent; removes day-old leavings of killed writers."""
         probe = self.path / "cells" / f".{uuid.uuid4().hex}.tmp"
@@ -191,6 +230,20 @@ def _failure(path: Path) -> Failure:
         raise StoreError(
             f"{path}: expected the record of a failure, found something else ({error!r}). Delete it."
         ) from error
+
+
+def _check_failure(key: str, content: bytes) -> None:
+    try:
+        record = json.loads(content)
+        request, circumstances = cell.request_of(record["request"]), Circumstances(**record["circumstances"])
+        found = cell.key(request, circumstances)
+        plain = {"kind": str, "traceback": str, "attempt": int, "time": str}
+        if any(type(record[name]) is not kind for name, kind in plain.items()):
+            raise TypeError("a field of another type")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"Expected the record of a failure of cell {key}, found something else ({error!r}).") from None
+    if found != key:
+        raise StoreError(f"Expected the record of a failure of cell {key}, found that of cell {found}.")
 
 
 def _write(root: Path, path: Path, pieces: Sequence[bytes]) -> None:
