@@ -26,6 +26,7 @@ from harness.commands import (
     verdict,
 )
 from harness.errors import ClaimsError
+from harness.sweep.pack import commands as packing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,4 +69,5 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add(commands)
     export.add(commands)
     data.add(commands)
+    packing.add(commands)
     return top

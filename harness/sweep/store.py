@@ -152,9 +152,9 @@ class Store:
         """Takes over the record of a failure of that cell from another store, beside those that are here.
 
         Raises:
-            StoreError: if it is no such record, or that of another cell.
+            CellCorrupted: if it is no such record, or that of another cell.
         """
-        _check_failure(key, content)
+        check_failure(key, content)
         with _explained("write", self.path / "failures"):
             for path in self._failure_files(key):
                 if not path.exists():
@@ -232,7 +232,8 @@ def _failure(path: Path) -> Failure:
         ) from error
 
 
-def _check_failure(key: str, content: bytes) -> None:
+def check_failure(key: str, content: bytes) -> Request:
+    """The request of a failure's record; raises CellCorrupted if it is none, or not that of the cell of this key."""
     try:
         record = json.loads(content)
         request, circumstances = cell.request_of(record["request"]), Circumstances(**record["circumstances"])
@@ -241,9 +242,10 @@ def _check_failure(key: str, content: bytes) -> None:
         if any(type(record[name]) is not kind for name, kind in plain.items()):
             raise TypeError("a field of another type")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"Expected the record of a failure of cell {key}, found something else ({error!r}).") from None
+        raise CellCorrupted(f"Expected the record of a failure of {key}, found something else ({error!r}).") from None
     if found != key:
-        raise StoreError(f"Expected the record of a failure of cell {key}, found that of cell {found}.")
+        raise CellCorrupted(f"Expected the record of a failure of {key}, found that of a failure of {found}.")
+    return request
 
 
 def _write(root: Path, path: Path, pieces: Sequence[bytes]) -> None:
