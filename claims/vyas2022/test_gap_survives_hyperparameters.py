@@ -8,29 +8,21 @@ from harness.learning import kernel_curves, network_curves
 
 STREAM = "registered-2"
 
-# The learning curve that the claims of this paper share, down to the cell.
-M = 256
-AFTER = (
-    dict(pretrained=M, reused=True, reference="zero"),
-    dict(pretrained=M, reused=True, reference="net"),
-    dict(pretrained=M, reused=False, reference="zero"),
-    dict(pretrained="same", reused=True, reference="zero"),
-)
+# The learning curve that the claims on the gap share, down to the cell.
 DIGITS = dict(task=dict(name="digits-1d"), sizes=(128, 256, 512, 1024), validation=300, test=1000)
 CNN = dict(family="cnn", width=16, sigma_b=0.1, strides=(4, 2, 2), label_scale=4.7, centred=False)
 ADAM = dict(optimizer="adam", rate=0.01, batch_size=32, steps=1500, checks=30)
-BASE = dict(DIGITS, net=CNN, **dict(ADAM, steps=2000, checks=40), after=AFTER)
-
+BASE = dict(DIGITS, net=CNN, **dict(ADAM, steps=2000, checks=40), after=())
 
 # What each cell changes of it. Steps follow, so that its networks are trained; and sizes, where a full batch is dear.
 EDGE = dict(optimizer="momentum", rate=0.1)  # of 2 / lambda_max at the start
-ENDS = dict(after=(), sizes=(128, 512, 1024))
+ENDS = dict(sizes=(128, 512, 1024))
 CELLS = {
     "rate_low": dict(BASE, **ENDS, rate=0.003),
     "base": BASE,
     "rate_high": dict(BASE, **ENDS, rate=0.03),
     "batch_256": dict(BASE, **ENDS, batch_size=256, steps=600),
-    "batch_full": dict(BASE, after=(), sizes=(128, 512), batch_size=None, steps=300),
+    "batch_full": dict(BASE, sizes=(128, 512), batch_size=None, steps=300),
     "momentum": dict(BASE, **ENDS, **EDGE),
 }
 LAZY = dict(
@@ -179,7 +171,7 @@ EXPERIMENTS = (
 
 def configuration(cells, wanted):
     """The one of the cells that is the wanted one but for the scale of the tier: sizes, steps, width ..."""
-    free = ("sizes", "validation", "test", "steps", "checks", "after")
+    free = ("sizes", "validation", "test", "steps", "checks")
 
     def key(cell):
         return {k: {**v, "width": 0} if k == "net" else v for k, v in cell.items() if k not in free}
