@@ -3,8 +3,9 @@
 import gzip
 import hashlib
 import io
-import sys
+import struct
 import tarfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,10 +212,59 @@ def test_damaged_matlab_files_are_corrupted(tmp_path):
             read_svhn(tmp_path, damaged)
 
 
-def test_svhn_without_scipy_says_so(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(DatasetUnavailable, match=r"train_32x32\.mat is read with SciPy, which is missing: pip install"):
-        read_svhn(tmp_path, mat(X=X, y=Y))
+def uncompressed(**variables) -> bytes:
+    stream = io.BytesIO()
+    scipy.io.savemat(stream, variables)
+    return stream.getvalue()
+
+
+def test_svhn_files_may_be_uncompressed_and_hold_other_variables(tmp_path):
+    data = read_svhn(tmp_path, uncompressed(note="text", z=np.array([1j]), X=X, s={"X": X}, y=Y))
+    np.testing.assert_array_equal(data.x, PIXELS / np.float32(255))
+    np.testing.assert_array_equal(data.labels, LABELS)
+
+
+PIXEL_TAG = 184  # where the uncompressed file has the tag of the pixels: type, then size
+
+
+@pytest.mark.parametrize("kind", [20, 200, 60_000])
+def test_matlab_types_beyond_the_table_are_refused(tmp_path, kind):
+    """scipy.io.loadmat ends the process here: by a segmentation fault for the first two, a bus error for the last."""
+    whole = uncompressed(X=X, y=Y)
+    assert whole[PIXEL_TAG : PIXEL_TAG + 8] == struct.pack("<2I", 2, X.nbytes)
+    altered = whole[:PIXEL_TAG] + struct.pack("<I", kind) + whole[PIXEL_TAG + 4 :]
+    with pytest.raises(DatasetCorrupted, match=f"version 5: X has data of the type {kind}. Get it again"):
+        read_svhn(tmp_path, altered)
+
+
+def element(content: bytes, kind: int = 15) -> bytes:
+    return struct.pack("<2I", kind, len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("elements", "message"),
+    [
+        (element(zlib.compress(bytes(2**20))), "an element of type 0 is no matrix"),
+        (element(zlib.compress(struct.pack("<2I", 14, 8))), "it is cut off"),
+        (element(bytes(32), 14), "a matrix has not the flags and dimensions of one"),
+        (uncompressed(X=X)[128:] * 2, "it holds X twice"),
+        (uncompressed(X=np.tile(X, 9))[128:], r"X takes 165\d{3} bytes, and may take 147456"),
+        (mat(X=np.zeros((32, 32, 3, 9_000), np.uint8))[128:], r"X takes 27648\d{3} bytes, and may take 147456"),
+        (struct.pack("<2I", 14, 2**32 - 1), "an element of 4294967295 bytes is cut off"),
+        (b"\x0e\0\0", "it is cut off"),
+    ],
+    ids=["zeros", "empty", "no-matrix", "twice", "large", "bomb", "long", "short"],
+)
+def test_matlab_elements_that_lie_are_refused(tmp_path, elements, message):
+    with pytest.raises(DatasetCorrupted, match=f"no MATLAB file of version 5: {message}"):
+        read_svhn(tmp_path, uncompressed(y=Y) + elements)
+
+
+def test_matlab_pixels_changed_below_the_compression_are_refused(tmp_path):
+    """The checksum at the end of a compressed element is looked at."""
+    whole = mat(y=Y, X=X)
+    with pytest.raises(DatasetCorrupted, match="incorrect data check"):
+        read_svhn(tmp_path, whole[:-4] + bytes([whole[-4] ^ 1]) + whole[-3:])
 
 
 # MNIST
