@@ -90,6 +90,7 @@ def test_a_page_needs_nothing_but_itself_and_says_nothing(visit, pages, name):
     outside = [url for url in page.heard["asked"] if not url.startswith("data:,")]
     assert page.heard | {"asked": outside} == {"asked": [pages[name].as_uri()], "said": [], "asked user": []}
     assert page.title() == "Verdicts on claims about the Neural Tangent Kernel, at quick scale"
+    assert pages[name].stat().st_size < 2_000_000
 
 
 def test_the_policy_blocks_a_script_that_got_in(visit, pages, tmp_path):
