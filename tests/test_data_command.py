@@ -88,7 +88,7 @@ def test_a_set_that_is_fetched_is_verified_and_found_from_then_on(capsys, cache,
     [
         (
             ["fetch"],
-            "Name a data set: ntk-claims data fetch NAME. To download: cifar10, cifar5m, fashion-mnist, mnist,",
+            "Name a data set: ntk-claims data fetch NAME. To download: cifar10, cifar5m, fashion-mnist, letter, mnist,",
         ),
         (["fetch", "iris"], "Unknown data set 'iris'. Known: cifar10"),
         (["fetch", "diabetes"], "Data set 'diabetes' comes with this project. To download: cifar10"),

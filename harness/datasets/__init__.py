@@ -9,6 +9,8 @@
     cifar10         60,000 of 32x32x3     folder, download
     svhn            630,420 of 32x32x3    folder, download
     cifar5m         6,002,688 of 32x32x3  folder, download
+    shuttle         58,000 of 9           Debian package, folder, download
+    letter          20,000 of 16          Debian package, folder, download
 
 Nothing is downloaded unless `download=True` (or `ntk-claims data fetch`) says so, and one set never stands in for
 another that is not there.
@@ -59,7 +61,7 @@ def names() -> list[str]:
     """The data sets that `load` knows.
 
     >>> names()
-    ['cifar10', 'cifar5m', 'diabetes', 'digits', 'digits-1d', 'fashion-mnist', 'mnist', 'svhn']
+    ['cifar10', 'cifar5m', 'diabetes', 'digits', 'digits-1d', 'fashion-mnist', 'letter', 'mnist', 'shuttle', 'svhn']
     """
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))

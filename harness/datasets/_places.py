@@ -2,7 +2,7 @@
 
 1. the folder that is given, as an argument or else as $NTK_CLAIMS_DATA/<data set>; then no other place is looked in;
 2. embedded in this project, if a distribution packages the data set (others have licences that do not let us);
-3. the system package, in /usr/share/datasets/<data set>, likewise;
+3. the system package, in /usr/share/datasets/<data set> or where else it puts its files, likewise;
 4. the cache, filled by earlier downloads;
 5. a download, only if it is asked for.
 
@@ -26,8 +26,8 @@ SYSTEM = Path("/usr/share/datasets")
 class Published:
     """The files of one part of a data set, all of them kept as published or none, and how to get them.
 
-    Each is at `url` + its name for downloads; `package` is the Debian package, "" if there is none; `megabytes` is what
-    a download takes.
+    Each is at `url` + its name for downloads; `package` is the Debian package, "" if there is none, and `system` where
+    it puts them, if not where data sets are; `megabytes` is what a download takes.
     """
 
     dataset: str
@@ -37,6 +37,7 @@ class Published:
     package: str = ""
     licence: str = "none stated"
     megabytes: float = 0.0
+    system: Path | None = None
 
     @property
     def command(self) -> str:
@@ -126,7 +127,7 @@ def _standard(wanted: Published) -> Iterator[Place]:
     """One after the other, so that pooch is imported only when the search gets as far as the cache."""
     if wanted.package:
         yield Place("embedded", embedded(wanted.dataset))
-        yield Place("system package", SYSTEM / wanted.dataset)
+        yield Place("system package", wanted.system or SYSTEM / wanted.dataset)
     if cache := _cache(wanted.dataset):
         yield cache
 
