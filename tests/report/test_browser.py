@@ -189,6 +189,7 @@ def test_every_picture_has_the_colours_of_the_page(visit, pages, scheme):
     light, dark = {"rgb(89, 99, 110)", "rgb(0, 114, 178)"}, {"rgb(160, 168, 178)", "rgb(93, 179, 232)"}
     assert len(paints) > 40
     assert set(paints) == (dark if scheme == "dark" else light)
+    assert page.locator(".mark.b0").first.evaluate("mark => getComputedStyle(mark).fill") in set(paints)
 
 
 def test_what_is_folded_is_printed(visit, pages):
