@@ -1,7 +1,6 @@
 """From a store into a pack, and from a pack into a store: every cell is verified on both ways."""
 
 import os
-import stat
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -137,16 +136,16 @@ def unpack(file: Path, store: Store, limits: Limits | None = None) -> Unpacked:
     """
     counts: Counter[str] = Counter()
     kept: list[str] = []
+    if file.exists() and not file.is_file():
+        raise PackCorrupted(f"{file} is no regular file, so it is no pack.")
     with _readable(file, "read"), file.open("rb") as source:
-        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-            raise PackCorrupted(f"{file} is no regular file, so it is no pack.")
         try:
             for member, content in archive.read(file, source, limits or Limits()):
                 result = _adopted(file, store, member, content)
                 counts[result] += 1
                 kept += [member.name] * (result == "kept")
         except PackCorrupted as error:
-            raise PackCorrupted(f"{error} {_progress(counts)}") from None
+            raise PackCorrupted(f"{error}{_progress(counts)}") from None
     return Unpacked(counts["new"], counts["same"], tuple(kept))
 
 
@@ -166,7 +165,7 @@ def _key(name: str) -> str:
 
 def _progress(counts: Counter[str]) -> str:
     taken = sum(counts.values())
-    return f"{taken} of its files had been verified, and are in the store." if taken else ""
+    return f" {taken} of its files had been verified, and are in the store." if taken else ""
 
 
 @contextmanager

@@ -1,0 +1,414 @@
+"""Packs: a store arrives as it was, and a pack from a stranger can do no harm."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import cli
+from harness.errors import InvalidInput, PackCorrupted, StoreError
+from harness.experiment import Request, canonical
+from harness.sweep import Circumstances, Failure, Provenance, Store
+from harness.sweep.pack import Limits, archive, pack, transfer, unpack
+from harness.sweep.pack.__main__ import main
+
+REQUEST = Request("harness.measurements:drift", {"width": 64}, (0, 1), "registered", "torch", "float32")
+CIRCUMSTANCES = Circumstances("cuda", "c0de", {"numpy": "2.4", "torch": "2.13"})
+PROVENANCE = Provenance("2026-01-01T00:00:00+00:00", 1.5, 1, "a GPU", {"OMP_NUM_THREADS": "1"}, "3.12.0")
+FAILURE = Failure("memory", "out of it", 1, "2026-01-01T00:00:00+00:00")
+
+
+def request(width):
+    return replace(REQUEST, configuration={"width": width})
+
+
+def filled(folder, widths=(64, 128, 256), failures=1, provenance=PROVENANCE):
+    """A store with a cell per width, and failures of the first."""
+    store = Store(folder)
+    for width in widths:
+        store.put(request(width), CIRCUMSTANCES, provenance, {"drift": np.array([0.5, width])})
+    for attempt in range(1, failures + 1):
+        store.put_failure(request(widths[0]), CIRCUMSTANCES, replace(FAILURE, attempt=attempt))
+    return store
+
+
+def content(folder):
+    """Name -> bytes of every file below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()
+    }
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """A pack of three cells and a failure."""
+    file = tmp_path / "results.pack"
+    pack(filled(tmp_path / "there"), file)
+    return file
+
+
+@pytest.fixture
+def here(tmp_path):
+    return Store(tmp_path / "here")
+
+
+def test_a_store_arrives_as_it_was(tmp_path, packed, here):
+    unpacked = unpack(packed, here)
+    assert (unpacked.new, unpacked.same, unpacked.kept) == (4, 0, ())
+    assert content(here.path) == content(tmp_path / "there")
+    assert here.find(request(128), CIRCUMSTANCES).arrays["drift"][1] == 128
+
+
+def test_equal_stores_make_equal_bytes(tmp_path, packed, here):
+    unpack(packed, here)
+    os.utime(next(here.path.rglob("*.cell")), (0, 0))
+    again = pack(here, tmp_path / "again.pack")
+    assert (tmp_path / "again.pack").read_bytes() == packed.read_bytes()
+    assert (again.cells, again.failures, again.size) == (3, 1, packed.stat().st_size)
+
+
+def test_any_tar_reads_a_pack_and_its_manifest_is_as_documented(tmp_path, packed):
+    with tarfile.open(packed, "r:") as tar:
+        there = {entry.name: tar.extractfile(entry).read() for entry in tar}
+    manifest = json.loads(there.pop("manifest.json"))
+    assert there == content(tmp_path / "there")
+    listed = [[name, len(there[name]), hashlib.sha256(there[name]).hexdigest()] for name in sorted(there)]
+    over_all = hashlib.sha256(canonical(listed).encode()).hexdigest()
+    assert manifest == {"format": "ntk-claims-pack 1", "members": listed, "sha256": over_all}
+
+
+def test_only_what_answers_a_plan(tmp_path, here):
+    filled(tmp_path / "there")
+    (tmp_path / "plan.json").write_text(json.dumps([asdict(request(128)), asdict(request(4096))]))
+    pair = str(tmp_path / "there"), str(tmp_path / "a.pack")
+    assert main(["pack", *pair, "--plan", str(tmp_path / "plan.json")]) == 0
+    assert unpack(tmp_path / "a.pack", here).new == 1
+    assert here.find(request(128), CIRCUMSTANCES) is not None
+
+
+def test_both_commands_say_what_they_did(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    filled(Path("there"))
+    assert cli.main(["pack", "there", "a.pack"]) == 0
+    seal = json.loads(Path("a.pack").read_bytes()[512:].partition(b"\0")[0])["sha256"]
+    size = Path("a.pack").stat().st_size
+    said = f"3 cells and 1 failures, {size} bytes in a.pack\nSHA-256 of the list of its files: {seal}\n"
+    assert capsys.readouterr().out == said
+    assert cli.main(["unpack", "a.pack", "here"]) == 0
+    assert capsys.readouterr().out == "4 new in here, 0 there already, 0 kept as they were\n"
+    assert cli.main(["unpack", "a.pack", "here"]) == 0
+    assert capsys.readouterr().out == "0 new in here, 4 there already, 0 kept as they were\n"
+
+
+def test_what_is_damaged_is_left_out_and_named(tmp_path, capsys):
+    store = filled(tmp_path / "there")
+    damaged = store.file(request(128), CIRCUMSTANCES)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    before = content(store.path)
+    assert main(["pack", str(store.path), str(tmp_path / "a.pack")]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("2 cells and 1 failures, ")
+    assert err.startswith(f"Left out: {damaged}: expected content with SHA-256")
+    assert content(store.path) == before
+
+
+def test_a_valid_cell_is_never_written_over(tmp_path, packed, capsys):
+    here = filled(tmp_path / "here", widths=(64,), failures=0, provenance=replace(PROVENANCE, seconds=9.0))
+    before = content(here.path)
+    assert main(["unpack", str(packed), str(here.path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == f"3 new in {here.path}, 0 there already, 1 kept as they were\n"
+    (name,) = before
+    assert err == f"Kept: {name}; the store had a valid answer of its own, with other bytes.\n"
+    assert content(here.path).items() >= before.items()
+
+
+def test_a_damaged_cell_is_replaced(tmp_path, packed):
+    notices = []
+    here = replace(filled(tmp_path / "here", widths=(64,)), notify=notices.append)
+    path = here.file(request(64), CIRCUMSTANCES)
+    path.write_bytes(b"nothing")
+    assert unpack(packed, here).new == 3
+    assert here.find(request(64), CIRCUMSTANCES) is not None
+    assert "It was set aside as" in notices[0]
+
+
+def test_failures_stand_beside_those_that_were_there(tmp_path, packed):
+    here = Store(tmp_path / "here")
+    own = replace(FAILURE, kind="death")
+    here.put_failure(request(64), CIRCUMSTANCES, own)
+    assert unpack(packed, here).new == 4
+    assert unpack(packed, here).same == 4
+    assert here.failures(request(64), CIRCUMSTANCES) == [own, FAILURE]
+
+
+def test_stopped_and_started_again(packed, here, monkeypatch):
+    adopt, calls = Store.adopt, []
+
+    def interrupted(self, name, content):
+        calls.append(name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return adopt(self, name, content)
+
+    monkeypatch.setattr(Store, "adopt", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        unpack(packed, here)
+    assert len(content(here.path)) == 1
+    assert (unpacked := unpack(packed, here)).new == 3
+    assert unpacked.same == 1
+
+
+def test_killed_and_started_again(tmp_path, here):
+    there = filled(tmp_path / "there", widths=range(1, 200))
+    pack(there, tmp_path / "a.pack")
+    command = [sys.executable, "-m", "harness.sweep.pack", "unpack", str(tmp_path / "a.pack"), str(here.path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(here.path.glob("cells/*/*/*.cell")):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert all(content(there.path)[name] == data for name, data in content(here.path).items() if name[-4:] != ".tmp")
+    unpack(tmp_path / "a.pack", here)
+    assert content(there.path).items() <= content(here.path).items()
+
+
+# What a stranger may send. Each is refused, says why, and leaves the store as it was.
+
+
+def entry(name, kind=tarfile.REGTYPE, size=0, link=""):
+    header = tarfile.TarInfo(name)
+    header.type, header.size, header.linkname = kind, size, link
+    return header.tobuf(tarfile.USTAR_FORMAT)
+
+
+def member(data=b"x", name=None):
+    name = name or f"cells/ab/ab{'0' * 62}/{'1' * 64}.cell"
+    return archive.Member(name, len(data), hashlib.sha256(data).hexdigest()), data
+
+
+def assembled(*members, manifest=None, headers=None):
+    """A pack of these members, with another manifest or other headers than theirs."""
+    first = archive.manifest([about for about, _ in members]) if manifest is None else manifest
+    blocks = [entry("manifest.json", size=len(first)), first, bytes(-len(first) % 512)]
+    for index, (about, data) in enumerate(members):
+        own = entry(about.name, size=about.size) if headers is None else headers[index]
+        blocks += [own, data, bytes(-len(data) % 512)]
+    return b"".join([*blocks, bytes(1024)])
+
+
+def listing(*members, **other):
+    """A manifest that is sealed as it should be."""
+    record = {"format": archive.FORMAT, "members": list(members), **other}
+    return canonical({"sha256": hashlib.sha256(canonical(record["members"]).encode()).hexdigest(), **record}).encode()
+
+
+def tarred(kind):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        header = tarfile.TarInfo("manifest.json")
+        header.type, header.linkname = kind, "/etc/passwd"
+        tar.addfile(header)
+    return buffer.getvalue()
+
+
+def zipped():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("manifest.json", bytes(10**6))
+    return buffer.getvalue()
+
+
+CELL = f"cells/ab/ab{'0' * 62}/{'1' * 64}.cell"
+HOSTILE = {
+    "nothing": (b"", "is no pack: expected manifest.json first, found no header of a tar archive"),
+    "garbage": (b"\xff" * 4096, "is no pack: expected manifest.json first, found no header of a tar archive"),
+    "a compressed bomb": (gzip.compress(bytes(10**7)), "is no pack: .* found no header of a tar archive"),
+    "a zip": (zipped(), "is no pack: .* found no header of a tar archive"),
+    "a link for a manifest": (tarred(tarfile.SYMTYPE), "found a symbolic link 'manifest.json' of 0 bytes"),
+    "a device for a manifest": (tarred(tarfile.BLKTYPE), "found a device 'manifest.json'"),
+    "no JSON": (assembled(manifest=b"{"), "expected a manifest of 'ntk-claims-pack 1', found another"),
+    "a list": (assembled(manifest=b"[]"), "expected a manifest of .*, found another"),
+    "deep JSON": (assembled(manifest=b"[" * 200_000), "expected a manifest of .*, found another"),
+    "a long number": (assembled(manifest=b'{"members":[["a",' + b"9" * 9999 + b',""]]}'), "found another"),
+    "NaN": (assembled(manifest=b'{"members":[["a",NaN,""]]}'), "is not what 'ntk-claims-pack 1' would write"),
+    "another version": (assembled(manifest=listing(format="ntk-claims-pack 2")), "or is of another version"),
+    "an altered list": (assembled(manifest=listing(sha256="0" * 64)), "it was altered"),
+    "a negative size": (assembled(manifest=listing([CELL, -1, "0" * 64])), "it was altered"),
+    "a boolean size": (assembled(manifest=listing([CELL, True, "0" * 64])), "it was altered"),
+    "an absolute name": (assembled(member(name="/etc/passwd")), "'/etc/passwd' is no name of a cell or failure"),
+    "a way out": (assembled(member(name="cells/../../x.cell")), "'cells/../../x.cell' is no name of a cell"),
+    "a way out behind a cell": (assembled(member(name=f"{CELL}/../../../x")), "is no name of a cell or failure"),
+    "a line break": (assembled(member(name=f"{CELL}\n")), "is no name of a cell or failure"),
+    "another folder": (assembled(member(name=CELL.replace("cells/ab/", "cells/cd/"))), "is no name of a cell"),
+    "a name twice": (assembled(member(), member()), "occurs twice, or out of order"),
+    "a link": (assembled(member(b""), headers=[entry(CELL, tarfile.SYMTYPE, link="/etc/passwd")]), "a symbolic link"),
+    "a hard link": (assembled(member(b""), headers=[entry(CELL, tarfile.LNKTYPE, link="/etc/passwd")]), "a hard link"),
+    "a device": (assembled(member(b""), headers=[entry(CELL, tarfile.CHRTYPE)]), "found a device"),
+    "a pipe": (assembled(member(b""), headers=[entry(CELL, tarfile.FIFOTYPE)]), "found a named pipe"),
+    "a folder": (assembled(member(b""), headers=[entry(CELL, tarfile.DIRTYPE)]), "found a folder"),
+    "a sparse file": (assembled(member(b""), headers=[entry(CELL, tarfile.GNUTYPE_SPARSE)]), "of type b'S'"),
+    "a long name": (assembled(member(b""), headers=[entry(CELL, tarfile.GNUTYPE_LONGNAME)]), "of type b'L'"),
+    "extended attributes": (assembled(member(b""), headers=[entry(CELL, tarfile.XHDTYPE)]), "of type b'x'"),
+    "another file's header": (assembled(member(b""), headers=[entry("/etc/x")]), "found a file '/etc/x' of 0 bytes"),
+    "no cell": (assembled(member()), "is not what its name promises, .* expected a first line"),
+    "no failure": (assembled(member(name=f"failures/{'1' * 64}.1.json")), "expected the record of a failure|Expected"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_no_pack_is_refused(tmp_path, here, name):
+    data, message = HOSTILE[name]
+    file = tmp_path / "hostile.pack"
+    file.write_bytes(data)
+    with pytest.raises(PackCorrupted, match=message) as refused:
+        unpack(file, here)
+    assert str(file) in str(refused.value)
+    assert content(tmp_path) == {"hostile.pack": data}
+
+
+def test_a_cell_under_the_name_of_another_is_refused(tmp_path, here):
+    store = filled(tmp_path / "there")
+    one, other = (store.file(request(width), CIRCUMSTANCES) for width in (64, 128))
+    name = one.relative_to(store.path).as_posix()
+    (tmp_path / "swapped.pack").write_bytes(assembled(member(other.read_bytes(), name)))
+    with pytest.raises(PackCorrupted, match=r"is not what its name promises, .* found another one's"):
+        unpack(tmp_path / "swapped.pack", here)
+
+
+def test_a_failure_under_the_name_of_another_cell_is_refused(tmp_path, here):
+    (path,) = (filled(tmp_path / "there").path / "failures").iterdir()
+    (tmp_path / "swapped.pack").write_bytes(assembled(member(path.read_bytes(), f"failures/{'1' * 64}.1.json")))
+    with pytest.raises(PackCorrupted, match=r"Expected the record of a failure of 1+, found that of a failure of "):
+        unpack(tmp_path / "swapped.pack", here)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(members=3), r"4 members; allowed are 3\. Nothing was unpacked\. .* raise --max-members\."),
+        (Limits(member_bytes=99), r"bytes in cells/.*; allowed are 99\. .* raise --max-member-bytes\."),
+        (Limits(total_bytes=999), r"bytes together; allowed are 999\. .* raise --max-bytes\."),
+        (Limits(members=1), r"its manifest has \d+ bytes; allowed are 512, for 1 members\. .* raise --max-members\."),
+    ],
+)
+def test_limits(packed, here, limits, message):
+    with pytest.raises(PackCorrupted, match=message):
+        unpack(packed, here, limits)
+    assert not here.path.exists()
+
+
+def test_a_limit_is_an_option(packed, here, capsys):
+    assert main(["unpack", str(packed), str(here.path), "--max-bytes", "999"]) == 2
+    assert "allowed are 999" in capsys.readouterr().err
+    assert main(["unpack", str(packed), str(here.path), "--max-members", "4"]) == 0
+
+
+def test_what_was_verified_before_the_fault_stays(tmp_path, packed, here):
+    data = bytearray(packed.read_bytes())
+    last_cell = data.rfind(b"ntk-claims-cell")
+    data[last_cell + 500] ^= 1
+    packed.write_bytes(data)
+    with pytest.raises(PackCorrupted, match=r"was altered: .* 2 of its files had been verified, and are in the store"):
+        unpack(packed, here)
+    assert content(here.path).items() < content(tmp_path / "there").items()
+    assert len(content(here.path)) == 2
+
+
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@SLOW
+@given(cut=st.floats(0, 1, exclude_max=True))
+def test_a_truncated_pack_is_refused_before_anything_is_unpacked(packed, here, cut):
+    data = packed.read_bytes()
+    file = packed.with_name("cut.pack")
+    file.write_bytes(data[: int(cut * len(data))])
+    with pytest.raises(PackCorrupted, match=r"is no pack|expected"):
+        unpack(file, here)
+    assert not here.path.exists()
+
+
+def test_what_follows_the_end_is_refused(packed, here):
+    packed.write_bytes(packed.read_bytes() + bytes(512))
+    with pytest.raises(PackCorrupted, match=r"it is longer than it was written\. Nothing was unpacked"):
+        unpack(packed, here)
+
+
+@SLOW
+@given(place=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255))
+def test_no_byte_of_a_pack_can_be_altered(packed, here, place, change):
+    """Header, manifest, content, padding or end: each is asked for as it was written."""
+    data = bytearray(packed.read_bytes())
+    data[int(place * len(data))] ^= change
+    file = packed.with_name("altered.pack")
+    file.write_bytes(data)
+    with pytest.raises(PackCorrupted):
+        unpack(file, here)
+    assert content(here.path).items() <= content(packed.parent / "there").items()
+
+
+@SLOW
+@given(data=st.binary(max_size=2000))
+def test_no_bytes_break_the_reader(packed, here, data):
+    file = packed.with_name("random.pack")
+    for content_ in (data, assembled(manifest=data), assembled(member(data)), packed.read_bytes()[:1536] + data):
+        file.write_bytes(content_)
+        with pytest.raises(PackCorrupted):
+            unpack(file, here)
+
+
+def test_what_cannot_be_packed_or_unpacked(tmp_path, here):
+    with pytest.raises(StoreError, match=r"no store at .*here, so there is nothing to pack\. Name the folder of one"):
+        pack(here, tmp_path / "a.pack")
+    here.path.mkdir()
+    with pytest.raises(StoreError, match="holds no valid cell or failure; nothing was packed"):
+        pack(here, tmp_path / "a.pack")
+    filled(here.path)
+    with pytest.raises(StoreError, match="holds no valid cell or failure of that plan; nothing was packed"):
+        pack(here, tmp_path / "a.pack", [request(4096)])
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InvalidInput, match=r"thesis\.tex is there, and is no pack, so it is not written over"):
+        pack(here, tmp_path / "thesis.tex")
+    with pytest.raises(StoreError, match=r"nowhere/a\.pack cannot be written: No such file or directory"):
+        pack(here, tmp_path / "nowhere" / "a.pack")
+    with pytest.raises(StoreError, match=r"a\.pack cannot be read: No such file or directory"):
+        unpack(tmp_path / "a.pack", here)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PackCorrupted, match="pipe is no regular file, so it is no pack"):
+        unpack(tmp_path / "pipe", here)
+    with pytest.raises(InvalidInput, match="pipe is there, and is no pack"):
+        pack(here, tmp_path / "pipe")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_pack_replaces_the_one_before(tmp_path, packed):
+    filled(tmp_path / "there", widths=(512,))
+    assert pack(Store(tmp_path / "there"), packed).cells == 4
+
+
+def test_a_cell_that_changes_or_goes_while_it_is_packed_is_noticed(tmp_path, monkeypatch):
+    store = filled(tmp_path / "there")
+    path = store.file(request(128), CIRCUMSTANCES)
+    again = transfer._again
+    monkeypatch.setattr(transfer, "_again", lambda own: again(own) + b"x" * (own == path))
+    with pytest.raises(StoreError, match=r"\.cell was changed while it was being packed\. Pack again\."):
+        pack(store, tmp_path / "a.pack")
+    monkeypatch.setattr(transfer, "_again", lambda own: (path.unlink(missing_ok=True), again(own))[1])
+    with pytest.raises(StoreError, match=r"went away while it was being packed \(No such file or directory\)"):
+        pack(store, tmp_path / "a.pack")
+    assert [file.name for file in tmp_path.iterdir()] == ["there"]
