@@ -1,6 +1,7 @@
 """What a run of requests against a store comes to."""
 
 import errno
+import math
 import os
 import re
 import subprocess
@@ -363,7 +364,9 @@ def tasks(request_, *backends):
 
 
 def test_slots_keep_to_their_backend_and_then_help_the_one_with_most_to_do(request_):
-    agenda = Agenda(tasks(request_, "torch", "torch", "torch", "jax", "numpy", "numpy"), lambda request: None, None)
+    agenda = Agenda(
+        tasks(request_, "torch", "torch", "torch", "jax", "numpy", "numpy"), lambda request: None, lambda: math.inf
+    )
     order = [agenda.take(backend) for backend in ("torch", "jax", "jax", "jax", "torch")]
     assert [task.request.backend for task in order] == ["torch", "jax", "torch", "numpy", "torch"]
     agenda.put_back(replace(order[0], attempt=2))
@@ -375,7 +378,7 @@ def test_what_would_not_end_before_the_deadline_is_not_begun(request_):
     agenda = Agenda(
         tasks(request_, "numpy", "numpy", "numpy"),
         lambda request: seconds[request.configuration["point"]],
-        time.time() + 60,
+        lambda: 60.0,
     )
     assert [agenda.take("numpy").request.configuration["point"] for _ in range(2)] == [0, 2]
     assert agenda.take("numpy") is None

@@ -4,8 +4,10 @@ An engine turns tasks into cells in a store. It decides where and when; what a w
 """
 
 import importlib
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -24,7 +26,8 @@ class Settings:
         device: "auto", "cpu" or "cuda".
         workers: how many at a time; None lets the engine choose.
         time_limit: seconds a cell may take.
-        deadline: POSIX time after which nothing runs; None for no end.
+        deadline: POSIX time after which nothing runs; None for no end. Engines ask `left`, which keeps to the seconds
+            that were left at the start however the clock is set meanwhile.
         memory_limit: bytes of data a worker on the CPU may hold; None for no limit.
     """
 
@@ -34,6 +37,15 @@ class Settings:
     time_limit: float = 3600.0
     deadline: float | None = None
     memory_limit: int | None = None
+    _end: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        left = math.inf if self.deadline is None else self.deadline - time.time()
+        object.__setattr__(self, "_end", time.monotonic() + left)
+
+    def left(self) -> float:
+        """Seconds until the deadline; infinity without one, negative after it."""
+        return self._end - time.monotonic()
 
 
 @dataclass(frozen=True)

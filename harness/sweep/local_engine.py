@@ -2,9 +2,8 @@
 
 import queue
 import threading
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -37,11 +36,11 @@ class Slot:
 class Agenda:
     """The tasks not yet started, a queue per backend; taken from by many threads."""
 
-    def __init__(self, tasks: Sequence[Task], expected: Expected, deadline: float | None) -> None:
+    def __init__(self, tasks: Sequence[Task], expected: Expected, left: Callable[[], float]) -> None:
         self.queues: dict[str, deque[Task]] = {}
         for task in tasks:
             self.queues.setdefault(task.request.backend, deque()).append(task)
-        self.expected, self.deadline, self.lock = expected, deadline, threading.Lock()
+        self.expected, self.left, self.lock = expected, left, threading.Lock()
 
     def take(self, backend: str) -> Task | None:
         """The next task of this backend, else of the one with most to do; None when there is none left.
@@ -54,7 +53,7 @@ class Agenda:
                 if not tasks:
                     return None
                 task = tasks.popleft()
-                if self.deadline is None or time.time() + (self.expected(task.request) or 0.0) < self.deadline:
+                if (self.expected(task.request) or 0.0) < self.left():
                     return task
 
     def put_back(self, task: Task) -> None:
@@ -130,7 +129,7 @@ class Engine:
 
     def compute(self, tasks: Sequence[Task], expected: Expected) -> Iterator[Result | None]:
         """Results as they come, and None about once a second."""
-        agenda = Agenda(tasks, expected, self.settings.deadline)
+        agenda = Agenda(tasks, expected, self.settings.left)
         results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
         names = list(agenda.queues)
         for index, slot in enumerate(self._slots):
@@ -168,11 +167,11 @@ class Engine:
 
     def _attempt(self, slot: Slot, task: Task) -> Result | None:
         """The end of one attempt; None if the deadline cut it short."""
-        limit, deadline = self.settings.time_limit, self.settings.deadline
-        cut = deadline is not None and deadline - time.time() < limit
+        limit = self.settings.time_limit
+        cut = self.settings.left() < limit
         try:
             worker = self._worker(slot, task.request.backend)
-            answer = worker.ask(task, deadline - time.time() if cut and deadline is not None else limit)
+            answer = worker.ask(task, min(limit, self.settings.left()))
         except WorkerTimeoutError as error:
             slot.clear()
             return None if cut else _failed(task, "timeout", str(error))

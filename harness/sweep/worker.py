@@ -1,10 +1,13 @@
 """A worker: one process, one backend. It reads tasks as JSON lines on stdin, and writes cells to the store.
 
-    in    {"request": {...}, "circumstances": {...}}
+    in    {"request": {...}, "circumstances": {...}, "attempt": 1, 2 ...}
     out   {"event": "ready", "backend", "device", "device_name", "versions"}     once, at the start
           {"event": "unavailable", "message"}                                    instead, if the backend is not there
           {"event": "done", "request", "seconds"}
           {"event": "failed", "request", "kind": "error" | "data" | "memory" | "store", "traceback"}
+
+What another run stored in the meantime is not computed again. A task that is tried again, since memory ran out or the
+worker died, is given an eighth of the memory for its blocks each time.
 
 Answers go to a private copy of stdout, so a library that prints cannot garble them. At the end of stdin, which is also
 what the death of the coordinator looks like, the process exits at once, whatever it is computing.
@@ -22,6 +25,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -43,6 +47,7 @@ from harness.sweep.store import Store
 
 Computation = Callable[..., Any]
 TRACEBACK_LIMIT = 20_000
+SHRINKAGE = 8
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
@@ -84,23 +89,29 @@ class Worker:
         """Computes and stores one cell; the answer to send."""
         request = cell.request_of(task["request"])
         try:
-            seconds = self._compute(request, Circumstances(**task["circumstances"]))
+            seconds = self._compute(request, Circumstances(**task["circumstances"]), task.get("attempt", 1))
         except Exception as error:
             return {"event": "failed", "request": request.digest, "kind": _kind(error), "traceback": _text(error)}
         return {"event": "done", "request": request.digest, "seconds": seconds}
 
-    def _compute(self, request: Request, promised: Circumstances) -> float:
+    def _compute(self, request: Request, promised: Circumstances, attempt: int) -> float:
         computation, circumstances = self._load(request)
         if circumstances != promised:
             raise InvalidInput(
                 f"The sweep was planned for {promised}, and this worker has {circumstances}: "
                 "code, packages or device changed in between. Start the sweep again."
             )
+        if (answer := self.store.find(request, circumstances)) is not None:
+            return answer.provenance.seconds
         backend = self._backend(request.dtype)
+        settings = environment.recorded(os.environ)
+        if attempt > 1:
+            backend = replace(backend, memory_budget=max(1, backend.memory_budget // SHRINKAGE ** (attempt - 1)))
+            settings["memory_budget"] = str(backend.memory_budget)
         started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         arrays = computation(backend, request.configuration, request.replicates, request.stream)
         seconds = time.perf_counter() - start
-        self.store.put(request, circumstances, self._provenance(started_at, seconds), arrays)
+        self.store.put(request, circumstances, self._provenance(started_at, seconds, settings), arrays)
         return seconds
 
     def _load(self, request: Request) -> tuple[Computation, Circumstances]:
@@ -116,8 +127,7 @@ class Worker:
             self.backends[dtype] = backends.get(self.backend, device=self.device, dtype=dtype)
         return self.backends[dtype]
 
-    def _provenance(self, started_at: str, seconds: float) -> Provenance:
-        settings = environment.recorded(os.environ)
+    def _provenance(self, started_at: str, seconds: float, settings: dict[str, str]) -> Provenance:
         return Provenance(started_at, seconds, self.threads, self.device_name, settings, platform.python_version())
 
 

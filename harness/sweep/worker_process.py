@@ -66,7 +66,7 @@ class WorkerProcess:
 
     def ask(self, task: Task, time_limit: float) -> dict[str, Any]:
         """The worker's answer to a task. Raises WorkerDeathError, or WorkerTimeoutError after `time_limit` seconds."""
-        record = {"request": asdict(task.request), "circumstances": asdict(task.circumstances)}
+        record = asdict(task)
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(record).encode() + b"\n")
