@@ -152,6 +152,6 @@ def test_the_report_shows_the_calibration_or_that_there_is_none(plant, pytester)
 
     shown = page(content)
     assert "at the registered effect (50 simulations)" in shown
-    assert shown.count("<th scope=\"row\">heavy-tailed</th><td>0.") == 2  # the claim, and its hypothesis
+    assert shown.count('<th scope="row">heavy-tailed</th><td>0.') == 2  # the claim, and its hypothesis
     assert "not calibrated for this registration" not in shown
     assert page(None).count("not calibrated for this registration") == 2
