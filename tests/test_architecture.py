@@ -16,6 +16,7 @@ CLAIMS = sorted((ROOT / "claims").rglob("*.py"))
 # everything (the plugin, the commands, a session); they may import all, and nobody may import them.
 MAY_IMPORT = {
     "errors": set(),
+    "strict_json": set(),
     "seeds": set(),
     "networks": {"errors", "seeds"},
     "datasets": {"errors", "seeds"},
@@ -30,18 +31,18 @@ MAY_IMPORT = {
     "phase_maps": {"claim", "experiment", "in_span"},
     "bandits": {"errors", "seeds", "networks", "datasets", "backends"},
     "beds": {"claim", "experiment", "statistics"},
-    "sweep": {"errors", "experiment", "backends"},
-    "registration": {"errors", "claim", "experiment", "statistics"},
+    "sweep": {"errors", "strict_json", "experiment", "backends"},
+    "registration": {"errors", "strict_json", "claim", "experiment", "statistics"},
     "statistics": {"errors", "claim"},
     "verdict": {"errors", "claim", "statistics"},
     "judge": {"errors", "claim", "experiment", "statistics", "verdict"},
-    "report": {"errors", "claim", "experiment", "statistics", "verdict", "judge"},
+    "report": {"errors", "strict_json", "claim", "experiment", "statistics", "verdict", "judge"},
     "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
 }
 STARTERS = {"studies", "session", "provenance", "plugin", "cli", "commands"}
 FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
-LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic")
+LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic", "jsonschema")
 
 FRAMEWORK_PARTS = (
     "torch_backend",

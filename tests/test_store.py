@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import CellCorrupted, InvalidInput, StoreError
-from harness.experiment import Request
+from harness.experiment import Request, canonical
 from harness.sweep import Circumstances, Failure, Provenance, Store, cell
 
 REQUEST = Request("harness.measurements:drift", {"width": 64}, (0, 1), "registered", "torch", "float32")
@@ -164,10 +164,14 @@ def test_a_cell_in_the_folder_of_another_request_is_noticed(store, notices):
     assert "found another one's" in notices[0]
 
 
+SEALED_DIFFERENTLY = resealed(SEALED.partition(b"\n")[2].replace(b'"arrays":', b'"arrays": ', 1))
+SEALED_TWICE = resealed(SEALED.partition(b"\n")[2].replace(b'{"arrays":', b'{"arrays":[],"arrays":', 1))
+
+
 def crafted(**changes) -> bytes:
     """A cell's content with changes to its header, and a seal that fits."""
     header, _, body = SEALED.partition(b"\n")[2].partition(b"\n")
-    return resealed(json.dumps({**json.loads(header), **changes}).encode() + b"\n" + body)
+    return resealed(canonical({**json.loads(header), **changes}).encode() + b"\n" + body)
 
 
 @pytest.mark.parametrize(
@@ -187,12 +191,29 @@ def crafted(**changes) -> bytes:
         (crafted(arrays=[["drift", "<f8", [-5]]]), "expected the header of a cell.*array 'drift'"),
         (crafted(arrays=[["drift", "|O", [5]]]), "expected the header of a cell.*array 'drift' of dtype '|O'"),
         (crafted(arrays=7), "expected the header of a cell"),
+        (crafted(arrays=[]), "expected the header of a cell.*no array"),
+        (crafted(arrays=[["drift", "<f8", [2]], ["drift", "<f8", [2]]]), "expected the header.*two of one name"),
+        (crafted(arrays=[["drift", "<f8", [1, 5]]]), "expected the header of a cell.*array 'drift'"),
+        (crafted(arrays=[[None, "<f8", [2]]]), "expected the header of a cell.*array None"),
+        (crafted(provenance={**asdict(PROVENANCE), "started_at": 5}), "the header of a cell.*'started_at': 'int'"),
+        (crafted(circumstances={**asdict(CIRCUMSTANCES), "versions": []}), "the header of a cell.*'versions': 'list'"),
+        (SEALED_DIFFERENTLY, "expected a header in canonical JSON, found other words for the same"),
+        (SEALED_TWICE, "expected a header in JSON.*the name 'arrays' is given twice"),
     ],
 )
 def test_a_crafted_file_is_refused_however_well_sealed(store, content, message):
     path = put(store)
     path.write_bytes(content)
     with pytest.raises(CellCorrupted, match=message):
+        cell.read(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_in_the_place_of_a_cell_is_not_waited_for(store):
+    path = put(store)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(CellCorrupted, match="expected a regular file, found another kind"):
         cell.read(path)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import experiment
+from harness import experiment, strict_json
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.registration.changes import Change, changes, in_words
@@ -68,8 +68,8 @@ def read(folder: Path, claim: str) -> Registered | None:
         return None
     try:
         lines = log.read_text(encoding="utf-8").splitlines()
-        history = tuple(Entry.model_validate_json(line) for line in lines)
-        content = json.loads(path.read_text(encoding="utf-8"))
+        history = tuple(Entry.model_validate_json(experiment.canonical(strict_json.parse(line))) for line in lines)
+        content = strict_json.load(path)
         found = Registered(content["record"], content["date"], content["digest"], history)
         _check(found, content, claim)
     except (OSError, ValidationError, KeyError, TypeError, ValueError) as error:

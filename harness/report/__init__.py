@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
+from harness.report import schemas
 from harness.report.calibration import Calibration
 from harness.report.document import VERSION, Amendment, Entry, document
 from harness.report.html import render
@@ -68,33 +69,18 @@ def write(folder: str | Path, document: Json, run: Json) -> Path:
 
 
 def load(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The contents of verdicts.json and run.json of a report.
+    """The contents of verdicts.json and run.json of a report, which are what their schemas ask for.
 
     Raises:
-        InvalidInput: if one is missing, is not JSON, or has another version of the format.
+        InvalidInput: if one is missing, is not JSON, has another version of the format, or is not what its schema asks.
     """
-    verdicts, run = (_read(Path(folder) / name) for name in ("verdicts.json", "run.json"))
-    if verdicts.get("version") != VERSION:
-        raise InvalidInput(
-            f"{Path(folder) / 'verdicts.json'} has version {verdicts.get('version')!r} of the format; "
-            f"this program reads version {VERSION}. Write the report again from the store."
-        )
-    return verdicts, run
+    verdicts, run = (Path(folder) / name for name in ("verdicts.json", "run.json"))
+    return schemas.checked(verdicts, "verdicts", VERSION), schemas.checked(run, "run")
 
 
 def as_text(content: Json) -> str:
     """JSON with sorted keys, the same bytes for the same content."""
     return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(
-            f"{path} cannot be read as part of a report: {error}. Write the report again from the store."
-        ) from error
-    return content
 
 
 def _replace(path: Path, text: str) -> None:

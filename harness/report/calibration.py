@@ -5,12 +5,12 @@
 A calibration belongs to the digest of a record. Of another digest it is not shown: margins or seeds may have changed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import strict_json
 from harness.errors import InvalidInput
 from harness.statistics.calibration import Calibrated, Rates, Scatter
 from harness.statistics.decisions import Rate
@@ -68,7 +68,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = strict_json.load(path)
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}. Write it again: ntk-claims calibrate.") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:

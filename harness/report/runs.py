@@ -1,6 +1,5 @@
 """Runs as they are compared: what a verdicts.json, and the run.json beside it, say in values that can be relied on."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from math import exp, inf
 from pathlib import Path
 from typing import Any
 
+from harness import strict_json
 from harness.errors import InvalidInput
 from harness.report.document import VERSION
 from harness.report.numerals import estimate, needs
@@ -136,8 +136,8 @@ def read(place: str | Path) -> Run:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return strict_json.load(path)
+    except (OSError, ValueError) as error:
         raise InvalidInput(
             f"{path} cannot be read as the verdicts of a run: {error}. Name the folder of a report, "
             "or its verdicts.json."
@@ -189,7 +189,7 @@ def _effect(values: Json) -> Effect:
 def _finished(path: Path) -> datetime | None:
     """When a run finished, in UTC; a time without zone is taken as UTC."""
     try:
-        when = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["finished"])
+        when = datetime.fromisoformat(strict_json.load(path)["finished"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

@@ -9,8 +9,8 @@ circumstances make the cell's key, and the key is the file's name, so a file und
 """
 
 import hashlib
-import json
 import math
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import strict_json
 from harness.errors import CellCorrupted, InvalidInput
 from harness.experiment import Request, canonical, digest
 
@@ -26,6 +27,15 @@ MAGIC = b"ntk-claims-cell 1 "
 HEADER_LIMIT = 2**20
 SIZE_LIMIT = 2**48
 DTYPES = frozenset(["|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"])
+
+TYPES = {
+    "versions": "str -> str",
+    "environment": "str -> str",
+    "seconds": "float",
+    "threads": "int",
+}
+"""Of the fields of circumstances and provenance that are no texts."""
+Layout = list[tuple[str, str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class Provenance:
         seconds: wall time of the computation.
         threads: CPU threads that the worker was given.
         device_name: processor or GPU model.
-        environment: environment variables set for the worker.
+        environment: environment variables set for the worker; and its memory budget, if a retry had a smaller one.
         python: version of Python.
     """
 
@@ -81,9 +91,9 @@ class Cell:
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> measured array, read-only, leading axis the replicates. Raises CellCorrupted if it was altered."""
-        header, body = _verified(self.path)
+        _, layout, body = _read(self.path)
         arrays, offset = {}, 0
-        for name, dtype, shape in _layout(header):
+        for name, dtype, shape in layout:
             count = math.prod(shape)
             arrays[name] = np.frombuffer(body, dtype, count, offset).reshape(shape)
             offset += arrays[name].nbytes
@@ -177,12 +187,17 @@ def read(path: Path, content: bytes | None = None) -> Cell:
         CellCorrupted: naming the file, what was expected and what was found.
         OSError: if the file cannot be read.
     """
+    return _read(path, content)[0]
+
+
+def _read(path: Path, content: bytes | None = None) -> tuple[Cell, Layout, memoryview]:
     header, body = _verified(path, content)
     try:
         request = request_of(header["request"])
-        circumstances = Circumstances(**header["circumstances"])
-        provenance = Provenance(**header["provenance"])
-        needed = sum(np.dtype(dtype).itemsize * math.prod(shape) for _, dtype, shape in _layout(header))
+        circumstances = circumstances_of(header["circumstances"])
+        provenance = Provenance(**_typed(Provenance, header["provenance"]))
+        layout = _layout(header["arrays"], len(request.replicates))
+        needed = sum(np.dtype(dtype).itemsize * math.prod(shape) for _, dtype, shape in layout)
         cell = Cell(path, request, circumstances, provenance)
         expected = (request.digest, cell.key)
     except (KeyError, TypeError, ValueError, InvalidInput) as error:
@@ -193,11 +208,31 @@ def read(path: Path, content: bytes | None = None) -> Cell:
         )
     if needed != len(body):
         raise CellCorrupted(f"{path}: expected {needed} bytes of arrays by the header, found {len(body)}.")
-    return cell
+    return cell, layout, body
+
+
+def circumstances_of(record: Any) -> Circumstances:
+    """The circumstances that a JSON record describes; raises TypeError if it is none, or a field has another type."""
+    return Circumstances(**_typed(Circumstances, record))
+
+
+def _typed(kind: type, record: Any) -> dict[str, Any]:
+    """The record, if it has the fields of that dataclass and values of their types."""
+    found = {name: _type_name(value) for name, value in dict(record).items()}
+    wanted = {field.name: TYPES.get(field.name, "str") for field in fields(kind)}
+    if found != wanted:
+        raise TypeError(f"a {kind.__name__} has the fields {wanted}; got {found}")
+    return dict(record)
+
+
+def _type_name(value: Any) -> str:
+    if isinstance(value, dict):
+        return "str -> str" if all(isinstance(inner, str) for inner in value.values()) else "dict"
+    return type(value).__name__
 
 
 def _verified(path: Path, content: bytes | None = None) -> tuple[dict[str, Any], memoryview]:
-    content = path.read_bytes() if content is None else content
+    content = _content(path) if content is None else content
     seal, newline, _ = content[:256].partition(b"\n")
     if not newline or not seal.startswith(MAGIC):
         raise CellCorrupted(f"{path}: expected a first line {MAGIC.decode()!r} + SHA-256, found {content[:40]!r}.")
@@ -211,22 +246,33 @@ def _verified(path: Path, content: bytes | None = None) -> tuple[dict[str, Any],
     return _header(path, bytes(sealed[:length])), sealed[length + 1 :]
 
 
+def _content(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise CellCorrupted(f"{path}: expected a regular file, found another kind.")
+    return path.read_bytes()
+
+
 def _header(path: Path, line: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        header = strict_json.parse(line)
+    except ValueError as error:
         raise CellCorrupted(f"{path}: expected a header in JSON, found {line[:40]!r} ({error}).") from error
     if not isinstance(header, dict):
         raise CellCorrupted(f"{path}: expected a JSON object as header, found {type(header).__name__}.")
+    if canonical(header).encode() != line:
+        raise CellCorrupted(f"{path}: expected a header in canonical JSON, found other words for the same.")
     return header
 
 
-def _layout(header: Mapping[str, Any]) -> list[tuple[str, str, tuple[int, ...]]]:
-    layout = []
-    for name, dtype, shape in header["arrays"]:
+def _layout(arrays: Any, replicates: int) -> Layout:
+    layout: Layout = []
+    for name, dtype, shape in arrays:
         extents = tuple(shape)
-        plain = len(extents) <= 32 and all(type(extent) is int and extent >= 0 for extent in extents)
-        if dtype not in DTYPES or not plain or math.prod(extent or 1 for extent in extents) >= SIZE_LIMIT:
+        plain = 1 <= len(extents) <= 32 and all(type(extent) is int and extent >= 0 for extent in extents)
+        fits = plain and extents[0] == replicates and math.prod(extent or 1 for extent in extents) < SIZE_LIMIT
+        if not isinstance(name, str) or dtype not in DTYPES or not fits:
             raise ValueError(f"array {name!r} of dtype {dtype!r} and shape {shape!r}")
-        layout.append((str(name), str(dtype), extents))
+        layout.append((name, dtype, extents))
+    if len({name for name, _, _ in layout}) != len(arrays) or not arrays:
+        raise ValueError("no array, or two of one name")
     return layout

@@ -1,8 +1,8 @@
 """Plan files: a JSON list of requests, for `python -m harness.sweep` and for packing what answers them."""
 
-import json
 from pathlib import Path
 
+from harness import strict_json
 from harness.errors import InvalidInput
 from harness.experiment import Request
 from harness.sweep.cell import request_of
@@ -15,8 +15,8 @@ def read(plan: Path) -> list[Request]:
         InvalidInput: if it cannot be read, is no JSON list, or an entry is no request; names the entry.
     """
     try:
-        records = json.loads(plan.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        records = strict_json.load(plan)
+    except (OSError, ValueError) as error:
         raise InvalidInput(f"The plan {plan} cannot be read: {error}. It must be a JSON list of requests.") from error
     if not isinstance(records, list):
         raise InvalidInput(f"The plan {plan} must be a JSON list of requests; it is {type(records).__name__}.")

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from harness import strict_json
 from harness.errors import CellCorrupted, StoreError
 from harness.experiment import Request
 from harness.sweep import cell
@@ -193,7 +194,7 @@ class Store:
             with _explained("read", path):
                 if not path.exists():
                     return found
-                found.append(_failure(path))
+                found.append(_failure(path)[1])
         return found
 
     def lacking(self) -> dict[str, Failure]:
@@ -201,9 +202,9 @@ class Store:
         found: dict[str, Failure] = {}
         for path in sorted((self.path / "failures").glob("*.json")):
             with _explained("read", path):
-                failure = _failure(path)
+                request, failure = _failure(path)
                 if failure.kind == "data":
-                    found[cell.request_of(json.loads(path.read_text())["request"]).digest] = failure
+                    found[request.digest] = failure
         return found
 
     def _failure_files(self, key: str) -> Iterator[Path]:
@@ -222,30 +223,34 @@ def _set_aside(path: Path) -> str:
     return f"It was set aside as {aside.name}."
 
 
-def _failure(path: Path) -> Failure:
+def _failure(path: Path) -> tuple[Request, Failure]:
     try:
-        record = json.loads(path.read_text())
-        return Failure(*(record[field.name] for field in fields(Failure)))
+        request, _, failure = _failure_of(strict_json.load(path))
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{path}: expected the record of a failure, found something else ({error!r}). Delete it."
         ) from error
+    return request, failure
 
 
 def check_failure(key: str, content: bytes) -> Request:
     """The request of a failure's record; raises CellCorrupted if it is none, or not that of the cell of this key."""
     try:
-        record = json.loads(content)
-        request, circumstances = cell.request_of(record["request"]), Circumstances(**record["circumstances"])
+        request, circumstances, _ = _failure_of(strict_json.parse(content))
         found = cell.key(request, circumstances)
-        plain = {"kind": str, "traceback": str, "attempt": int, "time": str}
-        if any(type(record[name]) is not kind for name, kind in plain.items()):
-            raise TypeError("a field of another type")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CellCorrupted(f"Expected the record of a failure of {key}, found something else ({error!r}).") from None
     if found != key:
         raise CellCorrupted(f"Expected the record of a failure of {key}, found that of a failure of {found}.")
     return request
+
+
+def _failure_of(record: Any) -> tuple[Request, Circumstances, Failure]:
+    plain = {"kind": str, "traceback": str, "attempt": int, "time": str}
+    if any(type(record[name]) is not kind for name, kind in plain.items()):
+        raise TypeError("a field of another type")
+    request, circumstances = cell.request_of(record["request"]), cell.circumstances_of(record["circumstances"])
+    return request, circumstances, Failure(*(record[field.name] for field in fields(Failure)))
 
 
 def _write(root: Path, path: Path, pieces: Sequence[bytes]) -> None:

@@ -72,6 +72,10 @@ def test_loading_says_what_is_missing_or_wrong(tmp_path, run):
     (tmp_path / "verdicts.json").write_text('{"version": 99}')
     with pytest.raises(InvalidInput, match=r"has version 99 of the format; this program reads version 2\."):
         report.load(tmp_path)
+    (tmp_path / "verdicts.json").write_text('{"version": 2, "claims": []}')
+    with pytest.raises(InvalidInput, match=r"not what verdicts\.schema\.json asks for, at \$: 'tier' is a required"):
+        report.load(tmp_path)
+    report.write(tmp_path, EMPTY, run)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(InvalidInput, match=r"run\.json cannot be read .* Write the report again from the store"):
         report.load(tmp_path)

@@ -1,0 +1,49 @@
+"""Documents of a report as they are read back: strict JSON, and what their schemas ask for."""
+
+import json
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from harness import strict_json
+from harness.errors import InvalidInput
+
+
+def checked(path: Path, schema: str, version: int | None = None) -> dict[str, Any]:
+    """The content of a file.
+
+    Args:
+        path: of the file.
+        schema: "verdicts" or "run", whose JSON Schemas are beside this module.
+        version: of the format that is read; None for a format without one.
+
+    Raises:
+        InvalidInput: if it cannot be read, is no strict JSON, has another version, or is not what the schema asks for.
+    """
+    try:
+        content: Any = strict_json.load(path)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"{path} cannot be read as part of a report: {error}. Write the report again from the store."
+        ) from error
+    found = content.get("version") if isinstance(content, dict) else None
+    if version is not None and found != version:
+        raise InvalidInput(
+            f"{path} has version {found!r} of the format; this program reads version {version}. "
+            "Write the report again from the store."
+        )
+    for breach in _validator(schema).iter_errors(content):
+        raise InvalidInput(
+            f"{path} is not what {schema}.schema.json asks for, at {breach.json_path[:200]}: {breach.message[:200]}. "
+            "Write the report again from the store."
+        )
+    return content
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    text = (resources.files("harness.report") / f"{schema}.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(text))
