@@ -170,15 +170,17 @@ def jacobian(net, theta, x):
     return np.concatenate([by_w.reshape(len(x), -1), by_v], axis=1)
 
 
-def by_hand(bandit, net, theta, policy, norm, ties, tuned=None):
-    """Cumulative regret of NeuralUCB with Z itself, one policy at a time; for evidence with ridge and scale given."""
+def by_hand(bandit, net, theta, policy, norm, ties, tunes_after=()):
+    """Cumulative regret of NeuralUCB with Z itself, one policy at a time, and ridge and scale as tuned last."""
     rounds, arms = bandit.means.shape
     g = jacobian(net, theta, bandit.x.reshape(rounds * arms, -1)).reshape(rounds, arms, -1)
     ridge, scale, seen, targets, regret = 1.0, 1.0, [], [], []
     for n in range(rounds):
-        if tuned and n in tuned:
-            ridge, scale = tuned[n]
         past = np.array(seen).reshape(-1, g.shape[2])
+        if n in tunes_after:
+            values, vectors = np.linalg.eigh(past @ past.T)
+            levels, scales = posterior.evidence(values, vectors.T @ np.array(targets))
+            ridge, scale = posterior.RIDGES[levels.argmax()], scales[levels.argmax()]
         z = ridge * np.eye(g.shape[2]) + past.T @ past
         weights = np.linalg.solve(z, past.T @ np.array(targets)) if seen else np.zeros(g.shape[2])
         z_bonus = np.diag(np.diag(z)) if policy.diagonal else z
@@ -188,7 +190,7 @@ def by_hand(bandit, net, theta, policy, norm, ties, tuned=None):
         seen.append(g[n, arm])
         targets.append(bandit.rewards[n, arm])
         regret.append(bandit.gaps[n, arm])
-    return np.cumsum(regret)
+    return np.cumsum(regret), ridge, scale
 
 
 @pytest.mark.parametrize("name", ["imbalanced", "wheel"])
@@ -206,34 +208,26 @@ def test_regret_is_that_of_neural_ucb_with_its_matrix_z(backend, name):
         norm = float(np.sqrt(2 * h @ np.linalg.solve(kernels.ntk(net, x), h)))
         assert found["norm"][place] == pytest.approx(norm, rel=1e-6)
         for number, policy in enumerate(names):
-            expected = by_hand(bandit, net, theta, Policy.of(policy), norm, ties)
+            expected, *_ = by_hand(bandit, net, theta, Policy.of(policy), norm, ties)
             np.testing.assert_allclose(found["regret"][place, number], expected[2::3], atol=1e-9, err_msg=policy)
         np.testing.assert_allclose(found["random"][place][-1], bandit.gaps[range(18), ties.argmax(axis=1)].sum())
         assert found["chance"][place] == pytest.approx(bandit.gaps.mean(axis=1).sum())
 
 
 def test_evidence_tunes_when_the_rounds_have_doubled(backend):
-    """After 3, 6 and 12 of 18 rounds; the tuned values are found here again from what was pulled until then."""
-    found = neural_ucb.regrets(backend, dict(TINY, policies=("evidence",)), [1], "test")
-    bandit = problems.draw("imbalanced", 18, 1, "test")
-    net = networks.mlp((bandit.x.shape[2], 3, 1), sigma_w=1.0, sigma_b=None)
-    theta = net.init(seeds.derive("init", stream="test", replicate=1))
-    ties = seeds.generator("ties", stream="test", replicate=1).random(bandit.means.shape)
-    features = neural_ucb.Features(backend, net, theta)
-    game = neural_ucb.Game([Policy.of("evidence")], bandit, ties, 0.0)
-    tuned, x = {}, bandit.x.reshape(-1, bandit.x.shape[2])
-    kernel = features.kernel(x, x)
-    for start in range(0, 18, 3):
-        game.advance(kernel[start * 7 : (start + 3) * 7], None)
-        if start + 3 in (3, 6, 12):
-            k, r = kernel[np.ix_(game.pulled[0], game.pulled[0])], bandit.rewards.ravel()[game.pulled[0]]
-            values, vectors = np.linalg.eigh(k)
-            levels, scales = posterior.evidence(values, vectors.T @ r)
-            tuned[start + 3] = posterior.RIDGES[levels.argmax()], scales[levels.argmax()]
-    expected = by_hand(bandit, net, theta, Policy.of("evidence"), 0.0, ties, tuned)
-    np.testing.assert_allclose(found["regret"][0, 0], expected[2::3], atol=1e-9)
-    assert found["ridge"][0, 0] == tuned[12][0]
-    assert found["gamma"][0, 0] == pytest.approx((tuned[12][0] * tuned[12][1]) ** 0.5, rel=1e-6)
+    """After 3, 6 and 12 of 18 rounds, with blocks of 3."""
+    names, replicates = ("evidence", "evidence, diagonal Z"), (0, 1, 2, 3)
+    found = neural_ucb.regrets(backend, dict(TINY, bandit="wheel", policies=names), replicates, "test")
+    for place, replicate in enumerate(replicates):
+        bandit = problems.draw("wheel", 18, replicate, "test")
+        net = networks.mlp((bandit.x.shape[2], 3, 1), sigma_w=1.0, sigma_b=None)
+        theta = net.init(seeds.derive("init", stream="test", replicate=replicate))
+        ties = seeds.generator("ties", stream="test", replicate=replicate).random(bandit.means.shape)
+        for number, name in enumerate(names):
+            expected, ridge, scale = by_hand(bandit, net, theta, Policy.of(name), 0.0, ties, (3, 6, 12))
+            np.testing.assert_allclose(found["regret"][place, number], expected[2::3], atol=1e-9, err_msg=name)
+            assert found["ridge"][place, number] == ridge
+            assert found["gamma"][place, number] == pytest.approx((ridge * scale) ** 0.5, rel=1e-6)
 
 
 def test_panels_and_blocks_do_not_matter_without_evidence(backend):
@@ -361,3 +355,16 @@ def test_the_full_tier_has_the_real_tables_and_the_long_horizon(claim):
     assert set(far) == {"NTK theory", "evidence", "greedy", "constant 1"}
     assert (far["evidence"].x[-1], far["evidence"].y[-1]) == (15_000, pytest.approx(20))
     assert claim["effects"](measurements)["wheel_theory"] == pytest.approx([0.7] * 20)
+
+
+def test_tables_that_are_not_there_cost_their_figures_and_nothing_else(claim):
+    whole = planted(claim, "full")
+    here = [(request, arrays) for request, arrays in whole.cells if request.configuration["bandit"] in claim["BANDITS"]]
+    shuffled = [(r, a) for r, a in whole.cells if r.configuration["bandit"].startswith("shuffled")]
+    absent = [({"bandit": "shuttle"}, "No Shuttle."), ({"bandit": "letter"}, "No Letters.")]
+    part = Measurements(here + shuffled, absent)
+    assert not any(claim["gates"](part).values())
+    for name, effect in claim["effects"](whole).items():
+        np.testing.assert_array_equal(claim["effects"](part)[name], effect)
+    titles = {figure.title for figure in claim["figures"]({"torch": part})}
+    assert titles == {figure.title for figure in claim["figures"]({"torch": planted(claim)})}
