@@ -3,12 +3,12 @@
 A bed names the cells of `harness.learning` that it is measured by; the functions ask measurements for them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.claim import Series
+from harness.claim import Figure, Series
 from harness.experiment import Absent, Configuration, Measurements, measured
 
 KERNELS = {"init": "the empirical NTK at initialisation", "infinite": "the NTK at infinite width"}
@@ -68,6 +68,26 @@ def bed(label: str, task: Configuration, net: Configuration, training: Configura
     """A bed of one network cell and both kernels, all on the sizes of the task."""
     init, infinite = (dict(task, net=net, kernel=kernel) for kernel in KERNELS)
     return Bed(label, (dict(task, net=net, **training, after=()),), init, infinite)
+
+
+def on_images(
+    dataset: str,
+    what: str,
+    net: Configuration,
+    training: Configuration,
+    *,
+    sizes: tuple[int, ...] = (512, 2048, 8192),
+    after: tuple[Configuration, ...] = (),
+) -> Bed:
+    """A bed on a data set of REAL: a CNN whose three convolutions have stride 2, and the kernel that it starts with.
+
+    `what` tells it in words from others on that set; `after`: kernels after training, as of `network_curves`.
+
+    >>> on_images("svhn", "8 channels", dict(family="cnn", width=8), dict(rate=0.1)).label
+    'SVHN, 8 channels'
+    """
+    task = dict(task=REAL[dataset].task, sizes=sizes, validation=2000, test=8000, net=dict(net, strides=(2, 2, 2)))
+    return Bed(f"{REAL[dataset].label}, {what}", (dict(task, **training, after=after),), dict(task, kernel="init"))
 
 
 def evolving(net: Configuration, *, steps: int, batch_size: int, **more: Any) -> tuple[tuple[Configuration, ...], ...]:
@@ -134,8 +154,14 @@ def gap(m: Measurements, bed: Bed, name: str, metric: str = "loss") -> np.ndarra
     return measured(lambda: slope(*pair(m, bed, name, metric)))
 
 
+def of_tier(m: Measurements, beds: Mapping[str, Bed]) -> dict[str, Bed]:
+    """The beds that the tier has, be their data set there or not."""
+    planned = [*m.configurations("network_loss"), *(cell for cell, _ in m.absent)]
+    return {name: bed for name, bed in beds.items() if bed.nets[0] in planned}
+
+
 def there(m: Measurements, beds: Mapping[str, Bed]) -> dict[str, Bed]:
-    """The beds whose data set is there."""
+    """The beds, all of the tier, whose data set is there."""
     return {name: bed for name, bed in beds.items() if not any(m.lacks(**cell) for cell in (*bed.nets, bed.init))}
 
 
@@ -158,3 +184,28 @@ def line(label: str, sizes: Sequence[int], errors: np.ndarray) -> Series:
     beta = -slope(sizes, np.log(errors))
     low, high = t_interval(beta, 0.025)
     return Series.of(f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])", sizes, list(errors.T), log=True)
+
+
+def drawn(
+    m: Measurements,
+    beds: Mapping[str, Bed],
+    metric: str,
+    note: str,
+    trained: tuple[float, float, float],
+    more: Callable[[Bed], Sequence[Series]] = lambda bed: (),
+) -> tuple[Figure, ...]:
+    """A figure of the learning curves of the beds that the tier has and whose data set is there; none: no figure.
+
+    Its description is the note, and which networks are not `trained`, the loss, gain and share spared of `untrained`;
+    `more`: lines of a bed beside those of its network and of its kernel at initialisation.
+    """
+    beds = there(m, of_tier(m, beds))
+    lines = [one for bed in beds.values() for one in (line(bed.label, *network(m, bed, metric)), *more(bed))]
+    for cell in unique([bed.init for bed in beds.values()]):
+        label = f"kernel at initialisation, {cell['net']['width']} channels"
+        lines.append(line(label, *kernel(m, cell, metric)))
+    told = f"{note} In brackets the exponent, its mean and interval. {untrained(m, beds, *trained)}".strip()
+    errors = {"error": "test error rate", "loss": "squared test error"}[metric]
+    title = "Learning curves on other images"
+    figure = Figure(title, told, "training samples n", errors, tuple(lines), log_x=True, log_y=True)
+    return (figure,) if beds else ()

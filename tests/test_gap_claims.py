@@ -79,6 +79,8 @@ def test_the_gap_of_each_cell_is_its_exponent_minus_the_kernels(hyperparameters,
     expected = {name: beta - 0.2 for name, beta in cells.items()}
     expected |= {f"{name}_infinite": beta - 0.3 for name, beta in cells.items()}
     expected |= {"momentum_over_adam": 0.2, "parity": (1.6 - 0.4) / 2, "lazy": 0.01}
+    if tier == "full":
+        expected |= {f"cifar10_{name}": cells[name] - 0.2 for name in ("rate_low", "base", "momentum")}
     close(hyperparameters.effects(measured(hyperparameters, tier)), expected)
 
 
@@ -96,6 +98,8 @@ def test_gaps_and_drifts_against_width(width, tier, widths):
         "parity": (1.6 - 0.4) / 2,
         "lazy": 0.01,
     }
+    if tier == "full":
+        expected |= {f"cifar10_{place}_initial": 0.5 - 0.2 for place in ("narrow", "middle", "wide")}
     close(width.effects(measured(width, tier)), expected)
 
 
@@ -103,7 +107,7 @@ def test_gaps_and_drifts_against_width(width, tier, widths):
 def test_every_hypothesis_and_control_has_effects_and_gates_fail_where_they_should(name):
     study = loaded(name)
     fine = measured(study, "quick")
-    names = [h.name for h in study.claim.hypotheses] + [c.name for c in study.claim.controls]
+    names = [h.name for h in study.claim.at("quick").hypotheses] + [c.name for c in study.claim.controls]
     assert sorted(study.effects(fine)) == sorted(names)
     assert set(study.gates(fine).values()) == {""}
     assert set(study.gates(fine)) == {gate.name for gate in study.claim.gates}

@@ -76,7 +76,9 @@ def test_effects_are_differences_of_exponents_and_ratios_of_errors(study, tier, 
         "lazy": 0.0,
         "lazy_at_largest": over(CONTROLS[True][1], CONTROLS[True][0], last) / 2,
     }
-    claim = study.claim
+    if tier == "full":
+        wanted |= {"cifar10_outscales": 0.6, "cifar10_behind": over(CONTROLS[False][1], CONTROLS[False][0], 8192)}
+    claim = study.claim.at(tier)
     assert set(found) == {h.name for h in claim.hypotheses} | {c.name for c in claim.controls} == set(wanted)
     for name, value in wanted.items():
         np.testing.assert_allclose(found[name], np.full(SEEDS, value), atol=1e-9, err_msg=name)

@@ -1,6 +1,7 @@
 """The beds and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -87,6 +88,91 @@ class TestOutscales:
     def test_kernels_reach_as_far_as_networks(self):
         network, kernel = ({n for c in e.full.grid for n in c["sizes"]} for e in self.study.experiments)
         assert max(network) == max(kernel) == 32_768
+
+
+class OnCifar:
+    """Of three claims: CIFAR-10 in the full tier. Error rates are n^-0.5 of networks, n^-0.3 of its kernels."""
+
+    @staticmethod
+    def plant(c):
+        n, scatter = np.array(c["sizes"], dtype=float), np.linspace(0.99, 1.01, SEEDS)[:, None]
+        curve, of_kernel = scatter * n**-0.5, scatter * n ** -(0.3 if dataset(c) else 0.2)
+        if "kernel" in c:
+            return {"kernel_loss": of_kernel**2, "kernel_error": of_kernel}
+        name = "width" if "probe" in c else "network"
+        arrays = {f"{name}_error": curve, f"{name}_loss": curve**2, "train_loss": 0 * curve, "gain": 0 * curve}
+        if name == "width":
+            return arrays | {"drift": curve / c["net"]["width"]}
+        after = np.stack([of_kernel for _ in c["after"]], axis=1) if c["after"] else None
+        return arrays if after is None else arrays | {"after_error": after, "after_loss": after**2}
+
+    def named(self, tier):
+        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
+
+    @pytest.mark.parametrize("tier", ["quick", "full"])
+    def test_effects_are_those_of_the_tier(self, tier):
+        found = self.study.effects(measurements(self.study, tier, self.plant))
+        assert found.keys() == self.named(tier)
+        assert {name for name in found if "cifar10" in name} == (set(self.expected) if tier == "full" else set())
+
+    def test_a_gap_is_measured_by_the_cells_on_its_images(self):
+        found = self.study.effects(measurements(self.study, "full", self.plant))
+        for name, value in self.expected.items():
+            assert found[name] == pytest.approx(value), name
+
+    def test_without_the_set_its_gaps_are_absent_and_the_rest_is_decided_and_drawn(self):
+        m, whole = (measurements(self.study, "full", self.plant, lacking) for lacking in (("cifar10",), ()))
+        found = self.study.effects(m)
+        assert found.keys() == self.named("full")
+        assert {n for n, effect in found.items() if isinstance(effect, Absent)} == set(self.expected)
+        assert all(found[name].reason == REASON for name in self.expected)
+        assert not any(self.study.gates(m).values())
+        drawn = self.study.figures({"numpy": whole})
+        assert [figure.title for figure in drawn] == [
+            *(figure.title for figure in self.study.figures({"numpy": m})),
+            "Learning curves on other images",
+        ]
+        assert drawn[-1].description.endswith("its mean and interval.")
+        assert sorted({line.label.rsplit("(")[-1].split()[0] for line in drawn[-1].series}) == ["0.30", "0.50"]
+
+    def test_no_gate_depends_on_the_set_and_what_is_untrained_there_is_told(self):
+        def untrained(c):
+            arrays = self.plant(c)
+            return {name: a + 1 if dataset(c) and name in ("gain", "train_loss") else a for name, a in arrays.items()}
+
+        m = measurements(self.study, "full", untrained)
+        assert not any(self.study.gates(m).values())
+        assert "CIFAR-10, " in self.study.figures({"numpy": m})[-1].description.split("its mean and interval.")[1]
+
+
+class TestHyperparameters(OnCifar):
+    study = studies.load(FOLDER / "test_gap_survives_hyperparameters.py")
+    expected = dict.fromkeys(("cifar10_rate_low", "cifar10_base", "cifar10_momentum"), 0.2)
+
+    def test_two_rates_and_two_optimisers(self):
+        cells = [c for c in self.study.experiments[0].full.grid if dataset(c) == "cifar10"]
+        assert [(c["optimizer"], c["rate"]) for c in cells] == [("adam", 0.003), ("adam", 0.01), ("momentum", 0.1)]
+
+
+class TestWidth(OnCifar):
+    study = studies.load(FOLDER / "test_gap_across_width.py")
+    expected = dict.fromkeys((f"cifar10_{place}_initial" for place in ("narrow", "middle", "wide")), 0.2)
+
+    def test_the_middle_width_is_the_base_of_the_claim_on_hyperparameters_down_to_the_cell(self):
+        own, other = (
+            {r.digest for e in study.experiments for r in e.requests("full", "torch") if dataset(r.configuration)}
+            for study in (self.study, TestHyperparameters.study)
+        )
+        assert len(own & other) == 2 * 5  # a network and a kernel in blocks of two of ten seeds
+
+
+class TestAfterKernel(OnCifar):
+    study = studies.load(FOLDER / "test_constant_sample_after_kernel_lags.py")
+    expected: ClassVar = {"cifar10_outscales": 0.2, "cifar10_behind": 0.2 * np.log(8192)}
+
+    def test_the_kernel_is_pretrained_on_the_least_of_its_sizes(self):
+        (cell,) = (c for c in self.study.experiments[0].full.grid if dataset(c) == "cifar10")
+        assert [arm["pretrained"] for arm in cell["after"]] == [2048] == [min(cell["sizes"])]
 
 
 class TestKeepsEvolving:

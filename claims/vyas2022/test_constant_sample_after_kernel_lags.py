@@ -4,8 +4,9 @@ from math import log
 
 import numpy as np
 
+from harness.beds import drawn, line, of_tier, on_images
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
-from harness.experiment import Experiment, Tier
+from harness.experiment import Experiment, Tier, measured
 from harness.learning import kernel_curves, network_curves
 
 M = 256  # samples that the kernel's network is pre-trained on
@@ -39,6 +40,10 @@ LARGER = dict(DIGITS, sizes=(256, 512, 1024, 2048, 4096), validation=2000, test=
 LARGE_BASE = dict(BASE, **dict(LARGER, net=dict(CNN, width=64), steps=20_000, checks=100))
 LARGE_INIT = dict(LARGER, net=dict(CNN, width=64), kernel="init")
 
+MORE, LONG, FULL = dict(REUSED, pretrained=2048), dict(ADAM, steps=20_000, checks=100), dict(tiers=("full",))
+CIFAR = on_images("cifar10", "network", dict(CNN, width=64), LONG, sizes=(2048, 4096, 8192), after=(MORE,))
+IMAGES = {"cifar10": CIFAR}
+
 STEEPER, AS_STEEP = Superiority(margin=0.05), Equivalence(margin=0.05)
 WORSE, AS_GOOD = Superiority(margin=log(1.1)), Equivalence(margin=log(1.1))
 A_LAW = "0.05 in the exponent is 7 % of error over two doublings of n: less is no other scaling law"
@@ -46,19 +51,21 @@ BOTH_FLAT, LESS_THAN_LEAD = Equivalence(margin=0.1), "less than half of what the
 A_TENTH = "a tenth of the error is the least that one would choose a predictor by"
 NETWORK, START, SAME_N = "the network", "the kernel at initialisation", "the kernel pre-trained on all n"
 KERNEL, OTHERS = "the kernel pre-trained on 256 of the samples", "the kernel pre-trained on 256 other samples"
+MANY = "the kernel pre-trained on 2048 of the samples"
+HERE, FAR, END = "n >= 256, error rate", "CIFAR-10, n >= 2048, error rate", "CIFAR-10, n = 8192"
 ON_TOP = "the kernel pre-trained on 256 on what its network leaves over, that network's output added"
 
 
-def gap(name, label, steep, flat, effect, sd, rule=STEEPER, why=A_LAW, error="error rate", role="secondary"):
+def gap(name, label, steep, flat, effect, sd, rule=STEEPER, why=A_LAW, at=HERE, role="secondary", **more):
     """The hypothesis that one exponent exceeds another, or equals it."""
-    statement = f"n >= 256, {error}: beta of {steep} minus beta of {flat} is {SAYS[type(rule)]}"
-    return Hypothesis(name, statement, rule, why, effect, sd, role, label=f"exponent, {label}")
+    statement = f"{at}: beta of {steep} minus beta of {flat} is {SAYS[type(rule)]}"
+    return Hypothesis(name, statement, rule, why, effect, sd, role, label=f"exponent, {label}", **more)
 
 
-def ratio(name, label, above, below, effect, sd, rule=WORSE, at="largest n", role="secondary"):
+def ratio(name, label, above, below, effect, sd, rule=WORSE, at="largest n", role="secondary", **more):
     """The hypothesis that one error rate exceeds another, or equals it; the effect is ln of their ratio."""
     statement = f"{at}: ln error rate of {above} minus ln error rate of {below} is {SAYS[type(rule)]}"
-    return Hypothesis(name, statement, rule, A_TENTH, effect, sd, role, label=f"error, {label}", scale="ratio")
+    return Hypothesis(name, statement, rule, A_TENTH, effect, sd, role, label=f"error, {label}", scale="ratio", **more)
 
 
 SAYS = {Superiority: "positive", Equivalence: "near zero"}
@@ -88,13 +95,14 @@ CLAIM = Claim(
     departs=(
         "Data, architecture, widths, sample sizes, m and stopping are ours, not the paper's; 1-D digits test the "
         "mechanism, and were tuned so that convolutions do well on them. Squared errors, held-out pre-training "
-        "samples, the network as reference, and the kernel pre-trained on all n are decided on beside it."
+        "samples, the network as reference, and the kernel pre-trained on all n are decided on beside it; so is, at "
+        "full scale and where it is at hand, CIFAR-10 with m = 2048: not explored, and under no gate."
     ),
     family="vyas2022",
     hypotheses=(
         gap("network_outscales", "network minus after-kernel", NETWORK, KERNEL, 0.25, 0.13, role="primary"),
         ratio("behind_at_largest", "after-kernel / network", KERNEL, NETWORK, 0.36, 0.16, role="primary"),
-        gap("outscales_squared", "in squared error", NETWORK, KERNEL, 0.18, 0.06, error="squared error"),
+        gap("outscales_squared", "in squared error", NETWORK, KERNEL, 0.18, 0.06, at="n >= 256, squared error"),
         gap("outscales_held_out", "pre-trained on 256 others", NETWORK, OTHERS, 0.3, 0.13),
         gap("outscales_corrected", "its network as reference", NETWORK, ON_TOP, 0.27, 0.12),
         gap("as_steep_as_init", "after-kernel minus init kernel", KERNEL, START, 0.02, 0.08, BOTH_FLAT, LESS_THAN_LEAD),
@@ -102,6 +110,8 @@ CLAIM = Claim(
         ratio("better_than_init", "init kernel / after-kernel", START, KERNEL, 0.24, 0.11, at="mean over n >= 256"),
         ratio("same_n_at_largest", "same-n kernel / network", SAME_N, NETWORK, 0.03, 0.05, AS_GOOD),
         ratio("more_pretraining", "pre-trained on 256 / on all n", KERNEL, SAME_N, 0.33, 0.16),
+        gap("cifar10_outscales", "CIFAR-10, network minus after-kernel", NETWORK, MANY, 0.2, 0.1, at=FAR, **FULL),
+        ratio("cifar10_behind", "CIFAR-10, after-kernel / network", MANY, NETWORK, 0.3, 0.15, at=END, **FULL),
     ),
     controls=(
         Control(
@@ -143,14 +153,14 @@ EXPERIMENTS = (
     Experiment(
         network_curves,
         quick=Tier((BASE, RICH, LAZY), replicates=10),
-        full=Tier((LARGE_BASE, RICH, LAZY), replicates=10, block=2),
+        full=Tier((LARGE_BASE, RICH, LAZY, *CIFAR.nets), replicates=10, block=2),
         dtype="float64",
         stream="registered-3",
     ),
     Experiment(
         kernel_curves,
         quick=Tier((INIT,), replicates=10),
-        full=Tier((LARGE_INIT,), replicates=10, block=2),
+        full=Tier((LARGE_INIT, CIFAR.init), replicates=10, block=2),
         dtype="float64",
         stream="registered-3",
     ),
@@ -185,6 +195,18 @@ def exponent(sizes, errors):
     return -np.polyfit(np.log(sizes), np.log(errors).T, 1)[0]
 
 
+def lead(m, configuration, quantity="error"):
+    """Exponent of the network minus that of the first arm's kernel, per seed."""
+    n, network, (kernel, *_) = curves(m, configuration, quantity)
+    return exponent(n, network) - exponent(n, kernel)
+
+
+def lag(m, configuration, quantity="error"):
+    """ln of the first arm's kernel's error over the network's at the largest n, per seed."""
+    _, network, (kernel, *_) = curves(m, configuration, quantity)
+    return np.log(kernel / network)[:, -1]
+
+
 def effects(m):
     """Differences of exponents, and logarithms of ratios of errors, per seed."""
     n, network, start, (reused, corrected, held_out, same) = digits(m)
@@ -202,9 +224,11 @@ def effects(m):
         "more_pretraining": np.log(reused / same)[:, -1],
     }
     for name, centred in (("parity", False), ("lazy", True)):
-        n, network, (few,) = curves(m, cell(m, "after_error", "parity", centred=centred), "loss")
-        found[name] = exponent(n, network) - exponent(n, few)
-        found[f"{name}_at_largest"] = np.log(few / network)[:, -1]
+        control = cell(m, "after_error", "parity", centred=centred)
+        found[name], found[f"{name}_at_largest"] = lead(m, control, "loss"), lag(m, control, "loss")
+    for name, one in of_tier(m, IMAGES).items():
+        found[f"{name}_outscales"] = measured(lead, m, one.nets[0])
+        found[f"{name}_behind"] = measured(lag, m, one.nets[0])
     return found
 
 
@@ -212,7 +236,7 @@ def gates(m):
     """Whether networks were trained, no size carries the difference alone, and errors can be compared."""
     from harness.statistics.curve_gates import untrained  # here: a worker that loads this file has NumPy alone
 
-    cells = m.configurations("after_error")
+    cells = [c for c in m.configurations("after_error") if "dataset" not in c["task"]]
     short = [untrained(c["sizes"], m("train_loss", **c), m("gain", **c), 0.01, 0.05) for c in cells]
     n, network, start, (reused, *others) = digits(m)
     without = [np.delete(np.arange(len(n)), k) for k in range(len(n))]
@@ -246,27 +270,20 @@ def figures(by_backend):
     for name, centred in (("rich", False), ("lazy", True)):
         sizes, net, (few,) = curves(m, cell(m, "after_error", "parity", centred=centred), "loss")
         planted += [line(f"{name} network", sizes, net), line(f"its kernel after {FEW['pretrained']}", sizes, few)]
+
+    def after_many(bed):
+        sizes, _, (many,) = curves(m, bed.nets[0])
+        return [line(f"its kernel after {MORE['pretrained']}", sizes, many)]
+
     note = f"{backend}, geometric means over seeds with 95 % t intervals."
     fitted = f"{note} In brackets the exponent beta of E ~ n^-beta from n = {n[0]} on, its mean and interval."
+    title = "Test error of the network and of its kernels"
     return (
-        figure(
-            "Test error of the network and of its kernels",
-            fitted,
-            "test error rate",
-            (line("network", n, network), *curve),
-        ),
+        figure(title, fitted, "test error rate", (line("network", n, network), *curve)),
         figure("Kernel over network", f"Ratio of test error rates, {note}", "ratio", tuple(over), reference_y=1.0),
         figure("Controls: 2-parity of 20 signs", fitted, "squared test error", tuple(planted)),
+        *drawn(m, IMAGES, "error", note, (0.01, 0.05, 0.0), after_many),
     )
-
-
-def line(label, n, errors):
-    """A learning curve, its exponent with a 95 % interval in the label."""
-    from harness.statistics.intervals import t_interval
-
-    beta = exponent(n, errors)
-    low, high = t_interval(beta, 0.025)
-    return Series.of(f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])", n, errors.T, log=True)
 
 
 def figure(title, description, y_label, series, **more):

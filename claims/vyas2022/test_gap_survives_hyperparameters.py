@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from harness.beds import drawn, line, of_tier, on_images, unique
+from harness.beds import gap as gap_of
 from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
@@ -47,7 +49,7 @@ ARMS = (
 LABELS = {name: label for name, label, *_ in ARMS}
 
 
-def gap(name, label, kernel, effect, sd, role):
+def gap(name, label, kernel, effect, sd, role, tiers=("quick", "full")):
     """The hypothesis that the network of a cell has a larger exponent than a kernel."""
     return Hypothesis(
         name,
@@ -59,8 +61,17 @@ def gap(name, label, kernel, effect, sd, role):
         role,
         agreement=0.1,
         label=f"{label}: exponent, network minus {kernel} kernel",
+        tiers=tiers,
     )
 
+
+# The full tier, on images too where they are at hand: what was not explored.
+DOUBLINGS, LONG = (128, 256, 512, 1024, 2048, 4096), dict(steps=20_000, checks=100)
+CHANGES = {"rate_low": dict(rate=0.003), "base": {}, "momentum": EDGE}
+IMAGES = {
+    f"cifar10_{name}": on_images("cifar10", LABELS[name], dict(CNN, width=64), {**ADAM, **LONG, **change})
+    for name, change in CHANGES.items()
+}
 
 CLAIM = Claim(
     id="vyas2022/gap_survives_hyperparameters",
@@ -89,7 +100,8 @@ CLAIM = Claim(
         "Data, architecture, width, sample sizes, grid and stopping are ours, not the paper's; 1-D digits test the "
         "mechanism, and were tuned so that convolutions do well on them. Not the full product of the factors. The "
         "paper claims the gap to the kernel at infinite width as well; here that is decided on beside it, cell by "
-        "cell. In exploration SGD with momentum at 0.3 of the edge left networks untrained; it is no cell."
+        "cell; so is, at full scale and where it is at hand, the gap on CIFAR-10 (two rates, two optimisers): not "
+        "explored, and under no gate. In exploration momentum at 0.3 of the edge left networks untrained: no cell."
     ),
     family="vyas2022",
     hypotheses=(
@@ -106,6 +118,7 @@ CLAIM = Claim(
             agreement=0.1,
             label="exponent, SGD with momentum minus Adam",
         ),
+        *(gap(n, one.label, "initial", 0.15, 0.1, "secondary", ("full",)) for n, one in IMAGES.items()),
     ),
     controls=(
         Control(
@@ -136,8 +149,6 @@ CLAIM = Claim(
     ),
 )
 
-DOUBLINGS, LONG = (128, 256, 512, 1024, 2048, 4096), dict(steps=20_000, checks=100)
-
 
 def larger(cell, **more):
     """The cell at the scale of the full tier."""
@@ -151,8 +162,12 @@ FULL = (
     larger(CELLS["batch_full"], sizes=(128, 1024), steps=2000),
     larger(LAZY, sizes=(128, 1024, 4096), **LONG),
     RICH,
+    *(cell for one in IMAGES.values() for cell in one.nets),
 )
-FULL_KERNELS = (larger(INIT, sizes=DOUBLINGS), dict(INFINITE, sizes=DOUBLINGS, validation=2000, test=10_000))
+FULL_KERNELS = (
+    *(larger(INIT, sizes=DOUBLINGS), dict(INFINITE, sizes=DOUBLINGS, validation=2000, test=10_000), PARITY_INIT),
+    *unique([one.init for one in IMAGES.values()]),
+)
 EXPERIMENTS = (
     Experiment(
         network_curves,
@@ -163,7 +178,7 @@ EXPERIMENTS = (
     Experiment(
         kernel_curves,
         quick=Tier((INIT, INFINITE, PARITY_INIT), replicates=10),
-        full=Tier((*FULL_KERNELS, PARITY_INIT), replicates=10, block=2),
+        full=Tier(FULL_KERNELS, replicates=10, block=2),
         stream=STREAM,
     ),
 )
@@ -215,6 +230,7 @@ def effects(m):
         "momentum_over_adam": exponent(n, fast) - exponent(n, slow[:, np.isin(every, n)]),
         "parity": difference(m, RICH, PARITY_INIT, "loss"),
         "lazy": difference(m, LAZY, INIT),
+        **{name: gap_of(m, one, "init", "error") for name, one in of_tier(m, IMAGES).items()},
     }
 
 
@@ -267,16 +283,8 @@ def figures(by_backend):
             log_x=True,
             log_y=True,
         ),
+        *drawn(m, IMAGES, "error", note, (0.1, 0.1, 0.2)),
     )
-
-
-def line(label, sizes, errors):
-    """A learning curve, its exponent with a 95 % interval in the label."""
-    from harness.statistics.intervals import t_interval
-
-    beta = exponent(sizes, errors)
-    low, high = t_interval(beta, 0.025)
-    return Series.of(f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])", sizes, errors.T, log=True)
 
 
 STUDY = Study(CLAIM, EXPERIMENTS, effects, gates, figures)
