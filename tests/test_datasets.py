@@ -278,7 +278,7 @@ def test_failed_download_says_why_and_keeps_nothing(upstream, places, tmp_path):
 
 
 def test_unknown_names_and_options_are_named():
-    with pytest.raises(InvalidInput, match=r"Unknown data set 'mnist-2'\. Known: cifar10, .*, fashion-mnist, mnist"):
+    with pytest.raises(InvalidInput, match=r"Unknown data set 'mnist-2'\. Known: cifar10, .*, fashion-mnist, letter, mnist, shuttle"):
         datasets.load("mnist-2")
     with pytest.raises(InvalidInput, match="Unknown data set '_files'"):
         datasets.load("_files")
