@@ -1,0 +1,80 @@
+"""`python -m parity`: compares a GPU with the CPU, in each framework; one process for each, as in a sweep."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from harness import backends
+from harness.errors import ClaimsError
+from harness.session import backend_names
+from harness.sweep import environment
+from parity.comparison import compare
+
+DIFFERS, REFUSED = 1, 2
+DESCRIPTION = """\
+Computes the same networks, kernels and training steps on the CPU and on a GPU, in each framework, in float32 and
+float64, and holds the differences against tolerances with reasons (parity/quantities.py). Needs no claim and no store."""
+CODES = "Exit code: 0 both devices agree; 1 they differ; 2 a framework or the GPU is not there, and nothing was shown."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code; the worst over the frameworks."""
+    options = _parser().parse_args(arguments)
+    if options.alone:
+        return _alone(options.backend, options.json)
+    try:
+        names = [backends.known(name) for name in backend_names(options.backend)]
+    except ClaimsError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    return max((_process(name, options.json) for name in names), default=REFUSED)
+
+
+def _process(name: str, folder: Path | None) -> int:
+    """One framework in a process of its own, with the environment that a sweep's worker gets."""
+    command = [sys.executable, "-m", "parity", "--alone", "--backend", name]
+    command += [] if folder is None else ["--json", str(folder)]
+    code = subprocess.run(command, env=os.environ | environment.variables("cuda", threads=1), check=False).returncode
+    return code if code in (0, DIFFERS) else REFUSED
+
+
+def _alone(name: str, folder: Path | None) -> int:
+    compared = []
+    try:
+        for dtype in backends.DTYPES:
+            pair = backends.get(name, "cpu", dtype), backends.get(name, "cuda", dtype)
+            for one in compare(*pair):
+                compared.append(one)
+                print(one.line(), flush=True)
+    except ClaimsError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    settings = environment.recorded(os.environ)
+    print(f"{name}: {sum(one.agrees for one in compared)} of {len(compared)} agree. Settings: {json.dumps(settings)}")
+    if folder is not None:
+        record = {"backend": name, "settings": settings, "compared": [asdict(one) for one in compared]}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"parity-{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(one.agrees for one in compared) else DIFFERS
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m parity",
+        description=DESCRIPTION,
+        epilog=CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
+    parser.add_argument("--json", type=Path, metavar="FOLDER", help="write what was found there, a file per framework")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
