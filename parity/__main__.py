@@ -18,7 +18,7 @@ from parity.comparison import compare
 DIFFERS, REFUSED = 1, 2
 DESCRIPTION = """\
 Computes the same networks, kernels and training steps on the CPU and on a GPU, in each framework, in float32 and
-float64, and holds the differences against tolerances with reasons (parity/quantities.py). Needs no claim and no store."""
+float64, and holds the differences against tolerances with reasons (parity/quantities.py). No claim, no store."""
 CODES = "Exit code: 0 both devices agree; 1 they differ; 2 a framework or the GPU is not there, and nothing was shown."
 
 
