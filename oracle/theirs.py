@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("ours")
     parser.add_argument("--freeze", metavar="REFERENCE.npz")
     arguments = parser.parse_args()
-    with np.load(arguments.ours) as file:
+    with np.load(arguments.ours, allow_pickle=False) as file:
         ours = dict(file)
     architectures = json.loads(str(ours["architectures"]))
     frozen, complaints = {"architectures": ours["architectures"], "versions": versions()}, list[str]()

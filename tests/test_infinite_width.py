@@ -119,7 +119,7 @@ def test_a_mapped_file_holds_the_kernel(backend, name, tmp_path):
     path = tmp_path / "kernel.npy"
     out = np.lib.format.open_memmap(path, "w+", backend.dtype, (300, 300))
     assert getattr(backend, name)(net, x, out=out) is out
-    np.testing.assert_array_equal(np.load(path), getattr(backend, name)(net, x))
+    np.testing.assert_array_equal(np.load(path, allow_pickle=False), getattr(backend, name)(net, x))
 
 
 def test_kernels_take_an_array_to_write_into():
@@ -184,7 +184,7 @@ CASES = [("torch", name) for name in CLOSED_FORMS] + [("jax", name) for name in 
 
 @pytest.fixture(scope="module")
 def frozen():
-    with np.load(REFERENCE) as file:
+    with np.load(REFERENCE, allow_pickle=False) as file:
         return {key: file[key] for key in file if key.rpartition("/")[2] in ("x", "ntk", "nngp")}
 
 

@@ -51,7 +51,7 @@ def test_kernel_in_a_file_equals_the_one_in_memory(tmp_path, name, outputs, seed
     out = open_memmap(tmp_path / "k.npy", "w+", "float64", expected.shape)
     result = backend.empirical_ntk(net, theta, x1, x2, outputs, out=out)
     assert result is out
-    np.testing.assert_allclose(np.load(tmp_path / "k.npy"), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.load(tmp_path / "k.npy", allow_pickle=False), expected, rtol=0, atol=1e-12)
     if symmetric and outputs == "trace":
         np.testing.assert_array_equal(out, np.swapaxes(out, -1, -2))
 
@@ -68,7 +68,7 @@ def test_out_that_does_not_fit_is_refused(tmp_path):
         oracle.empirical_ntk(net, theta, x, out=[[0.0] * 4] * 4)
     open_memmap(tmp_path / "k.npy", "w+", "float64", (4, 4)).flush()
     with pytest.raises(InvalidInput, match=r"out must be writable, .* mode 'w\+' or 'r\+'"):
-        oracle.empirical_ntk(net, theta, x, out=np.load(tmp_path / "k.npy", mmap_mode="r"))
+        oracle.empirical_ntk(net, theta, x, out=np.load(tmp_path / "k.npy", mmap_mode="r", allow_pickle=False))
 
 
 BOUNDED = """
@@ -149,7 +149,7 @@ def test_nystrom_of_full_rank_is_the_inverse():
 def test_kernel_in_a_file_is_read_in_panels(tmp_path, dtype, solver):
     k, y = ntk_problem()
     np.save(tmp_path / "k.npy", k.astype(dtype))
-    mapped = np.load(tmp_path / "k.npy", mmap_mode="r")
+    mapped = np.load(tmp_path / "k.npy", mmap_mode="r", allow_pickle=False)
     panels = solver(mapped, y, 0.1, memory_budget=16 * len(k) * 7).checked()  # seven rows or so
     assert error(panels, solver(k.astype(dtype), y, 0.1).checked()) < 1e-6
     assert error(panels, np.linalg.solve(k.astype(dtype) + 0.1 * np.eye(len(k)), y)) < 1e-6
@@ -158,7 +158,7 @@ def test_kernel_in_a_file_is_read_in_panels(tmp_path, dtype, solver):
 def test_large_kernel_in_a_file(tmp_path):
     k, y = ntk_problem(1500)
     np.save(tmp_path / "k.npy", k)
-    mapped = np.load(tmp_path / "k.npy", mmap_mode="r")
+    mapped = np.load(tmp_path / "k.npy", mmap_mode="r", allow_pickle=False)
     solution = kernels.solve(mapped, y, 1.0, tolerance=1e-10, memory_budget=2**20)
     assert error(solution.checked(), np.linalg.solve(k + np.eye(1500), y)) < 1e-8
 

@@ -45,7 +45,7 @@ def test_a_disagreement_names_the_network_the_entry_and_both_values():
 
 @pytest.fixture(scope="module")
 def frozen():
-    with np.load(REFERENCE) as file:
+    with np.load(REFERENCE, allow_pickle=False) as file:
         return dict(file)
 
 

@@ -11,7 +11,6 @@ from harness import registration, report, studies
 from harness.cli import main
 from harness.errors import InvalidInput
 from harness.report import calibration
-from harness.report.document import VERSION
 from harness.session import Settings, verify
 from harness.statistics.calibration import calibrate
 from harness.statistics.decisions import Rate
@@ -31,9 +30,10 @@ def call(pytester, capsys):
 def with_effects(folder: Path, claim: str, effects: dict) -> None:
     """A recorded report of which only what was measured is looked at."""
     folder.mkdir(exist_ok=True)
-    content = {"version": VERSION, "claims": [{"id": claim, "effects": effects}]}
-    (folder / "verdicts.json").write_text(json.dumps(content), encoding="utf-8")
-    (folder / "run.json").write_text("{}", encoding="utf-8")
+    document, run = report.load(Path(__file__).parents[1] / "reports" / "recorded" / "quick")
+    document["claims"] = [{**document["claims"][0], "id": claim, "effects": effects}]
+    (folder / "verdicts.json").write_text(json.dumps(document), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
 
 
 def test_power_of_every_hypothesis_is_printed(plant, call) -> None:

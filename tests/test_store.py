@@ -191,6 +191,7 @@ def crafted(**changes) -> bytes:
         (crafted(arrays=[["drift", "<f8", [-5]]]), "expected the header of a cell.*array 'drift'"),
         (crafted(arrays=[["drift", "|O", [5]]]), "expected the header of a cell.*array 'drift' of dtype '|O'"),
         (crafted(arrays=7), "expected the header of a cell"),
+        (crafted(more=1), "expected the header of a cell, request, circumstances, provenance, arrays; found .*'more'"),
         (crafted(arrays=[]), "expected the header of a cell.*no array"),
         (crafted(arrays=[["drift", "<f8", [2]], ["drift", "<f8", [2]]]), "expected the header.*two of one name"),
         (crafted(arrays=[["drift", "<f8", [1, 5]]]), "expected the header of a cell.*array 'drift'"),

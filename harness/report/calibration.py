@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import strict_json
-from harness.errors import InvalidInput
+from harness.report import schemas
 from harness.statistics.calibration import Calibrated, Rates, Scatter
 from harness.statistics.decisions import Rate
 
@@ -62,18 +61,12 @@ def read(folder: Path) -> dict[str, Any] | None:
     """The content of a folder's calibration.json; None without one.
 
     Raises:
-        InvalidInput: if it is not JSON, or has another version of the format.
+        InvalidInput: if it is not JSON, has another version of the format, or is not what its schema asks for.
     """
     path = folder / FILE
     if not path.is_file():
         return None
-    try:
-        content = strict_json.load(path)
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}. Write it again: ntk-claims calibrate.") from error
-    if not isinstance(content, dict) or content.get("version") != VERSION:
-        raise InvalidInput(f"{path} is not version {VERSION} of the format. Write it again: ntk-claims calibrate.")
-    return content
+    return schemas.checked(path, "calibration", VERSION, "Write it again: ntk-claims calibrate.")
 
 
 def found(

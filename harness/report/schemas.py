@@ -11,14 +11,17 @@ from jsonschema import Draft202012Validator
 from harness import strict_json
 from harness.errors import InvalidInput
 
+AGAIN = "Write the report again from the store."
 
-def checked(path: Path, schema: str, version: int | None = None) -> dict[str, Any]:
+
+def checked(path: Path, schema: str, version: int | None = None, advice: str = AGAIN) -> dict[str, Any]:
     """The content of a file.
 
     Args:
         path: of the file.
-        schema: "verdicts" or "run", whose JSON Schemas are beside this module.
+        schema: "verdicts", "run" or "calibration", whose JSON Schemas are beside this module.
         version: of the format that is read; None for a format without one.
+        advice: what to do about a file that is refused.
 
     Raises:
         InvalidInput: if it cannot be read, is no strict JSON, has another version, or is not what the schema asks for.
@@ -26,19 +29,16 @@ def checked(path: Path, schema: str, version: int | None = None) -> dict[str, An
     try:
         content: Any = strict_json.load(path)
     except (OSError, ValueError) as error:
-        raise InvalidInput(
-            f"{path} cannot be read as part of a report: {error}. Write the report again from the store."
-        ) from error
+        raise InvalidInput(f"{path} cannot be read as part of a report: {error}. {advice}") from error
     found = content.get("version") if isinstance(content, dict) else None
     if version is not None and found != version:
         raise InvalidInput(
-            f"{path} has version {found!r} of the format; this program reads version {version}. "
-            "Write the report again from the store."
+            f"{path} has version {found!r} of the format; this program reads version {version}. {advice}"
         )
     for breach in _validator(schema).iter_errors(content):
         raise InvalidInput(
             f"{path} is not what {schema}.schema.json asks for, at {breach.json_path[:200]}: {breach.message[:200]}. "
-            "Write the report again from the store."
+            f"{advice}"
         )
     return content
 

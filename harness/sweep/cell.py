@@ -28,6 +28,7 @@ HEADER_LIMIT = 2**20
 SIZE_LIMIT = 2**48
 DTYPES = frozenset(["|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"])
 
+MEMBERS = ("request", "circumstances", "provenance", "arrays")
 TYPES = {
     "versions": "str -> str",
     "environment": "str -> str",
@@ -259,6 +260,10 @@ def _header(path: Path, line: bytes) -> dict[str, Any]:
         raise CellCorrupted(f"{path}: expected a header in JSON, found {line[:40]!r} ({error}).") from error
     if not isinstance(header, dict):
         raise CellCorrupted(f"{path}: expected a JSON object as header, found {type(header).__name__}.")
+    if set(header) != set(MEMBERS):
+        raise CellCorrupted(
+            f"{path}: expected the header of a cell, {', '.join(MEMBERS)}; found {str(set(header))[:200]}."
+        )
     if canonical(header).encode() != line:
         raise CellCorrupted(f"{path}: expected a header in canonical JSON, found other words for the same.")
     return header

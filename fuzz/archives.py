@@ -1,0 +1,126 @@
+"""Targets: the files of data sets, without the checksums that stand before their readers otherwise."""
+
+import gzip
+import io
+import lzma
+import random
+import tarfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from fuzz.mutations import altered
+from fuzz.target import Target
+from harness.datasets import Dataset, cifar5m, cifar10, fashion_mnist, svhn
+from harness.datasets._places import Published
+from harness.errors import DatasetUnavailable
+
+IMAGES = 2
+PIXELS = np.arange(IMAGES * 32 * 32 * 3, dtype=np.uint8).reshape(IMAGES, 32, 32, 3)
+LABELS = np.array([3, 9], dtype=np.uint8)
+BATCH = "cifar-10-batches-bin/test_batch.bin"
+IMAGE_FILE, LABEL_FILE = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+def targets() -> list[Target]:
+    """Of this module."""
+    refusals = (DatasetUnavailable,)
+    grey = bytes([0, 0, 8, 3]) + np.array([IMAGES, 28, 28], ">u4").tobytes() + PIXELS[:, :28, :28, 0].tobytes()
+    matlab = {"X": np.moveaxis(PIXELS, 0, 3), "y": LABELS[:, None]}
+    return [
+        Target("idx", [grey], _idx, refusals),
+        Target("idx-gz", [gzip.compress(grey)], _idx_gz, refusals),
+        Target("idx-xz", [lzma.compress(grey)], _idx_xz, refusals),
+        Target("tar", [_tar()], _tar_gz, refusals),
+        Target("tar-gz", [gzip.compress(_tar())], _cifar10, refusals),
+        Target("npz", [_npz(stored=True), _npz(stored=False)], _cifar5m, refusals),
+        Target("npy-header", [_npz(stored=True)], _cifar5m, refusals, _other_header),
+        Target("mat", [_mat(matlab, False)], _svhn, refusals),
+        Target("mat-compressed", [_mat(matlab, True)], _svhn, refusals),
+    ]
+
+
+def _unverified(wanted: Published) -> Published:
+    return replace(wanted, files=tuple(replace(file, sha256="") for file in wanted.files))
+
+
+def _checked(data: Dataset) -> None:
+    assert data.x.dtype == np.float32
+    assert np.isfinite(data.x).all()
+    assert data.x.min() >= 0
+    assert data.x.max() <= 1
+    assert data.labels.shape == data.x.shape[:1]
+    assert set(data.labels.tolist()) <= set(range(10))
+
+
+def _idx(folder: Path, content: bytes, suffix: str = "") -> None:
+    (folder / f"{IMAGE_FILE}{suffix}").write_bytes(content)
+    (folder / LABEL_FILE).write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, IMAGES]) + LABELS.tobytes())
+    data = fashion_mnist.assemble(_unverified(fashion_mnist.published("t10k")), folder)
+    if data.x.size:
+        _checked(data)
+
+
+def _idx_gz(folder: Path, content: bytes) -> None:
+    _idx(folder, content, ".gz")
+
+
+def _idx_xz(folder: Path, content: bytes) -> None:
+    _idx(folder, content, ".xz")
+
+
+def _tar() -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        member = tarfile.TarInfo(BATCH)
+        content = b"".join(bytes([label]) + image.tobytes() for label, image in zip(LABELS, PIXELS, strict=True))
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def _cifar10(folder: Path, content: bytes) -> None:
+    wanted = _unverified(cifar10.published("test"))
+    (folder / wanted.files[0].name).write_bytes(content)
+    _checked(cifar10.assemble(wanted, [BATCH], IMAGES, folder))
+
+
+def _tar_gz(folder: Path, content: bytes) -> None:
+    _cifar10(folder, gzip.compress(content, 1))
+
+
+def _npz(stored: bool) -> bytes:
+    stream = io.BytesIO()
+    (np.savez if stored else np.savez_compressed)(stream, X=PIXELS, Y=LABELS.astype(np.int64))
+    return stream.getvalue()
+
+
+def _cifar5m(folder: Path, content: bytes) -> None:
+    wanted = _unverified(cifar5m.published("part0"))
+    (folder / wanted.files[0].name).write_bytes(content)
+    _checked(cifar5m.assemble(wanted, IMAGES, IMAGES, folder))
+
+
+def _other_header(draws: random.Random, content: bytes) -> bytes:
+    """The members altered at their beginning, and packed with checksums that fit."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            member = old.read(name)
+            new.writestr(name, altered(draws, member[:128]) + member[128:])
+    return stream.getvalue()
+
+
+def _mat(variables: dict[str, np.ndarray], compressed: bool) -> bytes:
+    stream = io.BytesIO()
+    scipy.io.savemat(stream, variables, do_compression=compressed)
+    return stream.getvalue()
+
+
+def _svhn(folder: Path, content: bytes) -> None:
+    wanted = _unverified(svhn.published("test"))
+    (folder / wanted.files[0].name).write_bytes(content)
+    _checked(svhn.assemble(wanted, IMAGES, folder))
