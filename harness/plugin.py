@@ -31,6 +31,7 @@ from harness.registration import FOLDER
 from harness.report import calibration
 from harness.session import STORE, Session, Settings, backend_names, requests, verify
 from harness.sweep import Progress
+from harness.sweep.engines import GPUS_PER_CELL, RAY_ADDRESS
 from harness.sweep.engines import available as engines_available
 from harness.verdict import ClaimVerdict, Kind
 
@@ -55,6 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--tier", choices=TIERS, default="quick", help="scale of the experiments (default: quick)")
     group.addoption("--backend", default="torch,jax", help="backends, comma-separated (default: torch,jax)")
     group.addoption("--engine", default="local", help=f"what runs the cells: {', '.join(engines_available())}")
+    group.addoption("--ray-address", default=None, metavar="HOST:PORT", help=RAY_ADDRESS)
+    group.addoption("--gpus-per-cell", type=float, default=None, help=GPUS_PER_CELL)
     group.addoption("--device", default="auto", choices=DEVICES, help="default: a GPU where there is one")
     group.addoption("--claim-workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
     group.addoption("--require-all", action="store_true", help="a claim that is NOT_RUN fails instead of being skipped")
@@ -164,6 +167,8 @@ def settings(config: pytest.Config) -> Settings:
         device=config.getoption("--device"),
         workers=config.getoption("--claim-workers"),
         replay=config.getoption("--replay"),
+        ray_address=config.getoption("--ray-address"),
+        gpus_per_cell=config.getoption("--gpus-per-cell"),
     )
 
 

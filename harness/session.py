@@ -30,7 +30,7 @@ class Settings:
     Args:
         tier: "quick" or "full".
         backends: in which the claims are verified.
-        engine, device, workers, time_limit: as in `harness.sweep.run`.
+        engine, device, workers, time_limit, ray_address, gpus_per_cell: as in `harness.sweep.run`.
         store: where cells are, and go.
         replay: take the newest recorded cells, from whatever machine, and compute nothing.
 
@@ -46,6 +46,8 @@ class Settings:
     workers: int | None = None
     time_limit: float = 3600.0
     replay: bool = False
+    ray_address: str | None = None
+    gpus_per_cell: float | None = None
 
     def __post_init__(self) -> None:
         if self.tier not in TIERS:
@@ -227,6 +229,8 @@ def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[St
         device=settings.device,
         workers=settings.workers,
         time_limit=settings.time_limit,
+        ray_address=settings.ray_address,
+        gpus_per_cell=settings.gpus_per_cell,
         progress=progress,
     )
 

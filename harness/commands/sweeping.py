@@ -14,6 +14,7 @@ from harness.commands.options import (
     tier_option,
 )
 from harness.session import requests
+from harness.sweep.engines import GPUS_PER_CELL, RAY_ADDRESS
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +29,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     tier_option(command)
     cells_options(command)
     command.add_argument("--engine", default="local", help="what runs the cells (default: local)")
+    command.add_argument("--ray-address", metavar="HOST:PORT", help=RAY_ADDRESS)
+    command.add_argument("--gpus-per-cell", type=float, help=GPUS_PER_CELL)
     command.add_argument("--device", default="auto", choices=DEVICES)
     command.add_argument("--workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
     command.set_defaults(run=run_sweep)
@@ -42,6 +45,8 @@ def run_sweep(options: argparse.Namespace) -> int:
         engine=options.engine,
         device=options.device,
         workers=options.workers,
+        ray_address=options.ray_address,
+        gpus_per_cell=options.gpus_per_cell,
         progress=sweep.on(sys.stderr),
     )
     print(", ".join(f"{name} {count}" for name, count in swept.counts.items()))

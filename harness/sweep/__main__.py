@@ -14,7 +14,7 @@ from harness.sweep.coordinator import Sweep, run
 from harness.sweep.progress import on
 from harness.sweep.store import Store
 
-FAILED, REFUSED, UNFINISHED, INTERRUPTED = 1, 2, 3, 130
+FAILED, REFUSED, UNFINISHED, STUCK, INTERRUPTED = 1, 2, 3, 4, 130
 DESCRIPTION = """\
 Computes the cells of a plan that the store does not have yet. It may be stopped at any moment and started again; only
 what is missing is computed. Copy the store to another machine to evaluate it there."""
@@ -29,7 +29,7 @@ Examples:
   python -m harness.sweep plan.json --store results --shard 2/8          the second of eight parts, in a job array
 
 Exit code: 0 all cells are there; 1 some failed (why: <store>/failures); 2 it could not start; 3 unfinished, the time
-was up: start it again."""
+was up: start it again; 4 the same, and no cell was finished: give it more minutes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             workers=options.workers,
             time_limit=60.0 * options.cell_minutes,
             deadline=None if options.minutes is None else time.time() + 60.0 * options.minutes,
+            ray_address=options.ray_address,
+            gpus_per_cell=options.gpus_per_cell,
             progress=on(sys.stdout),
         )
     except ClaimsError as error:
@@ -60,7 +62,10 @@ def _concluded(sweep: Sweep) -> int:
     for failure in failures[:3]:
         print(f"Failed ({failure.kind}):\n{failure.traceback}", file=sys.stderr)
     if sweep.counts["unfinished"]:
-        return UNFINISHED
+        if sweep.counts["done"]:
+            return UNFINISHED
+        print("No cell was finished in this time, and the next time will end so too: allow more minutes.", file=sys.stderr)
+        return STUCK
     return FAILED if failures else 0
 
 
@@ -97,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, help="cells at a time (default: one per GPU, or per core up to 8)")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only part I of N of the plan")
     parser.add_argument("--engine", default="local", help=f"one of: {', '.join(engines.available())}")
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help=engines.RAY_ADDRESS)
+    parser.add_argument("--gpus-per-cell", type=float, help=engines.GPUS_PER_CELL)
     return parser
 
 

@@ -78,6 +78,8 @@ def run(
     time_limit: float = 3600.0,
     deadline: float | None = None,
     memory_limit: int | None = None,
+    ray_address: str | None = None,
+    gpus_per_cell: float | None = None,
     progress: Callable[[Status], object] = silent,
 ) -> Sweep:
     """Answers requests from the store, and computes those that it lacks, each once.
@@ -92,6 +94,8 @@ def run(
         deadline: POSIX time at which the run ends; cells not done by then are unfinished, and none is started that is
             expected not to be done.
         memory_limit: bytes of data that a worker on the CPU may hold.
+        ray_address: HOST:PORT of the cluster of engine "ray"; None for RAY_ADDRESS, or one of this machine's own.
+        gpus_per_cell: of each cell of engine "ray", fractions too; None for 1 where there are GPUs.
         progress: called with a Status after each cell and about once a second.
 
     Raises:
@@ -100,11 +104,14 @@ def run(
         StoreError: if the store cannot be read or written.
     """
     _check(device, workers, time_limit, memory_limit)
+    _check_ray(engine, ray_address, gpus_per_cell)
     plan = [(request.digest, request) for request in _checked(requests)]
     notices: list[str] = []
     store = replace(store, notify=notices.append)
-    device = "cpu" if device == "auto" and not devices.has_nvidia() else device
-    settings = Settings(store.path.absolute(), device, workers, time_limit, deadline, memory_limit)
+    if device == "auto" and engine == "local" and not devices.has_nvidia():
+        device = "cpu"
+    limits = (time_limit, deadline, memory_limit)
+    settings = Settings(store.path.absolute(), device, workers, *limits, ray_address, gpus_per_cell)
     ledger = Ledger(dict(plan))
     with engines.get(engine)(settings) as running:
         tasks = _look_up(dict(plan), store, running, device, ledger)
@@ -189,3 +196,11 @@ def _check(device: str, workers: int | None, time_limit: float, memory_limit: in
         raise InvalidInput(f"time_limit must be a positive number of seconds; got {time_limit!r}.")
     if memory_limit is not None and memory_limit < 1:
         raise InvalidInput(f"memory_limit must be None or a positive number of bytes; got {memory_limit!r}.")
+
+
+def _check_ray(engine: str, ray_address: str | None, gpus_per_cell: float | None) -> None:
+    if engine != "ray" and not (ray_address is None and gpus_per_cell is None):
+        raise InvalidInput(
+            f"ray_address and gpus_per_cell are for engine 'ray'; got them ({ray_address!r}, {gpus_per_cell!r}) "
+            f"with engine {engine!r}."
+        )

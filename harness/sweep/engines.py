@@ -16,6 +16,9 @@ from harness.experiment import Request
 from harness.sweep.cell import Circumstances
 from harness.sweep.store import Failure
 
+RAY_ADDRESS = "head of the Ray cluster for --engine ray (default: RAY_ADDRESS, else a cluster on this machine)"
+GPUS_PER_CELL = "GPUs of each cell with --engine ray, 0.5 for two cells on one (default: 1 where there are GPUs)"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,6 +32,8 @@ class Settings:
         deadline: POSIX time after which nothing runs; None for no end. Engines ask `left`, which keeps to the seconds
             that were left at the start however the clock is set meanwhile.
         memory_limit: bytes of data a worker on the CPU may hold; None for no limit.
+        ray_address: HOST:PORT of a Ray cluster; None for RAY_ADDRESS, or a cluster of this machine's own.
+        gpus_per_cell: of each cell on Ray, fractions too; None for 1 where there are GPUs.
     """
 
     store: Path
@@ -37,6 +42,8 @@ class Settings:
     time_limit: float = 3600.0
     deadline: float | None = None
     memory_limit: int | None = None
+    ray_address: str | None = None
+    gpus_per_cell: float | None = None
     _end: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

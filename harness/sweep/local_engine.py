@@ -174,10 +174,10 @@ class Engine:
             answer = worker.ask(task, min(limit, self.settings.left()))
         except WorkerTimeoutError as error:
             slot.clear()
-            return None if cut else _failed(task, "timeout", str(error))
+            return None if cut else failed(task, "timeout", str(error))
         except (WorkerDeathError, BackendUnavailable) as error:
             slot.clear()
-            return _failed(task, "death", str(error))
+            return failed(task, "death", str(error))
         return self._judged(slot, task, answer)
 
     def _judged(self, slot: Slot, task: Task, answer: dict[str, Any]) -> Result:
@@ -189,7 +189,7 @@ class Engine:
         cuda = self._devices.get(task.request.backend) == "cuda"
         if answer["kind"] == "memory" or (cuda and answer["kind"] != "data"):
             slot.clear()
-        return _failed(task, answer["kind"], answer["traceback"])
+        return failed(task, answer["kind"], answer["traceback"])
 
     def _worker(self, slot: Slot, backend: str) -> WorkerProcess:
         if slot.worker is not None and slot.worker.backend == backend:
@@ -203,6 +203,7 @@ class Engine:
         return slot.worker
 
 
-def _failed(task: Task, kind: str, text: str) -> Result:
+def failed(task: Task, kind: str, text: str) -> Result:
+    """An attempt that failed now; to be made again if its kind is in RETRIED, RETRIES times."""
     failure = Failure(kind, text, task.attempt, datetime.now(UTC).isoformat(timespec="seconds"))
     return Result(task, failure, again=kind in RETRIED and task.attempt <= RETRIES)
