@@ -52,9 +52,23 @@ def test_failures_are_shown_and_make_the_exit_code_one(run):
     assert "ZeroDivisionError: division by zero" in err
 
 
-def test_a_plan_that_does_not_fit_is_left_unfinished(run):
-    code, out, _ = run([1, 2], "--minutes", "0.02", seconds=30)
-    assert (code, out) == (3, "cells: 0 of 2 done (0 cached), 0 failed, 2 unfinished\n")
+def test_a_cell_that_does_not_fit_into_the_time_is_no_reason_to_go_on(run):
+    code, out, err = run([1, 2], "--minutes", "0.02", seconds=30)
+    assert (code, out) == (4, "cells: 0 of 2 done (0 cached), 0 failed, 2 unfinished\n")
+    assert err == "No cell was finished in this time. A cell takes longer: allow more minutes.\n"
+
+
+def test_a_plan_is_computed_in_slices(run):
+    """As many as it takes; what one slice finished, the next finds."""
+    codes, done = [], [0]
+    while not codes or (codes[-1] == 3 and len(codes) < 10):
+        code, out, _ = run(range(1, 5), "--workers", "1", "--minutes", "0.05", seconds=0.9)
+        codes.append(code)
+        done.append(int(re.match(r"cells: (\d+) of 4 done", out.splitlines()[-1])[1]))
+    assert codes[-1] == 0
+    assert codes[0] == 3
+    assert done == sorted(set(done))
+    assert done[-1] == 4
 
 
 def test_a_cell_beyond_its_own_limit_fails(run):
