@@ -64,7 +64,7 @@ def _concluded(sweep: Sweep) -> int:
     if sweep.counts["unfinished"]:
         if sweep.counts["done"]:
             return UNFINISHED
-        print("No cell was finished in this time, and the next time will end so too: allow more minutes.", file=sys.stderr)
+        print("No cell was finished in this time. A cell takes longer: allow more minutes.", file=sys.stderr)
         return STUCK
     return FAILED if failures else 0
 
