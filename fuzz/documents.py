@@ -18,7 +18,10 @@ from harness.report.readme import table
 ROOT = Path(__file__).parents[1]
 RECORDED = ROOT / "reports" / "recorded" / "quick"
 CLAIM = "wenger2023/kernel_regime_needs_extreme_width"
-TOML = f'["{CLAIM}"]\nquick = {{ verdict = "REFUTED", reason = "so" }}\nfull = {{ verdict = "INCONCLUSIVE", reason = "x" }}\n'
+TOML = (
+    f'["{CLAIM}"]\nquick = {{ verdict = "REFUTED", reason = "so" }}\n'
+    'full = { verdict = "INCONCLUSIVE", reason = "x" }\n'
+)
 RECORD = {"claim": {"id": CLAIM, "statement": "It holds."}, "tiers": {"quick": {"replicates": 10, "grid": [{"n": 1}]}}}
 
 

@@ -209,6 +209,19 @@ def test_truncated_and_damaged_archives_are_corrupted(places, suffix):
             fashion_mnist.assemble(published(), folder)
 
 
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+@pytest.mark.parametrize(
+    ("content", "behind", "said"),
+    [(bytes(1001), b"", "it holds more than 1000 bytes"), (bytes(9), b"more", "something follows its end")],
+)
+def test_archives_that_hold_too_much_are_corrupted(places, monkeypatch, suffix, compress, content, behind, said):
+    monkeypatch.setattr("harness.datasets._files.LARGEST", 1000)
+    folder = put(places["folder argument"], suffix)
+    (folder / f"tiny-images{suffix}").write_bytes(compress(content) + behind)
+    with pytest.raises(DatasetCorrupted, match=rf"found: a damaged archive \({said}\)"):
+        fashion_mnist.assemble(published(), folder)
+
+
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
@@ -278,7 +291,9 @@ def test_failed_download_says_why_and_keeps_nothing(upstream, places, tmp_path):
 
 
 def test_unknown_names_and_options_are_named():
-    with pytest.raises(InvalidInput, match=r"Unknown data set 'mnist-2'\. Known: cifar10, .*, fashion-mnist, letter, mnist, shuttle"):
+    with pytest.raises(
+        InvalidInput, match=r"Unknown data set 'mnist-2'\. Known: cifar10, .*, fashion-mnist, letter, mnist, shuttle"
+    ):
         datasets.load("mnist-2")
     with pytest.raises(InvalidInput, match="Unknown data set '_files'"):
         datasets.load("_files")

@@ -145,6 +145,20 @@ def test_damaged_cifar10_archives_are_corrupted(tmp_path):
             read_cifar10(tmp_path, damaged)
 
 
+def test_a_bomb_of_an_archive_is_not_decompressed(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.datasets._files.LARGEST", 2**20)
+    with pytest.raises(DatasetCorrupted, match=r"gz is a damaged archive: it holds more than 1048576 bytes\. Get"):
+        read_cifar10(tmp_path, gzip.compress(bytes(2**21)))
+
+
+def test_an_archive_of_nothing_but_long_names_is_corrupted(tmp_path):
+    name = tarfile.TarInfo("long")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 4
+    content = gzip.compress((name.tobuf(tarfile.GNU_FORMAT) + bytes(512)) * 5000)
+    with pytest.raises(DatasetCorrupted, match=r"is a damaged archive: .*recursion"):
+        read_cifar10(tmp_path, content)
+
+
 # SVHN
 
 

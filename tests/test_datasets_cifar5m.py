@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def members(**payloads: bytes) -> bytes:
         for name, payload in payloads.items():
             archive.writestr(f"{name}.npy", payload)
     return stream.getvalue()
+
+
+def test_a_header_without_end_is_not_read(tmp_path):
+    """64 MB of spaces, in a file of 64 kB; numpy alone would take them all into memory, up to 4 GB, and then refuse."""
+    payload = b"\x93NUMPY\x02\x00" + (2**26).to_bytes(4, "little") + b" " * 2**26
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("X.npy", payload)
+    wanted = stream.getvalue()
+    tracemalloc.start()
+    with pytest.raises(DatasetCorrupted, match=r"damaged \.npz file: .*expected 67108864 bytes got 9988"):
+        read(tmp_path, wanted)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**22
 
 
 def npy(array: np.ndarray) -> bytes:

@@ -6,7 +6,6 @@ are the exception: they are kept, verified and read as they were published. Wher
 first download is recorded beside the file, and later ones are held against it.
 """
 
-import gzip
 import hashlib
 import lzma
 import math
@@ -23,6 +22,10 @@ import numpy as np
 from harness.errors import DatasetCorrupted, DatasetUnavailable
 
 SUFFIXES = ("", ".gz", ".xz")
+LARGEST = 2**28
+"""Bytes that a compressed file may hold: CIFAR-10, the largest that is decompressed as a whole, has 184 million."""
+DICTIONARY = 2**27
+"""Bytes of memory that a .xz file may ask for: twice what `xz -9` does."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def read(path: Path, file: File, url: str = "") -> bytes:
     """
     try:
         payload = _decompress(path)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise _corrupted(path, file, url, f"a damaged archive ({error})") from error
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -144,8 +147,29 @@ def _verify(digest: str, size: int, path: Path, file: File, url: str) -> None:
 def _decompress(path: Path) -> bytes:
     content = path.read_bytes()
     if path.suffix == ".gz":
-        return gzip.decompress(content)
-    return lzma.decompress(content) if path.suffix == ".xz" else content
+        return gunzipped(content)
+    return _inflated(content, lzma.LZMADecompressor(memlimit=DICTIONARY)) if path.suffix == ".xz" else content
+
+
+def gunzipped(content: bytes) -> bytes:
+    """The decompressed bytes of a .gz file of one member, at most `LARGEST`.
+
+    Raises:
+        EOFError, ValueError, zlib.error: if it is cut off, holds more than that, or is damaged.
+    """
+    return _inflated(content, zlib.decompressobj(wbits=31))
+
+
+def _inflated(content: bytes, stream: "lzma.LZMADecompressor | zlib._Decompress") -> bytes:
+    """So that a small file cannot fill the memory: the format itself compresses zeros by 1,000 (gz) or 7,000 (xz)."""
+    payload = stream.decompress(content, LARGEST + 1)
+    if len(payload) > LARGEST:
+        raise ValueError(f"it holds more than {LARGEST} bytes")
+    if not stream.eof:
+        raise EOFError("it ends before its end")
+    if stream.unused_data.strip(b"\0"):
+        raise ValueError("something follows its end")
+    return payload
 
 
 def _unreadable(path: Path, error: OSError) -> DatasetUnavailable:

@@ -8,6 +8,7 @@ beside it in the cache (part0.npz.sha256) and later ones must equal it; a file i
 lies beside it; and every result names the SHA-256 of the file that it came from.
 """
 
+import io
 import operator
 import os
 import zipfile
@@ -25,6 +26,8 @@ from harness.errors import DatasetCorrupted, InvalidInput
 
 Part = Literal["part0", "part1", "part2", "part3", "part4", "part5"]
 IMAGES = 1_000_448
+HEADER = 10_000
+"""Bytes of an array's header; NumPy writes 128."""
 
 
 def published(part: Part) -> Published:
@@ -106,11 +109,15 @@ def _rows(
 ) -> np.ndarray:
     """The first n rows of an array. Its header is checked before memory is taken; objects, hence pickles, are refused.
 
-    (numpy.load takes memory for whatever the header says, and reads all of it.)
+    (numpy.load takes memory for whatever the header says, and reads all of it; and for a header of any length.)
     """
     with archive.open(f"{name}.npy") as stream:
-        read_header = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
-        found, columns_first, dtype = read_header(stream)
+        beginning = io.BytesIO(stream.read(HEADER))
+    version = npy.read_magic(beginning)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    found, columns_first, dtype = read_header(beginning)
+    with archive.open(f"{name}.npy") as stream:
+        stream.read(beginning.tell())
         if found != shape or columns_first or not np.can_cast(dtype, widest):
             raise DatasetCorrupted(
                 f"{file.name}: expected {name} of shape {shape}, {widest} or narrower, row by row; found "
