@@ -41,7 +41,7 @@ from harness.errors import (
     StoreError,
 )
 from harness.experiment import Request, digest
-from harness.sweep import cell, code, environment
+from harness.sweep import cell, code, device_memory, environment
 from harness.sweep.cell import Circumstances, Provenance
 from harness.sweep.store import Store
 
@@ -107,7 +107,7 @@ class Worker:
         settings = environment.recorded(os.environ)
         if attempt > 1:
             backend = replace(backend, memory_budget=max(1, backend.memory_budget // SHRINKAGE ** (attempt - 1)))
-            settings["memory_budget"] = str(backend.memory_budget)
+        settings["memory_budget"] = str(backend.memory_budget)
         started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         arrays = computation(backend, request.configuration, request.replicates, request.stream)
         seconds = time.perf_counter() - start
@@ -124,7 +124,10 @@ class Worker:
 
     def _backend(self, dtype: str | None) -> backends.Backend:
         if dtype not in self.backends:
-            self.backends[dtype] = backends.get(self.backend, device=self.device, dtype=dtype)
+            found = backends.get(self.backend, device=self.device, dtype=dtype)
+            if (memory := device_memory.total(found.device)) is not None:
+                found = replace(found, memory_budget=device_memory.budget(memory))
+            self.backends[dtype] = found
         return self.backends[dtype]
 
     def _provenance(self, started_at: str, seconds: float, settings: dict[str, str]) -> Provenance:
