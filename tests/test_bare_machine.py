@@ -6,12 +6,18 @@ on import; this is the recipe as a whole.
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from harness import cli
+from harness.sweep import __main__ as sweep_command
+from harness.sweep.pack import __main__ as pack_command
 
 ROOT = Path(__file__).parents[1]
 OTHERS = {"scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic", "hypothesis"}
@@ -92,3 +98,19 @@ def test_from_plan_to_verdict(machine, plant, pytester):
     direct, cells = judged("--device", "cpu", "--store", "direct")
     assert cells["cached"] == 0
     assert replayed == direct
+
+
+def test_the_commands_of_the_page_are_those_of_the_programs():
+    """Each is parsed as it stands; what they do is tested above."""
+    page = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    parsed = []
+    for line in "".join(blocks).splitlines():
+        program, *words = shlex.split(line)
+        if program == "ntk-claims":
+            parsed.append(cli.parser().parse_args(words))
+        elif words[:2] == ["-m", "harness.sweep"]:
+            parsed.append(sweep_command.parser().parse_args(words[2:]))
+        elif words[:2] == ["-m", "harness.sweep.pack"]:
+            parsed.append(pack_command.parser().parse_args(words[2:]))
+    assert len(parsed) == 4

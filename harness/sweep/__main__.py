@@ -34,7 +34,7 @@ was up: start it again; 4 the same, and no cell was finished: give it more minut
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         sweep = run(
             _selected(options.plan, options.backend, options.shard),
@@ -86,7 +86,8 @@ def _selected(plan: Path, backends: str | None, shard: str) -> list[Request]:
     return requests[int(part) - 1 :: int(parts)]
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m harness.sweep",
         description=DESCRIPTION,

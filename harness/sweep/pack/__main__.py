@@ -12,9 +12,7 @@ REFUSED, INTERRUPTED = 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m harness.sweep.pack", description="Stores as one file.")
-    commands.add(parser.add_subparsers(required=True, metavar="command"))
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except ClaimsError as error:
@@ -23,6 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. What was unpacked so far is kept; start again to go on.", file=sys.stderr)
         return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Both commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m harness.sweep.pack", description="Stores as one file.")
+    commands.add(top.add_subparsers(required=True, metavar="command"))
+    return top
 
 
 if __name__ == "__main__":

@@ -68,9 +68,7 @@ class Member:
     def of(name: str, content: bytes) -> "Member":
         """The member with this content; raises StoreError for one that is too large for the format."""
         if len(content) > LARGEST:
-            raise StoreError(
-                f"{name} has {len(content)} bytes; a pack holds files of at most {LARGEST}."
-            )
+            raise StoreError(f"{name} has {len(content)} bytes; a pack holds files of at most {LARGEST}.")
         return Member(name, len(content), hashlib.sha256(content).hexdigest())
 
 
