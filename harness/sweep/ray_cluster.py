@@ -50,7 +50,9 @@ def connect(ray: Any, address: str | None) -> Path | None:
     how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.CRITICAL}
     folder = None
     if address == "local":
-        folder = Path(tempfile.mkdtemp(prefix="ray-"))
+        # Ray puts sockets there, whose paths may have about 100 characters; TMPDIR is often too long for that.
+        short = "/tmp" if os.path.isdir("/tmp") else None
+        folder = Path(tempfile.mkdtemp(prefix=f"ray-{os.getpid()}-", dir=short))
         how |= {"_temp_dir": str(folder), "object_store_memory": OBJECT_STORE, "include_dashboard": False}
         how |= {"num_cpus": devices.cores()}
     else:
