@@ -171,6 +171,7 @@ def test_a_computation_in_a_module_of_the_harness_counts_whole(home):
     ("computation", "message"),
     [
         ("drift", "Computation 'drift' must read 'harness.module:function' or 'path/of/claim.py:function'"),
+        ("subprocess:run", "Computation 'subprocess:run' must read 'harness.module:function' or 'path/of"),
         ("harness.measurements:", "must read"),
         ("harness.measurements:Study.effects", "with a function at the top level of its file"),
         ("nowhere.py:f", "Computation nowhere.py:f: the file cannot be read as Python .*No such file"),
