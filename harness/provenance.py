@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,11 +13,14 @@ from typing import Any
 
 from harness import report
 from harness.experiment import Request
-from harness.sweep import Outcome
+from harness.sweep import Outcome, Sweep
 
 
 def run_record(
-    started: datetime, plans: Mapping[str, Sequence[Request]], outcomes: Mapping[str, Outcome]
+    started: datetime,
+    plans: Mapping[str, Sequence[Request]],
+    outcomes: Mapping[str, Outcome],
+    swept: Sweep | None = None,
 ) -> dict[str, Any]:
     """The content of run.json: a session that began then and ends now, the cells of each claim, and of all.
 
@@ -24,7 +28,9 @@ def run_record(
         started: with time zone.
         plans: claim id -> its cells.
         outcomes: digest of a request -> what became of it.
+        swept: the run that they are of, if it is known what it took.
     """
+    users = Counter(name for plan in plans.values() for name in {request.digest for request in plan})
     return report.run_record(
         started=started,
         finished=datetime.now(UTC),
@@ -35,8 +41,18 @@ def run_record(
             "python": platform.python_version(),
         },
         distributions=_distributions(),
-        claims={claim: _cells(plan, outcomes) for claim, plan in plans.items()},
-        total=_cells([outcome.request for outcome in outcomes.values()], outcomes),
+        claims={claim: _cells(plan, outcomes, users) for claim, plan in plans.items()},
+        total=_cells([outcome.request for outcome in outcomes.values()], outcomes, users),
+        cost=None if swept is None else report.Cost(swept.estimate, swept.seconds, _spared(outcomes, users)),
+    )
+
+
+def _spared(outcomes: Mapping[str, Outcome], users: Mapping[str, int]) -> float:
+    """Worker time that more would have been needed if each claim computed its own cells."""
+    return sum(
+        (users[name] - 1) * outcome.cell.provenance.seconds
+        for name, outcome in outcomes.items()
+        if outcome.cell is not None and users[name] > 1
     )
 
 
@@ -61,15 +77,21 @@ def environment(outcomes: Mapping[str, Outcome], backends: Sequence[str]) -> dic
     return found
 
 
-def _cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome]) -> report.Cells:
-    own = [outcomes[digest] for digest in dict.fromkeys(request.digest for request in plan)]
+def _cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome], users: Mapping[str, int]) -> report.Cells:
+    names = dict.fromkeys(request.digest for request in plan)
+    own = [outcomes[name] for name in names]
     cells = [outcome.cell for outcome in own if outcome.cell is not None]
     times = sorted(datetime.fromisoformat(cell.provenance.started_at) for cell in cells)
     return report.Cells(
         computed=sum(outcome.kind == "done" for outcome in own),
         cached=sum(outcome.kind == "cached" for outcome in own),
         failed=sum(outcome.kind == "failed" for outcome in own),
+        shared=sum(users[name] > 1 for name in names),
         seconds=sum(cell.provenance.seconds for cell in cells),
+        devices={
+            device: sum(cell.provenance.seconds for cell in cells if cell.circumstances.device == device)
+            for device in sorted({cell.circumstances.device for cell in cells})
+        },
         oldest=times[0] if times else None,
         newest=times[-1] if times else None,
     )

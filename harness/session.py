@@ -156,7 +156,7 @@ def verify(
         for study in studies
     ]
     document = report.document(entries, settings.tier, settings.backends, environment(outcomes, settings.backends))
-    return Session(verdicts, document, run_record(started, plans, outcomes))
+    return Session(verdicts, document, run_record(started, plans, outcomes, swept))
 
 
 def _calibrated(calibrations: Mapping[str, Any] | None, **known: Any) -> report.Entry:

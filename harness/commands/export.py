@@ -74,7 +74,7 @@ def write(options: argparse.Namespace) -> int:
     texts = {
         "junit": lambda: export.junit(document, run),
         "ctrf": lambda: report.as_text(export.ctrf(document, run)),
-        "markdown": lambda: report.summary_markdown(document),
+        "markdown": lambda: report.summary_markdown(document, run),
     }
     for name, text in texts.items():
         if getattr(options, name):

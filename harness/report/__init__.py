@@ -18,13 +18,14 @@ from harness.report import schemas
 from harness.report.calibration import Calibration
 from harness.report.document import VERSION, Amendment, Entry, document
 from harness.report.html import render
-from harness.report.run import Cells, run_record
+from harness.report.run import Cells, Cost, run_record
 from harness.report.summary import summary_markdown
 
 __all__ = [
     "Amendment",
     "Calibration",
     "Cells",
+    "Cost",
     "Entry",
     "document",
     "load",
@@ -54,7 +55,7 @@ def write(folder: str | Path, document: Json, run: Json) -> Path:
     texts = {
         "verdicts.json": as_text(document),
         "run.json": as_text(run),
-        "summary.md": summary_markdown(document),
+        "summary.md": summary_markdown(document, run),
         "report.html": render(document, run),
     }
     try:

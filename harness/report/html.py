@@ -73,6 +73,7 @@ def _environment() -> Environment:
         "alone": alone,
         "anchor": anchor,
         "bootstrap": numerals.bootstrap,
+        "cost": cost,
         "deciding": deciding,
         "duration": numerals.duration,
         "effect": effect,
@@ -134,7 +135,27 @@ def provenance(cells: Json) -> str:
     parts = [f"{cells['computed']} computed in this run", f"{cells['cached']} cached (taken from the store)"]
     if cells["failed"]:
         parts.append(f"{cells['failed']} failed")
-    parts.append(f"{numerals.duration(cells['seconds'])} of worker time")
+    if cells.get("shared"):
+        parts.append(f"{cells['shared']} of them needed by more than one claim")
+    devices = sorted(cells.get("devices", {}).items())
+    times = [f"{numerals.duration(seconds)} of worker time on {device}" for device, seconds in devices]
+    parts += times or [f"{numerals.duration(cells['seconds'])} of worker time"]
     if cells["oldest"]:
         parts.append(f"the oldest {numerals.duration(cells['oldest']['age'])} old at the end of the run")
     return ", ".join(parts)
+
+
+def cost(run: Json) -> str:
+    """What computing took and was expected to take, and what sharing cells spared, in words; "" where it is not known.
+
+    >>> cost({"cost": {"estimate": 380.0, "seconds": 362.4, "spared": 0.0}})
+    '6 min 2 s, where 6 min 20 s had been expected'
+    """
+    known = run.get("cost")
+    if not known:
+        return ""
+    took, expected = known["seconds"], known["estimate"]
+    awaited = "an unknown time" if expected is None else numerals.duration(expected)
+    words = f"{numerals.duration(took)}, where {awaited} had been expected" if took else "nothing had to be computed"
+    spared = f"; cells that claims share spared {numerals.duration(known['spared'])} of worker time"
+    return words + spared if known["spared"] else words

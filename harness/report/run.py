@@ -4,7 +4,7 @@ Its JSON Schema is `run.schema.json` beside this file.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ class Cells:
         computed, cached, failed: how many were computed now, taken from the store, or could not be computed.
         seconds: worker time that the computed and the cached ones took when they were computed.
         oldest, newest: when the first and the last of them were computed.
+        shared: how many of them more than one claim of the run needs.
+        devices: the worker time by device class, "cpu" or "cuda".
     """
 
     computed: int = 0
@@ -27,6 +29,23 @@ class Cells:
     seconds: float = 0.0
     oldest: datetime | None = None
     newest: datetime | None = None
+    shared: int = 0
+    devices: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What computing took.
+
+    Args:
+        estimate: seconds that it was expected to take when it began; None if nothing like it was known.
+        seconds: that it took, on the clock.
+        spared: worker time that was spared since claims share cells.
+    """
+
+    estimate: float | None
+    seconds: float
+    spared: float
 
 
 def run_record(
@@ -38,6 +57,7 @@ def run_record(
     distributions: Mapping[str, str] | None = None,
     claims: Mapping[str, Cells],
     total: Cells,
+    cost: Cost | None = None,
 ) -> dict[str, Any]:
     """The content of run.json.
 
@@ -48,6 +68,7 @@ def run_record(
         distributions: name -> version of everything installed; left out of the record where it is not known.
         claims: claim id -> its cells. Claims share cells, so these do not add up to `total`.
         total: the cells of the run.
+        cost: of computing them; left out of the record where it is not known.
 
     Returns:
         JSON values; times in ISO 8601, ages at the end of the run in seconds.
@@ -59,6 +80,7 @@ def run_record(
         "command": plain(list(command), {}),
         "platform": plain(platform, {}),
         **({"distributions": plain(distributions, {})} if distributions else {}),
+        **({"cost": asdict(cost)} if cost else {}),
         "cells": _cells(total, finished),
         "claims": {claim: _cells(cells, finished) for claim, cells in claims.items()},
     }

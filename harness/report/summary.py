@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.report.html import MEANINGS
+from harness.report.html import MEANINGS, cost
 from harness.report.numerals import headline, needs
 from harness.verdict import Kind
 
@@ -15,13 +15,14 @@ SHOWN = 3
 """Effects in a row of the table; a claim with more shows the one that decides, and all of them below."""
 
 
-def summary_markdown(document: Json) -> str:
+def summary_markdown(document: Json, run: Json | None = None) -> str:
     """What came out in a sentence or two, a table of claims, and folded away what the words mean and every effect.
 
     Every text of a claim is escaped. For the page of a CI job: cat summary.md >> "$GITHUB_STEP_SUMMARY".
 
     Args:
         document: content of verdicts.json.
+        run: content of run.json; None leaves out what computing took.
     """
     many = [claim for claim in document["claims"] if len(_decided(claim)) > SHOWN]
     lines = [
@@ -42,6 +43,8 @@ def summary_markdown(document: Json) -> str:
     for claim in many:
         effects = [f"- {_effect(part, document['backends'])}" for part in _decided(claim)]
         lines += _folded(f"All {len(effects)} effects: {claim['title']}", effects)
+    if run is not None and (took := cost(run)):
+        lines += ["", f"Computing: {took}."]
     return "\n".join(lines) + "\n"
 
 

@@ -18,10 +18,20 @@ from harness.sweep.store import Store
 
 @dataclass(frozen=True)
 class Sweep:
-    """The outcomes of a run, one per request and in their order, and the notices about cells that were set aside."""
+    """The outcomes of a run.
+
+    Args:
+        outcomes: one per request, in their order.
+        notices: about cells that were set aside.
+        estimate: seconds that computing what was missing was expected to take when it began; None if nothing like it
+            was known, or nothing was missing.
+        seconds: that it took.
+    """
 
     outcomes: tuple[Outcome, ...]
     notices: tuple[str, ...] = ()
+    estimate: float | None = None
+    seconds: float = 0.0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -119,7 +129,7 @@ def run(
             _compute(tasks, store, running, ledger, lambda: progress(ledger.status(tuple(notices))))
     progress(ledger.status(tuple(notices), ended=True))
     outcomes = (replace(ledger.outcomes.get(name, Outcome(request)), request=request) for name, request in plan)
-    return Sweep(tuple(outcomes), tuple(notices))
+    return Sweep(tuple(outcomes), tuple(notices), ledger.estimate, ledger.seconds)
 
 
 def _look_up(requests: Mapping[str, Request], store: Store, engine: Engine, device: str, ledger: Ledger) -> list[Task]:
@@ -159,7 +169,7 @@ def _compute(tasks: Sequence[Task], store: Store, engine: Engine, ledger: Ledger
         for earlier in store.answers(task.request):
             ledger.estimates.learn(likeness(task.request), earlier.provenance.seconds)
     engine.start(_backends(tasks))
-    ledger.slots = engine.slots()
+    ledger.begin(engine.slots())
     show()
     for result in engine.compute(tasks, ledger.expected):
         if result is not None:

@@ -48,6 +48,18 @@ class Ledger:
         self._waiting: dict[str, Likeness] = {name: likeness(request) for name, request in requests.items()}
         self._left: float | None = None
         self._refreshed = float("-inf")
+        self.estimate: float | None = None
+        self._begun: float | None = None
+
+    def begin(self, slots: int) -> None:
+        """What is still waiting is computed from now on, so many cells at a time; estimates how long that will take."""
+        self.slots, self._begun = slots, time.monotonic()
+        self.estimate = self._time_left()
+
+    @property
+    def seconds(self) -> float:
+        """Since computing began; 0 if nothing had to be computed."""
+        return 0.0 if self._begun is None else time.monotonic() - self._begun
 
     def enter(self, name: str, outcome: Outcome) -> None:
         """Books the outcome of a request, and learns from what it took."""
