@@ -229,6 +229,13 @@ def test_the_cell_that_a_run_here_would_take_is_audited(recorded, pytester, call
     assert (status, out.splitlines()[-1]) == (0, "3 identical.")
 
 
+def test_no_cell_has_a_negative_age_though_the_clock_it_was_computed_by_was_ahead(recorded, pytester, call):
+    for request in plan(pytester):
+        rewritten(only(recorded, request), provenance={"started_at": "2999-01-01T00:00:00+00:00"})
+    _, out, _ = call("audit", "--sample", "1", "--backend", "numpy", "--store", "store")
+    assert re.search(r" 0 s +identical", out), out
+
+
 def test_cells_of_a_gpu_are_not_comparable_without_one(recorded, pytester, call, monkeypatch):
     monkeypatch.setattr("harness.sweep.devices.has_nvidia", lambda: False)
     for request in plan(pytester):

@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import pytest
 
-from harness import sweep
+from harness import report, sweep
 from harness.experiment import Request
 from harness.sweep import Store, code
 from harness.sweep.engines import Settings
@@ -100,3 +101,11 @@ def test_a_run_ends_at_its_deadline_though_the_clock_is_set(request_, tmp_path, 
     found = sweep.run([wanted], Store(tmp_path / "store"), device="cpu", deadline=true() + 3, progress=set_clock)
     assert found.counts["unfinished"] == 1
     assert 2 < time.monotonic() - start < 20
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_times_and_ages():
+    now, ahead = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
+    cells = report.Cells(computed=1, oldest=datetime(2025, 12, 31, tzinfo=UTC), newest=ahead)
+    run = report.run_record(started=ahead, finished=now, command=[], platform={}, claims={}, total=cells)
+    assert run["seconds"] == 0
+    assert (run["cells"]["oldest"]["age"], run["cells"]["newest"]["age"]) == (86400, 0)

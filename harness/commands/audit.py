@@ -204,7 +204,8 @@ def _row(entry: Drawn) -> tuple[str, ...]:
     age = datetime.now(UTC) - datetime.fromisoformat(entry.cell.provenance.started_at)
     difference = "" if finding.difference is None else f"{finding.difference:.1e}"
     seeds = _seeds(request.replicates)
-    shown = (seeds, duration(int(age.total_seconds())), finding.result.value, difference, finding.reason)
+    elapsed = max(0, int(age.total_seconds()))  # the clock of the machine that computed it may be ahead
+    shown = (seeds, duration(elapsed), finding.result.value, difference, finding.reason)
     return (request.backend, entry.configuration, *shown)
 
 

@@ -71,12 +71,13 @@ def run_record(
         cost: of computing them; left out of the record where it is not known.
 
     Returns:
-        JSON values; times in ISO 8601, ages at the end of the run in seconds.
+        JSON values; times in ISO 8601, ages at the end of the run in seconds. None is below zero: where a clock was
+        set back in between, or another machine's is ahead, it is zero.
     """
     return {
         "started": started.isoformat(timespec="seconds"),
         "finished": finished.isoformat(timespec="seconds"),
-        "seconds": (finished - started).total_seconds(),
+        "seconds": _between(started, finished),
         "command": plain(list(command), {}),
         "platform": plain(platform, {}),
         **({"distributions": plain(distributions, {})} if distributions else {}),
@@ -92,6 +93,10 @@ def _cells(cells: Cells, now: datetime) -> dict[str, Any]:
         computed = record[end]
         record[end] = computed and {
             "computed": computed.isoformat(timespec="seconds"),
-            "age": (now - computed).total_seconds(),
+            "age": _between(computed, now),
         }
     return record
+
+
+def _between(earlier: datetime, later: datetime) -> float:
+    return max(0.0, (later - earlier).total_seconds())
