@@ -41,10 +41,10 @@ def test_what_was_computed_expected_and_spared(computed):
     first = computed([0.3, 0.1])
     assert first["cost"]["estimate"] is None
     assert first["cost"]["seconds"] > 0.4
-    assert first["cost"]["spared"] == pytest.approx(0.3, abs=0.1)
+    assert first["cost"]["spared"] == first["claims"]["first"]["seconds"] > 0.3
     more = computed([0.3, 0.1, 0.2, 0.5])
     assert more["cells"]["cached"] == 2
-    assert more["cost"]["estimate"] == pytest.approx(0.4, abs=0.2)  # two cells like the mean of those before
+    assert more["cost"]["estimate"] == pytest.approx(first["cells"]["seconds"])  # two cells, as the two before
     assert more["cost"]["seconds"] > 0.7
     again = computed([0.3, 0.1])
     assert (again["cost"]["estimate"], again["cost"]["seconds"]) == (None, 0.0)
@@ -55,14 +55,12 @@ def test_cells_of_a_claim_are_counted_by_device_and_by_who_shares_them(computed)
     assert [run["claims"][claim]["shared"] for claim in ("all", "first")] == [1, 1]
     assert run["cells"]["shared"] == 1
     assert run["claims"]["first"]["devices"] == {"cpu": run["claims"]["first"]["seconds"]}
-    assert run["cells"]["seconds"] == pytest.approx(0.4, abs=0.1)
+    assert run["cells"]["devices"] == {"cpu": run["cells"]["seconds"]}
+    assert run["cells"]["seconds"] > 0.4
 
 
-def test_nothing_shared_spares_nothing(computed):
-    run = computed([0.1])
-    assert run["cost"]["spared"] == pytest.approx(run["cells"]["seconds"])  # both claims need the one cell
-    outcomes = {}
-    assert "cost" not in run_record(datetime.now(UTC), {}, outcomes)
+def test_what_is_not_known_is_left_out():
+    assert "cost" not in run_record(datetime.now(UTC), {}, {})
 
 
 @pytest.mark.parametrize(

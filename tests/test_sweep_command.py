@@ -1,5 +1,6 @@
 """`python -m harness.sweep`: plans, exit codes, and what it says."""
 
+import itertools
 import json
 import re
 from dataclasses import asdict
@@ -59,16 +60,15 @@ def test_a_cell_that_does_not_fit_into_the_time_is_no_reason_to_go_on(run):
 
 
 def test_a_plan_is_computed_in_slices(run):
-    """As many as it takes; what one slice finished, the next finds."""
+    """As many as it takes; what one slice finished, the next finds. On a busy machine one may finish nothing."""
     codes, done = [], [0]
-    while not codes or (codes[-1] == 3 and len(codes) < 10):
+    while not codes or (codes[-1] != 0 and len(codes) < 30):
         code, out, _ = run(range(1, 5), "--workers", "1", "--minutes", "0.05", seconds=0.9)
         codes.append(code)
         done.append(int(re.match(r"cells: (\d+) of 4 done", out.splitlines()[-1])[1]))
-    assert codes[-1] == 0
-    assert codes[0] == 3
-    assert done == sorted(set(done))
+    assert codes[0] in (3, 4)
     assert done[-1] == 4
+    assert codes[:-1] == [3 if after > before else 4 for before, after in itertools.pairwise(done[:-1])]
 
 
 def test_a_cell_beyond_its_own_limit_fails(run):
