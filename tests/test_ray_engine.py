@@ -79,7 +79,8 @@ class Nodes:
         self.nodes = {}
         self.cluster = importlib.import_module("ray.cluster_utils").Cluster()
         self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # short, as the paths of sockets must be
-        self.add("head", include_dashboard=False, temp_dir=self.folder)
+        os.environ["RAY_TMPDIR"] = self.folder
+        self.add("head", include_dashboard=False)
 
     @property
     def address(self):
@@ -101,7 +102,7 @@ def nodes(ray):
     yield made
     made.cluster.shutdown()
     shutil.rmtree(made.folder)
-    os.environ.pop("NODE", None)
+    del os.environ["NODE"], os.environ["RAY_TMPDIR"]
 
 
 @pytest.fixture
