@@ -57,7 +57,9 @@ def recorded_report(plant, pytester):
     document = report.document(entries, "quick", ("torch", "jax"), environment)
     (pytester.path / "recorded").mkdir()
     (pytester.path / "recorded" / "verdicts.json").write_text(report.as_text(document), encoding="utf-8")
-    (pytester.path / "recorded" / "run.json").write_text("{}")
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    run = report.run_record(started=day, finished=day, command=[], platform={}, claims={}, total=report.Cells())
+    (pytester.path / "recorded" / "run.json").write_text(report.as_text(run), encoding="utf-8")
     (pytester.path / "README.md").write_text(MARKED)
 
 
