@@ -2,6 +2,7 @@
 
 import errno
 import math
+import json
 import os
 import re
 import subprocess
@@ -272,7 +273,8 @@ def test_what_runs_at_the_deadline_is_unfinished_not_failed(store, request_):
     result = sweep.run([request_(1, then="hang")], store, deadline=time.time() + 1)
     assert time.monotonic() - start < 20
     assert result.counts == {"planned": 1, "cached": 0, "done": 0, "failed": 0, "unfinished": 1}
-    assert not (store.path / "failures").exists()
+    (record,) = (store.path / "failures").iterdir()
+    assert json.loads(record.read_text())["kind"] == "cut"
 
 
 def test_progress_counts_up_and_ends(store, request_):

@@ -17,7 +17,7 @@ import numpy as np
 
 
 def draw(backend, configuration, replicates, stream):
-    time.sleep(configuration.get("seconds", 0))
+    time.sleep(configuration.get("seconds", configuration["point"] if configuration["point"] >= 60 else 0))
     return {"draw": 1 / np.array([configuration["point"]])} if configuration["point"] else 1 / 0
 """
 
@@ -57,6 +57,18 @@ def test_a_cell_that_does_not_fit_into_the_time_is_no_reason_to_go_on(run):
     code, out, err = run([1, 2], "--minutes", "0.02", seconds=30)
     assert (code, out) == (4, "cells: 0 of 2 done (0 cached), 0 failed, 2 unfinished\n")
     assert err == "No cell was finished in this time. A cell takes longer: allow more minutes.\n"
+
+
+def test_a_cell_that_is_longer_than_a_slice_does_not_keep_the_others_from_being_computed(run, tmp_path):
+    """It stands first in the plan; once it was cut, it comes last."""
+    for _ in range(10):
+        code, out, _ = run([60, 1, 2], "--workers", "1", "--minutes", "0.1")
+        if (last := out.splitlines()[-1]).startswith("cells: 2 of 3 done"):
+            break
+    assert code == 3
+    assert re.fullmatch(r"cells: 2 of 3 done \([01] cached\), 0 failed, 1 unfinished", last)
+    failures = [json.loads(path.read_text()) for path in (tmp_path / "store" / "failures").iterdir()]
+    assert {(record["kind"], record["request"]["configuration"]["point"]) for record in failures} == {("cut", 60)}
 
 
 def test_a_plan_is_computed_in_slices(run):

@@ -13,7 +13,7 @@ from harness.sweep.engines import Engine, Result, Settings, Task
 from harness.sweep.estimates import likeness
 from harness.sweep.ledger import Ledger, Outcome
 from harness.sweep.progress import Status, silent
-from harness.sweep.store import Store
+from harness.sweep.store import CUT, Store
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,8 @@ def _compute(tasks: Sequence[Task], store: Store, engine: Engine, ledger: Ledger
     for task in tasks:
         for earlier in store.answers(task.request):
             ledger.estimates.learn(likeness(task.request), earlier.provenance.seconds)
+    # What the end of an earlier run's time cut short comes last, or it would keep the others from ever being computed.
+    tasks = sorted(tasks, key=lambda task: _cuts(task, store))
     engine.start(_backends(tasks))
     ledger.begin(engine.slots())
     show()
@@ -177,13 +179,17 @@ def _compute(tasks: Sequence[Task], store: Store, engine: Engine, ledger: Ledger
         show()
 
 
+def _cuts(task: Task, store: Store) -> int:
+    return sum(failure.kind == CUT for failure in store.failures(task.request, task.circumstances))
+
+
 def _book(result: Result, store: Store, ledger: Ledger) -> None:
     request, circumstances = result.task.request, result.task.circumstances
     if result.failure is None:
         ledger.enter(request.digest, Outcome(request, store.find(request, circumstances)))
         return
     store.put_failure(request, circumstances, result.failure)
-    if not result.again:
+    if not result.again and result.failure.kind != CUT:
         ledger.enter(request.digest, Outcome(request, failure=result.failure))
 
 

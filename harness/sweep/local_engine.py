@@ -11,7 +11,7 @@ from typing import Any, Self
 from harness.errors import BackendUnavailable, StoreError
 from harness.sweep import devices
 from harness.sweep.engines import Expected, Result, Settings, Task
-from harness.sweep.store import Failure
+from harness.sweep.store import CUT, Failure
 from harness.sweep.worker_process import Place, WorkerDeathError, WorkerProcess, WorkerTimeoutError
 
 RETRIES = 2
@@ -157,16 +157,15 @@ class Engine:
             while not self._stopping and (task := agenda.take(backend)) is not None:
                 backend = task.request.backend
                 result = self._attempt(slot, task)
-                if result is not None:
-                    results.put(result)
-                    if result.again:
-                        agenda.put_back(replace(task, attempt=task.attempt + 1))
+                results.put(result)
+                if result.again:
+                    agenda.put_back(replace(task, attempt=task.attempt + 1))
         except BaseException as error:
             results.put(error)
         results.put(None)
 
-    def _attempt(self, slot: Slot, task: Task) -> Result | None:
-        """The end of one attempt; None if the deadline cut it short."""
+    def _attempt(self, slot: Slot, task: Task) -> Result:
+        """The end of one attempt."""
         limit = self.settings.time_limit
         cut = self.settings.left() < limit
         try:
@@ -174,7 +173,7 @@ class Engine:
             answer = worker.ask(task, min(limit, self.settings.left()))
         except WorkerTimeoutError as error:
             slot.clear()
-            return None if cut else failed(task, "timeout", str(error))
+            return failed(task, CUT if cut else "timeout", str(error))
         except (WorkerDeathError, BackendUnavailable) as error:
             slot.clear()
             return failed(task, "death", str(error))

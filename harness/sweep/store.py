@@ -36,6 +36,7 @@ ADVICE = {
     errno.EEXIST: "It is a file: choose a directory.",
 }
 DAY = 86400.0
+CUT = "cut"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Failure:
 
     Args:
         kind: "error" (the computation raised), "data" (a data set is not there; the traceback is the message alone),
-            "memory" (out of it), "death" (of the worker), "timeout".
+            "memory" (out of it), "death" (of the worker), "timeout", "cut" (by the end of the run's time).
         traceback: the computation's, or what is known of the worker's end.
         attempt: 1 for the first in its sweep.
         time: when, UTC, ISO 8601.
