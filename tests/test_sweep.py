@@ -1,8 +1,8 @@
 """What a run of requests against a store comes to."""
 
 import errno
-import math
 import json
+import math
 import os
 import re
 import subprocess
