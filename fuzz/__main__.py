@@ -62,7 +62,8 @@ def _in_a_process(name: str, seed: int, numbers: range) -> int:
             print(f"{name}: input {at.value} of seed {seed} ended the process, exit code {process.exitcode}")
             at.value += 1
     found, seconds = findings.value + ended, time.perf_counter() - start
-    print(f"{name:<20} {len(numbers):>7} inputs {refused.value:>7} refused {found:>4} findings {seconds:6.1f} s")
+    counts = f"{len(numbers):>7} inputs {refused.value:>7} refused {found:>4} findings"
+    print(f"{name:<20} {counts} {seconds:6.1f} s", flush=True)
     return found
 
 

@@ -1,26 +1,32 @@
 """Targets: the files of data sets, without the checksums that stand before their readers otherwise."""
 
 import gzip
+import hashlib
 import io
 import lzma
 import random
 import tarfile
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas
+import rdata
 import scipy.io
 
 from fuzz.mutations import altered
 from fuzz.target import Target
-from harness.datasets import Dataset, cifar5m, cifar10, fashion_mnist, svhn
+from harness.datasets import Dataset, _mlbench, cifar5m, cifar10, fashion_mnist, shuttle, svhn
 from harness.datasets._places import Published
 from harness.errors import DatasetUnavailable
 
 IMAGES = 2
 PIXELS = np.arange(IMAGES * 32 * 32 * 3, dtype=np.uint8).reshape(IMAGES, 32, 32, 3)
 LABELS = np.array([3, 9], dtype=np.uint8)
+VARIABLES, CODES = np.array([[0.0, 0.5], [1.0, 0.25]], np.float32), np.array([1, 0], np.int64)
+TABLE = hashlib.sha256(VARIABLES.tobytes() + CODES.tobytes()).hexdigest()
 BATCH = "cifar-10-batches-bin/test_batch.bin"
 IMAGE_FILE, LABEL_FILE = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
@@ -40,6 +46,7 @@ def targets() -> list[Target]:
         Target("npy-header", [_npz(stored=True)], _cifar5m, refusals, _other_header),
         Target("mat", [_mat(matlab, False)], _svhn, refusals),
         Target("mat-compressed", [_mat(matlab, True)], _svhn, refusals),
+        Target("rda", [_rda()], _mlbench_table, refusals),
     ]
 
 
@@ -118,6 +125,18 @@ def _mat(variables: dict[str, np.ndarray], compressed: bool) -> bytes:
     stream = io.BytesIO()
     scipy.io.savemat(stream, variables, do_compression=compressed)
     return stream.getvalue()
+
+
+def _rda() -> bytes:
+    columns = {"V1": [0.0, 1.0], "V2": [0.5, 0.25], "Class": pandas.Categorical(["High", "Bypass"])}
+    with tempfile.TemporaryDirectory() as folder:
+        rdata.write_rda(Path(folder, "table.rda"), {"Shuttle": pandas.DataFrame(columns)}, compression=None)
+        return Path(folder, "table.rda").read_bytes()
+
+
+def _mlbench_table(folder: Path, content: bytes) -> None:
+    (folder / "Shuttle.rda").write_bytes(content)
+    _mlbench.load_table(replace(shuttle.TABLE, sha256=TABLE), folder)
 
 
 def _svhn(folder: Path, content: bytes) -> None:

@@ -1,6 +1,9 @@
 """Shuttle and Letters: the reader on tiny tables in R's format, and the real ones where the Debian package is."""
 
+import bz2
+import gzip
 import hashlib
+import lzma
 import re
 import sys
 from dataclasses import replace
@@ -11,7 +14,7 @@ import pytest
 
 from harness import datasets
 from harness.bandits import problems
-from harness.datasets import _mlbench, _places, letter, shuttle
+from harness.datasets import _files, _mlbench, _places, letter, shuttle
 from harness.errors import DatasetCorrupted, DatasetUnavailable
 
 REAL = _mlbench.SYSTEM
@@ -70,6 +73,23 @@ def test_what_is_no_file_of_r_is_named(tmp_path):
     (tmp_path / "Shuttle.rda").write_bytes(b"no R")
     with pytest.raises(DatasetCorrupted, match=r"^Shuttle\.rda does not hold the data frame .* Get it again\.$"):
         datasets.load("shuttle", folder=tmp_path)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_is_compressed_without_end_or_twice_is_not_decompressed(tmp_path, monkeypatch, compress):
+    pytest.importorskip("rdata")
+    monkeypatch.setattr("harness.datasets._files.LARGEST", 1000)
+    for content, said in ((compress(bytes(1001)), "it holds more than 1000 bytes"), (compress(compress(b"")), "save")):
+        (tmp_path / "Shuttle.rda").write_bytes(content)
+        with pytest.raises(DatasetCorrupted, match=f"does not hold the data frame Shuttle .*ValueError: .*{said}"):
+            datasets.load("shuttle", folder=tmp_path)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_table_may_be_compressed_in_each_way_of_r(tmp_path, compress):
+    file = write(tmp_path) / "Shuttle.rda"
+    file.write_bytes(compress(_files.unpacked(file.read_bytes())))
+    np.testing.assert_array_equal(_mlbench.load_table(TINY, tmp_path).x, X)
 
 
 def test_without_rdata_it_says_what_to_install(tmp_path, monkeypatch):

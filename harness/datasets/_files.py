@@ -6,6 +6,7 @@ are the exception: they are kept, verified and read as they were published. Wher
 first download is recorded beside the file, and later ones are held against it.
 """
 
+import bz2
 import hashlib
 import lzma
 import math
@@ -160,7 +161,22 @@ def gunzipped(content: bytes) -> bytes:
     return _inflated(content, zlib.decompressobj(wbits=31))
 
 
-def _inflated(content: bytes, stream: "lzma.LZMADecompressor | zlib._Decompress") -> bytes:
+def unpacked(content: bytes) -> bytes:
+    """What a file holds that may be compressed, as its first bytes tell: by gzip, bzip2 or xz; once, at most `LARGEST`.
+
+    Raises:
+        EOFError, ValueError, OSError, zlib.error, lzma.LZMAError: if it is cut off, holds more, or is damaged.
+    """
+    if content.startswith(b"\x1f\x8b"):
+        return gunzipped(content)
+    if content.startswith(b"BZh"):
+        return _inflated(content, bz2.BZ2Decompressor())
+    return (
+        _inflated(content, lzma.LZMADecompressor(memlimit=DICTIONARY)) if content.startswith(b"\xfd7zXZ") else content
+    )
+
+
+def _inflated(content: bytes, stream: "bz2.BZ2Decompressor | lzma.LZMADecompressor | zlib._Decompress") -> bytes:
     """So that a small file cannot fill the memory: the format itself compresses zeros by 1,000 (gz) or 7,000 (xz)."""
     payload = stream.decompress(content, LARGEST + 1)
     if len(payload) > LARGEST:

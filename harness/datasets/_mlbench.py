@@ -6,6 +6,7 @@ what they hold: the SHA-256 of the variables, float32, followed by the classes, 
 """
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import BinaryIO
 import numpy as np
 
 from harness.datasets import Dataset
-from harness.datasets._files import File, opened
+from harness.datasets._files import File, opened, unpacked
 from harness.datasets._places import Published, find
 from harness.errors import DatasetCorrupted, DatasetUnavailable
 
+FORMATS = (b"RDX2\n", b"RDX3\n")
+"""How a file begins, decompressed. rdata alone decompresses without limit, and again whatever comes out compressed."""
 SYSTEM = Path("/usr/lib/R/site-library/mlbench/data")
 
 
@@ -83,7 +86,10 @@ def _frame(stream: BinaryIO, table: Table) -> tuple[np.ndarray, np.ndarray, int]
             f"{table.frame}.rda is read with rdata, which is missing: pip install ntk-claims[mlbench]."
         ) from error
     try:
-        frame = rdata.read_rda(stream, default_encoding="ascii")[table.frame]
+        content = unpacked(stream.read())
+        if not content.startswith(FORMATS):
+            raise ValueError("it is no file of R's save()")
+        frame = rdata.read_rda(io.BytesIO(content), default_encoding="ascii")[table.frame]
         codes = frame[table.label].cat
         x = frame.drop(columns=table.label).to_numpy(np.float32)
         return np.ascontiguousarray(x), codes.codes.to_numpy(np.int64), len(codes.categories)
