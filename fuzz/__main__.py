@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -76,6 +77,7 @@ def _work(
     refused: "Synchronized[int]",
 ) -> None:
     target = catalogue()[name]
+    warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _hang)
     _limit_memory()
     while at.value < stop:
