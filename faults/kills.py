@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from faults.bench import SECONDS, WORKERS, Bench, wait_for
@@ -26,13 +27,13 @@ def children(parent: int) -> list[int]:
     return found
 
 
-def alive(pids: Iterable[int]) -> bool:
-    """Whether any of these processes still runs."""
+def ended(pids: Iterable[int]) -> bool:
+    """Whether none of these processes still runs."""
     for pid in pids:
         with suppress(OSError):
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                return True
-    return False
+                return False
+    return True
 
 
 def _killable() -> None:
@@ -82,7 +83,7 @@ def _end_runs(bench: Bench, dice: random.Random, workers_too: bool) -> int:
                     os.kill(pid, signal.SIGKILL)
             kills += 1
             process.wait()
-            wait_for(lambda gone=workers: not alive(gone), "workers end with their coordinator", 20.0)
+            wait_for(partial(ended, workers), "workers end with their coordinator", 20.0)
             bench.lost += len(present - bench.files())
         bench.take_stock()
         if len(bench.finished) == len(bench.requests):
