@@ -31,7 +31,6 @@ from harness.sweep.worker_process import Place
 REQUIRED = os.environ.get("NTK_CLAIMS_RAY") == "required"
 COMPUTATIONS = """
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -44,15 +43,7 @@ def draw(backend, configuration, replicates, stream):
     with calls.open("a") as log:
         node, threads = os.environ["NODE"], os.environ["OMP_NUM_THREADS"]
         log.write(f"{configuration['point']} {os.getpid()} {gpu} {node} {threads}\\n")
-    then = configuration.get("then")
-    first = [line.split()[0] for line in calls.read_text().splitlines()].count(str(configuration["point"])) == 1
-    if then == "raise":
-        raise ArithmeticError("no such number")
-    if then == "die" or (then == "die once" and first):
-        os.kill(os.getpid(), signal.SIGKILL)
-    if then == "exhaust once" and first:
-        raise MemoryError
-    if then == "hang":
+    if configuration.get("then") == "hang":
         time.sleep(60)
     start = time.time()
     time.sleep(configuration.get("seconds", 0))
@@ -190,28 +181,6 @@ def test_a_whole_gpu_per_cell_runs_one_cell_on_each_with_all_its_cores(run, requ
     assert {threads for *_, threads in calls()} == {"2"}
 
 
-def test_failures_are_those_of_the_local_engine(run, request_, store, calls):
-    cells = {
-        then: request_(i, then=then) for i, then in enumerate(["raise", "die", "die once", "exhaust once", "hang"])
-    }
-    result = run(list(cells.values()), workers=2, time_limit=4.0)
-    found = {outcome.request.configuration["then"]: outcome for outcome in result.outcomes}
-    assert result.counts["failed"] == 3
-    assert (found["hang"].failure.kind, found["hang"].failure.attempt) == ("timeout", 1)
-    assert found["raise"].failure.kind == "error"
-    assert "no such number" in found["raise"].failure.traceback
-    assert (found["die"].failure.kind, found["die"].failure.attempt) == ("death", 3)
-    assert "died: signal 9 (Killed)" in found["die"].failure.traceback
-    for then, kind in (("die once", "death"), ("exhaust once", "memory")):
-        outcome = found[then]
-        (failure,) = store.failures(outcome.request, outcome.cell.circumstances)
-        assert (failure.kind, failure.attempt) == (kind, 1)
-    # 1 GiB of memory for blocks, an eighth of it at the second attempt
-    assert found["exhaust once"].cell.provenance.environment["memory_budget"] == str(2**27)
-    assert Counter(point for point, *_ in calls()) == {"0": 1, "1": 3, "2": 2, "3": 2, "4": 1}
-    assert not any(alive(pid) for _, pid, *_ in calls())
-
-
 def test_nothing_runs_after_the_deadline(run, request_, calls):
     start, seen = time.monotonic(), []
     result = run(
@@ -222,7 +191,8 @@ def test_nothing_runs_after_the_deadline(run, request_, calls):
     assert result.counts["unfinished"] == 5, [outcome.failure for outcome in result.outcomes]
     assert 4 <= len(calls()) <= 5
     assert time.monotonic() - start < 30
-    assert np.median(np.diff(seen[:-1])) == pytest.approx(1.0, abs=0.3)  # though nothing ends, progress is shown
+    ticks = seen[:-5]  # without those of the four cells that were cut, and the last
+    assert np.median(np.diff(ticks)) == pytest.approx(1.0, abs=0.3)  # though nothing ends, progress is shown
     assert not any(alive(pid) for _, pid, *_ in calls())
 
 

@@ -17,7 +17,7 @@ from harness.errors import BackendUnavailable, InvalidInput, StoreError
 from harness.sweep import ray_cluster, ray_keeper
 from harness.sweep.engines import Expected, Result, Settings, Task
 from harness.sweep.local_engine import RETRIES, TICK, Agenda, failed
-from harness.sweep.store import Store
+from harness.sweep.store import CUT, Store
 from harness.sweep.worker_process import Place
 
 ARRIVAL_LIMIT = 300.0
@@ -112,10 +112,8 @@ class Engine:
         for index, slot in enumerate(self._slots):
             slot.backend = slot.backend or names[index % len(names)]
         self._waiting_since = time.monotonic()
-        while self.settings.left() > 0:
-            self._hand_out(agenda)
-            if not any(slot.task for slot in self._slots) and not any(agenda.queues.values()):
-                return
+        self._hand_out(agenda)
+        while self._underway(agenda):
             results = self._listen()
             for result in results:
                 if result.again:
@@ -123,6 +121,14 @@ class Engine:
             yield from results
             if not results:
                 yield None
+            self._hand_out(agenda)
+        silent = "The time was up, and the node that computed it did not say so."
+        yield from (failed(slot.task, CUT, silent) for slot in self._slots if slot.task is not None)
+
+    def _underway(self, agenda: Agenda) -> bool:
+        """Whether results may come; a keeper has a while after the deadline to say that it ended its worker."""
+        left, running = self.settings.left(), any(slot.task for slot in self._slots)
+        return (running and left > -ENDING) or (left > 0 and any(agenda.queues.values()))
 
     def _hand_out(self, agenda: Agenda) -> None:
         for slot in self._slots:
@@ -138,7 +144,8 @@ class Engine:
     def _listen(self) -> list[Result]:
         """Waits up to a second; the results that came. Keepers that arrive, or are lost, are seen to."""
         asked = {slot.answer: slot for slot in self._slots if slot.answer is not None}
-        patience = max(0.0, min(TICK, self.settings.left()))  # a deadline does not wait for a tick
+        left = self.settings.left()
+        patience = left if 0 < left < TICK else TICK  # a deadline does not wait for a tick
         answered, _ = self.ray.wait(list(asked), num_returns=1, timeout=patience)
         if any(slot.arrived for slot in self._slots):
             self._waiting_since = time.monotonic()
@@ -163,7 +170,7 @@ class Engine:
             return failed(task, "memory" if short else "death", f"A node was lost: {error}") if task else None
         slot.losses = 0
         if task is not None:
-            return None if said["event"] == "late" and slot.cut else _judged(task, said)
+            return _judged(task, said, late=CUT if slot.cut else "timeout")
         if said:
             raise StoreError(
                 f"A node of the Ray cluster is of no use: {said}. The store and the current folder must be on a "
@@ -207,12 +214,12 @@ class Engine:
         return keeper, keeper.arrive.remote(self._probe)
 
 
-def _judged(task: Task, answer: dict[str, Any]) -> Result:
+def _judged(task: Task, answer: dict[str, Any], late: str) -> Result:
     """The end of one attempt."""
     if answer["event"] == "done":
         return Result(task)
     if answer["event"] == "late":
-        return failed(task, "timeout", answer["traceback"])
+        return failed(task, late, answer["traceback"])
     if answer["event"] == "died":
         return failed(task, "death", answer["traceback"])
     if answer["kind"] == "store":

@@ -63,7 +63,8 @@ class Keeper:
             self._clear()
             return {"event": "died", "traceback": str(error)}
         # What ran out of memory has it in pieces, and after an error a CUDA context may be unusable.
-        if answer["event"] == "failed" and (answer["kind"] == "memory" or self.device == "cuda"):
+        kind = answer.get("kind")
+        if kind == "memory" or (kind not in (None, "data") and self.device == "cuda"):
             self._clear()
         return answer
 
