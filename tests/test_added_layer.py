@@ -1,6 +1,7 @@
 """The computations behind claims L1 and L3: against descent written out, brute force and closed forms."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,18 @@ def test_common_training_gives_the_first_network_and_the_mean_of_all(torch):
     np.testing.assert_allclose(one["ensemble_error"], one["error"], rtol=1e-12)
     assert (abs(three["ensemble_error"] / three["error"] - 1) > 1e-3).all()
     assert ((one["stopped"] % 25 == 0) & (one["stopped"] <= 50) & (one["gain"] >= 0) & (one["gain"] < 1)).all()
+
+
+def test_gain_is_what_the_last_quarter_took_off(oracle, monkeypatch):
+    train, losses = type(oracle).train, np.array([[8.0, 7, 6, 5, 4, 3, 2, 1], [8, 4, 1, 3, 2, 2, 2, 2]])
+
+    def trained(*arguments, **options):
+        return replace(train(*arguments, **options), validation=losses, validation_steps=10 * np.arange(8))
+
+    monkeypatch.setattr(type(oracle), "train", trained)
+    found = equivalence.common_training(oracle, {**COMMON, "steps": 1}, REPLICATES, "test")
+    np.testing.assert_allclose(found["gain"], [1 - 1 / 3, 0])
+    np.testing.assert_array_equal(found["stopped"], [70, 20])
 
 
 def test_labels_of_other_inputs_teach_nothing(torch):

@@ -230,6 +230,18 @@ def test_evidence_tunes_when_the_rounds_have_doubled(backend):
             assert found["gamma"][place, number] == pytest.approx((ridge * scale) ** 0.5, rel=1e-6)
 
 
+def test_evidence_tunes_no_more_beyond_the_longest(backend, monkeypatch):
+    """After 3 and 6 of 18 rounds, and not after 12."""
+    monkeypatch.setattr(neural_ucb, "LONGEST_TUNED", 11)
+    tuned = []
+    tune = posterior.Posterior.tune
+    monkeypatch.setattr(
+        posterior.Posterior, "tune", lambda self, number: (tuned.append(self.count), tune(self, number))
+    )
+    neural_ucb.regrets(backend, dict(TINY, policies=("evidence", "constant 1")), [0], "test")
+    assert tuned == [3, 6]
+
+
 def test_panels_and_blocks_do_not_matter_without_evidence(backend):
     c = dict(TINY, policies=(*GAMMAS, "theory, diagonal Z"))
     regret = [

@@ -128,6 +128,19 @@ def test_tasks_are_learnt_one_after_the_other(name):
     assert found["reached"].all()
 
 
+def test_each_replicate_and_task_has_minibatches_of_its_own(monkeypatch):
+    oracle, drawn = backends.get("numpy"), []
+    train = type(oracle).train
+
+    def spy(self, *arguments, batch_seed, **options):
+        drawn.extend(batch_seed)
+        return train(self, *arguments, batch_seed=batch_seed, **options)
+
+    monkeypatch.setattr(type(oracle), "train", spy)
+    continual(oracle, dict(TINY, batch_size=4), (0, 1), "test")
+    assert len(set(drawn)) == len(drawn) == 2 * len(TURNS)
+
+
 def test_a_part_of_the_edge_is_a_rate_for_each_seed():
     """A rate of that part of 2 / lambda_max of the Gauss-Newton matrix, which is 2 J^T J / (N O), for each seed."""
     oracle = backends.get("numpy")

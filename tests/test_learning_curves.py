@@ -7,7 +7,7 @@ from harness import backends, kernels, learning, networks, seeds
 from harness.backends import SGD, Adam, Stop
 from harness.errors import InvalidInput
 from harness.learning import kernel_curves, network_curves, ridge_errors, samples
-from harness.learning.ridge import RIDGES, mistakes
+from harness.learning.ridge import RIDGES, by_validation, mistakes
 from harness.measurements import edge
 
 TASK = {"name": "parity", "inputs": 6, "order": 2}
@@ -204,6 +204,12 @@ def test_the_squared_error_chooses_not_the_error_rate(oracle):
     most = [RIDGES[-1] * np.diag(one).mean() for one in gram]
     f = np.array([kernels.regression(*one) for one in zip(gram, training.y, cross[:, 9:], most, strict=True)])
     np.testing.assert_allclose(found, mistakes(f, test.y), rtol=1e-8)
+
+
+def test_a_ridge_that_gives_no_number_is_passed_over():
+    ladder = np.array([[[np.nan]] * 3, [[2.0]] * 3, [[1.0]] * 3])  # predictions of three ridges, two of them held out
+    f, least = by_validation(lambda *problem: ladder, np.eye(1), np.ones((1, 1)), None, np.ones((2, 1)), np.ones(3))
+    assert (f.tolist(), least) == ([[1.0]], 0.0)
 
 
 def test_curves_of_kernels_at_initialisation(either):

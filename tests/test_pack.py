@@ -312,6 +312,12 @@ def test_limits(packed, here, limits, message):
     assert not here.path.exists()
 
 
+def test_what_is_just_allowed_is_unpacked(tmp_path, packed, here):
+    sizes = [len(data) for data in content(tmp_path / "there").values()]
+    limits = Limits(members=len(sizes), member_bytes=max(sizes), total_bytes=sum(sizes))
+    assert unpack(packed, here, limits).new == len(sizes)
+
+
 def test_a_limit_is_an_option(packed, here, capsys):
     assert main(["unpack", str(packed), str(here.path), "--max-bytes", "999"]) == 2
     assert "allowed are 999" in capsys.readouterr().err

@@ -45,6 +45,8 @@ def draw(backend, configuration, replicates, stream):
         log.write(f"{configuration['point']} {os.getpid()} {gpu} {node} {threads}\\n")
     if configuration.get("then") == "hang":
         time.sleep(60)
+    if configuration.get("then") == "exhaust":
+        raise MemoryError
     start = time.time()
     time.sleep(configuration.get("seconds", 0))
     return {
@@ -371,6 +373,27 @@ def test_a_keeper_that_was_ended_starts_nothing(keeper, request_, calls):
     circumstances = sweep.code.circumstances(request_(1).computation, "numpy", "cpu")
     assert keeper.attempt(Task(request_(1), circumstances), 60.0)["event"] == "died"
     assert calls() == []
+
+
+def test_a_keeper_keeps_a_worker_of_one_backend(keeper):
+    assert keeper.greet("numpy") == keeper.greet("numpy") == {"event": "ready", "device": "cpu"}
+    answer = keeper.greet("cobol")  # the worker that is there is none of it
+    assert answer["event"] == "unavailable"
+    assert keeper.worker is None
+
+
+@pytest.mark.parametrize(("then", "limit", "event"), [("hang", 2.0, "late"), ("exhaust", 60.0, "failed")])
+def test_a_worker_that_is_late_or_out_of_memory_computes_no_more(keeper, request_, calls, then, limit, event):
+    def attempt(point, limit, **configuration):
+        request = request_(point, **configuration)
+        return keeper.attempt(Task(request, sweep.code.circumstances(request.computation, "numpy", "cpu")), limit)
+
+    assert attempt(1, limit, then=then)["event"] == event
+    ended = [pid for _, pid, *_ in calls()]
+    assert ended
+    assert not any(map(alive, ended))
+    assert attempt(2, 60.0)["event"] == "done"
+    assert calls()[-1][1] not in ended
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,22 @@ def test_a_floor_that_is_not_established_passes() -> None:
     assert curve_gates.floor(SIZES, curves, 0.01) == ""
 
 
+def test_the_largest_size_is_held_against_the_scatter_of_one_seed() -> None:
+    """Though the mean of so many seeds is established to lie beside the prediction."""
+    curves = seeds("power", 0.05, count=200)
+    curves[:, -1] *= 1.03
+    _, high = t_interval(held_out_errors(SIZES, curves, "power"), 0.025)
+    assert high < 0
+    assert curve_gates.held_out_largest(SIZES, curves) == ""
+    curves[:, -1] *= 1.5
+    assert "1 lies outside" in curve_gates.held_out_largest(SIZES, curves)
+
+
+def test_a_window_whose_upper_half_is_steeper_is_named_too() -> None:
+    curves = np.array([[1.0, 0.5, 0.1], [1.0, 0.5, 0.11]])
+    assert "and 2.253 over the upper" in curve_gates.half_window([1, 2, 4], curves, 0.5)
+
+
 def test_the_middle_of_an_odd_window_belongs_to_both_halves() -> None:
     curves = np.array([[1.0, 0.5, 0.4], [1.0, 0.5, 0.39]])
     assert curve_gates.half_window([1, 2, 4], curves, 0.7) == ""
@@ -234,6 +250,12 @@ def test_a_network_is_trained_by_its_loss_or_by_flat_validation() -> None:
     assert said.startswith("Of 2 networks per size neither reached training loss 0.1 nor gained at most 5 % of")
     assert said.endswith("in the last quarter of training: 1 at size 64, 1 at size 128. Train longer.")
     assert curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05, spare=0.5) == ""
+
+
+def test_untrained_networks_of_one_size_are_enough() -> None:
+    loss, gain = np.array([[0.01, 0.5], [0.01, 0.5]]), np.full((2, 2), 0.5)
+    said = curve_gates.untrained([64, 128], loss, gain, 0.1, 0.05, spare=0.5)
+    assert ": 0 at size 64, 2 at size 128." in said
 
 
 def test_a_diverged_network_is_not_trained() -> None:

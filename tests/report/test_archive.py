@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet
@@ -17,7 +18,7 @@ import requests
 from rocrate_validator import models, services
 from rocrate_validator.utils.http import HttpRequester
 
-from harness import report
+from harness import registration, report
 from harness.errors import InvalidInput
 from harness.experiment import Request
 from harness.export import archive, crate, parquet, parts
@@ -187,6 +188,20 @@ def test_the_environment_is_locked(made, build_run):
     lock = made("crate") / "environment" / "requirements.txt"
     assert lock.read_text().splitlines()[1:] == ["ntk-claims==0.1.0", "numpy==2.4.6"]
     assert not (made("older", run=build_run()) / "environment").exists()
+
+
+def test_only_the_registration_that_was_judged_is_archived(made, document, tmp_path, monkeypatch):
+    claim = document["claims"][0]
+    for ending in (".json", ".log.jsonl"):
+        file = tmp_path / "registrations" / f"{claim['id']}{ending}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}\n")
+    for digest, archived in ((claim["registration"], True), ("0" * 64, False)):
+        monkeypatch.setattr(registration, "read", lambda *_, digest=digest: SimpleNamespace(digest=digest))
+        folder = made(f"archive-{archived}") / "registrations"
+        assert [path.is_file() for path in (folder / f"{claim['id']}.json", folder / f"{claim['id']}.log.jsonl")] == [
+            archived
+        ] * 2
 
 
 def test_two_archives_have_the_same_bytes(made):

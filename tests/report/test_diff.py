@@ -1,6 +1,7 @@
 """`ntk-claims diff`: what changed from one run to another, in a terminal, in Markdown and as a page."""
 
 import json
+import math
 import re
 import sys
 from copy import deepcopy
@@ -88,6 +89,22 @@ def test_identical_effects_are_listed_on_demand(save, capsys):
     assert capsys.readouterr().out.count("  identical\n") > 10
 
 
+def test_what_differs_in_the_last_digit_is_not_identical(save, capsys):
+    def rounded(document):
+        values = document["claims"][0]["hypotheses"][0]["verdict"]["backends"]["jax"]
+        values["mean"] = math.nextafter(values["mean"], 1.0)
+
+    main(["diff", str(save("a")), str(save("b", rounded))])
+    assert re.search(r"^Effects: \d+ identical, 1 overlap\. Those that changed", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_a_changed_margin_is_said_though_nothing_else_changed(save):
+    def moved(document):
+        document["claims"][0]["hypotheses"][0]["rule"]["margin"] = 0.07
+
+    assert any("needs > 0.05 -> needs > 0.07" in line for line in as_lines(difference(save, moved)))
+
+
 def test_effects_of_ratios_are_shown_as_ratios(save):
     def ratio(document):
         (hypothesis, *_) = document["claims"][0]["hypotheses"]
@@ -166,9 +183,9 @@ def test_nothing_that_a_run_says_is_markup(save, tmp_path, hostile_document):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"version": 1}', "has version 1 of the format; this program reads version 2, and compares no others. Write"),
+        ('{"version": 1}', "has version 1 of the format; this program reads versions 2 and 3, and compares no others."),
         ("[]", "has version None of the format"),
-        ('{"version": 2}', r"is not what verdicts.schema.json asks for \(KeyError: 'tier'\). Write that report again"),
+        ('{"version": 3}', r"is not what verdicts.schema.json asks for \(KeyError: 'tier'\). Write that report again"),
         ("{", "cannot be read as the verdicts of a run: .* Name the folder of a report, or its verdicts.json."),
         (None, "cannot be read as the verdicts of a run: .*No such file"),
     ],

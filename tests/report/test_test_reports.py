@@ -132,6 +132,7 @@ def tokyo(monkeypatch):
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process cannot be set here")
 @pytest.mark.usefixtures("tokyo")
 def test_ctrf_times_are_those_of_the_run(document, build_run):
-    summary = ctrf(document, build_run())["results"]["summary"]
-    assert summary["stop"] == 1795271400000  # 2026-11-21T14:30:00Z
-    assert summary["duration"] == 483000
+    results = ctrf(document, build_run())["results"]
+    assert results["summary"]["stop"] == 1795271400000  # 2026-11-21T14:30:00Z
+    assert results["summary"]["duration"] == 483000
+    assert results["tests"][0]["duration"] == 512500  # milliseconds
