@@ -154,8 +154,8 @@ MUTANTS = (
         "autocast-not-switched-off",
         "An autocast to bfloat16 around a call reaches the kernel.",
         TORCH,
-        "with torch.no_grad(), torch.autocast(self.device, enabled=False):",
-        "with torch.no_grad():",
+        "with torch.no_grad(), torch.autocast(self.device, enabled=False), repeatable:",
+        "with torch.no_grad(), repeatable:",
         (f"{TESTS}test_reduced_precision_asked_of_torch_does_not_reach_the_results",),
     ),
     Mutant(

@@ -50,6 +50,7 @@ FRAMEWORK_PARTS = (
     "torch_autodiff",
     "torch_descent",
     "jax_backend",
+    "torch_determinism",
     "jax_layers",
     "jax_autodiff",
     "jax_descent",

@@ -140,12 +140,21 @@ def test_the_environment_is_set_before_the_start_and_recorded(computations, tmp_
     [("cpu", None, {"JAX_PLATFORMS": "cpu"}), ("cuda", "3", {"CUDA_VISIBLE_DEVICES": "3"}), ("auto", None, {})],
 )
 def test_a_worker_is_kept_to_its_device(device, gpu, expected):
-    variables = environment.variables(device, threads=4, gpu=gpu)
+    variables = environment.variables(device, threads=4, gpu=gpu, inherited={})
     assert {
         name: variables[name] for name in ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES") if name in variables
     } == expected
-    assert variables["XLA_FLAGS"] == ""
+    assert ("--xla_gpu_deterministic_ops=true" in variables["XLA_FLAGS"].split()) == (device != "cpu")
     assert variables["OMP_NUM_THREADS"] == "4"
+
+
+def test_what_the_caller_told_xla_stays_and_comes_before_what_is_set():
+    told = {"XLA_FLAGS": "--xla_dump_to=there --xla_gpu_enable_triton_gemm=false --xla_gpu_deterministic_ops=false"}
+    own = "--xla_gpu_deterministic_ops=true --xla_gpu_enable_triton_gemm=false"
+    expected = f"--xla_dump_to=there --xla_gpu_deterministic_ops=false {own}"
+    assert environment.variables("cuda", threads=4, inherited=told)["XLA_FLAGS"] == expected
+    assert environment.variables("cuda", threads=4, inherited={"XLA_FLAGS": expected})["XLA_FLAGS"] == expected
+    assert environment.variables("cpu", threads=4, inherited={})["XLA_FLAGS"] == ""
 
 
 def test_a_library_that_prints_or_reads_cannot_garble_the_protocol(computations, tmp_path):

@@ -6,8 +6,8 @@ the structured form adds no error to that of the matrix products (TF32 stays off
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TypeAlias
+from contextlib import contextmanager, nullcontext
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,7 @@ except ImportError as error:
 
 from harness.backends.torch_autodiff import TorchAutodiff
 from harness.backends.torch_descent import descend, flattened, losses_and_gradient, minibatch, parts
+from harness.backends.torch_determinism import deterministic
 from harness.backends.torch_infinite import TorchArrays
 from harness.backends.torch_layers import (
     ACTIVATIONS,
@@ -60,20 +61,27 @@ def operations(device: str, dtype: str | None) -> "TorchOperations":
 class TorchOperations:
     """The operations of harness.backends.operations.Operations, in PyTorch."""
 
+    foreign = False
+    """Whether the network is a function of someone else's."""
+
     def __init__(self, device: str, dtype: str) -> None:
         """Remembers where and in which precision."""
         self.device, self.dtype = device, dtype
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """No autograd but where asked, no autocast; full float32 in matrix products (no TF32, no bfloat16)."""
-        cpu, gpu = torch.backends.mkldnn, torch.backends.cudnn
-        products = torch.backends.cuda.matmul, gpu.conv, cpu.matmul, cpu.conv  # type: ignore[attr-defined]
+        """No autograd but where asked, no autocast; full float32 in matrix products (no TF32, no bfloat16).
+
+        On a GPU deterministic kernels alone.
+        """
+        blas, gpu, cpu = torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.mkldnn
+        products: tuple[Any, ...] = blas, gpu.conv, gpu.rnn, cpu.matmul, cpu.conv  # type: ignore[attr-defined]
         precisions = [product.fp32_precision for product in products]
+        repeatable = nullcontext() if self.device == "cpu" else deterministic(warn_only=self.foreign)
         try:
             for product in products:
                 product.fp32_precision = "ieee"
-            with torch.no_grad(), torch.autocast(self.device, enabled=False):
+            with torch.no_grad(), torch.autocast(self.device, enabled=False), repeatable:
                 yield
         finally:
             for product, precision in zip(products, precisions, strict=True):
@@ -206,3 +214,5 @@ class TorchOperations:
 
 class TorchFunctionOperations(TorchAutodiff, TorchOperations):  # type: ignore[misc]  # of another kind of network
     """The operations of a `networks.Function`: what depends on it by torch.func, the rest as above."""
+
+    foreign = True

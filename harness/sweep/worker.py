@@ -104,7 +104,8 @@ class Worker:
         if (answer := self.store.find(request, circumstances)) is not None:
             return answer.provenance.seconds
         backend = self._backend(request.dtype)
-        settings = environment.recorded(os.environ)
+        with backend.operations.session():
+            settings = environment.recorded(os.environ) | environment.in_force(backend.device)
         if attempt > 1:
             backend = replace(backend, memory_budget=max(1, backend.memory_budget // SHRINKAGE ** (attempt - 1)))
         settings["memory_budget"] = str(backend.memory_budget)
