@@ -1,14 +1,16 @@
 """The catalogue of planted defects fits the sources as they are; `python -m mutants` plants them."""
 
 import ast
+import subprocess
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from mutants.catalogue import CATALOGUE
 from mutants.mutant import ROOT, Mutant, StaleMutant
 from mutants.page import page, table
-from mutants.workshop import Outcome
+from mutants.workshop import Outcome, UnsoundBaseline, Workshop
 
 each_mutant = pytest.mark.parametrize("mutant", CATALOGUE, ids=lambda mutant: mutant.name)
 
@@ -70,3 +72,24 @@ def test_missed_mutants_are_listed_with_their_reason():
     for shown in (page(outcomes), table(outcomes)):
         assert "1 of 2" in shown
         assert "## Missed\n\n- some: too rare" in shown
+
+
+def test_a_mutant_of_equal_length_is_caught_though_the_bytecode_of_the_source_is_there(tmp_path):
+    (tmp_path / "adding.py").write_text("def total(a, b):\n    return a + b\n")
+    (tmp_path / "test_adding.py").write_text("from adding import total\n\ndef test(): assert total(2, 1) == 3\n")
+    mutant, workshop = replace(SOME, file="adding.py", caught_by=("test_adding.py::test",)), Workshop(tmp_path)
+    workshop.check(mutant.caught_by)
+    assert list(tmp_path.glob("__pycache__/adding.*.pyc"))
+    assert workshop.examine(mutant).caught
+
+
+def test_a_baseline_that_fails_or_hangs_is_named(tmp_path, monkeypatch):
+    with pytest.raises(UnsoundBaseline, match=r"Tests fail without any mutant:\n(?s:.*)file or directory not found"):
+        Workshop(tmp_path).check(["tests/test_code.py"])
+
+    def hang(*arguments, timeout, **options):
+        raise subprocess.TimeoutExpired("pytest", timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(UnsoundBaseline, match=r"no answer within 3600 s\. Run fewer mutants \(-k\), or"):
+        Workshop(tmp_path).check(["tests/test_code.py"])
