@@ -8,7 +8,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from harness import backends, studies
+from harness import backends, studies, sweep
 from harness.cli import main
 from harness.errors import InvalidInput
 from harness.experiment import Request
@@ -181,6 +181,27 @@ def test_sound_cells_are_computed_again_and_agree(recorded, pytester, call):
     assert (first["claims"], first["result"], first["difference"]) == (["toy/toy"], "identical", 0.0)
     assert first["request"]["configuration"]["arm"] == "effect"
     assert first["recorded"]["versions"] == first["recomputed"]["versions"] == {"numpy": np.__version__}
+
+
+def test_the_sample_goes_to_a_cluster_that_is_named_and_by_way_of_a_disk_that_its_nodes_mount(
+    recorded, call, monkeypatch
+):
+    asked, run = [], sweep.run
+
+    def cluster(wanted, store, **options):
+        asked.append((store.path.parent, options))
+        own = {name: options[name] for name in ("device", "workers")}
+        return run(wanted, store, **own)
+
+    monkeypatch.setattr(sweep, "run", cluster)
+    options = ("--engine", "ray", "--ray-address", "head:6379", "--gpus-per-cell", "0.5", "--workers", "1")
+    status, out, _ = call("audit", "--sample", "1", "--backend", "numpy", "--store", "store", *options)
+    assert (status, out.splitlines()[-1]) == (0, "1 identical.")
+    ((folder, options),) = asked
+    assert folder == recorded.path.parent
+    named = {name: options[name] for name in ("engine", "ray_address", "gpus_per_cell", "workers")}
+    assert named == {"engine": "ray", "ray_address": "head:6379", "gpus_per_cell": 0.5, "workers": 1}
+    assert list(folder.glob("ntk-claims-audit-*")) == []
 
 
 def test_a_planted_cell_that_the_store_takes_for_valid_is_found(recorded, pytester, call):

@@ -105,7 +105,9 @@ def test_one_backend_of_a_plan_can_be_run_alone(run):
     [
         (["--shard", "3/2"], "--shard must read i/n with 1 <= i <= n, such as 2/8; got '3/2'."),
         (["--shard", "two"], "--shard must read i/n with 1 <= i <= n, such as 2/8; got 'two'."),
-        (["--backend", "jax"], "plan.json has no requests for backend jax; it has them for numpy."),
+        (["--backend", "jax"], "plan.json has no requests for backend 'jax'; it has them for numpy."),
+        (["--minutes", "0"], "--minutes must be a positive number; got 0. Leave it out to go on to the end."),
+        (["--minutes", "nan"], "--minutes must be a positive number; got nan. Leave it out to go on to the end."),
         (["--device", "cuda"], "The numpy backend runs on the cpu; device 'cuda' is not available."),
         (["--engine", "slurm"], "Unknown engine 'slurm'. Available: local"),
         (["--workers", "0"], "workers must be None or at least 1; got 0."),

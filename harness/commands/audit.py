@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import sweep
-from harness.backends import DEVICES
+from harness.commands.options import computing, computing_options
 from harness.commands.verdict import run_options, selected, write_json
 from harness.errors import StoreError
 from harness.experiment import Request, canonical
@@ -35,11 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     run_options(command)
     command.add_argument("--sample", default="5%", help="a share (5%%), a number of cells, or all (default: 5%%)")
     command.add_argument("--seed", type=int, help="of the draw (default: today's date, YYYYMMDD in UTC)")
-    command.add_argument(
-        "--device", default="auto", choices=DEVICES, help="default: of each cell, the one it was recorded on"
-    )
-    command.add_argument("--engine", default="local", help="what runs the cells (default: local)")
-    command.add_argument("--workers", type=int, help="cells at a time (default: the engine chooses)")
+    computing_options(command, auto="of each cell, the one it was recorded on")
     command.set_defaults(run=audit)
 
 
@@ -144,16 +140,17 @@ def _audited(
 def _recomputed(cells: Sequence[Cell], options: argparse.Namespace) -> dict[str, Outcome]:
     """Request digest -> what came of computing it again, through the same workers as a run."""
     outcomes: dict[str, Outcome] = {}
+    # The nodes of a cluster share the store's disk, and not this machine's folder of temporary files.
+    beside = options.store.absolute().parent if options.engine == "ray" else None
     for device in sorted({cell.circumstances.device for cell in cells}):
         wanted = [cell.request for cell in cells if cell.circumstances.device == device]
-        with tempfile.TemporaryDirectory(prefix="ntk-claims-audit-") as folder:
+        with tempfile.TemporaryDirectory(prefix="ntk-claims-audit-", dir=beside) as folder:
             swept = sweep.run(
                 wanted,
                 Store(Path(folder)),
-                engine=options.engine,
                 device=device,
-                workers=options.workers,
                 progress=sweep.on(sys.stderr),
+                **computing(options),
             )
             for outcome in swept.outcomes:
                 _ = outcome.cell and outcome.cell.arrays  # read while the file is there; kept by the cell

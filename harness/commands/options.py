@@ -3,12 +3,15 @@
 import argparse
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from harness import studies
+from harness.backends import DEVICES
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.session import STORE, Settings, backend_names
+from harness.sweep import engines
 
 
 def examples(command: argparse.ArgumentParser, *lines: str) -> None:
@@ -25,7 +28,7 @@ def folder_option(command: argparse.ArgumentParser) -> None:
 
 def tier_option(command: argparse.ArgumentParser) -> None:
     """The tier."""
-    command.add_argument("--tier", choices=TIERS, default="quick")
+    command.add_argument("--tier", choices=TIERS, default="quick", help="scale of the experiments (default: quick)")
 
 
 def claims_options(command: argparse.ArgumentParser) -> None:
@@ -39,6 +42,21 @@ def cells_options(command: argparse.ArgumentParser) -> None:
     """Of which backends the cells are, and where."""
     command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
     command.add_argument("--store", type=Path, default=Path(STORE), help=f"where cells are kept (default: {STORE})")
+
+
+def computing_options(command: argparse.ArgumentParser, auto: str = "a GPU where there is one") -> None:
+    """What computes cells, and where; `auto` says what the device is by default."""
+    names = ", ".join(engines.available())
+    command.add_argument("--device", default="auto", choices=DEVICES, help=f"default: auto, {auto}")
+    command.add_argument("--engine", default="local", metavar="NAME", help=f"one of: {names} (default: local)")
+    command.add_argument("--workers", type=int, metavar="N", help="cells at a time (default: the engine chooses)")
+    command.add_argument("--ray-address", metavar="HOST:PORT", help=engines.RAY_ADDRESS)
+    command.add_argument("--gpus-per-cell", type=float, metavar="SHARE", help=engines.GPUS_PER_CELL)
+
+
+def computing(options: argparse.Namespace) -> dict[str, Any]:
+    """What `computing_options` chose, but the device, as arguments of `sweep.run`."""
+    return {name: getattr(options, name) for name in ("engine", "workers", "ray_address", "gpus_per_cell")}
 
 
 def keyword_options(command: argparse.ArgumentParser) -> None:

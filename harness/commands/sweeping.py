@@ -4,9 +4,10 @@ import argparse
 import sys
 
 from harness import sweep
-from harness.backends import DEVICES
 from harness.commands.options import (
     cells_options,
+    computing,
+    computing_options,
     examples,
     keyword_options,
     selected_by_keyword,
@@ -14,7 +15,6 @@ from harness.commands.options import (
     tier_option,
 )
 from harness.session import requests
-from harness.sweep.engines import GPUS_PER_CELL, RAY_ADDRESS
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,15 +24,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "Computes the missing cells of a run. Killing it loses the cells in flight; start it again. Progress goes to "
         "the standard error: one line that is written over on a terminal, plain lines elsewhere."
     )
-    examples(command, "ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023")
+    examples(
+        command,
+        "ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023",
+        "ntk-claims sweep --tier full --engine ray --ray-address head:6379 --gpus-per-cell 0.5",
+    )
     keyword_options(command)
     tier_option(command)
     cells_options(command)
-    command.add_argument("--engine", default="local", help="what runs the cells (default: local)")
-    command.add_argument("--ray-address", metavar="HOST:PORT", help=RAY_ADDRESS)
-    command.add_argument("--gpus-per-cell", type=float, help=GPUS_PER_CELL)
-    command.add_argument("--device", default="auto", choices=DEVICES)
-    command.add_argument("--workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
+    computing_options(command)
     command.set_defaults(run=run_sweep)
 
 
@@ -42,12 +42,9 @@ def run_sweep(options: argparse.Namespace) -> int:
     swept = sweep.run(
         wanted,
         sweep.Store(options.store),
-        engine=options.engine,
         device=options.device,
-        workers=options.workers,
-        ray_address=options.ray_address,
-        gpus_per_cell=options.gpus_per_cell,
         progress=sweep.on(sys.stderr),
+        **computing(options),
     )
     print(", ".join(f"{name} {count}" for name, count in swept.counts.items()))
     failures = [outcome.failure for outcome in swept.outcomes if outcome.failure]

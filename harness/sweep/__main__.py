@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit code."""
     options = parser().parse_args(arguments)
     try:
+        _check(options.minutes)
         sweep = run(
             _selected(options.plan, options.backend, options.shard),
             Store(options.store),
@@ -57,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _concluded(sweep)
 
 
+def _check(minutes: float | None) -> None:
+    if minutes is not None and not minutes > 0:
+        raise InvalidInput(f"--minutes must be a positive number; got {minutes:g}. Leave it out to go on to the end.")
+
+
 def _concluded(sweep: Sweep) -> int:
     failures = [outcome.failure for outcome in sweep.outcomes if outcome.failure]
     for failure in failures[:3]:
@@ -76,7 +82,7 @@ def _selected(plan: Path, backends: str | None, shard: str) -> list[Request]:
         planned = {request.backend for request in requests}
         if not wanted <= planned:
             raise InvalidInput(
-                f"{plan} has no requests for backend {', '.join(sorted(wanted - planned))}; "
+                f"{plan} has no requests for backend {', '.join(map(repr, sorted(wanted - planned)))}; "
                 f"it has them for {', '.join(sorted(planned)) or 'none'}."
             )
         requests = [request for request in requests if request.backend in wanted]
@@ -100,11 +106,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", choices=DEVICES, help="default: auto, a GPU where there is one")
     parser.add_argument("--minutes", type=float, help="end after so many minutes; no cell is begun that would not end")
     parser.add_argument("--cell-minutes", type=float, default=60.0, help="time limit of one cell (default: 60)")
-    parser.add_argument("--workers", type=int, help="cells at a time (default: one per GPU, or per core up to 8)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="cells at a time (default: one per GPU, or per core up to 8)"
+    )
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only part I of N of the plan")
-    parser.add_argument("--engine", default="local", help=f"one of: {', '.join(engines.available())}")
+    parser.add_argument("--engine", default="local", metavar="NAME", help=f"one of: {', '.join(engines.available())}")
     parser.add_argument("--ray-address", metavar="HOST:PORT", help=engines.RAY_ADDRESS)
-    parser.add_argument("--gpus-per-cell", type=float, help=engines.GPUS_PER_CELL)
+    parser.add_argument("--gpus-per-cell", type=float, metavar="SHARE", help=engines.GPUS_PER_CELL)
     return parser
 
 
