@@ -174,6 +174,11 @@ def crafted(**changes) -> bytes:
     return resealed(canonical({**json.loads(header), **changes}).encode() + b"\n" + body)
 
 
+def with_more(**provenance) -> bytes:
+    """A cell of a version that records more."""
+    return crafted(provenance={**asdict(PROVENANCE), **provenance})
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -198,6 +203,12 @@ def crafted(**changes) -> bytes:
         (crafted(arrays=[[None, "<f8", [2]]]), "expected the header of a cell.*array None"),
         (crafted(provenance={**asdict(PROVENANCE), "started_at": 5}), "the header of a cell.*'started_at': 'int'"),
         (crafted(circumstances={**asdict(CIRCUMSTANCES), "versions": []}), "the header of a cell.*'versions': 'list'"),
+        (crafted(circumstances={**asdict(CIRCUMSTANCES), "driver": "580"}), "the header of a cell.*'driver': 'str'"),
+        (crafted(request={**asdict(REQUEST), "engine": "ray"}), "the header of a cell.*got .*, engine"),
+        (with_more(node=["a", "list"]), "the header of a cell.*1 more fields of provenance, with a list 'node'"),
+        (with_more(node={"depth": {"of": "two"}}), "the header of a cell.*1 more fields of provenance, with a dict"),
+        (with_more(node="n" * 5000), "the header of a cell.*1 more fields of provenance, with a str 'node'"),
+        (with_more(**{f"field {n}": n for n in range(33)}), "the header of a cell.*33 more fields of provenance"),
         (SEALED_DIFFERENTLY, "expected a header in canonical JSON, found other words for the same"),
         (SEALED_TWICE, "expected a header in JSON.*the name 'arrays' is given twice"),
     ],
@@ -207,6 +218,19 @@ def test_a_crafted_file_is_refused_however_well_sealed(store, content, message):
     path.write_bytes(content)
     with pytest.raises(CellCorrupted, match=message):
         cell.read(path)
+
+
+def test_a_cell_of_a_version_that_records_more_is_used_and_kept_as_it_is(store, tmp_path, notices):
+    theirs = with_more(node="gpu-7", watts=310.5, retried=True, limits={"memory": "80 GiB"})
+    path = put(store)
+    path.write_bytes(theirs)
+    found = store.find(REQUEST, CIRCUMSTANCES)
+    assert (found.provenance, found.arrays["drift"].tolist()) == (PROVENANCE, [0.25, 0.5])
+    put(store, arrays={"drift": np.zeros(2)})
+    copied = Store(tmp_path / "copy", notify=notices.append)
+    assert copied.adopt(path.relative_to(store.path).as_posix(), theirs) == "new"
+    assert path.read_bytes() == copied.file(REQUEST, CIRCUMSTANCES).read_bytes() == theirs
+    assert notices == []
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")

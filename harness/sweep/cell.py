@@ -36,6 +36,8 @@ TYPES = {
     "threads": "int",
 }
 """Of the fields of circumstances and provenance that are no texts."""
+MORE_FIELDS, MORE_CHARACTERS = 32, 4096
+"""How many fields another version of this code may have added to the provenance, and how long each may be as JSON."""
 Layout = list[tuple[str, str, tuple[int, ...]]]
 
 
@@ -58,12 +60,15 @@ class Circumstances:
 class Provenance:
     """How a cell came to be: on record, but no part of its identity.
 
+    A file may hold further fields, written by another version of this code: texts, numbers, truth values, or a mapping
+    from text to text, few and short. They are left out on reading, and stay in the file, which nobody rewrites.
+
     Args:
         started_at: UTC, ISO 8601.
         seconds: wall time of the computation.
         threads: CPU threads that the worker was given.
         device_name: processor or GPU model.
-        environment: environment variables set for the worker; and its memory budget, if a retry had a smaller one.
+        environment: environment variables set for the worker, switches of its framework, and its memory budget.
         python: version of Python.
     """
 
@@ -196,7 +201,7 @@ def _read(path: Path, content: bytes | None = None) -> tuple[Cell, Layout, memor
     try:
         request = request_of(header["request"])
         circumstances = circumstances_of(header["circumstances"])
-        provenance = Provenance(**_typed(Provenance, header["provenance"]))
+        provenance = Provenance(**_typed(Provenance, _known(header["provenance"])))
         layout = _layout(header["arrays"], len(request.replicates))
         needed = sum(np.dtype(dtype).itemsize * math.prod(shape) for _, dtype, shape in layout)
         cell = Cell(path, request, circumstances, provenance)
@@ -215,6 +220,16 @@ def _read(path: Path, content: bytes | None = None) -> tuple[Cell, Layout, memor
 def circumstances_of(record: Any) -> Circumstances:
     """The circumstances that a JSON record describes; raises TypeError if it is none, or a field has another type."""
     return Circumstances(**_typed(Circumstances, record))
+
+
+def _known(provenance: Any) -> dict[str, Any]:
+    """The fields of a provenance that this version knows; raises TypeError unless the others are few, plain and short."""
+    names, plain = {field.name for field in fields(Provenance)}, {"str", "int", "float", "bool", "str -> str"}
+    others = {name: value for name, value in dict(provenance).items() if name not in names}
+    for name, value in others.items():
+        if len(others) > MORE_FIELDS or _type_name(value) not in plain or len(canonical(value)) > MORE_CHARACTERS:
+            raise TypeError(f"{len(others)} more fields of provenance, with a {_type_name(value)} {name[:40]!r}")
+    return {name: value for name, value in provenance.items() if name in names}
 
 
 def _typed(kind: type, record: Any) -> dict[str, Any]:
