@@ -223,7 +223,7 @@ def circumstances_of(record: Any) -> Circumstances:
 
 
 def _known(provenance: Any) -> dict[str, Any]:
-    """The fields of a provenance that this version knows; raises TypeError unless the others are few, plain and short."""
+    """The fields of a provenance that this version knows; raises TypeError unless others are few, plain and short."""
     names, plain = {field.name for field in fields(Provenance)}, {"str", "int", "float", "bool", "str -> str"}
     others = {name: value for name, value in dict(provenance).items() if name not in names}
     for name, value in others.items():
