@@ -19,10 +19,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from harness.claim import Claim, Control, Effects, Equivalence, Gate, Hypothesis, Study
+from harness.claim import Claim, Control, Effects, Gate, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Absent, Measurements
-from harness.statistics.intervals import region
+from harness.reason import against, holds, stands_beside
 from harness.statistics.multiplicity import holm
 from harness.verdict import ClaimVerdict, Kind, Sample, Verdict, as_sample, decide, not_finite
 
@@ -74,6 +74,7 @@ def judge(study: Study, measurements: Mapping[str, Measurements], tier: str, rep
         reason=_scale(tier) + (f"In {next(iter(measurements))} alone. " if len(measurements) == 1 else "") + reason,
         p=None if obstacle else max(hypotheses[h.name].p for h in claim.primary),
         alone=kind,
+        beside=stands_beside(claim, hypotheses, kind),
         hypotheses=hypotheses,
         controls=controls,
         gates=gates,
@@ -202,22 +203,19 @@ def _obstacle(
     if failures:
         return Kind.INCONCLUSIVE, " ".join(text for _, text in failures)
     if diverged := [h.name for h in claim.primary if _diverged(h.name, effects)]:
-        return Kind.INCONCLUSIVE, f"Effects are not finite for {_quoted(diverged)}. {_details(claim, hypotheses)}"
+        return Kind.INCONCLUSIVE, against("Effects are not finite for", claim, hypotheses, diverged)
     return None
 
 
 def _conjunction(claim: Claim, hypotheses: Mapping[str, Verdict]) -> tuple[Kind, str]:
-    details = _details(claim, hypotheses)
     for kind, headline in (
         (Kind.DISAGREE, "The backends do not agree on"),
         (Kind.REFUTED, "Refuted by"),
         (Kind.INCONCLUSIVE, "Not decided by"),
     ):
         if names := [h.name for h in claim.primary if hypotheses[h.name].kind == kind]:
-            return kind, f"{headline} {_quoted(names)}. {details}"
-    n = len(claim.primary)
-    headline = "The primary hypothesis holds" if n == 1 else f"All {n} primary hypotheses hold"
-    return Kind.SUPPORTED, f"{headline}. {details}"
+            return kind, against(headline, claim, hypotheses, names)
+    return Kind.SUPPORTED, holds(claim, hypotheses)
 
 
 def _broken_controls(claim: Claim, controls: Mapping[str, Verdict], effects: Samples) -> list[str]:
@@ -247,32 +245,6 @@ def _failures(claim: Claim, gates: GateTexts) -> list[tuple[Gate, str]]:
 
 def _diverged(name: str, effects: Samples) -> bool:
     return any(not_finite(of_backend[name]) for of_backend in effects.values())
-
-
-def _details(claim: Claim, hypotheses: Mapping[str, Verdict]) -> str:
-    primary = [_clause(h, hypotheses[h.name]) for h in claim.primary]
-    beside = [_clause(h, hypotheses[h.name]) for h in claim.hypotheses if h.role == "secondary"]
-    return " ".join(["; ".join(primary) + ".", *(["Beside it: " + "; ".join(beside) + "."] if beside else [])])
-
-
-def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
-    """One hypothesis in a sentence: its verdict, mean over backends, interval that holds theirs, and what it needs."""
-    if not verdict.backends:
-        return f"{hypothesis.title} {verdict.kind} ({verdict.reason.rstrip('.')})"
-    mean = sum(estimate.mean for estimate in verdict.backends.values()) / len(verdict.backends)
-    shown = [f"{hypothesis.shown(value):.3g}" for value in (mean, *verdict.interval)]
-    margin, rule = hypothesis.rule.margin, hypothesis.rule
-    needs = f"above {hypothesis.shown(margin):.3g}"
-    if isinstance(rule, Equivalence):
-        needs = f"within {hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
-    unit = " as a ratio" if hypothesis.scale == "ratio" else ""
-    found = f"{shown[0]} [{shown[1]}, {shown[2]}]{unit}, to be {needs}"
-    # Where Student's t would decide and the verdict does not, the reason says what keeps it.
-    student = min(e.low for e in verdict.backends.values()), max(e.high for e in verdict.backends.values())
-    inside = region(student, [-margin, margin] if isinstance(rule, Equivalence) else [margin]) is not None
-    told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
-    undecided = f": {verdict.reason.rstrip('.')}" if told else ""
-    return f"{hypothesis.title} {verdict.kind} ({found}{undecided})"
 
 
 def _in_family(member: Member, p_family: float, size: int) -> ClaimVerdict:

@@ -9,7 +9,7 @@ Mean effect 0.132 [0.1137, 0.1503] in torch and 0.132 [0.1137, 0.1503] in jax (9
 margin 0.05 in torch and jax; p = 0.001.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -23,7 +23,7 @@ from harness.statistics.agreement import Agreement, worst_agreement
 from harness.statistics.equivalence import tost
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, t_interval, varies
 
-__all__ = ["Agreement", "ClaimVerdict", "Equivalence", "Estimate", "Kind", "Superiority", "Verdict", "decide"]
+__all__ = ["Agreement", "Beside", "ClaimVerdict", "Equivalence", "Estimate", "Kind", "Superiority", "Verdict", "decide"]
 
 Sample = NDArray[np.float64]
 
@@ -83,16 +83,34 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A secondary hypothesis that stands beside a claim's verdict.
+
+    Args:
+        name, title: of the hypothesis.
+        kind: its own verdict.
+        effect: what was measured and what it needs, in words, on the scale that readers are shown; or why nothing was.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    effect: str
+
+
+@dataclass(frozen=True)
 class ClaimVerdict:
     """The verdict on a claim: its primary hypotheses together, after gates, controls and the family's Holm correction.
 
     Args:
         claim: the claim's id.
         tier: "quick" or "full".
-        kind, reason: the verdict.
+        kind: the verdict.
+        reason: what decided, in a sentence or two.
         p: largest p of the primary hypotheses and backends (intersection-union); None where nothing was decided.
         p_family: the same after Holm over the family; None until the family is known.
         alone: the verdict without the family correction.
+        beside: the secondary hypotheses but those that came out SUPPORTED or REFUTED as the claim did, alone.
         hypotheses, controls: name -> verdict of each.
         gates: gate name -> backend -> "" where it holds, else what failed.
         effects: backend -> name -> one effect per seed.
@@ -105,6 +123,7 @@ class ClaimVerdict:
     p: float | None = None
     p_family: float | None = None
     alone: Kind | None = None
+    beside: Sequence[Beside] = ()
     hypotheses: Mapping[str, Verdict] = field(default_factory=dict)
     controls: Mapping[str, Verdict] = field(default_factory=dict)
     gates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -35,8 +35,9 @@ MAY_IMPORT = {
     "registration": {"errors", "strict_json", "claim", "experiment", "statistics"},
     "statistics": {"errors", "claim"},
     "verdict": {"errors", "claim", "statistics"},
-    "judge": {"errors", "claim", "experiment", "statistics", "verdict"},
-    "report": {"errors", "strict_json", "claim", "experiment", "statistics", "verdict", "judge"},
+    "reason": {"claim", "statistics", "verdict"},
+    "judge": {"errors", "claim", "experiment", "statistics", "verdict", "reason"},
+    "report": {"errors", "strict_json", "claim", "experiment", "statistics", "verdict", "reason", "judge"},
     "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
 }
 STARTERS = {"studies", "session", "provenance", "plugin", "cli", "commands"}
@@ -49,8 +50,8 @@ FRAMEWORK_PARTS = (
     "torch_layers",
     "torch_autodiff",
     "torch_descent",
-    "jax_backend",
     "torch_determinism",
+    "jax_backend",
     "jax_layers",
     "jax_autodiff",
     "jax_descent",

@@ -10,9 +10,9 @@ import pytest
 
 from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.errors import InvalidInput
-from harness.experiment import Measurements, Request
+from harness.experiment import Absent, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
-from harness.verdict import ClaimVerdict, Kind
+from harness.verdict import Beside, ClaimVerdict, Kind
 
 SEEDS = 10
 SPREAD = 0.02 * np.linspace(-1.0, 1.0, SEEDS)
@@ -85,38 +85,89 @@ def test_supported_if_every_primary_hypothesis_is() -> None:
     assert verdict.effects["jax"]["gap"] == tuple(HOLDS)
 
 
-def test_the_reason_names_every_hypothesis_with_its_numbers() -> None:
-    reason = judged().reason
-    assert reason.startswith(
-        "All 2 primary hypotheses hold. gap SUPPORTED (0.3 [0.292, 0.308], to be above 0.05); speed SUPPORTED (0.3 "
+def test_the_reason_says_what_decided_with_its_numbers() -> None:
+    assert judged({"speed": 0.29 + SPREAD}).reason == (
+        "Both primary hypotheses hold. Nearest to failing: speed = 0.29 [0.282, 0.298] over 10 seeds in torch and jax, "
+        "to be above 0.05."
     )
-    assert reason.endswith("Beside it: offset INCONCLUSIVE (0.05 [0.0422, 0.0579], to be above 0.05).")
+    assert judged({"gap": FAILS}).reason == (
+        "Refuted by 1 of 2 primary hypotheses. gap = -0.3 [-0.308, -0.292] over 10 seeds in torch and jax, "
+        "to be above 0.05. Of the others: 1 SUPPORTED."
+    )
+
+
+def test_of_equal_p_the_interval_nearest_to_its_margin_decides() -> None:
+    """The p of a bootstrap has a floor, which clear effects share."""
+    clear = {"gap": 0.25 + SPREAD, "speed": 0.35 + SPREAD}
+    assert "Nearest to failing: gap = 0.25 [" in judged(clear).reason
+    close = hypothesis("speed", rule=Equivalence(1.0), agreement=0.5)
+    claim = replace(CLAIM, hypotheses=(hypothesis("gap"), close, hypothesis("offset", role="secondary")))
+    verdict = judged({"gap": 0.25 + SPREAD, "speed": 0.5 + SPREAD}, claim=claim)
+    assert verdict.hypotheses["gap"].p == verdict.hypotheses["speed"].p
+    assert "Nearest to failing: speed = 0.5 [" in verdict.reason  # half a margin inside, against four beyond
 
 
 def test_the_reason_shows_labels_ratios_and_margins_of_equivalence() -> None:
     near = hypothesis("speed", label="error ratio", scale="ratio", rule=Equivalence(np.log(2.0)), agreement=0.5)
     claim = replace(CLAIM, hypotheses=(hypothesis("gap"), near, hypothesis("offset", role="secondary")))
-    reason = judged(claim=claim).reason
-    assert "error ratio SUPPORTED (1.35 [1.34, 1.36] as a ratio, to be within 0.5 and 2)" in reason
+    found = "error ratio = 1.35 [1.34, 1.36] as a ratio over 10 seeds in torch and jax, to be within 0.5 and 2."
+    assert judged(claim=claim).reason.endswith(f"Nearest to failing: {found}")
+
+
+def test_beside_it_stands_what_did_not_come_out_as_the_claim_did() -> None:
+    arms = [hypothesis(name, role="secondary", label=f"the {name}") for name in ("offset", "like", "unlike")]
+    claim = replace(CLAIM, hypotheses=(hypothesis("gap"), hypothesis("speed"), *arms))
+    arms_found = {"like": HOLDS, "unlike": FAILS}
+    supported = judged(arms_found, claim=claim)
+    assert supported.beside == (
+        Beside("offset", "the offset", Kind.INCONCLUSIVE, "0.05 [0.0422, 0.0579], to be above 0.05"),
+        Beside("unlike", "the unlike", Kind.REFUTED, "-0.3 [-0.308, -0.292], to be above 0.05"),
+    )
+    assert "offset" not in supported.reason
+    refuted = judged({**arms_found, "gap": FAILS}, claim=claim)
+    assert [(one.name, one.kind) for one in refuted.beside] == [("offset", "INCONCLUSIVE"), ("like", "SUPPORTED")]
+    undecided = judged({**arms_found, "gap": UNCLEAR}, claim=claim)
+    assert [one.name for one in undecided.beside] == ["offset", "like", "unlike"]  # nothing came out as it did
+    assert judged({**arms_found, "null": HOLDS}, claim=claim).beside == ()  # no number of a broken check counts
+
+
+@pytest.mark.parametrize(
+    ("offset", "kind", "effect"),
+    [
+        (DIVERGED, "INCONCLUSIVE", "Effect not finite in torch, seed 4 of 10; effect not finite in jax, seed 4 of 10"),
+        (
+            [0.3] * SEEDS,
+            "INCONCLUSIVE",
+            r"0.3 \[0.3, 0.3\], to be above 0.05: Mean effect 0.3 .* do not vary over seeds",
+        ),
+        (Absent("No Shuttle."), "NOT_RUN", "No Shuttle."),
+    ],
+)
+def test_what_stands_beside_without_a_number_says_why(offset: Any, kind: str, effect: str) -> None:
+    study = Study(CLAIM, (), lambda m: {**planted_effects(m), "offset": offset}, planted_gates)
+    measurements = {"torch": measured(PLANTED), "jax": measured(PLANTED)}
+    (beside,) = judge(study, measurements, "full", SEEDS).beside
+    assert (beside.name, beside.kind) == ("offset", kind)
+    assert re.match(effect, beside.effect)
 
 
 @pytest.mark.parametrize(
     ("torch", "jax", "kind", "beginning"),
     [
-        ({"gap": FAILS}, None, Kind.REFUTED, "Refuted by 'gap'. gap REFUTED ("),
-        ({"gap": FAILS, "speed": FAILS}, None, Kind.REFUTED, "Refuted by 'gap', 'speed'."),
-        ({"gap": FAILS, "speed": UNCLEAR}, None, Kind.REFUTED, "Refuted by 'gap'."),
-        ({"speed": UNCLEAR}, None, Kind.INCONCLUSIVE, "Not decided by 'speed'."),
-        ({"speed": [0.3] * SEEDS}, None, Kind.INCONCLUSIVE, "Not decided by 'speed'."),
+        ({"gap": FAILS}, None, Kind.REFUTED, "Refuted by 1 of 2 primary hypotheses. gap = -0.3 ["),
+        ({"gap": FAILS, "speed": FAILS}, None, Kind.REFUTED, "Refuted by 2 of 2 primary hypotheses. gap = -0.3 ["),
+        ({"gap": FAILS, "speed": UNCLEAR}, None, Kind.REFUTED, "Refuted by 1 of 2 primary hypotheses. gap = -0.3 ["),
+        ({"speed": UNCLEAR}, None, Kind.INCONCLUSIVE, "Not decided by 1 of 2 primary hypotheses. speed = 0.05 ["),
+        ({"speed": [0.3] * SEEDS}, None, Kind.INCONCLUSIVE, "Not decided by 1 of 2 primary hypotheses. speed = 0.3 ["),
         (
             {"gap": FAILS, "speed": HOLDS},
             {"gap": FAILS, "speed": HOLDS + 0.1},
             Kind.DISAGREE,
-            "The backends do not agree on 'speed'.",
+            "The backends do not agree on 1 of 2 primary hypotheses. speed = 0.35 [",
         ),
-        ({"offset": FAILS}, None, Kind.SUPPORTED, "All 2 primary hypotheses hold."),
-        ({"offset": HOLDS}, {"offset": FAILS}, Kind.SUPPORTED, "All 2 primary hypotheses hold."),
-        ({"offset": DIVERGED}, None, Kind.SUPPORTED, "All 2 primary hypotheses hold."),
+        ({"offset": FAILS}, None, Kind.SUPPORTED, "Both primary hypotheses hold."),
+        ({"offset": HOLDS}, {"offset": FAILS}, Kind.SUPPORTED, "Both primary hypotheses hold."),
+        ({"offset": DIVERGED}, None, Kind.SUPPORTED, "Both primary hypotheses hold."),
     ],
 )
 def test_conjunction(torch: Mapping[str, Any], jax: Mapping[str, Any] | None, kind: Kind, beginning: str) -> None:
@@ -130,7 +181,7 @@ def test_one_backend_alone_is_judged_and_named() -> None:
     study = Study(CLAIM, (), planted_effects, planted_gates)
     verdict = judge(study, {"jax": measured(PLANTED)}, "full", SEEDS)
     assert verdict.kind == Kind.SUPPORTED
-    assert verdict.reason.startswith("In jax alone. All 2 primary hypotheses hold.")
+    assert verdict.reason.startswith("In jax alone. Both primary hypotheses hold.")
 
 
 def test_each_hypothesis_brings_its_rule_and_agreement_margin() -> None:
@@ -211,8 +262,8 @@ def test_a_diverged_seed_is_named_and_never_dropped() -> None:
     verdict = judged({}, {"gap": DIVERGED})
     assert (verdict.kind, verdict.p, verdict.alone) == (Kind.INCONCLUSIVE, None, Kind.INCONCLUSIVE)
     assert verdict.reason.startswith(
-        "Effects are not finite for 'gap'. gap INCONCLUSIVE (0.3 [0.292, 0.308], to be above 0.05: "
-        "Effect not finite in jax, seed 4 of 10"
+        "Effects are not finite for 1 of 2 primary hypotheses. gap = 0.3 [0.292, 0.308] over 10 seeds in torch, "
+        "to be above 0.05: Effect not finite in jax, seed 4 of 10"
     )
     assert np.isnan(verdict.effects["jax"]["gap"][4])
     gap = verdict.hypotheses["gap"]

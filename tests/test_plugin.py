@@ -135,13 +135,17 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
     )
     result = verify("--junitxml=junit.xml", "--report=here", "--tb=short", backend="torch, jax")
 
-    refuted = r"At quick scale: Refuted by 'gap'\. gap REFUTED \(.*, to be above 0\.1\)"
+    refuted = r"At quick scale: Refuted by the primary hypothesis\. gap = .*, to be above 0\.1\."
     planted = "BROKEN: At quick scale: Control 'false' must come out not SUPPORTED and came out SUPPORTED"
     expected = {
         "a_supported": ("passed", "SUPPORTED", ""),
         "b_refuted": ("failure", "REFUTED", refuted),
-        "c_inconclusive": ("failure", "INCONCLUSIVE", r"At quick scale: Not decided by 'gap'\."),
-        "d_disagree": ("failure", "DISAGREE", r"The backends do not agree on 'gap'\. .*torch minus jax is -0\.2"),
+        "c_inconclusive": ("failure", "INCONCLUSIVE", r"At quick scale: Not decided by the primary hypothesis\."),
+        "d_disagree": (
+            "failure",
+            "DISAGREE",
+            r"The backends do not agree on the primary hypothesis\. .*torch minus jax is -0\.2",
+        ),
         "e_untrained": ("failure", "INCONCLUSIVE", r"Gate 'trained' failed in torch: loss 0\.3\. .* in jax"),
         "f_known": ("skipped", "REFUTED", "recorded REFUTED: known of f_known"),
         "g_known_but_supported": ("failure", "SUPPORTED", r"XPASS\(strict\)\] recorded REFUTED: known of g_known"),
@@ -163,7 +167,7 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
         [
             "ntk-claims: *, tier quick, engine local, device auto, store .ntk-claims/store, torch 2*, jax *, jaxlib *",
             "cells: 72 of 78 done (0 cached), 6 failed",
-            "*AssertionError: At quick scale: Refuted by 'gap'. gap REFUTED (*",
+            "*AssertionError: At quick scale: Refuted by the primary hypothesis. gap = *",
             "*= verdicts =*",
             "SUPPORTED     toy/a_supported (quick)",
             "DISAGREE      toy/d_disagree (quick)",

@@ -106,7 +106,7 @@ def test_without_the_data_set_a_secondary_hypothesis_is_not_run_and_with_it_the_
     session, verdict = run(tmp_path / "store")
     assert (verdict.kind, verdict.hypotheses["parity"].kind) == ("SUPPORTED", "SUPPORTED")
     assert (verdict.hypotheses["images"].kind, verdict.hypotheses["images"].reason) == ("NOT_RUN", FIRST_LINE)
-    assert f"Beside it: images NOT_RUN ({FIRST_LINE})." in verdict.reason
+    assert [(one.title, one.kind, one.effect) for one in verdict.beside] == [("images", "NOT_RUN", FIRST_LINE)]
     page = report.write(tmp_path / "report", session.document, session.run).read_text(encoding="utf-8")
     assert "NOT_RUN" in page
     assert "ntk-claims data fetch cifar5m --part part0" in page

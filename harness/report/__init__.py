@@ -16,10 +16,11 @@ from typing import Any
 from harness.errors import InvalidInput
 from harness.report import schemas
 from harness.report.calibration import Calibration
-from harness.report.document import VERSION, Amendment, Entry, document
+from harness.report.document import Amendment, Entry, document
 from harness.report.html import render
 from harness.report.run import Cells, Cost, run_record
 from harness.report.summary import summary_markdown
+from harness.report.versions import READ
 
 __all__ = [
     "Amendment",
@@ -76,7 +77,7 @@ def load(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         InvalidInput: if one is missing, is not JSON, has another version of the format, or is not what its schema asks.
     """
     verdicts, run = (Path(folder) / name for name in ("verdicts.json", "run.json"))
-    return schemas.checked(verdicts, "verdicts", VERSION), schemas.checked(run, "run")
+    return schemas.checked(verdicts, "verdicts", READ), schemas.checked(run, "run")
 
 
 def as_text(content: Json) -> str:

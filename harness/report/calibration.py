@@ -66,7 +66,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    return schemas.checked(path, "calibration", VERSION, "Write it again: ntk-claims calibrate.")
+    return schemas.checked(path, "calibration", (VERSION,), "Write it again: ntk-claims calibrate.")
 
 
 def found(

@@ -16,12 +16,13 @@ from harness.errors import InvalidInput
 from harness.judge import as_planted
 from harness.report.calibration import Calibration
 from harness.report.values import plain
+from harness.report.versions import VERSION
 from harness.statistics.power import power
 from harness.statistics.replication import replication
 from harness.verdict import ClaimVerdict, Kind
 
 Json = dict[str, Any]
-VERSION = 2
+OUTCOME = ("kind", "reason", "beside", "p", "p_family", "alone")
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _claim(entry: Entry) -> Json:
         "tier_note": study.tier_note.get(verdict.tier, ""),
         "replicates": entry.replicates,
         "cells": entry.cells,
-        "verdict": {name: getattr(verdict, name) for name in ("kind", "reason", "p", "p_family", "alone")},
+        "verdict": {name: getattr(verdict, name) for name in OUTCOME},
         "recorded": entry.recorded,
         "calibration": entry.calibration_of_claim,
         "hypotheses": [_hypothesis(hypothesis, entry) for hypothesis in claim.hypotheses],

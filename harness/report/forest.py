@@ -1,10 +1,7 @@
-"""All claims on one axis: what decided each of them, in units of its margin, so that right of the line is its side.
+"""All claims on one axis: what decided each of them, in units u of its margin, so that right of the line is its side.
 
-    superiority   u = (effect - margin) / |margin|      0 at the margin, 1 where the effect is as far again beyond it
-    equivalence   u = 1 - |effect| / margin             0 at either margin, 1 where there is no difference at all
-
-The axis is x = sign(u) log2(1 + |u|): linear within a margin of the line, logarithmic far out. It is the same in every
-report; what lies beyond its ends is drawn at the end, with an arrow.
+`harness.reason.in_margins` has the units. The axis is x = sign(u) log2(1 + |u|): linear within a margin of the line,
+logarithmic far out. It is the same in every report; what lies beyond its ends is drawn at the end, with an arrow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +9,8 @@ from math import copysign, exp, isinf, log2
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from harness import reason
+from harness.claim import Equivalence, Superiority
 from harness.report.intervals import ends, estimates, marks, px
 from harness.report.numerals import estimate, number
 from harness.report.style import INK, MUTED
@@ -20,6 +19,7 @@ from harness.verdict import Kind
 
 Json = Mapping[str, Any]
 WIDTH, ROW, EDGE = 240, 13, 8
+RULES: dict[str, type[Superiority | Equivalence]] = {"Superiority": Superiority, "Equivalence": Equivalence}
 TICKS = (-7, -3, -1, 0, 1, 3, 7, 15)
 
 
@@ -45,21 +45,9 @@ def _worst(hypothesis: Json) -> float:
 
 
 def in_margins(interval: tuple[float, float], hypothesis: Json) -> tuple[float, float]:
-    """An interval of effects in units of the margin: from its worst to its best place for the claim.
-
-    A margin of 0 has no unit of its own: there it is the registered effect.
-
-    >>> above = {"rule": {"kind": "Superiority", "margin": 0.1}, "registered": {"effect": 0.3}}
-    >>> within = {"rule": {"kind": "Equivalence", "margin": 0.1}, "registered": {"effect": 0.0}}
-    >>> [tuple(round(end, 3) for end in in_margins(*case)) for case in (((0.05, 0.3), above), ((-0.05, 0.15), within))]
-    [(-0.5, 2.0), (-0.5, 1.0)]
-    """
-    (low, high), margin = interval, hypothesis["rule"]["margin"]
-    if hypothesis["rule"]["kind"] == "Equivalence":
-        nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-        return 1 - max(abs(low), abs(high)) / margin, 1 - nearest / margin
-    unit = abs(margin) or abs(hypothesis["registered"]["effect"]) or 1.0
-    return (low - margin) / unit, (high - margin) / unit
+    """An interval of effects in units of the margin: from its worst to its best place for the claim."""
+    rule = RULES[hypothesis["rule"]["kind"]](hypothesis["rule"]["margin"])
+    return reason.in_margins(interval, rule, hypothesis["registered"]["effect"])
 
 
 def effect(hypothesis: Json, backend: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from harness import strict_json
 from harness.errors import InvalidInput
-from harness.report.document import VERSION
 from harness.report.numerals import estimate, needs
+from harness.report.versions import READ, in_words
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -121,10 +121,10 @@ def read(place: str | Path) -> Run:
     path = place / "verdicts.json" if place.is_dir() else place
     document = _json(path)
     version = document.get("version") if isinstance(document, dict) else None
-    if version != VERSION:
+    if version not in READ:
         raise InvalidInput(
-            f"{path} has version {version!r} of the format; this program reads version {VERSION}, and compares no "
-            f"others. {AGAIN}"
+            f"{path} has version {version!r} of the format; this program reads {in_words(READ)}, and "
+            f"compares no others. {AGAIN}"
         )
     try:
         return _run(path, document)

@@ -10,17 +10,19 @@ from jsonschema import Draft202012Validator
 
 from harness import strict_json
 from harness.errors import InvalidInput
+from harness.report.versions import current, in_words
 
 AGAIN = "Write the report again from the store."
 
 
-def checked(path: Path, schema: str, version: int | None = None, advice: str = AGAIN) -> dict[str, Any]:
+def checked(path: Path, schema: str, versions: tuple[int, ...] = (), advice: str = AGAIN) -> dict[str, Any]:
     """The content of a file.
 
     Args:
         path: of the file.
         schema: "verdicts", "run" or "calibration", whose JSON Schemas are beside this module.
-        version: of the format that is read; None for a format without one.
+        versions: of the format that are read; empty for a format without any. Verdicts of the version before come back
+            as those of this one.
         advice: what to do about a file that is refused.
 
     Raises:
@@ -31,10 +33,11 @@ def checked(path: Path, schema: str, version: int | None = None, advice: str = A
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be read as part of a report: {error}. {advice}") from error
     found = content.get("version") if isinstance(content, dict) else None
-    if version is not None and found != version:
+    if versions and found not in versions:
         raise InvalidInput(
-            f"{path} has version {found!r} of the format; this program reads version {version}. {advice}"
+            f"{path} has version {found!r} of the format; this program reads {in_words(versions)}. {advice}"
         )
+    content = current(content) if schema == "verdicts" else content
     for breach in _validator(schema).iter_errors(content):
         raise InvalidInput(
             f"{path} is not what {schema}.schema.json asks for, at {breach.json_path[:200]}: {breach.message[:200]}. "

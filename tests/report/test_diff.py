@@ -126,6 +126,20 @@ def test_different_tiers_are_compared_and_said(save, capsys):
     assert "full tier, torch and jax, of unknown date (no run.json)" in out
 
 
+def version_2(document):
+    """As the version before wrote it: what decided and what stands beside in one text."""
+    document["version"] = 2
+    for claim in document["claims"]:
+        del claim["verdict"]["beside"]
+
+
+def test_a_run_of_the_version_before_is_compared(save, capsys):
+    assert main(["diff", str(save("old", version_2)), str(save("new"))]) == 0
+    out = capsys.readouterr().out
+    assert "Verdicts: 0 of 6 changed." in out
+    assert re.search(r"Effects: \d+ identical\.", out)
+
+
 @pytest.mark.parametrize(("setting", "bold"), [("", True), ("1", False)])
 def test_bold_is_for_terminals_that_allow_it(save, capsys, monkeypatch, setting, bold):
     monkeypatch.setenv("NO_COLOR", setting)

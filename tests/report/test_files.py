@@ -1,5 +1,6 @@
 """The four files: written whole or not at all, read back, and told apart by what may change."""
 
+import json
 from datetime import datetime
 
 import pytest
@@ -70,15 +71,31 @@ def test_loading_says_what_is_missing_or_wrong(tmp_path, run):
         report.load(tmp_path)
     report.write(tmp_path, EMPTY, run)
     (tmp_path / "verdicts.json").write_text('{"version": 99}')
-    with pytest.raises(InvalidInput, match=r"has version 99 of the format; this program reads version 2\."):
+    with pytest.raises(InvalidInput, match=r"has version 99 of the format; this program reads versions 2 and 3\."):
         report.load(tmp_path)
-    (tmp_path / "verdicts.json").write_text('{"version": 2, "claims": []}')
+    (tmp_path / "verdicts.json").write_text('{"version": 3, "claims": []}')
     with pytest.raises(InvalidInput, match=r"not what verdicts\.schema\.json asks for, at \$: 'tier' is a required"):
         report.load(tmp_path)
     report.write(tmp_path, EMPTY, run)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(InvalidInput, match=r"run\.json cannot be read .* Write the report again from the store"):
         report.load(tmp_path)
+
+
+def test_a_report_of_the_version_before_is_read_as_one_of_this(tmp_path, document, run):
+    report.write(tmp_path, document, run)
+    old = json.loads(report.as_text(document)) | {"version": 2}
+    for claim in old["claims"]:
+        claim["verdict"].pop("beside")
+    (tmp_path / "verdicts.json").write_text(json.dumps(old), encoding="utf-8")
+    loaded, _ = report.load(tmp_path)
+    assert loaded["version"] == 3
+    assert [claim["verdict"]["beside"] for claim in loaded["claims"]] == [[]] * 6
+    assert report.render(loaded, run)
+    for damage in ({"claims": "none"}, {"claims": [None]}, {"claims": [{"verdict": 1}]}):
+        (tmp_path / "verdicts.json").write_text(json.dumps(old | damage), encoding="utf-8")
+        with pytest.raises(InvalidInput, match=r"not what verdicts\.schema\.json asks for, at \$\.claims"):
+            report.load(tmp_path)
 
 
 def test_a_report_without_claims_can_be_written(tmp_path, run):

@@ -94,6 +94,17 @@ def test_a_claim_may_be_missing_in_a_run(nights):
     assert [event.words for event in timeline.events] == ["SUPPORTED became REFUTED"]
 
 
+def version_2(document):
+    document["version"] = 2
+    del document["claims"][0]["verdict"]["beside"]
+
+
+def test_runs_of_the_version_before_belong_to_the_history(nights):
+    history = collect(nights(version_2, same, refuted))
+    assert history.unreadable == ()
+    assert [event.words for event in history.timelines[0].events] == ["SUPPORTED became REFUTED"]
+
+
 def test_the_command_says_what_changed_and_what_it_left_out(nights, tmp_path, capsys):
     folders = nights(same, same, refuted, same)
     (folders[1] / "verdicts.json").write_text('{"version": 1}')

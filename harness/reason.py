@@ -1,0 +1,131 @@
+"""Why a claim's verdict is what it is, in words: what decided, in a sentence or two, and apart from it what is beside.
+
+Effects are said on the scale that readers are shown, as the mean over backends and an interval that holds theirs,
+Student's t and bootstrap.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.claim import Claim, Equivalence, Hypothesis, Rule
+from harness.statistics.intervals import region
+from harness.verdict import Beside, Kind, Verdict
+
+Verdicts = Mapping[str, Verdict]
+HOLD = {1: "The primary hypothesis holds", 2: "Both primary hypotheses hold"}
+
+
+def holds(claim: Claim, verdicts: Verdicts) -> str:
+    """That every primary hypothesis holds, and by how much the one that does so least clearly.
+
+    Args:
+        claim: whose primary hypotheses are all SUPPORTED.
+        verdicts: name of a hypothesis -> its verdict.
+    """
+    n = len(claim.primary)
+    least = min(claim.primary, key=lambda hypothesis: clearness(hypothesis, verdicts[hypothesis.name]))
+    clause = _clause(least, verdicts[least.name])
+    return f"{HOLD.get(n, f'All {n} primary hypotheses hold')}. {'Nearest to failing: ' * (n > 1)}{clause}."
+
+
+def against(headline: str, claim: Claim, verdicts: Verdicts, names: Sequence[str]) -> str:
+    """What keeps a claim from SUPPORTED, with its numbers, and how the other primary hypotheses came out.
+
+    Args:
+        headline: "Refuted by", for instance.
+        claim: the claim.
+        verdicts: name of a hypothesis -> its verdict.
+        names: the primary hypotheses that do.
+    """
+    n = len(claim.primary)
+    which = "the primary hypothesis" if n == 1 else f"{len(names)} of {n} primary hypotheses"
+    clauses = "; ".join(_clause(h, verdicts[h.name]) for h in claim.primary if h.name in names)
+    rest = Counter(verdicts[h.name].kind for h in claim.primary if h.name not in names)
+    others = ", ".join(f"{count} {kind}" for kind, count in rest.items())
+    return f"{headline} {which}. {clauses}." + (f" Of the others: {others}." if others else "")
+
+
+def stands_beside(claim: Claim, verdicts: Verdicts, kind: Kind) -> tuple[Beside, ...]:
+    """The secondary hypotheses but those that came out SUPPORTED or REFUTED as the claim did.
+
+    Args:
+        claim: the claim.
+        verdicts: name of a hypothesis -> its verdict.
+        kind: the claim's verdict; nothing stands beside BROKEN, since nothing that was measured can be trusted.
+    """
+    as_the_claim = {kind} & {Kind.SUPPORTED, Kind.REFUTED}
+    secondary = [(h, verdicts[h.name]) for h in claim.hypotheses if h.role == "secondary" and kind != Kind.BROKEN]
+    return tuple(
+        Beside(h.name, h.title, verdict.kind, _short(h, verdict))
+        for h, verdict in secondary
+        if verdict.kind not in as_the_claim
+    )
+
+
+def clearness(hypothesis: Hypothesis, verdict: Verdict) -> tuple[float, float]:
+    """Sorts hypotheses from the one nearest to failing: by -p, then by how far the interval's worst end is beyond."""
+    rule, unit = hypothesis.rule, hypothesis.expected_effect
+    worst = min((in_margins(estimate.ends, rule, unit)[0] for estimate in verdict.backends.values()), default=0.0)
+    return -verdict.p, worst
+
+
+def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tuple[float, float]:
+    """An interval of effects in units of the margin: from its worst to its best place for the claim.
+
+        superiority   u = (effect - margin) / |margin|      0 at the margin, 1 where the effect is as far again beyond
+        equivalence   u = 1 - |effect| / margin             0 at either margin, 1 where there is no difference at all
+
+    A margin of 0 has no unit of its own: there it is the registered effect.
+
+    >>> from harness.claim import Superiority
+    >>> cases = ((0.05, 0.3), Superiority(0.1)), ((-0.05, 0.15), Equivalence(0.1))
+    >>> [tuple(round(end, 3) for end in in_margins(*case, 0.3)) for case in cases]
+    [(-0.5, 2.0), (-0.5, 1.0)]
+    """
+    (low, high), margin = interval, rule.margin
+    if isinstance(rule, Equivalence):
+        nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+        return 1 - max(abs(low), abs(high)) / margin, 1 - nearest / margin
+    unit = abs(margin) or abs(expected) or 1.0
+    return (low - margin) / unit, (high - margin) / unit
+
+
+def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
+    """One hypothesis: its effect over which seeds in which backends, what it needs, and what else keeps it."""
+    if not verdict.backends:
+        return f"{hypothesis.title}: {verdict.reason.rstrip('.')}"
+    n = max(estimate.n for estimate in verdict.backends.values())
+    found = f"{_effect(hypothesis, verdict)} over {n} seeds in {_listed(verdict.backends)}, {_needs(hypothesis)}"
+    # Where Student's t would decide and the verdict does not, the reason says what keeps it.
+    student = min(e.low for e in verdict.backends.values()), max(e.high for e in verdict.backends.values())
+    margin, rule = hypothesis.rule.margin, hypothesis.rule
+    inside = region(student, [-margin, margin] if isinstance(rule, Equivalence) else [margin]) is not None
+    told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
+    return f"{hypothesis.title} = {found}" + (f": {verdict.reason.rstrip('.')}" if told else "")
+
+
+def _short(hypothesis: Hypothesis, verdict: Verdict) -> str:
+    """Effect and what it needs; where there is no effect, or one of some seeds alone, why."""
+    if not verdict.backends:
+        return verdict.reason
+    found = f"{_effect(hypothesis, verdict)}, {_needs(hypothesis)}"
+    return f"{found}: {verdict.reason}" if verdict.kind == Kind.INCONCLUSIVE and verdict.p == 1.0 else found
+
+
+def _effect(hypothesis: Hypothesis, verdict: Verdict) -> str:
+    """Mean over backends, and the interval that holds theirs."""
+    mean = sum(estimate.mean for estimate in verdict.backends.values()) / len(verdict.backends)
+    shown = [f"{hypothesis.shown(value):.3g}" for value in (mean, *verdict.interval)]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]{' as a ratio' if hypothesis.scale == 'ratio' else ''}"
+
+
+def _needs(hypothesis: Hypothesis) -> str:
+    margin = hypothesis.rule.margin
+    if isinstance(hypothesis.rule, Equivalence):
+        return f"to be within {hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
+    return f"to be above {hypothesis.shown(margin):.3g}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
