@@ -266,8 +266,12 @@ def element(content: bytes, kind: int = 15) -> bytes:
         (mat(X=np.zeros((32, 32, 3, 9_000), np.uint8))[128:], r"X takes 27648\d{3} bytes, and may take 147456"),
         (struct.pack("<2I", 14, 2**32 - 1), "an element of 4294967295 bytes is cut off"),
         (b"\x0e\0\0", "it is cut off"),
+        (
+            element(zlib.compress(uncompressed(X=X)[128:])[:-4]),
+            r"a compressed element does not hold the \d+ bytes that it says",
+        ),
     ],
-    ids=["zeros", "empty", "no-matrix", "twice", "large", "bomb", "long", "short"],
+    ids=["zeros", "empty", "no-matrix", "twice", "large", "bomb", "long", "short", "no-checksum"],
 )
 def test_matlab_elements_that_lie_are_refused(tmp_path, elements, message):
     with pytest.raises(DatasetCorrupted, match=f"no MATLAB file of version 5: {message}"):

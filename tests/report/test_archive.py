@@ -181,6 +181,7 @@ def test_the_metadata_lists_every_file_with_its_digest(made):
     assert graph["#verdicts"]["endTime"] == graph["./"]["datePublished"] == "2026-11-21T14:30:00+00:00"
     assert graph["#sweep"]["result"] == {"@id": "measurements.parquet"}
     assert graph["#sweep"]["startTime"] == "2026-11-18T10:30:00+00:00"
+    assert graph["#sweep"]["endTime"] == "2026-11-21T14:30:00+00:00"
     assert {"@id": "https://pytorch.org#torch-2.13.0"} in graph["#ntk-claims"]["softwareRequirements"]
 
 
