@@ -38,6 +38,8 @@ Array: TypeAlias = jax.Array
 
 FORWARD = 256
 """Samples of one call of the forward pass on a CPU."""
+RUN = 64
+"""Steps of a program of descent, at least; it runs as many of them as it is told."""
 
 
 def operations(device: str, dtype: str | None) -> "JaxOperations":
@@ -222,17 +224,18 @@ class JaxOperations:
         rates: np.ndarray,
         target: float | None,
     ) -> tuple[Descent, Array]:
-        """One compiled loop; its length is padded to a power of two, so few lengths are ever compiled."""
+        """One compiled loop; rates and batches are padded to RUN steps, so that one program serves every length."""
         count = len(rates)
-        padding = (1 << (count - 1).bit_length()) - count
-        padded = self.put(np.pad(rates, ((0, padding), (0, 0))))
-        index = None if batches is None else jnp.pad(batches, ((0, padding), (0, 0), (0, 0)))
+        spare = max(RUN, 1 << (count - 1).bit_length()) - count
+        padded = self.put(np.pad(rates, ((0, spare), (0, 0))))
+        # In NumPy, as the losses below: outside of a program each operation compiles one of its own for every shape.
+        index = None if batches is None else jnp.asarray(np.pad(batches, ((0, spare), (0, 0), (0, 0))))
         # Learning rates travel as arrays, so a rate of its own must not compile the loop again.
         kind = replace(optimizer, learning_rate=0.0)
         state = (descent.theta, descent.slots, descent.active, jnp.asarray(descent.step))
         limit = -math.inf if target is None else target
         (theta, slots, active, step), losses = run(net, kind, state, data, index, padded, count, limit)
-        return Descent(theta, slots, active, int(step)), losses[:count]
+        return Descent(theta, slots, active, int(step)), np.asarray(losses)[:count]
 
 
 class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  # of another kind of network
