@@ -205,6 +205,8 @@ def with_more(**provenance) -> bytes:
         (crafted(circumstances={**asdict(CIRCUMSTANCES), "versions": []}), "the header of a cell.*'versions': 'list'"),
         (crafted(circumstances={**asdict(CIRCUMSTANCES), "driver": "580"}), "the header of a cell.*'driver': 'str'"),
         (crafted(request={**asdict(REQUEST), "engine": "ray"}), "the header of a cell.*got .*, engine"),
+        (crafted(provenance=[["node", ["a", "list"]]]), "the header of a cell.*with a list 'node'"),
+        (crafted(provenance=[["node", "gpu-7"]]), "the header of a cell.*a Provenance has the fields"),
         (with_more(node=["a", "list"]), "the header of a cell.*1 more fields of provenance, with a list 'node'"),
         (with_more(node={"depth": {"of": "two"}}), "the header of a cell.*1 more fields of provenance, with a dict"),
         (with_more(node="n" * 5000), "the header of a cell.*1 more fields of provenance, with a str 'node'"),

@@ -225,11 +225,12 @@ def circumstances_of(record: Any) -> Circumstances:
 def _known(provenance: Any) -> dict[str, Any]:
     """The fields of a provenance that this version knows; raises TypeError unless others are few, plain and short."""
     names, plain = {field.name for field in fields(Provenance)}, {"str", "int", "float", "bool", "str -> str"}
-    others = {name: value for name, value in dict(provenance).items() if name not in names}
+    record = dict(provenance)
+    others = {name: value for name, value in record.items() if name not in names}
     for name, value in others.items():
         if len(others) > MORE_FIELDS or _type_name(value) not in plain or len(canonical(value)) > MORE_CHARACTERS:
             raise TypeError(f"{len(others)} more fields of provenance, with a {_type_name(value)} {name[:40]!r}")
-    return {name: value for name, value in provenance.items() if name in names}
+    return {name: value for name, value in record.items() if name in names}
 
 
 def _typed(kind: type, record: Any) -> dict[str, Any]:
