@@ -157,6 +157,13 @@ def test_what_the_caller_told_xla_stays_and_comes_before_what_is_set():
     assert environment.variables("cpu", threads=4, inherited={})["XLA_FLAGS"] == ""
 
 
+def test_no_flag_stands_behind_a_word_that_is_none():
+    """XLA reads no further there: `intra_op_parallelism_threads=1 --xla_gpu_deterministic_ops=true` sets nothing."""
+    words = environment.variables("cuda", threads=1, inherited={"XLA_FLAGS": "word --xla_flag=1"})["XLA_FLAGS"].split()
+    assert [word[:2] == "--" for word in words] == [True] * 4 + [False] * 2
+    assert {"--xla_flag=1", "--xla_gpu_deterministic_ops=true", "--xla_cpu_multi_thread_eigen=false"} < set(words)
+
+
 def test_a_library_that_prints_or_reads_cannot_garble_the_protocol(computations, tmp_path):
     wanted = request(computations, "chatter")
     with worker(tmp_path) as process:

@@ -57,6 +57,7 @@ def variables(
     flags = (os.environ if inherited is None else inherited).get("XLA_FLAGS", "").split()
     for own in (SERIAL_XLA if threads == 1 else "", "" if device == "cpu" else DETERMINISTIC_XLA):
         flags = [flag for flag in flags if flag not in own.split()] + own.split()
+    flags.sort(key=lambda flag: not flag.startswith("-"))  # XLA reads no flag behind a word that is none (measured)
     settings = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"), str(threads))
     settings |= {
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS is deterministic only with a workspace of fixed size
