@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "reason": {"claim", "statistics", "verdict"},
     "judge": {"errors", "claim", "experiment", "statistics", "verdict", "reason"},
     "report": {"errors", "strict_json", "claim", "experiment", "statistics", "verdict", "reason", "judge"},
+    "work": {"errors", "strict_json", "experiment", "networks", "backends", "learning", "forgetting", "bandits"},
     "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
 }
 STARTERS = {"studies", "session", "provenance", "plugin", "cli", "commands"}
@@ -50,6 +51,7 @@ FRAMEWORK_PARTS = (
     "torch_layers",
     "torch_autodiff",
     "torch_descent",
+    "torch_passes",
     "torch_determinism",
     "jax_backend",
     "jax_layers",

@@ -85,15 +85,19 @@ class TorchAutodiff:
         """J^T v, by reverse differentiation."""
         return vjp(lambda t: self.forward(net, t, x), theta)[1](v)[0]
 
-    def losses_and_gradient(self, net: Function, theta: Tensors, x: Tensor, y: Tensor, gradient: Tensors) -> Tensor:
-        """The mean squared error, (S,); writes its gradient into tensors like the weights."""
-        with torch.enable_grad():
-            leaves = {name: tensor.detach().requires_grad_() for name, tensor in theta.items()}
-            loss = ((self.forward(net, leaves, x) - y) ** 2).mean(dim=(1, 2))
-            found = torch.autograd.grad(loss.sum(), list(leaves.values()), materialize_grads=True)
-        for name, grad in zip(theta, found, strict=True):
-            gradient[name].copy_(grad)
-        return loss.detach()
+    def gradient(self, net: Function, theta: Tensors, gradient: Tensors) -> Callable[[Tensor, Tensor], Tensor]:
+        """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like the weights."""
+
+        def losses_and_gradient(x: Tensor, y: Tensor) -> Tensor:
+            with torch.enable_grad():
+                leaves = {name: tensor.detach().requires_grad_() for name, tensor in theta.items()}
+                loss = ((self.forward(net, leaves, x) - y) ** 2).mean(dim=(1, 2))
+                found = torch.autograd.grad(loss.sum(), list(leaves.values()), materialize_grads=True)
+            for name, grad in zip(theta, found, strict=True):
+                gradient[name].copy_(grad)
+            return loss.detach()
+
+        return losses_and_gradient
 
     def pushforward(self, net: Function, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
         """J u, as the transpose of v -> J^T v: forward differentiation lacks more operations than reverse does."""

@@ -5,8 +5,9 @@ the structured form adds no error to that of the matrix products (TF32 stays off
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +27,7 @@ except ImportError as error:
     ) from error
 
 from harness.backends.torch_autodiff import TorchAutodiff
-from harness.backends.torch_descent import descend, flattened, losses_and_gradient, minibatch, parts
+from harness.backends.torch_descent import Gradient, descend, flattened, minibatches, parts
 from harness.backends.torch_determinism import deterministic
 from harness.backends.torch_infinite import TorchArrays
 from harness.backends.torch_layers import (
@@ -196,20 +197,21 @@ class TorchOperations:
         theta, *slots = (flattened(tensors) for tensors in (descent.theta, *descent.slots))
         gradient, device_rates = torch.empty_like(theta), self.put(rates)
         weights, gradients = parts(theta, net.shapes), parts(gradient, net.shapes)
+        losses_and_gradient = self.gradient(net, weights, gradients)
         losses, active, step = [], descent.active, descent.step
-        for k in range(len(rates)):
-            x, y = data if batches is None else minibatch(data, batches[k])
-            loss = self.losses_and_gradient(net, weights, x, y, gradients)
+        of_steps = repeat(data) if batches is None else minibatches(data, batches)
+        for rate, (x, y) in zip(device_rates, of_steps, strict=False):
+            loss = losses_and_gradient(x, y)
             active = active & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))
             step += 1
-            descend(optimizer, step, theta, gradient, slots, torch.where(active, device_rates[k], 0))
+            descend(optimizer, step, theta, gradient, slots, torch.where(active, rate, 0))
             losses.append(loss)
         kept = tuple(parts(slot, net.shapes) for slot in slots)
         return Descent(weights, kept, active, step), torch.stack(losses)
 
-    def losses_and_gradient(self, net: Network, theta: Tensors, x: Tensor, y: Tensor, gradient: Tensors) -> Tensor:
-        """The mean squared error, (S,); writes its gradient into tensors like the weights."""
-        return losses_and_gradient(net, theta, x, y, gradient)
+    def gradient(self, net: Network, theta: Tensors, gradient: Tensors) -> Callable[[Tensor, Tensor], Tensor]:
+        """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like the weights."""
+        return Gradient(net, theta, gradient)
 
 
 class TorchFunctionOperations(TorchAutodiff, TorchOperations):  # type: ignore[misc]  # of another kind of network
