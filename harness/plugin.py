@@ -210,7 +210,7 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
     return found
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
     """The verdicts, and where the report is."""
     collected = config.stash[KEY]
     if collected.outcome is None:
