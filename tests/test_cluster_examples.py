@@ -1,9 +1,7 @@
 """The scripts below examples/ do what docs/cluster.md says: their commands are run here, on plans of small cells."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -51,31 +49,6 @@ def plan(tmp_path):
         return requests
 
     return write
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Starts a command in the test's folder, with our Python first in PATH; ends it after the test."""
-    started = []
-
-    def run(command, **environment):
-        path = f"{tmp_path}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        process = subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def calls(tmp_path):

@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import asdict
 
@@ -62,37 +60,10 @@ def calls(tmp_path):
 
 
 @pytest.fixture
-def coordinator(tmp_path):
+def coordinator(start):
     """Starts `python -m harness.sweep` on the plan; ends it after the test."""
-    started = []
-
-    def start(*options):
-        command = [sys.executable, "-m", "harness.sweep", "plan.json", "--store", "store", "--device", "cpu"]
-        command += ["--workers", "2", *options]
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def wait_for(condition, seconds=30):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.01)
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    command = [sys.executable, "-m", "harness.sweep", "plan.json", "--store", "store", "--device", "cpu"]
+    return lambda: start([*command, "--workers", "2"])
 
 
 def drawn(requests, store):
@@ -104,7 +75,9 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up i
 
 @linux
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15), (signal.SIGINT, 130)])
-def test_after_a_kill_only_the_missing_cells_are_computed(plan, calls, coordinator, tmp_path, number, code):
+def test_after_a_kill_only_the_missing_cells_are_computed(
+    plan, calls, coordinator, wait_for, alive, tmp_path, number, code
+):
     requests, store = plan(seconds=0.1), Store(tmp_path / "store")
     process = coordinator()
     wait_for(lambda: len(calls()) >= 5)
@@ -128,7 +101,7 @@ def test_after_a_kill_only_the_missing_cells_are_computed(plan, calls, coordinat
 
 
 @linux
-def test_ctrl_c_does_not_wait_for_the_cell_in_hand(plan, calls, coordinator):
+def test_ctrl_c_does_not_wait_for_the_cell_in_hand(plan, calls, coordinator, wait_for, alive):
     plan(seconds=60)
     process = coordinator()
     wait_for(lambda: len(calls()) >= 1)
@@ -140,7 +113,7 @@ def test_ctrl_c_does_not_wait_for_the_cell_in_hand(plan, calls, coordinator):
 
 
 @linux
-def test_a_worker_killed_from_outside_is_replaced(plan, calls, coordinator, tmp_path):
+def test_a_worker_killed_from_outside_is_replaced(plan, calls, coordinator, wait_for, tmp_path):
     requests = plan(seconds=0.1)
     process = coordinator()
     wait_for(lambda: len(calls()) >= 3)
