@@ -139,6 +139,20 @@ def test_common_training_gives_the_first_network_and_the_mean_of_all(torch):
     assert ((one["stopped"] % 25 == 0) & (one["stopped"] <= 50) & (one["gain"] >= 0) & (one["gain"] < 1)).all()
 
 
+def test_every_network_of_an_ensemble_has_weights_and_minibatches_of_its_own(oracle, monkeypatch):
+    train, weights, batches = type(oracle).train, [], []
+
+    def spy(self, net, theta, *arguments, batch_seed, **options):
+        weights.extend(map(bytes, theta["W1"]))
+        batches.extend(batch_seed)
+        return train(self, net, theta, *arguments, batch_seed=batch_seed, **options)
+
+    monkeypatch.setattr(type(oracle), "train", spy)
+    for stream in ("test", "other"):
+        equivalence.common_training(oracle, {**COMMON, "steps": 25, "members": 2}, REPLICATES, stream)
+    assert len(set(weights)) == len(set(batches)) == len(weights) == len(batches) == 2 * 2 * 2
+
+
 def test_gain_is_what_the_last_quarter_took_off(oracle, monkeypatch):
     train, losses = type(oracle).train, np.array([[8.0, 7, 6, 5, 4, 3, 2, 1], [8, 4, 1, 3, 2, 2, 2, 2]])
 

@@ -199,3 +199,23 @@ def test_no_function_outgrows_the_screen():
 
 def test_modules_are_named_after_what_they_do():
     assert not [path for path in SOURCES if path.stem.strip("_") in {"utils", "util", "helpers", "common", "misc"}]
+
+
+WITHOUT_A_SEED = {"samplewise": "a fixed probe of a function", "weights": "shapes alone, of any draw"}
+
+
+def test_whatever_is_drawn_depends_on_the_stream_and_the_replicate():
+    """Else replicates share what they draw, or registered runs repeat explored ones, and the scatter is too small."""
+    unseeded = {}
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        axes = {ast.unparse(node.targets[0]): node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("seeds.derive", "seeds.generator"):
+                given = {keyword.arg: keyword.value for keyword in node.keywords}
+                if None in given:  # **axes
+                    given |= {keyword.arg: keyword.value for keyword in axes[ast.unparse(given[None])].keywords}
+                own = {name for name, value in given.items() if isinstance(value, ast.Name)}
+                if not ("seed" in own or {"stream", "replicate"} <= own):
+                    unseeded[node.args[0].value] = f"{path}:{node.lineno}"
+    assert unseeded.keys() == WITHOUT_A_SEED.keys(), unseeded
