@@ -5,18 +5,24 @@ that a GPU takes its fast paths for matrix products, TF32 among them where it is
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.backends import SGD, Adam, Backend
-from harness.networks import Conv, Pool, cnn, mlp, ntk_noise
+from harness.backends import SGD, Adam, Backend, Stop
+from harness.networks import Conv, Pool, cnn, from_callable, mlp, ntk_noise
 
 NET = mlp((64, 256, 256, 4), "relu", sigma_b=0.1)
 SMOOTH = mlp((64, 256, 256, 4), "erf", sigma_b=0.1)
 ONE = mlp((64, 256, 256, 1), "relu", sigma_b=0.1)
 IMAGES = cnn((8, 8, 3), [Conv(64), Pool(2), Conv(64), Pool(None)], outputs=4)
 PLAIN = mlp((256, 256), parametrization="standard", sigma_b=None)
+FUNCTION = from_callable(
+    lambda theta, x: (x @ theta["W"]) ** 2 @ theta["v"],
+    inputs=64,
+    outputs=4,
+    initial=lambda rng: {"W": rng.standard_normal((64, 128)) / 8, "v": rng.standard_normal((128, 4)) / 128},
+)
 SEEDS = range(2)
 
 # Ten times what PyTorch and JAX were measured to differ by on one CPU, where they add in different orders too.
@@ -96,6 +102,33 @@ def descent(backend: Backend) -> list[np.ndarray]:
     return found
 
 
+def watched(backend: Backend) -> list[np.ndarray]:
+    """20 steps on samples of each seed's own, watched: losses of validation, and the weights where they were lowest."""
+    x, y, theta = drawn(2, 48, 64), drawn(2, 48, 4), NET.init(SEEDS)
+    stop = Stop(validation=(x[:, :16], y[:, :16]), accuracy=1.0, every=5)
+    trained = backend.train(NET, theta, x, y, optimizer=SGD(0.1), steps=20, batch_size=16, stop=stop, checkpoints=(10,))
+    return [trained.validation, trained.loss, *(trained.checkpoints[10][name] - theta[name] for name in sorted(theta))]
+
+
+def function(backend: Backend) -> list[np.ndarray]:
+    """A function of one's own, differentiated automatically: outputs, kernels, J^T v, and 5 steps."""
+    theta, x, v = FUNCTION.init(SEEDS), drawn(32, 64), drawn(32, 4)
+    found = [backend.forward(FUNCTION, theta, x), backend.ntk_vector_product(FUNCTION, theta, x, v)]
+    found += [backend.empirical_ntk(FUNCTION, theta, x, outputs=outputs) for outputs in ("trace", "full")]
+    found += [backend.pullback(FUNCTION, theta, x, v)["W"]]
+    return [*found, backend.train(FUNCTION, theta, x, v, optimizer=SGD(0.01), steps=5, batch_size=8).losses]
+
+
+def blocks(backend: Backend) -> list[np.ndarray]:
+    """Kernels in many small blocks, of inputs that nearly coincide; between two times; of convolutions, in full."""
+    small, x = replace(backend, memory_budget=2**21), drawn(32, 64)
+    x[1], x[2], x[3] = x[0], -x[0], x[0] + 1e-6 * x[4]
+    found = [small.empirical_ntk(NET, NET.init(SEEDS), x), small.infinite_ntk(NET, x), small.infinite_nngp(SMOOTH, x)]
+    found += [backend.empirical_ntk(NET, NET.init(SEEDS), x, theta2=NET.init(range(2, 4)))]
+    images = drawn(2, 3, 192)
+    return [*found, backend.empirical_ntk(IMAGES, IMAGES.init(SEEDS), images, images[:, :2], outputs="full")]
+
+
 def infinite(backend: Backend) -> list[np.ndarray]:
     """NTK and NNGP at infinite width, with ReLU."""
     x1, x2 = drawn(64, 64), drawn(32, 64)
@@ -122,6 +155,9 @@ QUANTITIES = (
     Quantity("products with the kernel and J", products, 3e-6, 1e-14, SUMS),
     Quantity("NTK samples", samples, 3e-6, 1e-14, SUMS),
     Quantity("training", descent, 5e-4, 1e-12, STEPS),
+    Quantity("training, watched", watched, 5e-4, 1e-12, STEPS),
+    Quantity("a function of one's own", function, 3e-6, 1e-14, SUMS),
+    Quantity("kernels in blocks", blocks, 3e-6, 1e-14, SUMS),
     Quantity("infinite-width kernels", infinite, 3e-6, 1e-14, SERIES),
     Quantity("infinite-width kernels, erf and convolutions", infinite_smooth, 3e-6, 1e-14, SERIES),
     Quantity("kernel regression", regression, 1e-11, 1e-11, SOLVE),

@@ -51,7 +51,8 @@ def called(ops: Operations, net: Function, theta: dict[str, Any], x: np.ndarray)
         raise InvalidInput(
             f"The function failed on x of shape {x.shape[1:]}: {said}. It is called with a dict of one array per "
             "parameter and with x, mapped over seeds (torch.func.vmap, jax.vmap): a batch norm has to be in evaluation "
-            "mode, a recurrent layer of PyTorch written as products, and buffers in the dtype of the backend."
+            "mode, a recurrent layer of PyTorch written as products, and buffers in the dtype and on the device of the "
+            "backend."
         ) from error
     wanted = (1, x.shape[1], net.outputs)
     if f.shape != wanted:

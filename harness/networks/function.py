@@ -83,8 +83,8 @@ def from_callable(functions: Callables, *, inputs: int, outputs: int, initial: M
             callable that keeps to what NumPy, PyTorch and JAX arrays share (`@`, `+`, `.T`, slices), or a mapping
             backend name -> callable. The row n of the result must depend on the row n of x alone, which is checked:
             a batch norm has to be in evaluation mode, dropout off. It is mapped over seeds and samples (vmap), which
-            the recurrent layers of PyTorch do not allow. A PyTorch module, its buffers in the backend's dtype, is
-            `{"torch": lambda theta, x: torch.func.functional_call(module, theta, (x,))}`.
+            the recurrent layers of PyTorch do not allow. A PyTorch module, its buffers in the dtype and on the device
+            of the backend, is `{"torch": lambda theta, x: torch.func.functional_call(module, theta, (x,))}`.
         inputs: n_0; images come flat, and the function gives them their shape.
         outputs: O.
         initial: name -> array, the same weights for every seed (of a module: `{name: p.detach().numpy() for name, p in

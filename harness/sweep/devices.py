@@ -5,6 +5,7 @@ from itertools import takewhile
 from pathlib import Path
 
 DEV = Path("/dev")
+DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def cores() -> int:
@@ -33,9 +34,9 @@ def gpus(dev: Path = DEV) -> list[str]:
     return [entry for entry in takewhile(lambda entry: entry != "NoDevFiles" and entry[:1] != "-", entries) if entry]
 
 
-def driver(version: Path = Path("/proc/driver/nvidia/version")) -> str | None:
+def driver() -> str | None:
     """What the NVIDIA driver says of itself, one line; None without one."""
     try:
-        return version.read_text().split("\n", 1)[0].strip() or None
+        return DRIVER.read_text().split("\n", 1)[0].strip() or None
     except OSError:
         return None
