@@ -135,16 +135,16 @@ def test_a_plan_counts_what_is_needed_and_what_is_there(plant, pytester, call):
     code, out, err = call("plan", "--backend", "torch, numpy")
     assert (code, err) == (0, "")
     assert re.sub(r" +(> )?[\d.e-]+ s$", "  SECONDS", out, flags=re.MULTILINE) == (
-        "           cells  cached  stale  to compute  estimate\n"
+        "           cells  shared  cached  stale  to compute  estimate\n"
         "toy/first\n"
-        "    torch      6       0      0           6   unknown\n"
-        "    numpy      6       0      0           6   unknown\n"
+        "    torch      6       0       0      0           6   unknown\n"
+        "    numpy      6       0       0      0           6   unknown\n"
         "toy/second\n"
-        "    torch      3       0      0           3  SECONDS\n"
-        "    numpy      3       3      0           0  SECONDS\n"
+        "    torch      3       0       0      0           3  SECONDS\n"
+        "    numpy      3       0       3      0           0  SECONDS\n"
         "together, cells that claims share counted once\n"
-        "    torch      9       0      0           9  SECONDS\n"
-        "    numpy      9       3      0           6   unknown\n"
+        "    torch      9       0       0      0           9  SECONDS\n"
+        "    numpy      9       0       3      0           6   unknown\n"
     )
     assert call("plan", "--tier", "full", "-k", "first")[1].splitlines()[1:] == ["toy/first: no full tier"]
     assert not (pytester.path / "reports").exists()
@@ -155,17 +155,17 @@ def test_a_plan_says_which_cells_the_code_has_left_behind(plant, pytester, call)
     call("sweep", "--backend", "numpy")
     text = file.read_text()
     file.write_text(text.replace('return {"value": centre +', 'return {"value": 1.0 * centre +'))
-    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split()[:5] == ["numpy", "3", "0", "3", "3"]
+    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split()[:6] == ["numpy", "3", "0", "0", "3", "3"]
     file.write_text(text)
-    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split() == ["numpy", "3", "3", "0", "0", "0", "s"]
+    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split() == ["numpy", "3", "0", "3", "0", "0", "0", "s"]
 
 
 def test_a_plan_estimates_what_is_missing_from_what_like_cells_took(plant, pytester, call):
     plant("slow", SECONDS=0.5)
     call("sweep", "--backend", "numpy")
     (line,) = [line for line in call("plan", "--backend", "torch")[1].splitlines() if "torch" in line]
-    assert line.split()[:5] == ["torch", "3", "0", "0", "3"]
-    assert 1.5 <= float(line.split()[5]) < 4.0  # three cells of half a second each, and little more
+    assert line.split()[:6] == ["torch", "3", "0", "0", "0", "3"]
+    assert 1.5 <= float(line.split()[6]) < 4.0  # three cells of half a second each, and little more
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["plan", "--backend", "numpy"]])

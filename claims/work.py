@@ -1,0 +1,90 @@
+"""The work of the claims' own computations, for `ntk-claims plan`; the harness counts its own (`harness.work`).
+
+Each function takes (configuration, replicates) and gives the multiply-adds and so on that a cell asks for, from shapes
+alone. A computation that is not named here, nor by the harness, is planned without an estimate.
+"""
+
+from harness import networks
+from harness.learning.regression import TESTS
+from harness.work import computations, operations
+from harness.work.operations import Work, total
+
+
+def stationary_kernels(c, replicates):
+    """Four kernels at each length, and the NTK, by an eigendecomposition each."""
+    n, others, net = c["samples"], c["validation"] + 500, networks.mlp((c["inputs"], *[1] * c["depth"], 1), sigma_b=0.3)
+    kernels = operations.infinite_ntk(net, n) + operations.infinite_ntk(net, others, n)
+    return replicates * (kernels + (4 * LENGTHS + 1) * operations.regression(n, others, 15))
+
+
+def network_kernels(c, replicates):
+    """NNGP and NTK, each tuned by cross-validation."""
+    return (2 * replicates) * (limit(c) + computations.tuned(c["samples"], TESTS))
+
+
+def same_kernel(c, replicates):
+    """The NTK, tuned twice."""
+    return replicates * (limit(c) + 2 * computations.tuned(c["samples"], TESTS))
+
+
+def limit(c):
+    """A kernel at infinite width, among training samples and of tests with them."""
+    net = networks.mlp((c["inputs"], *[1] * c["depth"], 1), sigma_b=0.3)
+    return operations.infinite_ntk(net, c["samples"]) + operations.infinite_ntk(net, TESTS, c["samples"])
+
+
+def output_variance(c, replicates):
+    """Every network in every phase, its kernel on all points, and inverses of that."""
+    net, points = networks.mlp((c["width"],) * (c["depth"] + 1) + (1,), sigma_b=0.1), c["samples"] + 1
+    one = operations.forward(net, points) + operations.empirical_ntk(net, points)
+    parameters = operations.parameters(net)
+    scaled = Work(host=40 * points**3, numbers=3 * parameters)
+    phase = (one + scaled).by_seed(c["at_once"])
+    batches = c["networks"] / c["at_once"]
+    return replicates * (c["networks"] * operations.init(net) + (len(c["phases"]) * batches) * phase)
+
+
+def curves_and_drift(c, replicates):
+    """A run per size, and the kernel of each on the probe."""
+    net = computations.network(c["net"], computations.shape_of(c["task"]))
+    kernels = (len(c["sizes"]) + 1) * operations.empirical_ntk(net, c["probe"])
+    return computations.network_curves({**c, "after": []}, replicates) + kernels.by_seed(replicates)
+
+
+def linear_error(c, replicates):
+    """Kernels of so many linear networks by their derivatives, one sample's with all others' at a time."""
+    n, width = c["samples"], c["width"]
+    one = Work(macs=n * n * width * (n + 1), numbers=n * width * (n + 1), calls=20, draws=width * (n + 1))
+    return replicates * one.by_seed(c["inits"])
+
+
+def natural_gradient(c, replicates):
+    """At each step the kernel, a solution, a step along the gradient; at looks two kernels more."""
+    net, n = _natural(c), c["samples"]
+    kernel, passes = operations.empirical_ntk(net, n), 3 * operations.forward(net, n)
+    step = kernel + passes + Work(host=2 * n**3, numbers=6 * operations.parameters(net))
+    looks = (len(c["looks"]) + 1) * (2 * kernel + operations.eigenvalues(n))
+    return total(operations.init(net), (c["steps"] + 1) * step, looks).by_seed(replicates)
+
+
+def _natural(c):
+    if c["family"] == "two-layer":
+        return networks.mlp((10, c["width"], 1), sigma_b=None)
+    if c["family"] == "mlp":
+        return networks.mlp((784, *[c["width"]] * c["depth"], 1), sigma_b=0.3)
+    parts = [networks.Pool(2), networks.Conv(c["width"])] * c["depth"]
+    return networks.cnn((28, 28, 1), parts + [networks.Pool(None)] * (c["family"] == "pooled cnn"), sigma_b=0.3)
+
+
+LENGTHS = 3
+
+COUNTED = {
+    "claims/liu2025/test_equivalence_theorem_in_practice.py:stationary_kernels": stationary_kernels,
+    "claims/liu2025/test_nngp_matches_ntk_regression.py:network_kernels": network_kernels,
+    "claims/liu2025/test_nngp_matches_ntk_regression.py:same_kernel": same_kernel,
+    "claims/seleznova2020/test_dispersion_by_phase.py:phase_map": computations.dispersion,
+    "claims/seleznova2020/test_output_variance_theory.py:output_variance": output_variance,
+    "claims/vyas2022/test_gap_across_width.py:curves_and_drift": curves_and_drift,
+    "claims/wenger2023/test_kernel_regime_needs_extreme_width.py:linear_error": linear_error,
+    "claims/wenger2023/test_ngd_conditions_at_practical_width.py:natural_gradient": natural_gradient,
+}
