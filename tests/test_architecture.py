@@ -217,5 +217,5 @@ def test_whatever_is_drawn_depends_on_the_stream_and_the_replicate():
                     given |= {keyword.arg: keyword.value for keyword in axes[ast.unparse(given[None])].keywords}
                 own = {name for name, value in given.items() if isinstance(value, ast.Name)}
                 if not ("seed" in own or {"stream", "replicate"} <= own):
-                    unseeded[node.args[0].value] = f"{path}:{node.lineno}"
+                    unseeded[ast.unparse(node.args[0]).strip("'")] = f"{path}:{node.lineno}"
     assert unseeded.keys() == WITHOUT_A_SEED.keys(), unseeded
