@@ -42,7 +42,7 @@ def against(headline: str, claim: Claim, verdicts: Verdicts, names: Sequence[str
     clauses = "; ".join(_clause(h, verdicts[h.name]) for h in claim.primary if h.name in names)
     rest = Counter(verdicts[h.name].kind for h in claim.primary if h.name not in names)
     others = ", ".join(f"{count} {kind}" for kind, count in rest.items())
-    return f"{headline} {which}. {clauses}." + (f" Of the others: {others}." if others else "")
+    return f"{headline} {which}. {clauses}." + (f" Of the others, {others}." if others else "")
 
 
 def stands_beside(claim: Claim, verdicts: Verdicts, kind: Kind) -> tuple[Beside, ...]:
@@ -54,9 +54,10 @@ def stands_beside(claim: Claim, verdicts: Verdicts, kind: Kind) -> tuple[Beside,
         kind: the claim's verdict; nothing stands beside BROKEN, since nothing that was measured can be trusted.
     """
     as_the_claim = {kind} & {Kind.SUPPORTED, Kind.REFUTED}
+    backends = max((len(verdict.backends) for verdict in verdicts.values()), default=0)
     secondary = [(h, verdicts[h.name]) for h in claim.hypotheses if h.role == "secondary" and kind != Kind.BROKEN]
     return tuple(
-        Beside(h.name, h.title, verdict.kind, _short(h, verdict))
+        Beside(h.name, h.title, verdict.kind, _short(h, verdict, backends))
         for h, verdict in secondary
         if verdict.kind not in as_the_claim
     )
@@ -101,15 +102,16 @@ def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
     margin, rule = hypothesis.rule.margin, hypothesis.rule
     inside = region(student, [-margin, margin] if isinstance(rule, Equivalence) else [margin]) is not None
     told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
-    return f"{hypothesis.title} = {found}" + (f": {verdict.reason.rstrip('.')}" if told else "")
+    return f"{hypothesis.title} is {found}" + (f": {verdict.reason.rstrip('.')}" if told else "")
 
 
-def _short(hypothesis: Hypothesis, verdict: Verdict) -> str:
-    """Effect and what it needs; where there is no effect, or one of some seeds alone, why."""
+def _short(hypothesis: Hypothesis, verdict: Verdict, backends: int) -> str:
+    """Effect and what it needs; where a backend has no effect, or one that does not vary over seeds, why."""
     if not verdict.backends:
         return verdict.reason
     found = f"{_effect(hypothesis, verdict)}, {_needs(hypothesis)}"
-    return f"{found}: {verdict.reason}" if verdict.kind == Kind.INCONCLUSIVE and verdict.p == 1.0 else found
+    constant = any(estimate.bootstrap is None for estimate in verdict.backends.values())
+    return f"{found}: {verdict.reason}" if constant or len(verdict.backends) < backends else found
 
 
 def _effect(hypothesis: Hypothesis, verdict: Verdict) -> str:

@@ -135,7 +135,7 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
     )
     result = verify("--junitxml=junit.xml", "--report=here", "--tb=short", backend="torch, jax")
 
-    refuted = r"At quick scale: Refuted by the primary hypothesis\. gap = .*, to be above 0\.1\."
+    refuted = r"At quick scale: Refuted by the primary hypothesis\. gap is .*, to be above 0\.1\."
     planted = "BROKEN: At quick scale: Control 'false' must come out not SUPPORTED and came out SUPPORTED"
     expected = {
         "a_supported": ("passed", "SUPPORTED", ""),
@@ -167,7 +167,7 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
         [
             "ntk-claims: *, tier quick, engine local, device auto, store .ntk-claims/store, torch 2*, jax *, jaxlib *",
             "cells: 72 of 78 done (0 cached), 6 failed",
-            "*AssertionError: At quick scale: Refuted by the primary hypothesis. gap = *",
+            "*AssertionError: At quick scale: Refuted by the primary hypothesis. gap is *",
             "*= verdicts =*",
             "SUPPORTED     toy/a_supported (quick)",
             "DISAGREE      toy/d_disagree (quick)",

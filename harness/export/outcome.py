@@ -49,9 +49,9 @@ def outcome(claim: Json) -> Outcome:
 def properties(claim: Json) -> dict[str, str]:
     """The claim's properties, name -> text; numbers as JSON, so that they keep every digit. What is null is left out.
 
-    Of the claim: verdict, recorded, tier, scale, registration (digest), replicates, backends, p, p_family. Of each
-    hypothesis: role, rule, margin and alpha, and in each backend effect, interval (of level 1 - 2 alpha) and p, as
-    "<hypothesis>.margin" and "<hypothesis>.<backend>.interval".
+    Of the claim: verdict, recorded, tier, scale, registration (digest), replicates, backends, p, p_family, and what
+    stands beside the verdict, a line each. Of each hypothesis: role, rule, margin, alpha, and in each backend effect,
+    interval (of level 1 - 2 alpha) and p, as "<hypothesis>.margin" and "<hypothesis>.<backend>.interval".
 
     Args:
         claim: of verdicts.json.
@@ -67,6 +67,7 @@ def properties(claim: Json) -> dict[str, str]:
         "backends": ",".join(_backends(claim)),
         "p": verdict["p"],
         "p_family": verdict["p_family"],
+        "beside": "\n".join(f"{one['kind']} {one['title']}: {one['effect']}" for one in verdict["beside"]),
     }
     for hypothesis in claim["hypotheses"]:
         found |= _of_hypothesis(hypothesis)

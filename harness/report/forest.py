@@ -18,7 +18,7 @@ from harness.report.svg import picture
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
-WIDTH, ROW, EDGE = 240, 13, 8
+WIDTH, ROW, EDGE = 198, 13, 8
 RULES: dict[str, type[Superiority | Equivalence]] = {"Superiority": Superiority, "Equivalence": Equivalence}
 TICKS = (-7, -3, -1, 0, 1, 3, 7, 15)
 
@@ -80,13 +80,13 @@ def forest_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> str:
 
 
 def axis_svg() -> str:
-    """The ticks of the common axis."""
+    """The ticks of the common axis; a narrow page repeats them under each row, by their id."""
     labels = []
     for tick in TICKS:
         label = Element("text", {"x": px(_place(tick)), "y": "12"})
         label.text = number(tick)
         labels.append(label)
-    axis = Element("g", {"text-anchor": "middle", "fill": MUTED})
+    axis = Element("g", {"id": "axis-ticks", "text-anchor": "middle", "fill": MUTED})
     axis.extend(labels)
     return picture(
         "axis",

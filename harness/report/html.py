@@ -73,6 +73,7 @@ def _environment() -> Environment:
         "alone": alone,
         "anchor": anchor,
         "bootstrap": numerals.bootstrap,
+        "cited": cited,
         "cost": cost,
         "deciding": deciding,
         "duration": numerals.duration,
@@ -117,6 +118,16 @@ def short_name(claim: Json) -> str:
     'gap across width'
     """
     return claim["id"].rpartition("/")[2].replace("_", " ") or claim["id"]
+
+
+def cited(paper: Json) -> str:
+    """A paper as a text cites it.
+
+    >>> cited({"authors": "Seleznova, Kutyniok", "year": 2020}), cited({"authors": "Liu, Tai, Huang", "year": 2025})
+    ('Seleznova, Kutyniok 2020', 'Liu et al. 2025')
+    """
+    authors = paper["authors"].split(", ")
+    return f"{paper['authors'] if len(authors) < 3 else f'{authors[0]} et al.'} {paper['year']}"
 
 
 def effect_columns(claim: Json, backends: Sequence[str]) -> list[dict[str, Any]]:

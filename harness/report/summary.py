@@ -40,6 +40,8 @@ def summary_markdown(document: Json, run: Json | None = None) -> str:
     ]
     why = [f"- {escape(c['title'])}: {escape(c['verdict']['reason'])}" for c in _others(document["claims"])]
     lines += _folded("Why the others are not SUPPORTED", why) if why else []
+    beside = [_beside(claim) for claim in document["claims"] if claim["verdict"]["beside"]]
+    lines += _folded("What stands beside the verdicts, ours", beside) if beside else []
     for claim in many:
         effects = [f"- {_effect(part, document['backends'])}" for part in _decided(claim)]
         lines += _folded(f"All {len(effects)} effects: {claim['title']}", effects)
@@ -72,6 +74,13 @@ def _changes(claims: Sequence[Json]) -> str:
 
 def _others(claims: Sequence[Json]) -> list[Json]:
     return [claim for claim in claims if claim["verdict"]["kind"] != Kind.SUPPORTED]
+
+
+def _beside(claim: Json) -> str:
+    """The secondary effects that did not come out as the claim did, below its title."""
+    listed = claim["verdict"]["beside"]
+    found = [f"  - {MARKS[one['kind']]} {escape(one['title'])}: {escape(one['effect'])}" for one in listed]
+    return "\n".join([f"- {MARKS[claim['verdict']['kind']]} {escape(claim['title'])}", *found])
 
 
 def _folded(title: str, lines: Sequence[str]) -> list[str]:

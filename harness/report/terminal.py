@@ -10,7 +10,7 @@ Json = Mapping[str, Any]
 
 
 def claim_lines(claim: Json) -> list[str]:
-    """The verdict, its p-values, and a line for each backend of each primary hypothesis.
+    """The verdict, its p-values, a line for each backend of each primary hypothesis, and what stands beside.
 
     Args:
         claim: of verdicts.json.
@@ -21,7 +21,8 @@ def claim_lines(claim: Json) -> list[str]:
     lines += [f"    p {p_value(outcome['p'])}, in its family {p_value(outcome['p_family'])}"] if decided else []
     lines += [line for hypothesis in decided for line in _effects(hypothesis)]
     explained = decided and outcome["kind"] in (Kind.SUPPORTED, Kind.REFUTED)
-    return lines if explained else [*lines, *(f"    {line}" for line in outcome["reason"].splitlines())]
+    lines += [] if explained else [f"    {line}" for line in outcome["reason"].splitlines()]
+    return lines + [f"    beside it, {one['kind']}: {one['title']}: {one['effect']}" for one in outcome["beside"]]
 
 
 def _effects(hypothesis: Json) -> list[str]:

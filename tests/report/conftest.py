@@ -23,6 +23,7 @@ from harness.claim import (
     Study,
     Superiority,
 )
+from harness.reason import stands_beside
 from harness.verdict import ClaimVerdict, Kind, decide
 
 BACKENDS = ("torch", "jax")
@@ -111,6 +112,7 @@ def verdict(claim, kind, reason, centre=0.2, shift=0.0, controls=(0.4, 0.0), gat
         p=p,
         p_family=min(1.0, 2 * p),
         alone=kind,
+        beside=stands_beside(claim, hypotheses, kind),
         hypotheses=hypotheses,
         controls={c.name: decide(samples[c.name], claim.hypothesis(c.hypothesis).rule) for c in claim.controls},
         gates={gate.name: {"torch": "", "jax": ""} | (gates or {}).get(gate.name, {}) for gate in claim.gates},

@@ -79,10 +79,10 @@ def drawn(svg):
 def test_a_row_has_both_intervals_and_its_mean_on_the_common_axis():
     paths, words = drawn(forest_svg(effect(t=(0.1, 0.2), bootstrap=[0.05, 0.15]), ["torch"], "f"))
     thin, thick, mean = (path["d"] for path in paths)
-    # x = 104 + 32 log2(1 + |u|) pixels; the ends are 0, 1 and 3 margins beyond the margin, the mean 2.
-    assert re.findall(r"[MH]([\d.]+)", thin) == ["104", "168"]
-    assert re.findall(r"[MH]([\d.]+)", thick) == ["136", "168"]
-    assert mean.startswith("M154.7 ")
+    # x = 86 + 26 log2(1 + |u|) pixels; the ends are 0, 1 and 3 margins beyond the margin, the mean 2.
+    assert re.findall(r"[MH]([\d.]+)", thin) == ["86", "138"]
+    assert re.findall(r"[MH]([\d.]+)", thick) == ["112", "138"]
+    assert mean.startswith("M127.2 ")
     assert words == "torch 2, from 0 to 3"
 
 
@@ -90,7 +90,7 @@ def test_beyond_the_axis_an_arrow_says_so():
     inside, _ = drawn(forest_svg(effect(t=(0.1, 0.2)), ["torch"], "f"))
     beyond, _ = drawn(forest_svg(effect(t=(-5.0, 9.0)), ["torch"], "f"))
     assert len(beyond) == len(inside) + 2
-    assert re.findall(r"[MH]([\d.]+)", beyond[0]["d"]) == ["8", "232"]
+    assert re.findall(r"[MH]([\d.]+)", beyond[0]["d"]) == ["8", "190"]
 
 
 def test_without_a_finite_interval_there_is_no_row():
@@ -132,14 +132,14 @@ def test_a_backend_that_did_not_run_is_not_passed_over(document, build_run):
             if hypothesis["verdict"]:
                 del hypothesis["verdict"]["backends"]["jax"]
     row = rows(report.render(half, build_run()))[1]
-    assert row.startswith("SUPPORTED at quick scale as recorded SUPPORTED NOT RUN Networks gain more")
+    assert row.startswith("SUPPORTED at quick scale, as recorded beside it 1 SUPPORTED SUPPORTED NOT RUN Networks gain")
     assert "torch 0.156" in row
     assert "jax 0.156" not in row
 
 
 def test_a_run_of_one_backend_has_one_column(document, build_run):
     text = report.render(document | {"backends": ["torch"]}, build_run())
-    assert rows(text)[0].startswith("Verdict, tier torch alone Claim, and what the paper says")
+    assert rows(text)[0].startswith("Verdict at quick scale torch alone Claim, and what the paper says")
     assert "torch 2.13.0 on cpu, finished 2026-11-21T14:30:00" in text
 
 

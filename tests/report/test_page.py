@@ -102,6 +102,25 @@ def test_each_picture_has_a_title_and_a_description(page):
     assert all(attributes["aria-hidden"] == "true" for attributes in others)
 
 
+BOX = re.compile(r'<div class="outcome .*?</div>\n</div>', re.DOTALL)
+
+
+def boxes(text):
+    """What each claim's box says, without markup."""
+    return [" ".join(re.sub(r"<[^>]+>", " ", box).split()) for box in BOX.findall(text)]
+
+
+def test_what_decided_and_what_stands_beside_are_told_apart(text, document):
+    supported, refuted, *_ = boxes(text)
+    assert supported.startswith("SUPPORTED Both primary hypotheses hold in torch and jax. At quick scale: n up to 1024")
+    assert supported.endswith("Beside it, ours: 1 of 1 secondary effects came out SUPPORTED too.")
+    assert refuted.startswith("REFUTED Exponent beats eNTK: below the margin in both. At quick scale")
+    (beside,) = document["claims"][1]["verdict"]["beside"]
+    assert refuted.endswith(f"Beside it, ours, 1 secondary effect: SUPPORTED kernels alike : {beside['effect']}")
+    assert '<li><span class="kind SUPPORTED">' in text
+    assert '<a href="#c2h3">kernels alike</a>' in text
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_a_verdict_is_told_by_shape_word_and_colour(page, kind):
     told = [(a["class"], text) for _, a, text in page.all("span") if "pill" in a.get("class", "").split()]
@@ -115,10 +134,10 @@ def test_a_verdict_is_told_by_shape_word_and_colour(page, kind):
 def test_the_first_table_has_each_claim_with_paper_numbers_and_tier(page):
     rows = [text for _, a, text in page.all("tr") if a.get("role") == "row"][1:]
     assert len(rows) == 6
-    assert all("at quick scale" in row and "Vyas, Bansal, Nakkiran 2022, section 3, figure 1" in row for row in rows)
-    supported, _, _, disagree, missing, _ = (" ".join(row.split()) for row in rows)
-    assert "exponent beats NTK needs > 0.05 torch 0.156 [0.114, 0.195] jax 0.156 [0.113, 0.195]" in supported
-    assert "and 1 more primary effect, which holds" in supported
+    rows = [" ".join(row.split()) for row in rows]
+    assert all("at quick scale" in row and "Vyas et al. 2022: With growing training sets" in row for row in rows)
+    supported, _, _, disagree, missing, _ = rows
+    assert "exponent beats NTK needs > 0.05; 1 more holds torch 0.156 [0.114, 0.195] jax 0.156" in supported
     assert "With growing training sets the test error of a network falls" in supported
     assert "as recorded" in supported
     assert "changed: recorded as SUPPORTED" in disagree

@@ -4,6 +4,7 @@ import json
 import re
 
 from harness import report
+from harness.report.terminal import claim_lines
 
 
 def test_the_summary_has_a_row_per_claim(document):
@@ -53,6 +54,21 @@ def test_every_verdict_but_the_good_one_is_explained(document):
     why = summary.split("<summary>Why the others are not SUPPORTED</summary>")[1].split("</details>")[0]
     assert why.count("\n- ") == 5
     assert "- Label noise does not close the gap: Control “GP target” came out SUPPORTED" in why
+
+
+def test_what_stands_beside_is_folded_below_its_claim(document):
+    summary = report.summary_markdown(document)
+    beside = summary.split("<summary>What stands beside the verdicts, ours</summary>")[1].split("</details>")[0]
+    claims = re.split(r"\n(?=- )", beside.strip())
+    assert claims[0].startswith("- ❌ Pre-training the kernel on few samples does not help\n  - ✅ kernels alike: -0.0")
+    assert not any("Networks gain more" in claim for claim in claims)  # all that is beside it came out as it did
+
+
+def test_a_terminal_lists_what_stands_beside(document):
+    supported, refuted = (claim_lines(claim) for claim in document["claims"][:2])
+    assert not [line for line in supported if "kernels alike" in line]
+    (beside,) = document["claims"][1]["verdict"]["beside"]
+    assert refuted[-1] == f"    beside it, SUPPORTED: kernels alike: {beside['effect']}"
 
 
 def test_a_summary_is_the_same_whether_from_memory_or_from_its_file(document):

@@ -56,6 +56,12 @@ def test_the_same_run_gives_the_same_bytes(build_document, build_run):
     assert report.as_text(ctrf(*first)) == report.as_text(ctrf(*second))
 
 
+def test_what_stands_beside_goes_with_the_claim(document):
+    claims = {claim["verdict"]["kind"]: claim for claim in document["claims"]}
+    assert properties(claims["REFUTED"])["beside"].startswith("SUPPORTED kernels alike: -0.0")
+    assert "beside" not in properties(claims["SUPPORTED"])
+
+
 @pytest.mark.parametrize(
     ("kind", "recorded", "status"),
     [
