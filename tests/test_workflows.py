@@ -96,6 +96,61 @@ def test_the_claims_of_pull_requests_run_on_locked_versions():
     assert not re.search(r"tox run -e claims\b(?!-locked)", scripts)
 
 
+def test_one_run_at_a_time(workflow):
+    assert workflow["concurrency"]["group"]
+
+
+def environments(workflow):
+    """The tox environments that the jobs run; one that a matrix names stands in the matrix."""
+    scripts = "\n".join(step.get("run", "") for step in steps(workflow))
+    named = {name for found in re.findall(r"tox (?:run|exec) -e (\S+)", scripts) for name in found.split(",")}
+    jobs = workflow["jobs"].values()
+    listed = (job.get("strategy", {}).get("matrix", {}).get("environment", []) for job in jobs)
+    return named - {'"$ENVIRONMENT"'} | {name for names in listed for name in names}
+
+
+def test_every_environment_that_a_workflow_runs_is_there_and_every_night_runs_what_is_slow():
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    for file in FILES:
+        assert {f"testenv:{name}" for name in environments(loaded(file))} <= set(settings), file.name
+    nightly = environments(loaded(ROOT / ".github" / "workflows" / "nightly.yml"))
+    assert nightly >= {"gpu-parity", "full-cuda", "faults", "fuzz", "ray", "lowest", "audit-deps"}
+
+
+def test_the_full_tier_waits_for_the_gpu_to_agree_with_the_cpu():
+    jobs = loaded(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]
+    assert jobs["verdicts"]["needs"] == "cells"
+    assert jobs["cells"]["needs"] == "parity"
+    assert "if" not in jobs["cells"], "it would run after a failed parity"
+    assert any("tox run -e gpu-parity" in step.get("run", "") for step in jobs["parity"]["steps"])
+
+
+GH = """#!/bin/sh
+case "$2" in
+  */nightly.yml/runs\\?branch=main\\&status=completed\\&event=schedule*) printf '7\\n9\\n11\\n' ;;
+  */nightly.yml/runs\\?branch=main\\&status=completed\\&event=workflow_dispatch*) printf '10\\n' ;;
+  */runs/7/artifacts\\?name=nightly-store|*/runs/9/artifacts\\?name=nightly-store) echo 1 ;;
+  */artifacts\\?name=nightly-store) echo 0 ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("answers", "found"), [(GH, "run=9\n"), (GH.replace("echo 1", "echo 0"), "")])
+def test_the_night_goes_on_from_the_newest_pack_that_is_kept(start, tmp_path, answers, found):
+    """A night that failed early, here 11, and one by hand, 10, have kept none."""
+    (tmp_path / "gh").write_text(answers)
+    (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "output").touch()
+    (step,) = loaded(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]["last-night"]["steps"]
+    named = {"GITHUB_REPOSITORY": "we/claims", "GITHUB_REF_NAME": "main", "GITHUB_OUTPUT": "output"}
+    process = start(["bash", "-e", "-c", step["run"]], **named)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert (tmp_path / "output").read_text() == found
+
+
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
