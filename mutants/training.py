@@ -6,6 +6,7 @@ LOOP = "harness/backends/training.py"
 PLAN = "harness/backends/plan.py"
 TORCH = "harness/backends/torch_backend.py"
 TORCH_DESCENT = "harness/backends/torch_descent.py"
+TORCH_PASSES = "harness/backends/torch_passes.py"
 JAX = "harness/backends/jax_descent.py"
 TESTS = "tests/test_training.py::"
 RULES = f"{TESTS}test_update_rules_agree_with_the_oracle"
@@ -14,9 +15,9 @@ MUTANTS = (
     Mutant(
         "torch-first-layer-frozen",
         "The first layer has no gradient and never trains.",
-        TORCH_DESCENT,
-        "torch.mul(total, scale, out=gradient[name])",
-        'torch.mul(total, 0.0 if name == "W1" else scale, out=gradient[name])',
+        TORCH_PASSES,
+        "weigh(layer.weight_scale, torch.bmm(",
+        'weigh(0.0 if layer.weight == "W1" else layer.weight_scale, torch.bmm(',
         (f"{RULES}[torch-sgd-full]",),
     ),
     Mutant(
@@ -80,8 +81,8 @@ MUTANTS = (
         "one-rate-for-all-seeds",
         "All seeds train with the learning rate of the first.",
         TORCH,
-        "torch.where(active, device_rates[k], 0)",
-        "torch.where(active, device_rates[k, 0], 0)",
+        "torch.where(active, rate, 0)",
+        "torch.where(active, rate[0], 0)",
         (f"{TESTS}test_each_seed_has_its_learning_rate[torch]",),
     ),
     Mutant(
@@ -112,8 +113,8 @@ MUTANTS = (
         "batch-labels-not-permuted",
         "Inputs of a minibatch are permuted and their targets are not.",
         TORCH_DESCENT,
-        "return rows_x, rows_y",
-        "return rows_x, y[:, : index.shape[1]]",
+        "y.index_select(0, of_y)",
+        "y.index_select(0, of_y.sort().values)",
         (f"{RULES}[torch-sgd-minibatch]",),
     ),
     Mutant(
