@@ -19,12 +19,17 @@ RETRIED = ("death", "memory")
 TICK = 1.0
 
 
+REFUSALS = 3
+"""Workers in succession that do not start in a slot before it is given up: its GPU is lost, or its memory taken."""
+
+
 @dataclass
 class Slot:
     """A place for one worker at a time."""
 
     place: Place
     worker: WorkerProcess | None = None
+    refusals: int = 0
 
     def clear(self) -> None:
         """Ends the worker, if there is one."""
@@ -80,6 +85,7 @@ class Engine:
         self._devices: dict[str, str] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = False
+        self._serving = 0
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -131,14 +137,14 @@ class Engine:
         """Results as they come, and None about once a second."""
         agenda = Agenda(tasks, expected, self.settings.left)
         results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
-        names = list(agenda.queues)
+        names, serving = list(agenda.queues), len(self._slots)
+        self._serving = serving
         for index, slot in enumerate(self._slots):
             backend = slot.worker.backend if slot.worker else names[index % len(names)]
             self._threads.append(
                 threading.Thread(target=self._serve, args=(slot, backend, agenda, results), daemon=True)
             )
             self._threads[-1].start()
-        serving = len(self._slots)
         while serving:
             try:
                 result = results.get(timeout=TICK)
@@ -156,12 +162,28 @@ class Engine:
         try:
             while not self._stopping and (task := agenda.take(backend)) is not None:
                 backend = task.request.backend
-                result = self._attempt(slot, task)
+                try:
+                    result = self._attempt(slot, task)
+                except BackendUnavailable as error:  # no fault of the task's
+                    slot.clear()
+                    slot.refusals += 1
+                    if slot.refusals < REFUSALS:
+                        agenda.put_back(task)
+                        continue
+                    if self._serving == 1:
+                        raise
+                    result = failed(task, "death", f"One slot is given up. {error}")
+                else:
+                    slot.refusals = 0
                 results.put(result)
                 if result.again:
                     agenda.put_back(replace(task, attempt=task.attempt + 1))
+                if slot.refusals:
+                    break
         except BaseException as error:
             results.put(error)
+        with self._lock:
+            self._serving -= 1
         results.put(None)
 
     def _attempt(self, slot: Slot, task: Task) -> Result:
@@ -174,7 +196,7 @@ class Engine:
         except WorkerTimeoutError as error:
             slot.clear()
             return failed(task, CUT if cut else "timeout", str(error))
-        except (WorkerDeathError, BackendUnavailable) as error:
+        except WorkerDeathError as error:
             slot.clear()
             return failed(task, "death", str(error))
         return self._judged(slot, task, answer)
@@ -198,7 +220,12 @@ class Engine:
             if self._stopping:
                 raise WorkerDeathError("The sweep is being stopped.")
             slot.worker = WorkerProcess(backend, slot.place, self.settings.store)
-        slot.worker.greet()
+        device = slot.worker.greet()
+        if device != self._devices.get(backend, device):  # "auto", where a GPU is lost
+            raise BackendUnavailable(
+                f"Backend {backend!r} began on {self._devices[backend]!r} and now finds {device!r} alone. Is the GPU "
+                "in order (nvidia-smi)? Cells done so far are kept; start again to go on."
+            )
         return slot.worker
 
 

@@ -31,6 +31,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from harness import backends
 from harness.errors import (
     BackendUnavailable,
@@ -48,7 +50,13 @@ from harness.sweep.store import Store
 Computation = Callable[..., Any]
 TRACEBACK_LIMIT = 20_000
 SHRINKAGE = 8
-OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+OUT_OF_MEMORY = (
+    *("RESOURCE_EXHAUSTED", "can't allocate memory", "not enough memory", "CUDA out of memory"),
+    *("CUDA error: out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation", "_STATUS_ALLOC_FAILED"),
+    "_STATUS_NOT_INITIALIZED",  # cuBLAS, cuDNN and cuSOLVER, where there is no memory for what they begin with
+)
+GPU_LOST = ("CUDA error", "CUDA_ERROR_", "cudaError", "_STATUS_EXECUTION_FAILED", "_STATUS_INTERNAL_ERROR")
+"""Of a context that is unusable from then on, in every framework; a new process has a new one."""
 
 
 def main() -> None:
@@ -79,6 +87,8 @@ class Worker:
         try:
             device = self._backend(None).device
             versions = code.versions(self.backend)
+            if device == "cuda":
+                _prove(self._backend(None))
         except (BackendUnavailable, InvalidInput) as error:
             return {"event": "unavailable", "message": str(error)}
         self.device_name = _device_name(device)
@@ -174,8 +184,26 @@ def _kind(error: Exception) -> str:
         return "data"
     if isinstance(error, ClaimsError):
         return "error"
-    exhausted = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return "memory" if exhausted or any(sign in str(error) for sign in OUT_OF_MEMORY) else "error"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "memory"
+    signs = {"memory": OUT_OF_MEMORY, "death": GPU_LOST}
+    return next((kind for kind, of in signs.items() if any(sign in str(error) for sign in of)), "error")
+
+
+def _prove(backend: backends.Backend) -> None:
+    """Raises BackendUnavailable unless the GPU multiplies; a framework sees one that it has no kernels for, too."""
+    operations, one = backend.operations, np.eye(8)
+    try:
+        with operations.session():
+            product = operations.fetch(operations.put(one) @ operations.put(one))
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise BackendUnavailable(
+            f"The {backend.name} backend sees a GPU and cannot compute on it: {said}. Is the GPU in order and free "
+            f"(nvidia-smi), and its driver new enough for this build of {backend.name}? Or use device='cpu'."
+        ) from error
+    if not np.array_equal(product, one):
+        raise BackendUnavailable(f"On its GPU the {backend.name} backend multiplies wrongly: 1 times 1 is {product}.")
 
 
 def _text(error: Exception) -> str:
