@@ -1,18 +1,19 @@
 """A history as a page: each primary effect over time with its intervals, its margin, and what happened."""
 
+import json
 from collections.abc import Iterator, Sequence
 from math import ceil, isfinite
 from typing import Any
 
-import altair as alt
 from markupsafe import Markup
 
 from harness.report.history import History, Timeline
 from harness.report.html import page
 from harness.report.runs import Finding
-from harness.report.style import COLOURS, INK, MUTED, SHAPES, styled
+from harness.report.style import COLOURS, INK, MUTED, SHAPES, field, layer, styled
 from harness.report.svg import draw
 
+Part = dict[str, Any]
 WIDTH, HEIGHT, TICKS = 400, 180, 5
 APART = 5
 """Pixels between two backends of one run, so that neither hides the other."""
@@ -33,21 +34,13 @@ def timeline_svg(timeline: Timeline, finding: Finding, identity: str) -> Markup:
     """
     rows = list(_rows(timeline, finding.name))
     margins = [finding.margin] if finding.rule == "Superiority" else [-finding.margin, finding.margin]
-    x = alt.X(
-        "when:T",
-        title=None,
-        scale=alt.Scale(type="utc", padding=24),
-        axis=_dates(timeline),
-    )
-    y_scale = alt.Scale(type="log" if finding.scale == "ratio" else "linear", zero=False, nice=False, padding=12)
-    y = alt.Y("mean:Q", title=None, scale=y_scale, axis=alt.Axis(tickCount=5))
-    chart = alt.layer(
-        _margins(y_scale),
-        *_marks(x),
-        *(layer for number in range(len(timeline.backends)) for layer in _backend(number, timeline.backends, x, y)),
-    )
+    x = field("when", "temporal", title=None, scale={"type": "utc", "padding": 24}, axis=_dates(timeline))
+    scale = {"type": "log" if finding.scale == "ratio" else "linear", "zero": False, "nice": False, "padding": 12}
+    y = field("mean", title=None, scale=scale, axis={"tickCount": 5})
+    backends = [part for number in range(len(timeline.backends)) for part in _backend(number, timeline.backends, x, y)]
+    chart = {"layer": [_margins(scale), *_marks(x), *backends], "width": WIDTH, "height": HEIGHT}
     picture = styled(
-        chart.properties(width=WIDTH, height=HEIGHT),
+        chart,
         rows=rows,
         margins=[{"y": finding.on_scale(margin)} for margin in margins],
         events=[{"when": _utc(e.when), "mark": e.mark, "verdict": e.of_verdict} for e in timeline.events],
@@ -70,52 +63,60 @@ def _utc(when: Any) -> str:
     return f"{when:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _dates(timeline: Timeline) -> alt.Axis:
+def _dates(timeline: Timeline) -> Part:
     """At most about five ticks: at hours, days, or firsts of months."""
     days = (timeline.points[-1].when - timeline.points[0].when).total_seconds() / 86400
     if days < TICKS:
-        ticks: Any = TICKS if days < 1 else alt.TimeIntervalStep(interval="day", step=1)
-        return alt.Axis(grid=False, tickCount=ticks, format="%-d %b %H:%M" if days < 1 else "%-d %b")
+        ticks: Any = TICKS if days < 1 else {"interval": "day", "step": 1}
+        return {"grid": False, "tickCount": ticks, "format": "%-d %b %H:%M" if days < 1 else "%-d %b"}
     month = days > 60
     step = ceil(days / TICKS / (30 if month else 1))
-    ticks = alt.TimeIntervalStep(interval="month" if month else "day", step=step)
-    return alt.Axis(grid=False, tickCount=ticks, format="%b %Y" if month else "%-d %b")
+    ticks = {"interval": "month" if month else "day", "step": step}
+    return {"grid": False, "tickCount": ticks, "format": "%b %Y" if month else "%-d %b"}
 
 
-def _backend(number: int, backends: Sequence[str], x: alt.X, y: alt.Y) -> list[alt.Chart]:
+def _backend(number: int, backends: Sequence[str], x: Part, y: Part) -> list[Part]:
     """Line, intervals and points of one backend, a little beside those of the others."""
     beside = APART * (number - (len(backends) - 1) / 2)
-    colours = alt.Scale(domain=list(backends), range=[COLOURS[i % len(COLOURS)] for i in range(len(backends))])
-    shapes = alt.Scale(domain=list(backends), range=[SHAPES[i % len(SHAPES)] for i in range(len(backends))])
-    legend = alt.Legend(title=None, orient="bottom", labelColor=INK, labelFontSize=12, symbolSize=56, symbolOpacity=1)
-    own = alt.Chart(alt.NamedData("rows")).transform_filter(alt.datum.backend == backends[number])
-    base = own.encode(x=x, color=alt.Color("backend:N", scale=colours, legend=legend))
-    return [
-        base.mark_line(strokeWidth=1, opacity=0.45, xOffset=beside).encode(y=y),
-        base.mark_rule(strokeWidth=1.4, xOffset=beside).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_point(filled=True, size=30, opacity=1, xOffset=beside).encode(
-            y=y, shape=alt.Shape("backend:N", scale=shapes, legend=legend)
-        ),
+    colours = {"domain": list(backends), "range": [COLOURS[i % len(COLOURS)] for i in range(len(backends))]}
+    shapes = {"domain": list(backends), "range": [SHAPES[i % len(SHAPES)] for i in range(len(backends))]}
+    legend = {
+        "title": None,
+        "orient": "bottom",
+        "labelColor": INK,
+        "labelFontSize": 12,
+        "symbolSize": 56,
+        "symbolOpacity": 1,
+    }
+    base = {"x": x, "color": field("backend", "nominal", scale=colours, legend=legend)}
+    shape = field("backend", "nominal", scale=shapes, legend=legend)
+    line, interval = ({"type": kind, "strokeWidth": width} for kind, width in (("line", 1), ("rule", 1.4)))
+    point = {"type": "point", "filled": True, "size": 30, "opacity": 1, "xOffset": beside}
+    parts = [
+        layer("rows", {**line, "opacity": 0.45, "xOffset": beside}, {**base, "y": y}),
+        layer("rows", {**interval, "xOffset": beside}, {**base, "y": field("low"), "y2": {"field": "high"}}),
+        layer("rows", point, {**base, "y": y, "shape": shape}),
     ]
+    own = [{"filter": f"datum.backend === {json.dumps(backends[number])}"}]
+    return [{**part, "transform": own} for part in parts]
 
 
-def _margins(scale: alt.Scale) -> alt.Chart:
-    line = alt.Chart(alt.NamedData("margins")).mark_rule(color=MUTED, strokeDash=[3, 3], strokeWidth=1.2)
-    return line.encode(y=alt.Y("y:Q", scale=scale))
+def _margins(scale: Part) -> Part:
+    line = {"type": "rule", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1.2}
+    return layer("margins", line, {"y": field("y", scale=scale)})
 
 
-def _marks(x: alt.X) -> list[alt.Chart]:
+def _marks(x: Part) -> list[Part]:
     """A line through each run that changed something, solid for a verdict, dotted for the rest; its mark above."""
-    events = alt.Chart(alt.NamedData("events")).encode(x=x)
-    rule: dict[str, Any] = {"color": MUTED, "strokeWidth": 1.0}
-    text: dict[str, Any] = {"baseline": "bottom", "dy": -2, "fontSize": 12, "color": INK}
-    above: dict[str, Any] = {"y": alt.value(0), "text": "mark:N"}
-    verdicts, others = (events.transform_filter(which) for which in ("datum.verdict", "!datum.verdict"))
+    rule = {"type": "rule", "color": MUTED, "strokeWidth": 1.0}
+    text = {"type": "text", "baseline": "bottom", "dy": -2, "fontSize": 12, "color": INK}
+    above = {"x": x, "y": {"value": 0}, "text": field("mark", "nominal")}
+    verdicts, others = ([{"filter": which}] for which in ("datum.verdict", "!datum.verdict"))
     return [
-        verdicts.mark_rule(**rule),
-        others.mark_rule(**rule, strokeDash=[1, 3]),
-        verdicts.mark_text(**text, dx=-6, fontWeight="bold").encode(**above),
-        others.mark_text(**text, dx=6, fontStyle="italic").encode(**above),
+        {**layer("events", rule, {"x": x}), "transform": verdicts},
+        {**layer("events", {**rule, "strokeDash": [1, 3]}, {"x": x}), "transform": others},
+        {**layer("events", {**text, "dx": -6, "fontWeight": "bold"}, above), "transform": verdicts},
+        {**layer("events", {**text, "dx": 6, "fontStyle": "italic"}, above), "transform": others},
     ]
 
 

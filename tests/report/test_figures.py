@@ -1,11 +1,13 @@
 """The pictures: what they show, how it is told apart, and that a strict page can hold them."""
 
+import json
 import re
 from xml.etree import ElementTree
 
+import altair
 import pytest
 
-from harness.report import neighbours
+from harness.report import figures, neighbours
 from harness.report.figures import figure_svg, hidden_points
 from harness.report.intervals import interval_svg
 from harness.report.style import COLOURS
@@ -49,6 +51,20 @@ def shapes(svg):
 def hypothesis(rule, **estimates):
     backends = {name: dict(zip(("mean", "low", "high"), values, strict=True)) for name, values in estimates.items()}
     return {"name": "gap", "rule": rule, "verdict": {"backends": backends}}
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        figure(("torch", [1, 2], [3, 4], [2, 3], [4, 5]), ("jax", [1, 2], [3, 4]), reference_y=1.0, log_y=True),
+        figure(("torch", list(range(1, 20)), [0.1] * 19), log_x=True),
+        figure(("torch", ["wide", "narrow"], [3, 4], [2, 3], [4, 5])),
+    ],
+)
+def test_a_chart_is_what_vega_lite_asks_for(monkeypatch, drawn):
+    """What draws it passes over a property that it does not know."""
+    monkeypatch.setattr(figures, "draw", lambda specification, *_: json.dumps(specification))
+    altair.VConcatChart.from_dict(json.loads(figures.figure_svg(drawn, "one")))  # raises SchemaValidationError
 
 
 def test_a_picture_is_named_and_described_under_its_own_ids():

@@ -6,10 +6,12 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
+import altair
 import pytest
 
 from harness import report
 from harness.cli import main
+from harness.report import history_page
 from harness.report.history import collect
 from harness.report.history_page import as_page
 
@@ -182,6 +184,19 @@ def test_ticks_are_few_and_have_different_dates(nights, nights_apart, first):
     assert len(set(dates)) == len(dates)
     assert 2 <= len(dates) <= 7
     assert first in dates
+
+
+@pytest.mark.parametrize("nights_apart", [0.1, 1, 40])
+def test_a_timeline_is_what_vega_lite_asks_for(nights, monkeypatch, nights_apart):
+    monkeypatch.setattr(history_page, "draw", lambda specification, *_: json.dumps(specification))
+    folders = nights(same, upgraded, refuted)
+    for number, folder in enumerate(folders):
+        run = json.loads((folder / "run.json").read_text())
+        run["finished"] = (FIRST + timedelta(days=number * nights_apart)).isoformat()
+        (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    (timeline,) = collect(folders).timelines
+    specification = json.loads(history_page.timeline_svg(timeline, timeline.primary[0], "one"))
+    altair.LayerChart.from_dict(specification)  # raises SchemaValidationError
 
 
 @pytest.mark.parametrize("scale", ["linear", "ratio"])
