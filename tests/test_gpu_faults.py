@@ -1,5 +1,6 @@
 """What goes wrong with a GPU at night, played by what the frameworks would say, and by workers that do not start."""
 
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -140,6 +141,32 @@ def test_the_frameworks_own_errors_are_told_apart():
     assert worker._kind(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")) == "memory"
     assert worker._kind(torch.AcceleratorError("CUDA error: device-side assert triggered")) == "death"
     assert worker._kind(jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.")) == "memory"
+
+
+@pytest.mark.skipif(devices.has_nvidia(), reason="there is a GPU")
+@pytest.mark.parametrize(
+    ("built", "why"),
+    [
+        (None, r"It was built for the CPU alone\. Use"),
+        ("13.0", r"It was built for CUDA 13.0: is a driver there .* Use"),
+    ],
+)
+def test_pytorch_without_a_gpu_says_what_it_was_built_for(monkeypatch, built, why):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.version, "cuda", built)
+    with pytest.raises(
+        BackendUnavailable, match=rf"PyTorch {re.escape(torch.__version__)} sees no GPU\. {why} device='cpu'"
+    ):
+        backends.get("torch", "cuda")
+
+
+@pytest.mark.skipif(devices.has_nvidia(), reason="there is a GPU")
+def test_jax_without_a_gpu_says_what_jax_says_and_where_to_look():
+    pytest.importorskip("jax")
+    with pytest.raises(
+        BackendUnavailable, match=r"sees none \(.*gpu.*\)\. Use device='cpu'.*jax\.devices\(\)' say what"
+    ):
+        backends.get("jax", "cuda")
 
 
 class Broken:

@@ -113,6 +113,19 @@ def test_a_plan_in_a_page_is_of_a_gpu(tmp_path, monkeypatch, capsys, of):
     assert "A plan is of a GPU by two numbers, TFLOP/s in float32 and TB/s, as in" in capsys.readouterr().err
 
 
+def test_what_ran_is_shown_as_measured(tmp_path):
+    cells = {"seconds": 9000.0, "devices": {"cuda": 7200.0, "cpu": 1800.0}}
+    run = {"cells": {"devices": {"cuda": 7200.0}}, "claims": {"toy/first": cells}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    assert full_tier.measured(tmp_path / "run.json") == {"": "2.0 on cuda", "toy/first": "0.5 on cpu, 2.0 on cuda"}
+    assert full_tier.measured(tmp_path / "none.json") == {}
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(
+        full_tier.InvalidInput, match=r"run\.json is no record of a run: TypeError.*Write the report again"
+    ):
+        full_tier.measured(tmp_path / "run.json")
+
+
 def test_a_plan_in_a_page_needs_rates(tmp_path):
     with pytest.raises(
         full_tier.InvalidInput, match=r"There are no rates .*rates\.json\. Fit them: ntk-claims plan --fi"

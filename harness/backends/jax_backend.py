@@ -49,8 +49,9 @@ def operations(device: str, dtype: str | None) -> "JaxOperations":
         chosen = jax.devices()[0] if device == "auto" else jax.devices(platforms[device])[0]
     except RuntimeError as error:
         raise BackendUnavailable(
-            f"The jax backend was asked for device {device!r}, but JAX {jax.__version__} sees none. "
-            "Use device='cpu', or install the CUDA build: pip install 'ntk-claims[cuda]'."
+            f"The jax backend was asked for device {device!r}, but JAX {jax.__version__} sees none ({error}). "
+            "Use device='cpu', or install the CUDA build: pip install 'ntk-claims[cuda]'. If that is there, nvidia-smi "
+            "and python -c 'import jax; jax.devices()' say what hinders it: a driver, a library, CUDA_VISIBLE_DEVICES."
         ) from error
     return JaxOperations(chosen, dtype or "float32")
 

@@ -51,12 +51,19 @@ def operations(device: str, dtype: str | None) -> "TorchOperations":
     """The operations on "cpu", "cuda", or, for "auto", a GPU if there is one."""
     if device == "cuda" and not torch.cuda.is_available():
         raise BackendUnavailable(
-            f"The torch backend was asked for device 'cuda', but PyTorch {torch.__version__} sees no GPU. "
+            f"The torch backend was asked for device 'cuda', but PyTorch {torch.__version__} sees no GPU. {absence()} "
             "Use device='cpu', or install the CUDA build: pip install 'ntk-claims[cuda]'."
         )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return TorchOperations(device, dtype or "float32")
+
+
+def absence() -> str:
+    """Why PyTorch may see no GPU."""
+    if torch.version.cuda is None:
+        return "It was built for the CPU alone."
+    return f"It was built for CUDA {torch.version.cuda}: is a driver there (nvidia-smi), and CUDA_VISIBLE_DEVICES right?"
 
 
 class TorchOperations:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import studies
+from harness import strict_json, studies
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import Request, canonical
@@ -16,15 +16,16 @@ from harness.work.rates import Rates
 CLAIMS = Path("claims")
 FILE = "rates.json"
 HOUR = 3600.0
+NOT_RUN = "not run"
 Cell = tuple[str, tuple[int, ...]]
 """What tells cells of one backend apart: a text of computation, configuration, stream and dtype; the replicates."""
 
 
 def plan_table(folder: Path, sizes: str) -> str:
-    """Cells, core hours and hours of a GPU, a row per claim, of the full tier.
+    """Cells, core hours and hours of a GPU, a row per claim, of the full tier; and what it took, where it ran.
 
     Args:
-        folder: of the report that the rates lie beside.
+        folder: of the quick tier's report, beside which the rates lie; that of the full tier is "full" beside it.
         sizes: of the GPU, "67 3.35": TFLOP/s in float32 and TB/s.
 
     Raises:
@@ -39,7 +40,8 @@ def plan_table(folder: Path, sizes: str) -> str:
     }
     needed = Counter(cell for own in cells.values() for cell in next(iter(own.values())))
     shared = {cell for cell, count in needed.items() if count > 1}
-    rows = [_row(claim, own, shared) for claim, own in cells.items()]
+    took = measured(folder.parent / "full" / "run.json")
+    rows = [[*_row(claim, own, shared), took.get(claim, NOT_RUN)] for claim, own in cells.items()]
     whole = {name: {cell: cost for own in cells.values() for cell, cost in own[name].items()} for name in fitted}
     names = list(fitted)
     heading = [
@@ -51,7 +53,27 @@ def plan_table(folder: Path, sizes: str) -> str:
         "arithmetic, launches, NumPy",
         "Measured",
     ]
-    return _markdown(heading, [*rows, _row("**together**, shared cells once", whole, shared)])
+    together = [*_row("**together**, shared cells once", whole, shared), took.get("", NOT_RUN)]
+    return _markdown(heading, [*rows, together])
+
+
+def measured(file: Path) -> dict[str, str]:
+    """Claim -> hours of each device class that its cells took, by a run.json; under "" those of the run. {} without it.
+
+    Raises:
+        InvalidInput: if the file is no run.json.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        run = strict_json.parse(file.read_bytes())
+        cells = {"": run["cells"], **run["claims"]}
+        return {
+            claim: ", ".join(f"{hours([seconds])} on {device}" for device, seconds in sorted(own["devices"].items()))
+            for claim, own in cells.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidInput(f"{file} is no record of a run: {error!r}. Write the report again.") from error
 
 
 def estimates_table(folder: Path, run: Mapping[str, Any]) -> str:
@@ -140,7 +162,6 @@ def _row(title: str, own: Mapping[str, Mapping[Cell, Cost | None]], shared: Coll
         *(partly + _core_hours(costs) for costs in known),
         *(partly + hours(cost.device for cost in costs) for costs in known),
         ", ".join(hours([part]) for part in parts),
-        "not run",
     ]
 
 
