@@ -63,7 +63,7 @@ def absence() -> str:
     """Why PyTorch may see no GPU."""
     if torch.version.cuda is None:
         return "It was built for the CPU alone."
-    return f"It was built for CUDA {torch.version.cuda}: is a driver there (nvidia-smi), and CUDA_VISIBLE_DEVICES right?"
+    return f"It was built for CUDA {torch.version.cuda}: is a driver there (nvidia-smi) and CUDA_VISIBLE_DEVICES right?"
 
 
 class TorchOperations:
