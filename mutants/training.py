@@ -81,8 +81,8 @@ MUTANTS = (
         "one-rate-for-all-seeds",
         "All seeds train with the learning rate of the first.",
         TORCH,
-        "torch.where(active, rate, 0)",
-        "torch.where(active, rate[0], 0)",
+        "torch.where(own, device_rates[k], 0)",
+        "torch.where(own, device_rates[k, 0], 0)",
         (f"{TESTS}test_each_seed_has_its_learning_rate[torch]",),
     ),
     Mutant(
@@ -113,8 +113,8 @@ MUTANTS = (
         "batch-labels-not-permuted",
         "Inputs of a minibatch are permuted and their targets are not.",
         TORCH_DESCENT,
-        "y.index_select(0, of_y)",
-        "y.index_select(0, of_y.sort().values)",
+        "y.index_select(0, rows_y)",
+        "y.index_select(0, rows_y.sort().values)",
         (f"{RULES}[torch-sgd-minibatch]",),
     ),
     Mutant(

@@ -7,7 +7,6 @@ the structured form adds no error to that of the matrix products (TF32 stays off
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +26,7 @@ except ImportError as error:
     ) from error
 
 from harness.backends.torch_autodiff import TorchAutodiff
-from harness.backends.torch_descent import Gradient, descend, flattened, minibatches, parts
+from harness.backends.torch_descent import Gradient, descend, flattened, parts, running, samples_of
 from harness.backends.torch_determinism import deterministic
 from harness.backends.torch_infinite import TorchArrays
 from harness.backends.torch_layers import (
@@ -200,21 +199,24 @@ class TorchOperations:
         rates: np.ndarray,
         target: float | None,
     ) -> tuple[Descent, Tensor]:
-        """Steps with weights updated in place, all of a seed in one row."""
-        theta, *slots = (flattened(tensors) for tensors in (descent.theta, *descent.slots))
-        gradient, device_rates = torch.empty_like(theta), self.put(rates)
-        weights, gradients = parts(theta, net.shapes), parts(gradient, net.shapes)
-        losses_and_gradient = self.gradient(net, weights, gradients)
-        losses, active, step = [], descent.active, descent.step
-        of_steps = repeat(data) if batches is None else minibatches(data, batches)
-        for rate, (x, y) in zip(device_rates, of_steps, strict=False):
+        """Steps with weights updated in place, all of a seed in one row; on a CPU of the seeds that still train."""
+        everyone = [flattened(tensors) for tensors in (descent.theta, *descent.slots)]
+        some = running(descent.active)
+        theta, *slots = (rows[some] for rows in everyone)
+        gradient, device_rates = torch.empty_like(theta), self.put(rates)[:, some]
+        losses_and_gradient = self.gradient(net, parts(theta, net.shapes), parts(gradient, net.shapes))
+        active, losses = descent.active.clone(), theta.new_full(rates.shape, math.nan)
+        own = active[some]
+        for k, (x, y) in enumerate(samples_of(data, batches, some, len(rates))):
             loss = losses_and_gradient(x, y)
-            active = active & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))
-            step += 1
-            descend(optimizer, step, theta, gradient, slots, torch.where(active, rate, 0))
-            losses.append(loss)
-        kept = tuple(parts(slot, net.shapes) for slot in slots)
-        return Descent(weights, kept, active, step), torch.stack(losses)
+            own = own & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))
+            descend(optimizer, descent.step + k + 1, theta, gradient, slots, torch.where(own, device_rates[k], 0))
+            losses[k, some] = loss
+        active[some] = own
+        for rows, moved in zip(everyone, (theta, *slots), strict=True):
+            rows[some] = moved
+        weights, *kept = (parts(rows, net.shapes) for rows in everyone)
+        return Descent(weights, tuple(kept), active, descent.step + len(rates)), losses
 
     def gradient(self, net: Network, theta: Tensors, gradient: Tensors) -> Callable[[Tensor, Tensor], Tensor]:
         """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like the weights."""

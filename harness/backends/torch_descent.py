@@ -7,6 +7,7 @@ memory that does not fit the cache. Autograd calls two to three times as many, o
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from math import prod
 from typing import TypeAlias
 
@@ -35,14 +36,30 @@ def parts(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
     return {name: p.view(len(flat), *shape) for p, (name, shape) in zip(pieces, shapes.items(), strict=True)}
 
 
-def minibatches(data: tuple[Tensor, Tensor], batches: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The samples of one step after another, x (S, B, n_0) and y (S, B, O), from batches (steps, S, B)."""
-    x, y = (side.flatten(0, 1) for side in data)
-    seeds, size = batches.shape[1:]
-    own = (batches + data[1].shape[1] * torch.arange(seeds, device=batches.device)[:, None]).flatten(1)
-    picked = own if len(data[0]) > 1 else batches.flatten(1)
-    for of_x, of_y in zip(picked, own, strict=True):
-        yield x.index_select(0, of_x).view(seeds, size, -1), y.index_select(0, of_y).view(seeds, size, -1)
+def running(active: Tensor) -> Tensor | slice:
+    """The seeds that a run of steps is for: on a CPU those that still train; a GPU would have to be asked who they are.
+
+    Seeds that need few steps are done long before others (in continual learning half of the steps are theirs).
+    """
+    return slice(None) if active.is_cuda or bool(active.all()) else active.nonzero()[:, 0]
+
+
+def samples_of(
+    data: tuple[Tensor, Tensor], batches: Tensor | None, some: Tensor | slice, steps: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What these seeds see at each step, x (S or 1, B, n_0) and y (S, B, O): all, or batches (steps, all seeds, B)."""
+    x, y = data
+    if batches is None:
+        return repeat((x[some] if len(x) > 1 else x, y[some]), steps)
+    batches, first = batches[:, some], y.shape[1] * torch.arange(len(y), device=y.device)[some, None]
+    return minibatches(x.flatten(0, 1), y.flatten(0, 1), batches + first if len(x) > 1 else batches, batches + first)
+
+
+def minibatches(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Those of rows x (N, n_0) and y (N, O) that are told, (steps, S, B) of each."""
+    shape = *of_y.shape[1:], -1
+    for rows_x, rows_y in zip(of_x.flatten(1), of_y.flatten(1), strict=True):
+        yield x.index_select(0, rows_x).view(shape), y.index_select(0, rows_y).view(shape)
 
 
 class Gradient:
