@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import backends, registration, studies
@@ -54,6 +55,26 @@ def precise(request):
     """Each backend but the oracle, in each precision, with its tolerance: (backend, relative Frobenius error)."""
     name, dtype = request.param
     return made(name, dtype), {"float64": 1e-10, "float32": 1e-5}[dtype]
+
+
+@pytest.fixture(scope="session")
+def hold_against_the_oracle(oracle):
+    """Asserts that a backend forwards, and forms and applies kernels of one set and of two, as the oracle does.
+
+    The tolerance is relative in the Frobenius norm.
+    """
+
+    def hold(precise, net, theta, x1, x2, v):
+        backend, tolerance = precise
+        calls = [("forward", (x1,), {}), ("ntk_vector_product", (x1, v), {})]
+        calls += [("empirical_ntk", x, {"outputs": o}) for o in ("trace", "full") for x in ((x1,), (x1, x2))]
+        for method, arguments, options in calls:
+            result, right = (getattr(b, method)(net, theta, *arguments, **options) for b in (backend, oracle))
+            assert result.dtype == backend.dtype
+            assert result.shape == right.shape
+            assert np.linalg.norm(result - right) < tolerance * np.linalg.norm(right), (method, options)
+
+    return hold
 
 
 @pytest.fixture

@@ -90,21 +90,9 @@ def test_oracle_kernel_is_that_of_finite_differences(oracle, activation, paramet
 
 
 @each_case
-def test_agrees_with_the_oracle(precise, oracle, activation, parametrization, sigma_b):
-    backend, tolerance = precise
+def test_agrees_with_the_oracle(hold_against_the_oracle, precise, activation, parametrization, sigma_b):
     net = small(activation, parametrization, sigma_b)
-    theta, x1, x2, v = moved(net, range(2)), normal(4, 3), normal(4, 3, seed=1), normal(4, 2)
-
-    def agree(method, *arguments, **options):
-        result = getattr(backend, method)(net, theta, *arguments, **options)
-        assert result.dtype == backend.dtype
-        assert distance(result, getattr(oracle, method)(net, theta, *arguments, **options)) < tolerance
-
-    agree("forward", x1)
-    agree("ntk_vector_product", x1, v)
-    for outputs in ("trace", "full"):
-        agree("empirical_ntk", x1, outputs=outputs)
-        agree("empirical_ntk", x1, x2, outputs=outputs)
+    hold_against_the_oracle(precise, net, moved(net, range(2)), normal(4, 3), normal(4, 3, seed=1), normal(4, 2))
 
 
 @each_case

@@ -288,20 +288,9 @@ def test_jax_forward_is_that_of_its_own_convolution(net):
 
 
 @pytest.mark.parametrize(("precise", "net"), CASES, indirect=["precise"])
-def test_agrees_with_the_oracle(precise, oracle, net):
-    backend, tolerance = precise
-    theta, x1, x2, v = moved(net, range(2)), inputs(net, 4), inputs(net, 3, seed=1), normal(4, net.outputs)
-
-    def agree(method, *arguments, **options):
-        result = getattr(backend, method)(net, theta, *arguments, **options)
-        assert result.dtype == backend.dtype
-        assert distance(result, getattr(oracle, method)(net, theta, *arguments, **options)) < tolerance
-
-    agree("forward", x1)
-    agree("ntk_vector_product", x1, v)
-    for outputs in ("trace", "full"):
-        agree("empirical_ntk", x1, outputs=outputs)
-        agree("empirical_ntk", x1, x2, outputs=outputs)
+def test_agrees_with_the_oracle(hold_against_the_oracle, precise, net):
+    x1, x2, v = inputs(net, 4), inputs(net, 3, seed=1), normal(4, net.outputs)
+    hold_against_the_oracle(precise, net, moved(net, range(2)), x1, x2, v)
 
 
 @pytest.mark.parametrize("by_position", [True, False])

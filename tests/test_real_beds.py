@@ -31,7 +31,30 @@ def dataset(c):
     return c["task"].get("dataset", "")
 
 
-class TestOutscales:
+class OfClaim:
+    """A claim's study, and `plant`, which gives the arrays of a cell by its configuration."""
+
+    def named(self, tier):
+        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
+
+    def effects(self, tier):
+        """On planted arrays; they must be those that the claim names."""
+        found = self.study.effects(measurements(self.study, tier, self.plant))
+        assert found.keys() == self.named(tier)
+        return found
+
+    def without(self, lacking):
+        """What is measured where these sets are lacking, and the effects that are absent then; each says why."""
+        m = measurements(self.study, "full", self.plant, lacking)
+        found = self.study.effects(m)
+        assert found.keys() == self.named("full")
+        absent = {name for name, effect in found.items() if isinstance(effect, Absent)}
+        assert all(found[name].reason == REASON for name in absent)
+        assert not any(self.study.gates(m).values())
+        return m, absent
+
+
+class TestOutscales(OfClaim):
     study = studies.load(FOLDER / "test_network_outscales_its_kernels.py")
 
     @staticmethod
@@ -44,33 +67,25 @@ class TestOutscales:
         loss = np.ones((SEEDS, 1)) * n**-0.5
         return {"network_loss": loss, "network_error": loss, "train_loss": 0 * loss, "gain": 0 * loss}
 
-    def named(self, tier):
-        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
-
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
-        found = self.study.effects(measurements(self.study, tier, self.plant))
-        assert found.keys() == self.named(tier)
+        found = self.effects(tier)
         assert {name for name in REAL if f"{name}_init" in found} == (set(REAL) if tier == "full" else set())
         assert found["wide_infinite"] == pytest.approx(0.3)
 
     def test_a_bed_is_measured_by_its_own_cells(self):
-        found = self.study.effects(measurements(self.study, "full", self.plant))
+        found = self.effects("full")
         gaps = {name: found[f"{name}_init"] for name in REAL}
         assert gaps["mnist"] == pytest.approx(0.1)
         assert all(gap == pytest.approx(0.3) for name, gap in gaps.items() if name != "mnist")
 
     @pytest.mark.parametrize("lacking", [("mnist",), tuple(REAL), (*REAL, "fashion-mnist")], ids=len)
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
-        m = measurements(self.study, "full", self.plant, lacking)
-        found = self.study.effects(m)
-        assert found.keys() == self.named("full")
-        absent = {name for name, effect in found.items() if isinstance(effect, Absent) and effect.reason == REASON}
+        m, absent = self.without(lacking)
         clothes = {"fashion_cnn_init", "fashion_mlp_init", "fashion_mlp_infinite"}
         assert absent == {f"{name}_init" for name in lacking if name in REAL} | (
             clothes if "fashion-mnist" in lacking else set()
         )
-        assert {name: text for name, text in self.study.gates(m).items() if text} == {}
         titles = [figure.title for figure in self.study.figures({"numpy": m})]
         assert ("Learning curves on other images" in titles) == (set(lacking) < set(REAL))
         assert ("Learning curves on Fashion-MNIST" in titles) == ("fashion-mnist" not in lacking)
@@ -90,7 +105,7 @@ class TestOutscales:
         assert max(network) == max(kernel) == 32_768
 
 
-class OnCifar:
+class OnCifar(OfClaim):
     """Of three claims: CIFAR-10 in the full tier. Error rates are n^-0.5 of networks, n^-0.3 of its kernels."""
 
     @staticmethod
@@ -106,27 +121,20 @@ class OnCifar:
         after = np.stack([of_kernel for _ in c["after"]], axis=1) if c["after"] else None
         return arrays if after is None else arrays | {"after_error": after, "after_loss": after**2}
 
-    def named(self, tier):
-        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
-
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
-        found = self.study.effects(measurements(self.study, tier, self.plant))
-        assert found.keys() == self.named(tier)
+        found = self.effects(tier)
         assert {name for name in found if "cifar10" in name} == (set(self.expected) if tier == "full" else set())
 
     def test_a_gap_is_measured_by_the_cells_on_its_images(self):
-        found = self.study.effects(measurements(self.study, "full", self.plant))
+        found = self.effects("full")
         for name, value in self.expected.items():
             assert found[name] == pytest.approx(value), name
 
     def test_without_the_set_its_gaps_are_absent_and_the_rest_is_decided_and_drawn(self):
-        m, whole = (measurements(self.study, "full", self.plant, lacking) for lacking in (("cifar10",), ()))
-        found = self.study.effects(m)
-        assert found.keys() == self.named("full")
-        assert {n for n, effect in found.items() if isinstance(effect, Absent)} == set(self.expected)
-        assert all(found[name].reason == REASON for name in self.expected)
-        assert not any(self.study.gates(m).values())
+        m, absent = self.without(("cifar10",))
+        assert absent == set(self.expected)
+        whole = measurements(self.study, "full", self.plant)
         drawn = self.study.figures({"numpy": whole})
         assert [figure.title for figure in drawn] == [
             *(figure.title for figure in self.study.figures({"numpy": m})),
@@ -175,7 +183,7 @@ class TestAfterKernel(OnCifar):
         assert [arm["pretrained"] for arm in cell["after"]] == [2048] == [min(cell["sizes"])]
 
 
-class TestKeepsEvolving:
+class TestKeepsEvolving(OfClaim):
     study = studies.load(FOLDER / "test_kernel_keeps_evolving.py")
 
     @staticmethod
@@ -188,17 +196,13 @@ class TestKeepsEvolving:
         cka = np.ones((SEEDS, len(t), len(t))) * (np.where(np.eye(len(t)), 1.0, 0.9) if rests else turned)
         return {"cka": cka, "error": error, "network_error": error, "train_error": 0 * error[:, 0]}
 
-    def named(self, tier):
-        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
-
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
-        found = self.study.effects(measurements(self.study, tier, self.plant))
-        assert found.keys() == self.named(tier)
+        found = self.effects(tier)
         assert {name for name in REAL if f"moves_{name}" in found} == (set(REAL) if tier == "full" else set())
 
     def test_an_arm_is_measured_by_its_own_cells(self):
-        found = self.study.effects(measurements(self.study, "full", self.plant))
+        found = self.effects("full")
         moved = (np.cos(0.2) - np.cos(0.8)) / 0.5
         for name in REAL:
             assert found[f"moves_{name}"] == pytest.approx(0 if name == "svhn" else moved, abs=1e-9)
@@ -206,12 +210,8 @@ class TestKeepsEvolving:
 
     @pytest.mark.parametrize("lacking", [("cifar5m",), tuple(REAL)], ids=len)
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
-        m = measurements(self.study, "full", self.plant, lacking)
-        found = self.study.effects(m)
-        assert found.keys() == self.named("full")
-        absent = {name for name, effect in found.items() if isinstance(effect, Absent) and effect.reason == REASON}
+        m, absent = self.without(lacking)
         assert absent == {f"{what}_{name}" for name in lacking for what in ("moves", "improves")}
-        assert not any(self.study.gates(m).values())
         lines = {series.label for series in self.study.figures({"numpy": m})[1].series}
         assert {name for name in REAL if any(REAL[name].label in label for label in lines)} == set(REAL) - set(lacking)
 
