@@ -146,8 +146,8 @@ MUTANTS = (
         "stopped-seeds-go-on",
         "Seeds that reached their loss keep training while others have not.",
         TORCH,
-        "active = active & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))",
-        "active = active & torch.isfinite(loss)",
+        "own = own & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))",
+        "own = own & torch.isfinite(loss)",
         (f"{TESTS}test_stops_at_the_very_step_at_which_the_loss_is_reached[torch-60]",),
     ),
     Mutant(
