@@ -18,7 +18,8 @@ from parity.comparison import compare
 DIFFERS, REFUSED = 1, 2
 DESCRIPTION = """\
 Computes the same networks, kernels and training steps on the CPU and on a GPU, in each framework, in float32 and
-float64, and holds the differences against tolerances with reasons (parity/quantities.py). No claim, no store."""
+float64, and holds the differences against tolerances with reasons (parity/quantities.py). What the GPU computes twice
+has to be the same to the last bit; digests in --json say whether two runs agree so. No claim, no store."""
 CODES = "Exit code: 0 both devices agree; 1 they differ; 2 a framework or the GPU is not there, and nothing was shown."
 
 
@@ -54,7 +55,8 @@ def _alone(name: str, folder: Path | None) -> int:
     except ClaimsError as error:
         print(error, file=sys.stderr)
         return REFUSED
-    settings = environment.recorded(os.environ)
+    with pair[1].operations.session():
+        settings = environment.recorded(os.environ) | environment.in_force(pair[1].device)
     print(f"{name}: {sum(one.agrees for one in compared)} of {len(compared)} agree. Settings: {json.dumps(settings)}")
     if folder is not None:
         record = {"backend": name, "settings": settings, "compared": [asdict(one) for one in compared]}

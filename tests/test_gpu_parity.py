@@ -80,6 +80,40 @@ def test_what_is_no_such_number_never_agrees(cpu, known, change, message):
     assert re.fullmatch(rf"DIFFERS  torch  {cpu.dtype}  forward: .*{message}.*", found.line())
 
 
+def test_a_device_that_computes_other_numbers_each_time_is_seen_though_they_are_near(cpu, known):
+    calls = []
+
+    def unsteady(array):
+        calls.append(array)
+        return array * array.dtype.type(1 + len(calls) * np.finfo(array.dtype).eps)
+
+    found = {one.quantity: one for one in compare(cpu, cpu, planted(known, "forward", unsteady))}
+    assert (
+        found["forward"]
+        .line()
+        .endswith(f"forward: not the same to the last bit when computed again ({found['forward'].why})")
+    )
+    assert [name for name, one in found.items() if not one.agrees] == ["forward"]
+
+
+def test_what_fails_on_the_other_device_keeps_nothing_else_from_being_compared(cpu, known):
+    def failing(array):
+        raise RuntimeError("CUDA error: no kernel image is available\nfor execution on the device")
+
+    found = {one.quantity: one for one in compare(cpu, cpu, planted(known, "forward", failing))}
+    assert ("forward: RuntimeError: CUDA error: no kernel image is available (") in found["forward"].line()
+    assert [name for name, one in found.items() if not one.agrees] == ["forward"]
+
+
+def test_equal_digests_are_equal_numbers(cpu, known):
+    same, other = (
+        [one.digest for one in compare(cpu, cpu, quantities)]
+        for quantities in (known, planted(known, "training", lambda array: np.nextafter(array, np.inf)))
+    )
+    changed = [quantity.name for quantity, one, two in zip(QUANTITIES, same, other, strict=True) if one != two]
+    assert changed == ["training"]
+
+
 class Rounded:
     """Operations whose arrays keep so many bits behind the point, as in TF32, which has 10."""
 
