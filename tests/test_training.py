@@ -212,10 +212,10 @@ def test_data_of_their_own(backend):
 def test_a_seed_that_is_done_leaves_the_others_on_their_way(backend, momentum, batch_size, own):
     """Whether a seed is trained beside others that stop before it, or alone, it takes the same steps."""
     x, y = (np.stack([array * (1 + s / 9) for s in SEEDS]) if own else array for array in (X, Y))
-    rates, options = np.array([0.05, 0.3, 0.1]), {"steps": 140, "batch_size": batch_size}
+    rates, options = np.array([0.3, 0.05, 0.1]), {"steps": 140, "batch_size": batch_size}
     options["stop"] = Stop(loss=0.35 * float((Y**2).mean()), every=5)
     together = train(backend, x=x, y=y, optimizer=SGD(rates, momentum), batch_seed=[4, 5, 6], **options)
-    assert together.steps[1] < together.steps[2] - 5 < together.steps[0] - 10
+    assert together.steps[0] < together.steps[2] - 5 < together.steps[1] - 10
     for s in SEEDS:
         data = (x[s], y[s]) if own else (x, y)
         alone = train(backend, at(THETA, s), *data, optimizer=SGD(rates[s], momentum), batch_seed=[4 + s], **options)
