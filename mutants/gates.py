@@ -1,0 +1,191 @@
+"""Defects of gates on curves, of the agreement of backends, and of the correction over a family."""
+
+from mutants.mutant import Mutant
+
+JUDGE = "harness/judge.py"
+VERDICT = "harness/verdict.py"
+GATES = "harness/statistics/curve_gates.py"
+AGREEMENT = "harness/statistics/agreement.py"
+TESTS = "tests/test_judge.py::"
+DECIDE = "tests/test_decide.py::"
+STATISTICS = "tests/test_statistics.py::"
+SCALING = "tests/test_scaling.py::"
+
+MUTANTS = (
+    Mutant(
+        "false-discoveries-for-holm",
+        "The family is corrected for the rate of false discoveries instead of for any error.",
+        "harness/statistics/multiplicity.py",
+        'multipletests(padded, method="holm")',
+        'multipletests(padded, method="fdr_bh")',
+        (f"{STATISTICS}test_holm_by_hand",),
+    ),
+    Mutant(
+        "family-is-what-ran",
+        "Holm counts the claims of a family that ran, so running fewer makes each easier to support.",
+        JUDGE,
+        "holm(p, family_sizes[family])",
+        "holm(p, len(p))",
+        (f"{TESTS}test_claims_that_did_not_run_count_against_those_that_did",),
+    ),
+    Mutant(
+        "unrun-claims-help",
+        "A claim of the family that did not run counts with p = 0.",
+        JUDGE,
+        "p = [1.0 if (own := members[index][2].p) is None else own for index in indices]",
+        "p = [0.0 if (own := members[index][2].p) is None else own for index in indices]",
+        (f"{TESTS}test_a_member_without_p_counts_as_one_that_did_not_run",),
+    ),
+    Mutant(
+        "tiers-are-one-family",
+        "Verdicts at quick and at full scale are corrected as one family.",
+        JUDGE,
+        "families[family, verdict.tier].append(index)",
+        'families[family, ""].append(index)',
+        (f"{TESTS}test_families_and_tiers_are_corrected_apart",),
+    ),
+    Mutant(
+        "family-alpha-doubled",
+        "The corrected p of a claim is held against twice its alpha.",
+        JUDGE,
+        "p_family <= member.alpha:",
+        "p_family <= 2 * member.alpha:",
+        (f"{TESTS}test_holm_takes_support_from_what_is_not_significant_over_the_family",),
+    ),
+    Mutant(
+        "agreement-margin-doubled",
+        "Backends agree within the whole margin of a rule instead of half of it.",
+        VERDICT,
+        "margin = abs(rule.margin) / 2 if agreement is None else agreement",
+        "margin = abs(rule.margin) if agreement is None else agreement",
+        (f"{DECIDE}test_agreement_margin_is_half_of_the_rules_unless_registered",),
+    ),
+    Mutant(
+        "agreement-alpha-doubled",
+        "The agreement of the backends is tested at twice the registered alpha.",
+        VERDICT,
+        "return worst_agreement(samples, margin, rule.alpha)",
+        "return worst_agreement(samples, margin, 2 * rule.alpha)",
+        (f"{DECIDE}test_an_established_difference_disagrees",),
+    ),
+    Mutant(
+        "registered-agreement-ignored",
+        "The agreement margin that a hypothesis registered is not used.",
+        JUDGE,
+        "agreement = hypothesis.agreement\n",
+        "agreement = None\n",
+        (f"{TESTS}test_each_hypothesis_brings_its_rule_and_agreement_margin",),
+    ),
+    Mutant(
+        "best-pair-is-reported",
+        "Of three backends the pair that agrees best is held against the margin.",
+        AGREEMENT,
+        "return max(pairs, key=lambda",
+        "return min(pairs, key=lambda",
+        (f"{DECIDE}test_the_worst_pair_of_three_is_reported",),
+    ),
+    Mutant(
+        "not-different-is-agreement",
+        "Backends agree unless a difference is established.",
+        AGREEMENT,
+        "bool(test.equivalent)",
+        "not bool(test.different)",
+        (f"{DECIDE}test_agreement_that_is_not_shown_disagrees_too",),
+    ),
+    Mutant(
+        "established-on-one-side",
+        "A difference of the backends below the margin is not called established.",
+        AGREEMENT,
+        "established = self.low > self.margin or self.high < -self.margin",
+        "established = self.low > self.margin",
+        (f"{DECIDE}test_an_established_difference_disagrees",),
+    ),
+    Mutant(
+        "refuted-above-the-lower-margin",
+        "An equivalence is refuted by an interval above the lower margin instead of the upper.",
+        VERDICT,
+        '    if low > m:\n        return Kind.REFUTED, f"above the margins ±{m:.4g}"',
+        '    if low > -m:\n        return Kind.REFUTED, f"above the margins ±{m:.4g}"',
+        (f"{DECIDE}test_both_backends_on_one_side",),
+    ),
+    Mutant(
+        "gate-of-one-backend",
+        "A gate counts as failed only if it fails in every backend.",
+        JUDGE,
+        "        for backend, text in gates[gate.name].items()\n        if text\n",
+        "        for backend, text in gates[gate.name].items()\n        if all(gates[gate.name].values())\n",
+        (f"{TESTS}test_a_failed_gate_leaves_the_claim_inconclusive",),
+    ),
+    Mutant(
+        "broken-gate-is-inconclusive",
+        "A failed gate that says the check is broken leaves the claim inconclusive.",
+        JUDGE,
+        'for gate, text in failures if gate.failure == "BROKEN"]',
+        'for gate, text in failures if gate.failure == "NONE"]',
+        (f"{TESTS}test_a_broken_gate_comes_before_an_inconclusive_one",),
+    ),
+    Mutant(
+        "diverged-in-all-backends",
+        "Seeds that diverged in one backend alone are no obstacle.",
+        JUDGE,
+        "return any(not_finite(of_backend[name]) for of_backend in effects.values())",
+        "return all(not_finite(of_backend[name]) for of_backend in effects.values())",
+        (f"{TESTS}test_a_diverged_seed_is_named_and_never_dropped",),
+    ),
+    Mutant(
+        "prediction-of-the-mean",
+        "The largest size is predicted with the interval of the mean, so many seeds reject every real curve.",
+        GATES,
+        "low, high = prediction_interval(off, alpha)",
+        "low, high = t_interval(off, alpha)",
+        (f"{SCALING}test_the_largest_size_is_held_against_the_scatter_of_one_seed",),
+    ),
+    Mutant(
+        "left-out-size-of-one-sign",
+        "Only sizes whose omission makes the exponent larger are looked at.",
+        GATES,
+        "k = int(np.argmax(np.abs(np.array(without) - whole)))\n    if abs(without[k] - whole) <= tolerance:",
+        "k = int(np.argmax(np.array(without) - whole))\n    if without[k] - whole <= tolerance:",
+        (f"{SCALING}test_one_size_that_carries_the_exponent_is_named",),
+    ),
+    Mutant(
+        "halves-without-the-middle",
+        "The middle size of an odd window belongs to neither half.",
+        GATES,
+        "half = (len(n) + 1) // 2",
+        "half = len(n) // 2",
+        (f"{SCALING}test_the_middle_of_an_odd_window_belongs_to_both_halves",),
+    ),
+    Mutant(
+        "steeper-halves-pass",
+        "A window whose upper half is steeper passes, whatever the tolerance.",
+        GATES,
+        "if abs((upper - lower).mean()) <= tolerance:",
+        "if (lower - upper).mean() <= tolerance:",
+        (f"{SCALING}test_a_window_whose_upper_half_is_steeper_is_named_too",),
+    ),
+    Mutant(
+        "floor-by-chance",
+        "A floor need not be established to fail the gate.",
+        GATES,
+        "    if low <= 0:\n",
+        "    if low <= -np.inf:\n",
+        (f"{SCALING}test_a_floor_that_is_not_established_passes",),
+    ),
+    Mutant(
+        "trained-needs-both",
+        "A network must have reached its loss and stay flat to count as trained.",
+        GATES,
+        "failed = ~((losses <= largest_loss) | (",
+        "failed = ~((losses <= largest_loss) & (",
+        (f"{SCALING}test_a_network_is_trained_by_its_loss_or_by_flat_validation",),
+    ),
+    Mutant(
+        "untrained-at-every-size",
+        "Untrained networks fail the gate only if every size has too many.",
+        GATES,
+        "if not (failed.mean(axis=0) > spare).any():",
+        "if not (failed.mean(axis=0) > spare).all():",
+        (f"{SCALING}test_untrained_networks_of_one_size_are_enough",),
+    ),
+)
