@@ -10,7 +10,10 @@ import pytest
 from harness import studies
 from harness.cli import main
 from harness.commands import full_tier
+from harness.commands.fitting import by_likeness
 from harness.commands.readme import RECORDED
+from harness.commands.times import Found
+from harness.experiment import Request
 from harness.session import Settings, requests
 from harness.work import rates
 from harness.work.rates import ANY, Check, Rates
@@ -103,6 +106,16 @@ def test_a_fit_is_written(plant, pytester, call):
     fitted = rates.read(pytester.path / "new.json")["numpy"]
     assert {name: check.cells for name, check in fitted.checks.items()} == {"free": 30, "likeness": 30}
     assert fitted.machine
+
+
+def test_the_scheduler_is_checked_on_cells_that_it_has_not_seen():
+    """One cell ran in both backends; the other is like it in its computation alone."""
+    found = [
+        Found(name, Request("toy:f", {"width": width}, (0,), "doc", backend, "float32"), (seconds,), "here", True)
+        for name, width, backend, seconds in [("a", 1, "torch", 2.0), ("b", 1, "jax", 4.0), ("c", 2, "torch", 9.0)]
+    ]
+    assert by_likeness(found, found) == [0.5, 2.0, 3.0]
+    assert by_likeness(found[:1], found[:1]) == []
 
 
 @pytest.mark.parametrize("of", ["", " of one", " of 1 2 3"])
