@@ -25,10 +25,10 @@ def deterministic(warn_only: bool) -> Iterator[None]:
     Args:
         warn_only: where there is no such kernel, warn; else RuntimeError.
     """
-    mode = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     with ExitStack() as undo:
-        undo.callback(torch.use_deterministic_algorithms, mode[0], warn_only=mode[1])
-        torch.use_deterministic_algorithms(True, warn_only=warn_only)
+        # What use_deterministic_algorithms does, without importing PyTorch's compiler, which takes seconds.
+        undo.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
+        torch.set_deterministic_debug_mode("warn" if warn_only else "error")
         for place, name, value in settings():
             undo.callback(setattr, place, name, getattr(place, name))
             setattr(place, name, value)
