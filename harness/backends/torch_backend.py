@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from harness.backends.cost import structured_bytes
-from harness.backends.infinite_width import fill
+from harness.backends.infinite_width import fill, keep_freed_memory
 from harness.backends.operations import Descent, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
@@ -55,6 +55,8 @@ def operations(device: str, dtype: str | None) -> "TorchOperations":
         )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        keep_freed_memory()
     return TorchOperations(device, dtype or "float32")
 
 

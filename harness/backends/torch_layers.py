@@ -231,15 +231,17 @@ def position_gram(layer: Weighted, left: list[Tensor], right: list[Tensor], outp
     """sum over positions p, p' of (w^2 <x_p, x'_p'> + s^2) <delta_p, delta'_p'>: two Grams, multiplied."""
     (p1, d1), (p2, d2) = left, right
     bias = 0.0 if layer.bias is None else layer.bias_scale**2
-    gram = layer.weight_scale**2 * (p1.flatten(1, 2) @ p2.flatten(1, 2).mT) + bias
+    # In place: of large matrices, new memory costs more than the arithmetic.
+    gram = (p1.flatten(1, 2) @ p2.flatten(1, 2).mT).mul_(layer.weight_scale**2).add_(bias)
     gram = gram.unflatten(2, p2.shape[1:3]).unflatten(1, p1.shape[1:3])  # (S, N1, P1, N2, P2)
     if outputs == "trace":
         d1, d2 = d1.transpose(2, 3).flatten(3), d2.transpose(2, 3).flatten(3)  # (S, N, P, O fan_out)
         signal = (d1.flatten(1, 2) @ d2.flatten(1, 2).mT).unflatten(2, d2.shape[1:3]).unflatten(1, d1.shape[1:3])
-        return signal[:, :, 0, :, 0] * gram[:, :, 0, :, 0] if gram.shape[2] == 1 else (signal * gram).sum(dim=(2, 4))
+        signal = signal.mul_(gram)
+        return signal[:, :, 0, :, 0] if gram.shape[2] == 1 else signal.sum(dim=(2, 4))
     signal = d1.flatten(1, 3) @ d2.flatten(1, 3).mT
     signal = signal.unflatten(2, d2.shape[1:4]).unflatten(1, d1.shape[1:4])  # (S, N1, O, P1, N2, O, P2)
-    return (signal * gram[:, :, None, :, :, None, :]).sum(dim=(3, 6)).transpose(2, 3)
+    return signal.mul_(gram[:, :, None, :, :, None, :]).sum(dim=(3, 6)).transpose(2, 3)
 
 
 def gradient_factors(layer: Weighted, side: Side, space: Tensor) -> list[Tensor]:

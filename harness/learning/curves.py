@@ -13,7 +13,7 @@ import numpy as np
 from harness import networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
 from harness.errors import InvalidInput
-from harness.learning.ridge import mistakes, ridge_errors
+from harness.learning.ridge import corrected_errors, mistakes, ridge_errors
 from harness.learning.tasks import Samples, samples
 from harness.measurements import edge
 from harness.networks import Conv, Network, Pool, Theta
@@ -214,8 +214,11 @@ def after_curves(
         raise InvalidInput(f"Unknown reference {min(unknown)!r} of a kernel predictor. Allowed: zero, net.")
     known = training[: max(sizes)], validation, test
     gram, cross = kernel_pair(backend, run.net, run.theta, *known)
-    bases = {"zero": None, "net": None if "net" not in references else [run.predict(backend, k.x) for k in known]}
-    return [ridge_errors(backend, gram, cross, sizes, *known, bases[reference]) for reference in references]
+    zero, net = [np.zeros_like(data.y) for data in known], []
+    if "net" in references:
+        net = [run.predict(backend, data.x) for data in known]
+    bases = [net if reference == "net" else zero for reference in references]
+    return list(corrected_errors(backend, gram, cross, sizes, *known, bases))
 
 
 def kernel_pair(

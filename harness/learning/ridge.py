@@ -30,16 +30,34 @@ def ridge_errors(
 
     The ridge is that of RIDGES with the lowest squared error on the validation samples, for each size and replicate.
     """
-    zero = [np.zeros_like(data.y) for data in (training, validation, test)]
-    before, before_validation, before_test = zero if base is None else base
-    found = np.empty((2, len(gram), len(sizes)))
+    base = base or [np.zeros_like(data.y) for data in (training, validation, test)]
+    return corrected_errors(backend, gram, cross, sizes, training, validation, test, [base])[0]
+
+
+def corrected_errors(
+    backend: Backend,
+    gram: np.ndarray,
+    cross: np.ndarray,
+    sizes: Sequence[int],
+    training: Samples,
+    validation: Samples,
+    test: Samples,
+    bases: Sequence[Sequence[np.ndarray]],
+) -> np.ndarray:
+    """As `ridge_errors`, for each of some bases, (bases, 2, R, sizes).
+
+    What they leave over are right-hand sides of the same linear systems; the ridge is chosen for each by itself.
+    """
+    found = np.empty((len(bases), 2, len(gram), len(sizes)))
+    left = np.concatenate([training.y - before for before, _, _ in bases], axis=2)
     for r in range(len(gram)):
         for k, n in enumerate(sizes):
-            k_train, residual = gram[r, :n, :n], (training.y - before)[r, :n]
+            k_train = gram[r, :n, :n]
             ridges = RIDGES * float(np.diag(k_train).mean())
-            held = (validation.y - before_validation)[r]
-            f, _ = by_validation(backend.kernel_regression, k_train, residual, cross[r, :, :n], held, ridges)
-            found[:, r, k] = mistakes(before_test[r] + f, test.y[r])
+            ladder = backend.kernel_regression(k_train, left[r, :n], cross[r, :, :n], ridges)
+            for b, (_, before_validation, before_test) in enumerate(bases):
+                f, _ = least(ladder[..., b : b + 1], (validation.y - before_validation)[r])
+                found[b, :, r, k] = mistakes(before_test[r] + f, test.y[r])
     return found
 
 
@@ -62,7 +80,11 @@ def by_validation(
     Returns:
         Predictions on the tests, (T, O), and that least error.
     """
-    ladder = regression(k_train, y, k_other, ridges)
+    return least(regression(k_train, y, k_other, ridges), y_held)
+
+
+def least(ladder: np.ndarray, y_held: np.ndarray) -> tuple[np.ndarray, float]:
+    """What `by_validation` returns, from the predictions with every ridge, (ridges, V + T, O)."""
     missed = ((ladder[:, : len(y_held)] - y_held) ** 2).mean(axis=(1, 2))
     missed = np.where(np.isnan(missed), np.inf, missed)
     return ladder[missed.argmin(), len(y_held) :], float(missed.min())
