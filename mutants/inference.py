@@ -180,4 +180,20 @@ MUTANTS = (
         "    elif False:\n",
         (f"{DECIDE}test_effects_that_do_not_vary_decide_nothing",),
     ),
+    Mutant(
+        "flat-validation-of-nothing-learnt",
+        "A network that was kept at its first step counts as trained: its validation stayed flat.",
+        "harness/statistics/curve_gates.py",
+        "((gains <= largest_gain) & (losses < LEARNT))",
+        "(gains <= largest_gain)",
+        ("tests/test_scaling.py::test_flat_validation_of_a_network_that_learnt_nothing_is_no_training",),
+    ),
+    Mutant(
+        "null-judged-by-its-mean",
+        "A null control is unbiased if its mean is below the margin, however uncertain.",
+        "harness/statistics/curve_gates.py",
+        "    if high < margin:\n",
+        "    if values.mean() < margin:\n",
+        ("tests/test_scaling.py::test_a_null_that_may_be_as_large_as_the_margin_is_biased",),
+    ),
 )

@@ -241,26 +241,57 @@ def test_tolerances_are_positive(tolerance: float) -> None:
     for gate in (curve_gates.leave_one_size_out, curve_gates.half_window, curve_gates.floor):
         with pytest.raises(InvalidInput, match="tolerance must be a positive number of exponent units; got"):
             gate(SIZES, seeds("power", 0.01), tolerance)
+    with pytest.raises(InvalidInput, match="tolerance must be a positive number of exponent units; got"):
+        curve_gates.biased([0.0, 0.1], tolerance)
 
 
 def test_a_network_is_trained_by_its_loss_or_by_flat_validation() -> None:
     loss, gain = np.array([[0.01, 0.5], [0.5, 0.01]]), np.array([[0.5, 0.01], [0.01, 0.5]])
     assert curve_gates.untrained([64, 128], loss, gain, 0.1, 0.05) == ""
     said = curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05)
-    assert said.startswith("Of 2 networks per size neither reached training loss 0.1 nor gained at most 5 % of")
-    assert said.endswith("in the last quarter of training: 1 at size 64, 1 at size 128. Train longer.")
+    assert said.startswith(
+        "Of 2 networks per size neither reached training loss 0.1 nor, below 0.9 of predicting 0, gained at most 5 % of"
+    )
+    assert "in the last quarter of training: 1 at size 64, 1 at size 128. Train these longer" in said
+    assert said.endswith("of them had learnt nothing: 0 at size 64, 0 at size 128. Those need more samples.")
     assert curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05, spare=0.5) == ""
+
+
+def test_flat_validation_of_a_network_that_learnt_nothing_is_no_training() -> None:
+    """Kept at its first step it gains nothing for the rest of training, and predicts nothing."""
+    flat = np.zeros((10, 2))
+    kept = np.where(np.arange(10)[:, None] < [3, 1], 1.0, 0.4)
+    said = curve_gates.untrained([128, 512], kept, flat, 0.1, 0.1, spare=0.2)
+    assert "last quarter of training: 3 at size 128, 1 at size 512." in said
+    assert "of them had learnt nothing: 3 at size 128, 1 at size 512." in said
+    assert curve_gates.untrained([128, 512], kept, flat, 0.1, 0.1, spare=0.3) == ""
+
+
+@pytest.mark.parametrize(("loss", "trained"), [(0.89, True), (0.9, False), (1.02, False)])
+def test_nine_tenths_of_the_loss_of_predicting_zero_is_nothing_learnt(loss: float, trained: bool) -> None:
+    assert (curve_gates.untrained([64], [[loss]], [[0.0]], 0.1, 0.05) == "") is trained
+    assert curve_gates.untrained([64], [[loss]], [[1.0]], 1.1, 0.05) == ""  # by its loss alone
 
 
 def test_untrained_networks_of_one_size_are_enough() -> None:
     loss, gain = np.array([[0.01, 0.5], [0.01, 0.5]]), np.full((2, 2), 0.5)
     said = curve_gates.untrained([64, 128], loss, gain, 0.1, 0.05, spare=0.5)
-    assert ": 0 at size 64, 2 at size 128." in said
+    assert "training: 0 at size 64, 2 at size 128." in said
 
 
 def test_a_diverged_network_is_not_trained() -> None:
     loss, gain = np.array([[np.nan], [0.01]]), np.array([[np.nan], [0.01]])
     assert "1 at size 64" in curve_gates.untrained([64], loss, gain, 0.1, 0.05)
+
+
+def test_a_null_that_may_be_as_large_as_the_margin_is_biased() -> None:
+    around_zero = np.linspace(-0.05, 0.05, 10)  # its one-sided limits are its mean ± 0.0195
+    assert curve_gates.biased(around_zero + 0.03, 0.05) == ""
+    said = curve_gates.biased(around_zero + 0.0306, 0.05)
+    assert said.startswith("Where the truth is 0, the difference of exponents is 0.0306 (90 % t interval [0.0111, 0.05")
+    assert "not surely below the margin 0.05: the instrument may be biased" in said
+    assert curve_gates.biased(around_zero - 1.0, 0.05) == ""  # against the claim: no help to it
+    assert "nan" in curve_gates.biased(around_zero * np.nan, 0.05)
 
 
 def test_losses_of_networks_are_one_per_seed_and_size() -> None:

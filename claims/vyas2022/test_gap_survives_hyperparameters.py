@@ -1,4 +1,4 @@
-"""V2. The network's better exponent survives changes of learning rate, batch size and optimiser."""
+"""V2. That networks outscale their initial kernels survives changes of learning rate, batch size and optimiser."""
 
 import numpy as np
 
@@ -8,43 +8,40 @@ from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Serie
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
 
-STREAM = "registered-2"
+STREAM = "registered-4"
 
-# The learning curve that the claims on the gap share, down to the cell.
+# The learning curve that the claims on the gap share, down to the cell; effects are read from where networks learn.
+SMALLEST, WINDOW = {"digits-1d": 256}, (256, 512, 1024)
 DIGITS = dict(task=dict(name="digits-1d"), sizes=(128, 256, 512, 1024), validation=300, test=1000)
 CNN = dict(family="cnn", width=16, sigma_b=0.1, strides=(4, 2, 2), label_scale=4.7, centred=False)
 ADAM = dict(optimizer="adam", rate=0.01, batch_size=32, steps=1500, checks=30)
 BASE = dict(DIGITS, net=CNN, **dict(ADAM, steps=2000, checks=40), after=())
 
-# What each cell changes of it. Steps follow, so that its networks are trained; and sizes, where a full batch is dear.
 EDGE = dict(optimizer="momentum", rate=0.1)  # of 2 / lambda_max at the start
-ENDS = dict(sizes=(128, 512, 1024))
-CELLS = {
-    "rate_low": dict(BASE, **ENDS, rate=0.003),
+CELLS = {  # what each changes of the base; steps follow, so that its networks are trained
+    "rate_low": dict(BASE, sizes=WINDOW, rate=0.003),
     "base": BASE,
-    "rate_high": dict(BASE, **ENDS, rate=0.03),
-    "batch_256": dict(BASE, **ENDS, batch_size=256, steps=600),
-    "batch_full": dict(BASE, sizes=(128, 512), batch_size=None, steps=300),
-    "momentum": dict(BASE, **ENDS, **EDGE),
+    "rate_high": dict(BASE, sizes=WINDOW, rate=0.03),
+    "batch_256": dict(BASE, sizes=WINDOW, batch_size=256, steps=600),
+    "batch_full": dict(BASE, sizes=WINDOW, batch_size=None, steps=300),
+    "momentum": dict(BASE, sizes=WINDOW, **EDGE),
 }
-LAZY = dict(
-    {**DIGITS, **ADAM, **EDGE, "sizes": DIGITS["sizes"][:3]}, net=dict(CNN, label_scale=0.1, centred=True), after=()
-)
+LAZY = dict({**DIGITS, **ADAM, **EDGE, "sizes": WINDOW}, net=dict(CNN, label_scale=0.1, centred=True), after=())
 PARITY = dict(task=dict(name="parity", inputs=30, order=2), sizes=(128, 256, 512), validation=300, test=1000)
 MLP = dict(family="mlp", width=64, depth=1, sigma_b=0.1, label_scale=4.7, centred=False)
 RICH = dict(PARITY, net=MLP, **dict(ADAM, steps=800), after=())
 INIT, INFINITE = (dict(DIGITS, net=CNN, kernel=kernel) for kernel in ("init", "infinite"))
 PARITY_INIT = dict(PARITY, net=MLP, kernel="init")
 
-STEEPER = Superiority(margin=0.05)
+STEEPER = Superiority(margin=0.1)
 # Name, what it is, and effect and sd from exploration: against the kernel at initialisation, and at infinite width.
 ARMS = (
-    ("rate_low", "Adam at rate 0.003", 0.2, 0.07, 0.02, 0.12),
-    ("base", "Adam at rate 0.01, batches of 32", 0.28, 0.08, 0.05, 0.09),
-    ("rate_high", "Adam at rate 0.03", 0.4, 0.09, 0.11, 0.13),
-    ("batch_256", "batches of 256", 0.23, 0.08, 0.02, 0.08),
-    ("batch_full", "full batch", 0.25, 0.09, 0.03, 0.08),
-    ("momentum", "SGD with momentum", 0.52, 0.12, 0.26, 0.19),
+    ("rate_low", "Adam at rate 0.003", 0.24, 0.1, 0.0, 0.15),
+    ("base", "Adam at rate 0.01, batches of 32", 0.35, 0.15, 0.13, 0.18),
+    ("rate_high", "Adam at rate 0.03", 0.55, 0.13, 0.33, 0.12),
+    ("batch_256", "batches of 256", 0.35, 0.14, 0.13, 0.18),
+    ("batch_full", "full batch", 0.35, 0.13, 0.13, 0.16),
+    ("momentum", "SGD with momentum", 0.47, 0.2, 0.22, 0.21),
 )
 LABELS = {name: label for name, label, *_ in ARMS}
 
@@ -55,11 +52,11 @@ def gap(name, label, kernel, effect, sd, role, tiers=("quick", "full")):
         name,
         f"{label}: beta of the network minus beta of the {kernel} kernel, test error rate, is positive",
         STEEPER,
-        "0.05 in the exponent is 11 % of error over three doublings of n: less is no other scaling law",
+        "0.1 is 13 % of error over two doublings, and what the first run could not exclude where the truth is 0 (lazy)",
         effect,
         sd,
         role,
-        agreement=0.1,
+        agreement=0.15 if name.startswith("momentum") else 0.1,  # in float32 the backends part most there
         label=f"{label}: exponent, network minus {kernel} kernel",
         tiers=tiers,
     )
@@ -82,7 +79,7 @@ CLAIM = Claim(
         locus="introduction, contributions",
         read="abstract and the start of the introduction; the body text was not found, and no number of it is known",
     ),
-    title="The network's better exponent survives learning rate, batch size and optimiser",
+    title="Networks' better exponent than their initial kernels' survives learning rate, batch size and optimiser",
     statement=(
         "That networks scale better with the number of samples than their empirical NTK at initialisation is robust "
         "to the learning rate (in the range used in practice), the batch size and the optimiser."
@@ -93,15 +90,15 @@ CLAIM = Claim(
         "0.01 in batches of 32, one factor at a time: rates 0.003 and 0.03, batches of 256, full batch, and SGD with "
         "momentum 0.9 at a tenth of the edge 2 / lambda_max. Effect per seed: the network's exponent minus that of "
         "ridge regression with its NTK at initialisation (ridge chosen on the same validation samples), in test error "
-        "rate, lines in log-log through the same sizes: n = 128 to 1024; full batch 128 and 512. It must exceed 0.05 "
-        "in every cell."
+        "rate, a line in log-log through n = 256, 512 and 1024. It must exceed 0.1 in every cell."
     ),
     departs=(
         "Data, architecture, width, sample sizes, grid and stopping are ours, not the paper's; 1-D digits test the "
         "mechanism, and were tuned so that convolutions do well on them. Not the full product of the factors. The "
-        "paper claims the gap to the kernel at infinite width as well; here that is decided on beside it, cell by "
-        "cell; so is, at full scale and where it is at hand, the gap on CIFAR-10 (two rates, two optimisers): not "
-        "explored, and under no gate. In exploration momentum at 0.3 of the edge left networks untrained: no cell."
+        "paper claims the gap to the kernel at infinite width as well: that is V1's to decide, and beside this claim "
+        "it is told cell by cell; so is, at full scale and where it is at hand, the gap on CIFAR-10 (two rates, two "
+        "optimisers): not explored, and under no gate. In exploration momentum at 0.3 of the edge left networks "
+        "untrained: no cell."
     ),
     family="vyas2022",
     hypotheses=(
@@ -109,13 +106,13 @@ CLAIM = Claim(
         *(gap(f"{n}_infinite", label, "infinite-width", *rest, "secondary") for n, label, _, _, *rest in ARMS),
         Hypothesis(
             "momentum_over_adam",
-            "beta of the network, SGD with momentum minus Adam at rate 0.01, n = 128 to 1024, is positive",
+            "beta of the network, SGD with momentum minus Adam at rate 0.01, n = 256 to 1024, is positive",
             STEEPER,
             "as for the gap: if it holds, the sign of the gap is robust and its size is not",
-            0.24,
-            0.11,
+            0.15,
+            0.15,
             "secondary",
-            agreement=0.1,
+            agreement=0.15,
             label="exponent, SGD with momentum minus Adam",
         ),
         *(gap(n, one.label, "initial", 0.15, 0.1, "secondary", ("full",)) for n, one in IMAGES.items()),
@@ -137,15 +134,19 @@ CLAIM = Claim(
     gates=(
         Gate(
             "trained",
-            "in every cell, and the lazy control, of the networks of one size at most a fifth neither reached "
-            "training loss 0.1 nor gained at most 10 % of validation loss in the last quarter of training",
+            "in every cell, and the lazy control, at most a fifth of the networks of one size neither reached training "
+            "loss 0.1 nor, with a training loss below 0.9 of predicting 0, gained at most 10 % of validation loss in "
+            "the last quarter of training",
         ),
+        Gate("null", "the lazy network's gap, which is 0, lies below 0.1, by its one-sided 95 % t limit"),
         Gate("finite", "every error rate of the claim is finite and positive", failure="BROKEN"),
     ),
     limits=(
+        "The verdict is on the kernel at initialisation, and says nothing of the gap to that at infinite width. "
         "A cell says nothing of values between or beyond it, and one architecture at 16 channels on one generated "
-        "data set up to n = 1024 nothing of others. The kernel at initialisation of so narrow a network is noisy: "
-        "part of its gap is that noise, which the kernel at infinite width does not have."
+        "data set from n = 256 (from 128 many networks learn nothing) to 1024 nothing of others. The kernel at "
+        "initialisation of so narrow a network is noisy: part of its gap is that noise, which the kernel at infinite "
+        "width does not have."
     ),
 )
 
@@ -157,10 +158,10 @@ def larger(cell, **more):
 
 FULL = (
     larger(BASE, sizes=DOUBLINGS, **LONG),
-    larger(CELLS["rate_low"], sizes=(128, 1024, 4096), steps=40_000, checks=200),
-    *(larger(CELLS[name], sizes=(128, 1024, 4096), **LONG) for name in ("rate_high", "batch_256", "momentum")),
-    larger(CELLS["batch_full"], sizes=(128, 1024), steps=2000),
-    larger(LAZY, sizes=(128, 1024, 4096), **LONG),
+    larger(CELLS["rate_low"], sizes=(256, 1024, 4096), steps=40_000, checks=200),
+    *(larger(CELLS[name], sizes=(256, 1024, 4096), **LONG) for name in ("rate_high", "batch_256", "momentum")),
+    larger(CELLS["batch_full"], sizes=WINDOW, steps=2000),
+    larger(LAZY, sizes=(256, 1024, 4096), **LONG),
     RICH,
     *(cell for one in IMAGES.values() for cell in one.nets),
 )
@@ -195,10 +196,12 @@ def configuration(cells, wanted):
     return found
 
 
-def network(m, wanted, quantity="error"):
-    """Sizes, and the network's test errors there, (seeds, sizes)."""
+def network(m, wanted, quantity="network_error"):
+    """The sizes that effects are read from, and a quantity of the networks there, (seeds, sizes)."""
     found = configuration(m.configurations("network_error"), wanted)
-    return np.array(found["sizes"]), m(f"network_{quantity}", **found)
+    n = np.array(found["sizes"])
+    used = n >= SMALLEST.get(found["task"]["name"], 0)
+    return n[used], m(quantity, **found)[:, used]
 
 
 def kernel(m, wanted, sizes, quantity="error"):
@@ -215,7 +218,7 @@ def exponent(sizes, errors):
 
 def difference(m, cell, reference, quantity="error"):
     """Exponent of a cell's network minus that of a kernel, per seed, at the sizes that both have."""
-    sizes, errors = network(m, cell, quantity)
+    sizes, errors = network(m, cell, f"network_{quantity}")
     shared, kernel_errors = kernel(m, reference, sizes, quantity)
     return exponent(shared, errors[:, np.isin(sizes, shared)]) - exponent(shared, kernel_errors)
 
@@ -235,18 +238,20 @@ def effects(m):
 
 
 def gates(m):
-    """Whether networks were trained, and all errors are numbers with a logarithm."""
-    from harness.statistics.curve_gates import untrained  # here: a worker that loads this file has NumPy alone
+    """Whether networks were trained, the null is below the margin, and all errors are numbers with a logarithm."""
+    from harness.statistics.curve_gates import biased, untrained  # here: a worker that loads this file has NumPy alone
 
     said = {}
     for name, cell in {**CELLS, "lazy": LAZY}.items():
-        found = configuration(m.configurations("network_error"), cell)
-        said[name] = untrained(found["sizes"], m("train_loss", **found), m("gain", **found), 0.1, 0.1, spare=0.2)
+        (sizes, loss), (_, gain) = (network(m, cell, quantity) for quantity in ("train_loss", "gain"))
+        said[name] = untrained(sizes, loss, gain, 0.1, 0.1, spare=0.2)
     values = [network(m, cell)[1] for cell in (*CELLS.values(), LAZY)]
     values += [m("kernel_error", **configuration(m.configurations("kernel_error"), c)) for c in (INIT, INFINITE)]
+    fine = all((np.isfinite(v) & (v > 0)).all() for v in values)
     return {
         "trained": " ".join(f"{name}: {text}" for name, text in said.items() if text),
-        "finite": "" if all((np.isfinite(v) & (v > 0)).all() for v in values) else "an error rate is zero or no number",
+        "null": biased(difference(m, LAZY, INIT), STEEPER.margin) if fine else "",
+        "finite": "" if fine else "an error rate is zero or no number",
     }
 
 
@@ -263,7 +268,7 @@ def figures(by_backend):
         for error, quantity in (("error rate", "error"), ("squared error", "loss"))
     ]
     curves = [line(LABELS[name], *network(m, cell)) for name, cell in CELLS.items()]
-    curves += [line(label, *kernel(m, reference, DIGITS["sizes"])) for label, reference in kinds.items()]
+    curves += [line(label, *kernel(m, reference, WINDOW)) for label, reference in kinds.items()]
     curves.append(line("lazy network", *network(m, LAZY)))
     return (
         Figure(

@@ -18,6 +18,9 @@ from harness.statistics.scaling import Fit, fit_per_seed, held_out_errors
 from harness.statistics.scaling_forms import Form, fewest_sizes
 from harness.statistics.slopes import curvatures, log_curves, loglog_slopes
 
+LEARNT = 0.9
+"""Training loss, in units of the labels' mean square, below which a network has learnt something: 1 is predicting 0."""
+
 
 def unconverged(fitted: tuple[Fit, ...]) -> str:
     """Every seed's search found its optimum: see `Fit.converged`."""
@@ -111,10 +114,15 @@ def untrained(
 ) -> str:
     """Every network behind a learning curve was trained: to the registered loss, or until validation stayed flat.
 
+    Flat validation is evidence of training only if something was learnt. A network that is stopped where validation is
+    lowest may be kept at its first step: then validation was flat throughout, and it predicts nothing. So a network
+    whose training loss is not below LEARNT counts as untrained, however flat.
+
     Args:
-        sizes: (K,). loss: training loss of the network that is judged, (S, K).
+        sizes: (K,).
+        loss: training loss of the network that is judged, in units of the labels' mean square, (S, K).
         gain: share of its lowest validation loss that the last quarter of training took off, (S, K).
-        largest_loss, largest_gain: a network passes with either; NaN is neither.
+        largest_loss, largest_gain: a network passes with either, with the latter if it has learnt; NaN is neither.
         spare: share of the networks of one size that may fail both.
     """
     n, (losses, gains) = np.asarray(sizes), (np.asarray(one, dtype=np.float64) for one in (loss, gain))
@@ -123,14 +131,39 @@ def untrained(
             f"Losses and gains have one value per seed and size, shape (S, {len(n)}); got {losses.shape} and "
             f"{gains.shape}."
         )
-    failed = ~((losses <= largest_loss) | (gains <= largest_gain))
+    failed = ~((losses <= largest_loss) | ((gains <= largest_gain) & (losses < LEARNT)))
     if not (failed.mean(axis=0) > spare).any():
         return ""
-    counts = ", ".join(f"{int(count)} at size {size:g}" for count, size in zip(failed.sum(axis=0), n, strict=True))
+    stuck = failed & ~(losses < LEARNT)
     return (
-        f"Of {len(losses)} networks per size neither reached training loss {largest_loss:g} nor gained at most "
-        f"{100 * largest_gain:g} % of validation loss in the last quarter of training: {counts}. Train longer."
+        f"Of {len(losses)} networks per size neither reached training loss {largest_loss:g} nor, below {LEARNT:g} of "
+        f"predicting 0, gained at most {100 * largest_gain:g} % of validation loss in the last quarter of training: "
+        f"{_counts(failed, n)}. Train these longer; of them had learnt nothing: {_counts(stuck, n)}. Those need more "
+        "samples."
     )
+
+
+def biased(null: ArrayLike, margin: float, alpha: float = 0.05) -> str:
+    """A difference of exponents that is 0 by construction is measured to lie below the margin of the claim.
+
+    Not to be SUPPORTED is little to ask of a null control: a wide interval manages that, and one with a bias as large
+    as the margin. Here the upper limit of its one-sided t interval, (S,) -> level 1 - alpha, must be below the margin.
+    """
+    values = np.asarray(null, dtype=np.float64)
+    _check(margin)
+    low, high = t_interval(values, alpha)
+    if high < margin:
+        return ""
+    return (
+        f"Where the truth is 0, the difference of exponents is {values.mean():.3g} ({100 * (1 - 2 * alpha):.3g} % t "
+        f"interval [{low:.3g}, {high:.3g}]), not surely below the margin {margin:g}: the instrument may be biased by "
+        "as much."
+    )
+
+
+def _counts(which: np.ndarray, sizes: np.ndarray) -> str:
+    counted = zip(which.sum(axis=0), sizes, strict=True)
+    return ", ".join(f"{int(count)} at size {size:g}" for count, size in counted)
 
 
 def _seeds(sizes: ArrayLike, curves: ArrayLike, fewest: int) -> tuple[Floats, Floats]:
