@@ -163,6 +163,15 @@ def test_the_worst_pair_of_three_is_reported() -> None:
     assert verdict.agreement.backends == ("torch", "jax")
 
 
+def test_a_pair_that_does_not_agree_is_worse_than_one_whose_means_lie_further_apart() -> None:
+    effects = {"torch": ABOVE, "numpy": ABOVE + 0.015, "jax": ABOVE + 0.005 + 0.1 * SPREAD}
+    verdict = decide(effects, SUPERIOR)
+    assert verdict.kind == Kind.DISAGREE
+    assert verdict.agreement is not None
+    assert "jax" in verdict.agreement.backends
+    assert abs(verdict.agreement.difference) < 0.015
+
+
 @pytest.mark.parametrize(
     ("shift", "agree"), [(0.0, True), (0.015625, True), (0.03125, False), (0.0625, False), (-0.0625, False)]
 )
