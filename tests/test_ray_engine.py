@@ -35,16 +35,17 @@ import numpy as np
 
 
 def draw(backend, configuration, replicates, stream):
-    calls = Path(__file__).with_name("calls")
+    calls, start = Path(__file__).with_name("calls"), time.time()
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES") or "-"
     with calls.open("a") as log:
         node, threads = os.environ["NODE"], os.environ["OMP_NUM_THREADS"]
         log.write(f"{configuration['point']} {os.getpid()} {gpu} {node} {threads}\\n")
     if configuration.get("then") == "hang":
-        time.sleep(60)
+        time.sleep(600)
     if configuration.get("then") == "exhaust":
         raise MemoryError
-    start = time.time()
+    while len(calls.read_text().splitlines()) < configuration.get("meet", 0) and time.time() < start + 120:
+        time.sleep(0.05)
     time.sleep(configuration.get("seconds", 0))
     return {
         "draw": np.array(replicates) + 100.0 * configuration["point"],
@@ -132,13 +133,13 @@ def run(nodes, store):
 
 
 def at_once(result):
-    """How many cells ran at the same time, at most."""
+    """How many cells ran at the same time, at most; those that `meet` so many wait for each other, however long."""
     spans = [outcome.cell.arrays["span"][0] for outcome in result.outcomes]
     return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
 
 
 def test_cells_are_spread_over_the_nodes_and_are_those_of_the_local_engine(run, request_, calls, tmp_path):
-    seen, requests = [], [request_(point, seconds=0.7) for point in range(8)]
+    seen, requests = [], [request_(point, meet=4) for point in range(8)]
     result = run(requests, progress=seen.append)
     assert result.counts == {"planned": 8, "cached": 0, "done": 8, "failed": 0, "unfinished": 0}
     assert {node for _, _, _, node, _ in calls()} == {"head", "second"}
@@ -155,13 +156,13 @@ def test_cells_are_spread_over_the_nodes_and_are_those_of_the_local_engine(run, 
 
 def test_half_a_gpu_per_cell_runs_two_cells_on_each_side_by_side(run, nodes, request_, calls, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", nodes.address)
-    result = run([request_(point, seconds=1.0) for point in range(8)], gpus_per_cell=0.5, ray_address=None)
+    result = run([request_(point, meet=4) for point in range(8)], gpus_per_cell=0.5, ray_address=None)
     assert at_once(result) == 4
     assert {gpu for _, _, gpu, _, _ in calls()} == {"0"}
 
 
 def test_a_whole_gpu_per_cell_runs_one_cell_on_each_with_all_its_cores(run, request_, calls):
-    result = run([request_(point, seconds=0.5) for point in range(4)], gpus_per_cell=1)
+    result = run([request_(point, meet=2) for point in range(4)], gpus_per_cell=1)
     assert at_once(result) == 2
     assert {threads for *_, threads in calls()} == {"2"}
 
@@ -170,14 +171,14 @@ def test_nothing_runs_after_the_deadline(run, request_, calls, alive):
     start, seen = time.monotonic(), []
     result = run(
         [request_(point, then="hang") for point in range(5)],
-        deadline=time.time() + 20,
+        deadline=time.time() + 40,
         progress=lambda status: seen.append(time.monotonic()),
     )
     assert result.counts["unfinished"] == 5, [outcome.failure for outcome in result.outcomes]
     assert 1 <= len(calls()) <= 4  # on a busy machine not every node has a worker by then
-    assert time.monotonic() - start < 35
+    assert time.monotonic() - start < 60
     ticks = seen[: -1 - len(calls())]  # without those of the cells that were cut, and the last
-    assert np.median(np.diff(ticks)) == pytest.approx(1.0, abs=0.3)  # though nothing ends, progress is shown
+    assert 0.9 < np.median(np.diff(ticks)) < 2  # though nothing ends, progress is shown about once a second
     assert not any(alive(pid) for _, pid, *_ in calls())
 
 
@@ -198,9 +199,9 @@ def test_a_node_killed_in_the_middle_costs_the_cells_in_flight_and_no_more(
     run, request_, calls, nodes, store, wait_for, alive
 ):
     nodes.add("third")
-    requests = [request_(point, seconds=0.6) for point in range(16)]
+    requests = [request_(point, meet=6, seconds=2.0) for point in range(16)]
     killer = threading.Thread(
-        target=lambda: (wait_for(lambda: sum("third" in call for call in calls()) >= 3), nodes.kill("third"))
+        target=lambda: (wait_for(lambda: sum("third" in call for call in calls()) >= 2, 120), nodes.kill("third"))
     )
     killer.start()
     result = run(requests)
