@@ -104,8 +104,9 @@ class Bootstrap:
             )
         mean, error, n = mean_and_error(sample)
         draws = np.random.default_rng(seed).integers(n, size=(resamples, n))
-        means, errors, _ = mean_and_error(sample[draws])
-        errors = np.where(varies(sample[draws]), errors, 0.0)  # equal seeds leave rounding, not a spread
+        resampled = sample[draws]
+        means, spread = resampled.mean(axis=-1), resampled.std(axis=-1, ddof=1)
+        errors = np.where(spread > CONSTANT * np.abs(means), spread / np.sqrt(n), 0.0)  # rounding is no spread
         with np.errstate(divide="ignore", invalid="ignore"):
             t = (means - mean) / errors
         return Bootstrap(float(mean), float(error) if varies(sample) else 0.0, np.sort(np.where(np.isnan(t), 0.0, t)))
