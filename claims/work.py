@@ -76,9 +76,15 @@ def _natural(c):
     return networks.cnn((28, 28, 1), parts + [networks.Pool(None)] * (c["family"] == "pooled cnn"), sigma_b=0.3)
 
 
+def architecture_kernel(c, replicates):
+    """Regression with the kernel of the architecture that is trained."""
+    return computations.ntk_regression(c, networks.mlp((c["inputs"], *[c["width"]] * c["depth"], 1)), replicates)
+
+
 LENGTHS = 3
 
 COUNTED = {
+    "claims/liu2025/test_added_layer_mismatch.py:architecture_kernel": architecture_kernel,
     "claims/liu2025/test_equivalence_theorem_in_practice.py:stationary_kernels": stationary_kernels,
     "claims/liu2025/test_nngp_matches_ntk_regression.py:network_kernels": network_kernels,
     "claims/liu2025/test_nngp_matches_ntk_regression.py:same_kernel": same_kernel,

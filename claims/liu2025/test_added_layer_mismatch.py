@@ -1,12 +1,21 @@
 """L1. Adding a layer to the network and to its NTK does not change their errors alike; and why, cause by cause."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
-from harness.learning.equivalence import common_training, descent_by_theory, kernel_predictors
+from harness.learning.equivalence import (
+    common_training,
+    descent_by_theory,
+    kernel_predictors,
+    network,
+    ntk_regression,
+)
+from harness.learning.problems import problem, relative
+from harness.networks.layers import Weighted
 
 MARGIN = 0.1  # of the NTK's error: a change of errors that one would call a mismatch
 TARGETS = {"wave": "sin(2.5 u.x)", "rough": "sign(u.x)", "smooth": "cos(u.x) + sin(v.x)", "friedman": "Friedman"}
@@ -16,22 +25,37 @@ FLAT, FITTED = 0.1, 0.01  # gain of validation loss in the last quarter; trainin
 PROBLEM = dict(inputs=5, noise=0.1, permuted=False)
 
 
-def common_cells(depths, deeper, others, members, samples=(MANY,)):
-    """As nets are commonly trained: the wave with few samples, and with more on deeper nets; the other targets."""
-    plain = dict(PROBLEM, width=WIDTH, steps=1500, weights="pytorch", target="wave")
-    few = dict(plain, samples=SAMPLES, validation=SAMPLES // 4)
-    wave = [dict(few, depth=d, members=members if d <= 2 else 1) for d in depths]
-    more = [c for n in samples for c in grid(**plain, samples=n, validation=n // 4, depth=deeper, members=1)]
-    other = grid(**dict(few, target=tuple(t for t in TARGETS if t != "wave")), depth=others, members=1)
-    he = grid(**dict(few, weights="he"), depth=(1, 2), members=1)
-    return (*wave, *more, *other, *he, dict(few, depth=2, members=1, permuted=True))
+COMMON = dict(PROBLEM, width=WIDTH, steps=1500, weights="pytorch", members=1)
+FEW = dict(COMMON, samples=SAMPLES, validation=SAMPLES // 4)
+OTHERS = tuple(t for t in TARGETS if t != "wave")
+
+
+def wave_cells(depths, members):
+    """The wave with few samples, as nets are commonly trained; and once with the labels of other inputs."""
+    few = dict(FEW, target="wave")
+    wave = (dict(few, depth=d, members=members if d <= 2 else 1) for d in depths)
+    return (*wave, dict(few, depth=2, permuted=True))
+
+
+def common_cells(deeper, others, samples=(MANY,)):
+    """As nets are commonly trained: the wave with more samples on deeper nets; the other targets; He's weights."""
+    more = [c for n in samples for c in grid(**COMMON, target="wave", samples=n, validation=n // 4, depth=deeper)]
+    he = grid(**dict(FEW, weights="he"), target="wave", depth=(1, 2))
+    return (*more, *grid(**FEW, target=OTHERS, depth=others), *he)
+
+
+def kernel_cells(*cells):
+    """What the kernel of the architecture makes of the same samples, each once."""
+    told = ("inputs", "noise", "width", "target", "samples", "validation", "depth")
+    cells = [{key: c[key] for key in told} for c in cells if c["weights"] == "pytorch" and not c["permuted"]]
+    return tuple(c for i, c in enumerate(cells) if c not in cells[:i])
 
 
 def theory_cells(depths, others, widths=(WIDTH,)):
     """As the theorem asks: every depth on the wave, the other targets, and on the wave f instead of f - f_0."""
     plain = dict(PROBLEM, samples=SAMPLES, validation=SAMPLES // 4, steps=400, width=widths, centred=True)
     wave = grid(**plain, target="wave", depth=depths, label_scale=(1.0, LAZY))
-    other = grid(**plain, target=tuple(t for t in TARGETS if t != "wave"), depth=others, label_scale=1.0)
+    other = grid(**plain, target=OTHERS, depth=others, label_scale=1.0)
     return (*wave, *other, *grid(**dict(plain, centred=False), target="wave", depth=(1, 2), label_scale=1.0))
 
 
@@ -41,11 +65,10 @@ def width_cells(widths):
     return grid(**plain, depth=(1, 2), width=widths)
 
 
-def mismatch(name, what, rule, why, effect, sd, role="secondary", agreement=None):
-    """A hypothesis about D over the NTK's error, per seed."""
-    return Hypothesis(
-        name, f"{what}: mean D / E_NTK", rule, why, effect, sd, role=role, label=f"{what}: D / E", agreement=agreement
-    )
+def mismatch(name, what, rule, why, effect, sd, role="secondary", agreement=None, tiers=("quick", "full")):
+    """A hypothesis about D over the kernel's error, per seed."""
+    more = dict(label=f"{what}: D / E", agreement=agreement, tiers=tiers)
+    return Hypothesis(name, f"{what}: mean D / E_NTK", rule, why, effect, sd, role, **more)
 
 
 ONE_TO_TWO = "1 to 2 layers"
@@ -71,24 +94,28 @@ CLAIM = Claim(
         "E is the mean squared error on 500 test points against the target without noise, over its variance. "
         "D = [E_net(H + 1) - E_net(H)] - [E_NTK(H + 1) - E_NTK(H)] per seed, over E_NTK(H). Networks as commonly "
         "trained: ReLU, 64 wide, PyTorch's default initial weights, Adam at 0.003, minibatches of 32, 1500 steps, the "
-        "weights of least loss on 25 validation samples. The NTK (sigma_w^2 = 2, sigma_b = 0.3) of the same depth, "
-        "with the ridge of least loss on the same 25. 100 training samples, x ~ N(0, I_5), target sin(2.5 u.x), u "
-        "random, noise 0.1. Claim: from 1 to 2 hidden layers D / E > 0.1. The direction is that of explored seeds: the "
-        "network gets worse, the kernel better."
+        "weights of least loss on 25 validation samples. Its NTK: that of this architecture in the limit of infinite "
+        "width, in closed form (variances 1 / (3 fan-in) of weights and biases, gradients as in the standard "
+        "parametrization at width 64), with the ridge of least loss on the same 25. 100 training samples, x ~ N(0, "
+        "I_5), target sin(2.5 u.x), u random, noise 0.1. Claim: from 1 to 2 hidden layers D / E > 0.1. The direction "
+        "is that of explored seeds: the network gets worse, the kernel better."
     ),
     departs=(
-        "Targets, sample sizes, depths, widths and training of the paper are not known to us. The target is one on "
-        "which explored seeds had power; on others, decided beside, there may be no mismatch. The theorem's arm (NTK "
+        "Targets, sample sizes, depths, widths, training and kernel of the paper are not known to us. The target is "
+        "one on which explored seeds had power; on others, decided beside, there may be no mismatch. Until an audit "
+        "the kernel of this claim was the NTK with sigma_w^2 = 2 and sigma_b = 0.3, which is not that of the networks "
+        "trained; it is kept beside, and the claim decided anew on fresh seeds. The theorem's arm (NTK "
         "parametrization, f - f_0, full batch), the lazy arm and the split of D into causes are ours."
     ),
     family="liu2025",
     hypotheses=(
-        mismatch("wave", f"{TARGETS['wave']}, {ONE_TO_TWO}", BEYOND, WHY, 0.165, 0.14, "primary", agreement=0.05),
-        mismatch("ensemble", f"mean of 4 nets, {ONE_TO_TWO}", BEYOND, WHY, 0.2, 0.06),
-        mismatch("more_samples", f"{MANY} samples, 2 to 3 layers, -D", BEYOND, WHY, 0.15, 0.08),
+        mismatch("wave", f"{TARGETS['wave']}, {ONE_TO_TWO}", BEYOND, WHY, 0.147, 0.17, "primary", agreement=0.05),
+        mismatch("he_kernel", f"NTK of sigma_w^2 = 2, {ONE_TO_TWO}", BEYOND, WHY, 0.19, 0.18),
+        mismatch("ensemble", f"mean of 20 nets, {ONE_TO_TWO}", BEYOND, WHY, 0.17, 0.06, tiers=("full",)),
+        mismatch("more_samples", f"{MANY} samples, 2 to 3 layers, -D", BEYOND, WHY, 0.133, 0.13),
         *(
             mismatch(target, f"{TARGETS[target]}, {ONE_TO_TWO}", WITHIN, WHY_NOT, effect, sd)
-            for target, effect, sd in (("rough", 0.05, 0.1), ("smooth", 0.1, 0.3), ("friedman", 0.05, 0.15))
+            for target, effect, sd in (("rough", 0.035, 0.09), ("smooth", 0.02, 0.21), ("friedman", -0.14, 0.35))
         ),
         mismatch("theorem_arm", f"NTK parametrization, f - f_0, {ONE_TO_TWO}", BEYOND, WHY, 0.34, 0.2),
         mismatch("lazy", f"the same, labels x {LAZY}, against its own eNTK", WITHIN, WHY_NOT, 0.03, 0.05),
@@ -104,35 +131,58 @@ CLAIM = Claim(
         Gate("finite", "every error is finite and positive", failure="BROKEN"),
     ),
     limits=(
-        "One target, 100 samples, of which the NTK learns nothing with 1 layer and little with 2 (E of 1.00 and 0.93 "
-        "on the first 12 seeds, the network's 0.48 and 0.57): a tenth of its error is a fifth of the network's. A "
-        "finite network that is trained otherwise does not contradict a limit theorem. What a cause is charged with "
-        "depends on the order in which they are changed."
+        "One target, 100 samples, of which the NTK learns next to nothing (E of 0.90 with 1 layer and 0.89 with 2 on "
+        "24 explored seeds, the network's 0.47 and 0.60): D is the change of the network's error, and a tenth of the "
+        "kernel's error is a fifth of the network's. On other targets, where kernels learn most, the two changed "
+        "about alike in exploration. A finite network that is trained otherwise does not contradict a limit theorem. "
+        "The causes lead to the NTK of sigma_w^2 = 2; what one is charged with depends on the order of changes."
     ),
 )
 
-STREAM, TO_FIVE = "registered-2", (1, 2, 3, 4, 5)
+STREAM, TO_FIVE = "registered-3", (1, 2, 3, 4, 5)
+WAVE, FULL_WAVE = wave_cells((1, 2), members=1), wave_cells(TO_FIVE, members=20)
+MORE, FULL_MORE = common_cells((2, 3), (1, 2)), common_cells(TO_FIVE, TO_FIVE, (MANY, 400, 800))
+
+
+def trained_architecture(configuration):
+    """The network with the variances of PyTorch's default: of every layer's weights and biases, 1 / (3 fan-in)."""
+    net = network(configuration, "standard")
+    steps = [
+        replace(s, weight_std=(3 * s.fan_in) ** -0.5, bias_std=(3 * s.fan_in) ** -0.5) if isinstance(s, Weighted) else s
+        for s in net.steps
+    ]
+    return replace(net, steps=tuple(steps))
+
+
+def architecture_kernel(backend, configuration, replicates, stream):
+    """Test error of regression with the NTK of the networks that are commonly trained, at infinite width.
+
+    Standard parametrization: the width stands in the kernel, as the weight of each layer's gradients.
+    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width.
+    Returns per replicate "kernel_error", relative to the target's variance.
+    """
+    training, validation, test = problem(configuration, replicates, stream)
+    found = ntk_regression(backend, trained_architecture(configuration), training, validation, test)
+    return {"kernel_error": relative(found - test.y, test)}
+
+
+def experiment(measure, quick, full, replicates=48, dtype="float64"):
+    """In float64: minibatches amplify rounding, and seeds are compared between backends."""
+    return Experiment(measure, Tier(quick, replicates), Tier(full, 300, block=10), dtype=dtype, stream=STREAM)
+
+
 EXPERIMENTS = (
-    # In float64: minibatches amplify rounding, and seeds are compared between backends.
-    Experiment(
-        common_training,
-        quick=Tier(common_cells(depths=(1, 2), deeper=(2, 3), others=(1, 2), members=4), replicates=48),
-        full=Tier(common_cells(TO_FIVE, TO_FIVE, TO_FIVE, 20, (MANY, 400, 800)), replicates=300, block=10),
-        dtype="float64",
-        stream=STREAM,
-    ),
-    Experiment(
+    experiment(common_training, WAVE, FULL_WAVE, replicates=80),
+    experiment(common_training, MORE, FULL_MORE),
+    experiment(architecture_kernel, kernel_cells(*WAVE), kernel_cells(*FULL_WAVE), replicates=80),
+    experiment(architecture_kernel, kernel_cells(*MORE), kernel_cells(*FULL_MORE)),
+    experiment(
         descent_by_theory,
-        quick=Tier(theory_cells(depths=(1, 2), others=()), replicates=48),
-        full=Tier(theory_cells(TO_FIVE, TO_FIVE, (WIDTH, 256, 1024)), replicates=300, block=10),
-        stream=STREAM,
+        theory_cells(depths=(1, 2), others=()),
+        theory_cells(TO_FIVE, TO_FIVE, (WIDTH, 256, 1024)),
+        dtype="float32",
     ),
-    Experiment(
-        kernel_predictors,
-        quick=Tier(width_cells((64, 256)), replicates=48),
-        full=Tier(width_cells((64, 256, 1024, 4096)), replicates=300, block=10),
-        stream=STREAM,
-    ),
+    experiment(kernel_predictors, width_cells((64, 256)), width_cells((64, 256, 1024, 4096)), dtype="float32"),
 )
 
 
@@ -153,10 +203,21 @@ def change(value, m, quantity, depth=1, **where):
     return value(m, quantity, depth + 1, **where) - value(m, quantity, depth, **where)
 
 
+def kernel(m, quantity, depth, **where):
+    """A quantity of regression with the NTK of the networks that are commonly trained, per seed."""
+    return m(quantity, **{"target": "wave", "samples": SAMPLES, "depth": depth, **where})
+
+
+def relative_mismatch(own, kernel):
+    """D over the kernel's error, per seed, from errors with a layer less and with it."""
+    return ((own[1] - own[0]) - (kernel[1] - kernel[0])) / kernel[0]
+
+
 def common_mismatch(m, depth=1, quantity="error", **where):
-    """D over the NTK's error in common training, per seed."""
-    own, ntk = change(practical, m, quantity, depth, **where), change(practical, m, "ridge_error", depth, **where)
-    return (own - ntk) / practical(m, "ridge_error", depth, **where)
+    """D over the error of its NTK in common training, per seed."""
+    depths = (depth, depth + 1)
+    own = [practical(m, quantity, d, **where) for d in depths]
+    return relative_mismatch(own, [kernel(m, "kernel_error", d, **where) for d in depths])
 
 
 def theory_mismatch(m, reference, **where):
@@ -176,6 +237,7 @@ def causes(m):
         change(theory, m, "error", centred=False),
         *(change(theory, m, quantity) for quantity in ("error", "own_error", "limit_error", "ridge_error")),
     )
+    shared = min(map(len, chain))  # seeds of all arms
     names = (
         "1 PyTorch's initial weights",
         "2 Adam, stopping, parametrization",
@@ -184,20 +246,23 @@ def causes(m):
         "5 kernel random at width 64",
         "6 finite time and ridge",
     )
-    parts = [(a - b) / practical(m, "ridge_error", 1) for a, b in pairwise(chain)]
+    scale = practical(m, "ridge_error", 1)[:shared]
+    parts = [(a[:shared] - b[:shared]) / scale for a, b in pairwise(chain)]
     return dict(zip(names, parts, strict=True))
 
 
 def effects(m):
     """D over the NTK's error, per seed."""
-    permuted = practical(m, "error", 2, permuted=True) - practical(m, "error", 1)
-    ntk = change(practical, m, "ridge_error")
-    planted, lazy = (permuted - ntk) / practical(m, "ridge_error", 1), theory_mismatch(m, "own_error", label_scale=LAZY)
+    own, he = ([practical(m, quantity, d) for d in (1, 2)] for quantity in ("error", "ridge_error"))
+    ntk = [kernel(m, "kernel_error", d) for d in (1, 2)]
+    planted = relative_mismatch((own[0], practical(m, "error", 2, permuted=True)), ntk)
+    lazy = theory_mismatch(m, "own_error", label_scale=LAZY)
     return {
         "wave": common_mismatch(m),
+        "he_kernel": relative_mismatch(own, he),
         "ensemble": common_mismatch(m, quantity="ensemble_error"),
         "more_samples": -common_mismatch(m, depth=2, samples=MANY),
-        **{target: common_mismatch(m, target=target) for target in ("rough", "smooth", "friedman")},
+        **{target: common_mismatch(m, target=target) for target in OTHERS},
         "theorem_arm": theory_mismatch(m, "limit_error"),
         "lazy": lazy,
         "permuted_labels": planted,
@@ -222,7 +287,7 @@ def gates(m):
     errors = np.concatenate(
         [
             m(q, **{"weights": None, "label_scale": None, **c})
-            for q in ("error", "ridge_error")
+            for q in ("error", "ridge_error", "kernel_error")
             for c in m.configurations(q)
         ]
     )
@@ -247,9 +312,10 @@ def figures(by_backend):
         ("network, as commonly trained", practical, "error", {}),
         ("network, by theory", theory, "error", {}),
         ("own eNTK at initialisation", theory, "own_error", {}),
-        ("NTK, ridge by validation", practical, "ridge_error", {}),
+        ("its NTK", kernel, "kernel_error", {}),
+        ("NTK of sigma_w^2 = 2", practical, "ridge_error", {}),
         (f"network, {MANY} samples", practical, "error", dict(samples=MANY)),
-        (f"NTK, {MANY} samples", practical, "ridge_error", dict(samples=MANY)),
+        (f"its NTK, {MANY} samples", kernel, "kernel_error", dict(samples=MANY)),
     )
     curves = [
         Series.of(label, depths, [of(m, q, d, **where) for d in depths])
@@ -257,15 +323,16 @@ def figures(by_backend):
         for depths in [ladders[where.get("samples", SAMPLES)]]
     ]
     others = [
-        Series.of(f"{TARGETS[target]}, {label}", (1, 2), [practical(m, q, d, target=target) for d in (1, 2)])
-        for target in TARGETS
-        if target != "wave"
-        for label, q in (("network", "error"), ("NTK", "ridge_error"))
+        Series.of(f"{TARGETS[target]}, {label}", (1, 2), [of(m, q, d, target=target) for d in (1, 2)])
+        for target in OTHERS
+        for label, of, q in (("network", practical, "error"), ("its NTK", kernel, "kernel_error"))
     ]
-    parts = {"0 all: D / E": common_mismatch(m), **causes(m)}
+    parts = {"0 all: D / E": effects(m)["he_kernel"], **causes(m)}
     bars = [Series.of(name, (k - 0.25, k + 0.25), [part, part]) for k, (name, part) in enumerate(parts.items())]
     error, layers = "E, over the target's variance", "hidden layers"
-    by_cause = f"D / E from 1 to 2 layers on the wave, and its parts, which add up to it; {note}"
+    by_cause = (
+        f"D / E against the NTK of sigma_w^2 = 2, 1 to 2 layers on the wave, and its parts, which add up to it; {note}"
+    )
     return (
         Figure("Errors against depth", f"{TARGETS['wave']}; {note}", layers, error, tuple(curves)),
         Figure("D by cause", by_cause, "cause", "part of D / E", tuple(bars), reference_y=0.0),

@@ -119,10 +119,11 @@ def common_training(c: Configuration, replicates: int) -> Work:
     net, looks = equivalence.network(c, "standard"), float(c["steps"] / equivalence.EVERY)
     held = looks * ops.forward(net, c["validation"]) + ops.forward(net, TESTS)
     trained = ops.init(net) + ops.training(net, equivalence.BATCH, c["steps"], "adam") + held
-    return trained.by_seed(replicates * c["members"]) + _ntk_regression(c, net, replicates)
+    return trained.by_seed(replicates * c["members"]) + ntk_regression(c, net, replicates)
 
 
-def _ntk_regression(c: Configuration, net: Network, replicates: int) -> Work:
+def ntk_regression(c: Configuration, net: Network, replicates: int) -> Work:
+    """Regression with a kernel of infinite width, its ridge chosen by validation."""
     n, others = c["samples"], c["validation"] + TESTS
     kernels = ops.infinite_ntk(net, n) + ops.infinite_ntk(net, others, n)
     return replicates * (kernels + ops.regression(n, others, len(equivalence.RIDGES)))
@@ -141,7 +142,7 @@ def descent_by_theory(c: Configuration, replicates: int) -> Work:
     """`equivalence.descent_by_theory`: the predictors, networks in full batch, regression with the NTK."""
     net = equivalence.network(c, "ntk")
     trained = ops.training(net, c["samples"], c["steps"], "momentum") + 2 * ops.forward(net, TESTS)
-    return kernel_predictors(c, replicates) + trained.by_seed(replicates) + _ntk_regression(c, net, replicates)
+    return kernel_predictors(c, replicates) + trained.by_seed(replicates) + ntk_regression(c, net, replicates)
 
 
 def _run(c: Configuration, net: Network, count: int) -> Work:
