@@ -147,8 +147,8 @@ MUTANTS = (
         "best-array-decides",
         "The distance of a quantity is that of the array which differs least.",
         COMPARISON,
-        "max(_distance(one, two) for one, two in pairs)",
-        "min(_distance(one, two) for one, two in pairs)",
+        "max(map(_distance, known, found))",
+        "min(map(_distance, known, found))",
         (f"{PARITY}test_a_difference_beyond_the_tolerance_is_seen_where_it_is",),
     ),
     Mutant(
@@ -179,8 +179,8 @@ MUTANTS = (
         "no-kernel-is-regressed-with",
         "A matrix that is no kernel gives NaN for every ridge instead of an error.",
         "harness/backends/ridge.py",
-        "if not np.isfinite(probed).all():",
-        "if False:",
+        '        raise InvalidInput(\n            f"k_train must be positive semi-definite',
+        '        InvalidInput(\n            f"k_train must be positive semi-definite',
         (f"{RIDGES}test_wrong_arguments_are_named",),
     ),
     Mutant(
@@ -190,5 +190,13 @@ MUTANTS = (
         "if not failed.item():",
         "if True:",
         (f"{FAINT}[torch]",),
+    ),
+    Mutant(
+        "exhausted-again",
+        "A cell that ran out of memory is tried again with as much of it.",
+        "harness/sweep/worker.py",
+        "backend.memory_budget // SHRINKAGE ** (attempt - 1)",
+        "backend.memory_budget // SHRINKAGE**0",
+        ("tests/test_sweep_retries.py::test_each_retry_has_an_eighth_of_the_memory_and_says_so",),
     ),
 )

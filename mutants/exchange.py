@@ -180,4 +180,12 @@ MUTANTS = (
         '    dtype = np.dtype(DTYPES.get(kind, "u1"))',
         (f"{SETS}test_matlab_types_beyond_the_table_are_refused",),
     ),
+    Mutant(
+        "adopted-unread",
+        "A file out of a pack is taken over without being read as a cell.",
+        "harness/sweep/store.py",
+        "        cell.read(path, content)\n        if self._verified(path) is not None:\n",
+        "        if self._verified(path) is not None:\n",
+        (f"{PACK}test_what_is_no_pack_is_refused",),
+    ),
 )

@@ -188,4 +188,28 @@ MUTANTS = (
         "if not (failed.mean(axis=0) > spare).all():",
         (f"{SCALING}test_untrained_networks_of_one_size_are_enough",),
     ),
+    Mutant(
+        "agreement-of-means",
+        "Of three backends the pair whose means differ most is held against the margin, however uncertain others are.",
+        AGREEMENT,
+        "key=lambda pair: (not pair.agree, pair.p, abs(pair.difference))",
+        "key=lambda pair: abs(pair.difference)",
+        (f"{DECIDE}test_a_pair_that_does_not_agree_is_worse_than_one_whose_means_lie_further_apart",),
+    ),
+    Mutant(
+        "bootstrap-of-one-side",
+        "Of an equivalence the bootstrap tests the lower margin only.",
+        VERDICT,
+        " + [bootstrap.p_below(rule.margin)] * (not above)",
+        "",
+        (f"{DECIDE}test_the_numbers_are_those_of_scipy_and_statsmodels",),
+    ),
+    Mutant(
+        "refuted-by-the-last-backend",
+        "A claim is refuted if the last backend refutes it, whatever the others say.",
+        VERDICT,
+        "return kind if len(where) == 1 else Kind.INCONCLUSIVE, finding",
+        "return kind if len(where) == 1 or kind == Kind.REFUTED else Kind.INCONCLUSIVE, finding",
+        (f"{DECIDE}test_backends_on_opposite_sides_do_not_refute",),
+    ),
 )
