@@ -59,7 +59,7 @@ MUTANTS = (
         TORCH_DESCENT,
         "return torch.div(m, unbiased, out=grad).div_(1 - optimizer.beta1**step)",
         "return torch.div(m, unbiased, out=grad)",
-        (f"{RULES}[torch-adam-full]",),
+        (f"{TESTS}test_update_rules_in_float32[torch-adam]",),
     ),
     Mutant(
         "jax-adam-bias-correction",

@@ -95,6 +95,10 @@ K2, Y2 = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([1.0, -1.0])
             {"k_train": -K2},
             "k_train must be positive semi-definite up to rounding; with 4.71e-08 added to its diagonal",
         ),
+        (
+            {"k_train": -K2, "ridge": (1e-9, 5.0)},
+            "k_train must be positive semi-definite up to rounding; with 4.71e-08",
+        ),
         ({"y": np.ones(3)}, "y must have shape (2,) or (2, O), one row per row of k_train; got (3,)"),
         ({"k_test": np.ones((1, 3))}, "k_test must have shape (T, 2), test inputs by training inputs; got (1, 3)"),
         ({"k_train": K2[None]}, "one leading seed axis, as k_train has; they begin with [(1,), (2,), (2,)]"),

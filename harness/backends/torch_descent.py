@@ -12,6 +12,7 @@ from math import prod
 from typing import TypeAlias
 
 import torch
+from torch.optim.adam import adam
 
 from harness.backends.batch import blocks
 from harness.backends.operations import Adam, Optimizer, Tensors
@@ -109,11 +110,42 @@ def features(net: Network) -> int:
 
 def descend(optimizer: Optimizer, step: int, theta: Tensor, grad: Tensor, slots: list[Tensor], rate: Tensor) -> None:
     """One step in place, at the rates of the seeds, (S,); none where that is zero, even if the direction is NaN."""
+    if isinstance(optimizer, Adam) and theta.dtype == torch.float64 and not theta.is_cuda:
+        fused(optimizer, step, theta, grad, slots, rate.tolist())
+        return
     change = direct(optimizer, step, grad, slots).mul_(rate[:, None])
     # To ask makes a GPU wait, and to choose between two tensors takes a CPU several times as long as to multiply.
     if change.is_cuda or not bool((rate > 0).all()):
         change = torch.where(rate[:, None] > 0, change, 0)
     theta.sub_(change)
+
+
+def fused(optimizer: Adam, step: int, theta: Tensor, grad: Tensor, slots: list[Tensor], rates: list[float]) -> None:
+    """A step of Adam in PyTorch's single pass over memory; seeds whose rate is zero are left out.
+
+    On a CPU in float64 it takes a third of the time of the passes of `direct`: the square root alone, which PyTorch has
+    MKL take, is slower. In float32 a step of training gains a few per cent.
+    """
+    together = rates[0] > 0 and len(set(rates)) == 1
+    rows = [slice(None)] if together else [slice(s, s + 1) for s, rate in enumerate(rates) if rate > 0]
+    for some in rows:
+        params, grads, firsts, seconds = ([tensor[some]] for tensor in (theta, grad, *slots))
+        adam(
+            params,
+            grads,
+            firsts,
+            seconds,
+            max_exp_avg_sqs=[],
+            state_steps=[torch.tensor(step - 1.0)],
+            fused=True,
+            amsgrad=False,
+            beta1=optimizer.beta1,
+            beta2=optimizer.beta2,
+            lr=rates[some.start or 0],
+            weight_decay=0.0,
+            eps=optimizer.epsilon,
+            maximize=False,
+        )
 
 
 def direct(optimizer: Optimizer, step: int, grad: Tensor, slots: list[Tensor]) -> Tensor:
