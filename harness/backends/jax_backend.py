@@ -29,7 +29,7 @@ except ImportError as error:
     ) from error
 
 from harness.backends.jax_autodiff import JaxAutodiff
-from harness.backends.jax_descent import run
+from harness.backends.jax_descent import run, run_in_parts, seeds_together
 from harness.backends.jax_infinite import JaxArrays
 from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network, over_seeds
 from harness.backends.jax_ridge import solve_ridges
@@ -160,8 +160,12 @@ class JaxOperations:
             yield
 
     def put(self, array: np.ndarray) -> Array:
-        """To the device; floating arrays in this dtype."""
-        return jnp.array(array, dtype=self.dtype if np.issubdtype(array.dtype, np.floating) else None)
+        """To the device; floating arrays in this dtype.
+
+        NumPy converts, without a program to be compiled, and copies: JAX may go on reading what it was given.
+        """
+        own = array.astype(self.dtype) if np.issubdtype(array.dtype, np.floating) else array.copy()
+        return jax.device_put(own)
 
     def fetch(self, tensor: Array) -> np.ndarray:
         """Back to NumPy."""
@@ -224,18 +228,22 @@ class JaxOperations:
         batches: Array | None,
         rates: np.ndarray,
         target: float | None,
-    ) -> tuple[Descent, Array]:
+    ) -> tuple[Descent, np.ndarray]:
         """One compiled loop; rates and batches are padded to RUN steps, so that one program serves every length."""
+        # In NumPy, as the losses below: outside of a program each operation compiles one of its own for every shape.
         count = len(rates)
         spare = max(RUN, 1 << (count - 1).bit_length()) - count
-        padded = self.put(np.pad(rates, ((0, spare), (0, 0))))
-        # In NumPy, as the losses below: outside of a program each operation compiles one of its own for every shape.
-        index = None if batches is None else jnp.asarray(np.pad(batches, ((0, spare), (0, 0), (0, 0))))
+        padded = np.pad(rates, ((0, spare), (0, 0))).astype(self.dtype)
+        index = None if batches is None else np.pad(batches, ((0, spare), (0, 0), (0, 0)))
         # Learning rates travel as arrays, so a rate of its own must not compile the loop again.
         kind = replace(optimizer, learning_rate=0.0)
-        state = (descent.theta, descent.slots, descent.active, jnp.asarray(descent.step))
-        limit = -math.inf if target is None else target
-        (theta, slots, active, step), losses = run(net, kind, state, data, index, padded, count, limit)
+        state = (descent.theta, descent.slots, descent.active, np.asarray(descent.step))
+        steps = (index, padded, count, -math.inf if target is None else target)
+        together = seeds_together(descent.theta, descent.slots)
+        if self.device == "cpu" and together < rates.shape[1]:
+            (theta, slots, active, step), losses = run_in_parts(net, kind, together, state, data, *steps)
+        else:
+            (theta, slots, active, step), losses = run(net, kind, state, data, *steps)
         return Descent(theta, slots, active, int(step)), np.asarray(losses)[:count]
 
 

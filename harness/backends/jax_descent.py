@@ -6,12 +6,60 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from harness.backends.jax_layers import network, over_seeds
 from harness.backends.operations import Adam, Optimizer, Tensors
 from harness.networks import Network
 
 Array: TypeAlias = jax.Array
+
+
+CACHE = 2**20
+"""Bytes of weights and moments that a core of a CPU holds at hand, in its second-level cache."""
+
+
+def seeds_together(theta: Tensors, slots: tuple[Tensors, ...]) -> int:
+    """How many seeds a CPU takes through a run of steps at once: a divisor of their number, as many as fit its cache.
+
+    All at once, each step would fetch all weights and moments from memory: MLPs of 120 seeds took 1.5 to 1.9 times as
+    long (measured), CNNs of 64 channels of 10 seeds 1.4 times.
+    """
+    arrays = jax.tree.leaves((theta, slots))
+    seeds, size = len(arrays[0]), sum(array.nbytes for array in arrays)
+    return max(k for k in range(1, seeds + 1) if seeds % k == 0 and (k == 1 or k * size <= seeds * CACHE))
+
+
+def run_in_parts(
+    net: Network,
+    optimizer: Optimizer,
+    together: int,
+    state: Any,
+    data: Any,
+    batches: np.ndarray | None,
+    rates: np.ndarray,
+    count: int,
+    target: float,
+) -> Any:
+    """`run` of so many seeds, then of the next; what it returns is NumPy's.
+
+    Cut and joined in NumPy: a loop over parts inside the program would be compiled for up to a second longer.
+    """
+    (theta, slots, active, step), (x, y) = state, data
+    done = []
+    for start in range(0, len(active), together):
+        own = slice(start, start + together)
+        weights, moments, going, own_x, own_y = jax.tree.map(
+            lambda a, own=own: np.asarray(a)[own], (theta, slots, active, None if len(x) == 1 else x, y)
+        )
+        order = None if batches is None else batches[:, own]
+        part = (weights, moments, going, step), (x if own_x is None else own_x, own_y)
+        (*found, _), losses = run(net, optimizer, *part, order, rates[:, own], count, target)
+        # Fetched before the next part begins, or two would run at once.
+        found, losses = jax.tree.map(np.asarray, (found, losses))
+        done.append((found, losses.T))
+    found, losses = jax.tree.map(lambda *parts: np.concatenate(parts), *done)
+    return (*found, step + count), losses.T
 
 
 @partial(jax.jit, static_argnums=(0, 1))
