@@ -48,7 +48,9 @@ def brute_force(claim, phase, replicate=0):
     x = claim.inputs(TINY["width"], 5)
     names = [claim.seeds.derive("init", stream="test", replicate=replicate, network=n) for n in range(7)]
     theta, limit = net.init(names), claim.kernels.ntk(net, x)
-    arms = {name: np.empty((7, 5)) for name in ("mean_field", "own", "no_labels", "ridge", "alone")}
+    q, q_sr, _ = recursions(*phase, TINY["depth"])
+    sizes = {"hundredfold": 100.0, "outputs": q**0.5, "differences": (q - q_sr) ** 0.5}
+    arms = {name: np.empty((7, 5)) for name in ("mean_field", "own", "no_labels", "ridge", "alone", *sizes)}
     pairs = np.empty((7, 4))
     for n in range(7):
         f, own = one_hidden_layer(theta, n, x)
@@ -60,6 +62,8 @@ def brute_force(claim, phase, replicate=0):
             arms["no_labels"][n, i] = regression(k, g, 0 * y)
             arms["ridge"][n, i] = regression(k, g, y, ridge=0.3 * np.trace(own) / 5)
             arms["alone"][n, i] = regression(k, 0 * g, y)
+            for name, size in sizes.items():
+                arms[name][n, i] = regression(k, g, size * y)
         for i, j in ((0, 1), (1, 0), (2, 3), (3, 2)):
             pairs[n, i] = f[i] - limit[0, 1] / limit[1, 1] * f[j]
     return {name: values.var(axis=0, ddof=1).mean() for name, values in {**arms, "pairs": pairs}.items()}
@@ -75,6 +79,9 @@ def test_variances_are_those_of_kernel_regression_network_by_network(claim, back
         "own_kernel_no_labels": "no_labels",
         "own_kernel_ridge": "ridge",
         "labels_alone": "alone",
+        "labels_hundredfold": "hundredfold",
+        "labels_of_outputs": "outputs",
+        "labels_of_differences": "differences",
     }
     for number, phase in enumerate(phases):
         expected = brute_force(claim, phase)
@@ -155,7 +162,7 @@ def test_planted_outputs_obey_the_theorem_and_know_no_labels(claim, oracle):
     net = claim.architecture(200, 3, *phase)
     f = np.random.default_rng(0).standard_normal((2000, 5)) @ np.linalg.cholesky(claim.kernels.nngp(net, x)).T
     q, q_sr, kappa_ratio = claim.mean_field("chaotic", 3)
-    found = claim.summary(f[:10], np.tile(claim.kernels.ntk(net, x), (10, 1, 1)), claim.kernels.ntk(net, x), f, 0.1)
+    found = claim.summary(f[:10], np.tile(claim.kernels.ntk(net, x), (10, 1, 1)), claim.kernels.ntk(net, x), f, 0.1, {})
     assert found["planted"] == pytest.approx(claim.theorem3(q, q_sr, kappa_ratio, samples=4), rel=0.04)
     assert found["labels_alone"] == pytest.approx(0, abs=1e-18)
     assert found["own_kernel"] == pytest.approx(found["mean_field"], rel=1e-9)
@@ -164,10 +171,10 @@ def test_planted_outputs_obey_the_theorem_and_know_no_labels(claim, oracle):
 def test_share_names_a_network_that_makes_the_variance_alone(claim):
     f = np.random.default_rng(0).standard_normal((50, 5))
     own = np.tile(np.eye(5) + 1.0, (50, 1, 1))
-    quiet = claim.summary(f, own, own[0], f, 0.1)["share"]
+    quiet = claim.summary(f, own, own[0], f, 0.1, {})["share"]
     f[3] *= 100
     assert quiet < 0.15
-    assert claim.summary(f, own, own[0], f, 0.1)["share"] > 0.9
+    assert claim.summary(f, own, own[0], f, 0.1, {})["share"] > 0.9
 
 
 def test_the_ridge_conditions_ordered_kernels_as_at_the_edge(claim, oracle):
