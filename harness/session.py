@@ -196,7 +196,7 @@ def _registered(
     reason = f"{unregistered[0].upper()}{unregistered[1:]}"
     if verdict.kind in (Kind.BROKEN, Kind.NOT_RUN):
         reason = f"{reason} {verdict.reason}"
-    return replace(verdict, kind=Kind.BROKEN, alone=Kind.BROKEN, reason=reason, p=None), figures
+    return replace(verdict, kind=Kind.BROKEN, alone=Kind.BROKEN, reason=reason, beside=(), p=None), figures
 
 
 def _history(

@@ -6,14 +6,21 @@ was seen.
 """
 
 import importlib.util
+import json
 import os
 import shutil
+from copy import deepcopy
+from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from harness import report
+from harness.report import diff_text, history_page
+from harness.report.diff import compare
+from harness.report.history import collect
+from harness.report.runs import read
 
 REQUIRED = os.environ.get("NTK_CLAIMS_BROWSER") == "required"
 CHROMIUM = os.environ.get("NTK_CLAIMS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -44,14 +51,44 @@ def browser():
         running.close()
 
 
+def nights(folder, document):
+    """Folders of three runs of a document, a night apart; in the last a verdict, an effect and a version are others."""
+    folders = []
+    for number in range(3):
+        later = deepcopy(json.loads(report.as_text(document)))
+        if number == 2:
+            later["claims"][0]["verdict"]["kind"] = "INCONCLUSIVE"
+            later["claims"][0]["hypotheses"][0]["verdict"]["backends"]["jax"]["mean"] += 5.0
+            next(iter(later["environment"].values()))["python"] = "3.13.1"
+        finished = (datetime(2026, 11, 1, 2, 30) + timedelta(days=number)).isoformat()
+        folders.append(folder / f"night-{number}")
+        folders[-1].mkdir(parents=True)
+        for name, content in (("verdicts", later), ("run", {"finished": finished})):
+            (folders[-1] / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return folders
+
+
+TITLES = {
+    "diff": "1 of 6 verdicts changed: two runs of ntk-claims",
+    "history": "History of the verdicts: 3 runs of ntk-claims",
+    "hostile diff": "1 of 1 verdicts changed: two runs of ntk-claims",
+    "hostile history": "History of the verdicts: 3 runs of ntk-claims",
+}
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory, document, build_run, hostile_document, hostile_run):
-    """Name -> path of a page: an ordinary run, one whose every text is hostile, and the recorded one."""
+    """Name -> path of a page: of an ordinary run, one whose every text is hostile, the recorded one, and of several."""
     folder = tmp_path_factory.mktemp("pages")
+    ordinary, hostile = (nights(folder / name, of) for name, of in (("o", document), ("h", hostile_document)))
     texts = {
         "ordinary": report.render(document, build_run()),
         "hostile": report.render(hostile_document, hostile_run),
         "recorded": report.render(*report.load(RECORDED)),
+        "diff": diff_text.as_page(compare(read(ordinary[0]), read(ordinary[-1]))),
+        "history": history_page.as_page(collect(ordinary)),
+        "hostile diff": diff_text.as_page(compare(read(hostile[0]), read(hostile[-1]))),
+        "hostile history": history_page.as_page(collect(hostile)),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
@@ -84,12 +121,15 @@ def visit(browser):
         context.close()
 
 
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "recorded"])
+NAMES = ["ordinary", "hostile", "recorded", *TITLES]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_page_needs_nothing_but_itself_and_says_nothing(visit, pages, name):
     page = visit(pages[name])
     outside = [url for url in page.heard["asked"] if not url.startswith("data:,")]
     assert page.heard | {"asked": outside} == {"asked": [pages[name].as_uri()], "said": [], "asked user": []}
-    assert page.title() == "Verdicts on claims about the Neural Tangent Kernel, at quick scale"
+    assert page.title() == TITLES.get(name, "Verdicts on claims about the Neural Tangent Kernel, at quick scale")
     assert pages[name].stat().st_size < 2_000_000
 
 
@@ -104,20 +144,35 @@ def test_the_policy_blocks_a_script_that_got_in(visit, pages, tmp_path):
     assert sum("Content Security Policy" in said for said in page.heard["said"]) >= 4
 
 
-SEEN = [("ordinary", screen, scheme) for screen in ("desk", "phone") for scheme in ("light", "dark")]
+SEEN = [
+    (name, screen, scheme)
+    for name in ("ordinary", "diff", "history")
+    for screen in ("desk", "phone")
+    for scheme in ("light", "dark")
+]
+ONCE = [("hostile", "desk", "dark"), ("recorded", "desk", "light")]
 
 
-@pytest.mark.parametrize(
-    ("name", "screen", "scheme"), [*SEEN, ("hostile", "desk", "dark"), ("recorded", "desk", "light")]
-)
+def violations(found):
+    return [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found["violations"]]
+
+
+@pytest.mark.parametrize(("name", "screen", "scheme"), [*SEEN, *ONCE])
 def test_axe_finds_no_barrier(visit, pages, name, screen, scheme):
     page = visit(pages[name], screen, color_scheme=scheme, bypass_csp=True)
     page.add_script_tag(path=str(files("axe_playwright_python") / "axe.min.js"))
-    if name != "recorded":  # its thousands of folded cells are of the kinds that the ordinary run has, and axe is slow
-        page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found["violations"]] == []
+    folded = name == "recorded"
+    if folded:  # the contrast of every one of its thousands of folded cells takes axe minutes; the ordinary run has it
+        assert violations(page.evaluate("axe.run(document, {resultTypes: ['violations']})")) == []
+    unfold(page)
+    rules = {"color-contrast": {"enabled": not folded}}
+    found = page.evaluate("rules => axe.run(document, {resultTypes: ['violations'], rules})", rules)
+    assert violations(found) == []
     assert len(found["passes"]) > 20
+
+
+def unfold(page):
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
 
 
 def focused(page):
@@ -145,11 +200,11 @@ def test_the_keyboard_reaches_every_claim(visit, pages, document):
     assert len(reached) == len(document["claims"])
 
 
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "recorded"])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("screen", SCREENS)
 def test_no_page_is_wider_than_the_screen(visit, pages, name, screen):
     page = visit(pages[name], screen)
-    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") == SCREENS[screen][0]
 
 
@@ -167,6 +222,37 @@ def test_the_first_screen_tells_what_holds_at_which_scale(visit, pages, screen, 
     assert "quick tier" in page.locator(".identity").inner_text()
 
 
+def test_the_first_screen_of_a_desk_shows_eight_effects(visit, pages):
+    page = visit(pages["recorded"])
+    boxes = [strip.bounding_box() for strip in page.locator("td.forest svg[role=img]").all()]
+    assert sum(box["y"] + box["height"] <= SCREENS["desk"][1] for box in boxes) >= 8
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_ticks_below_each_row_of_the_forest(visit, pages, scheme):
+    """The head of the table, which has them on a desk, is not shown there."""
+    page = visit(pages["ordinary"], "phone", color_scheme=scheme)
+    cells = page.locator("td.forest:has(svg[role=img])")
+    zeros = cells.locator(".ticks")
+    assert zeros.count() == cells.count() == 5
+    assert all(tick.bounding_box()["height"] >= 12 for tick in zeros.all())
+    strip = cells.first.locator("svg[role=img]").first
+    assert zeros.first.bounding_box()["x"] == pytest.approx(strip.bounding_box()["x"], abs=0.6)
+    assert not visit(pages["ordinary"]).locator(".ticks").first.is_visible()
+
+
+@pytest.mark.parametrize("name", ["diff", "history", "hostile history"])
+def test_on_a_phone_no_verdict_lies_beyond_the_screen(visit, pages, name):
+    page = visit(pages[name], "phone")
+    table = page.locator("#verdicts-table").locator("xpath=ancestor::div")
+    assert table.evaluate("part => part.scrollWidth - part.clientWidth") == 0
+    kinds = table.locator(".kind").all()
+    assert kinds
+    assert all(box["x"] + box["width"] <= SCREENS["phone"][0] for box in (kind.bounding_box() for kind in kinds))
+    names = table.locator("td").first.evaluate("cell => getComputedStyle(cell, '::before').content")
+    assert names.startswith('"State' if name == "diff" else '"Tier')
+
+
 def test_the_margin_of_the_forest_stands_where_the_rows_have_it(visit, pages):
     """The line is drawn by the style sheet, the effects by Python; both must mean the same place."""
     page = visit(pages["ordinary"])
@@ -175,8 +261,8 @@ def test_the_margin_of_the_forest_stands_where_the_rows_have_it(visit, pages):
     zero = page.locator("th.forest text").nth(3)
     assert zero.text_content() == "0"
     middle = zero.bounding_box()["x"] + zero.bounding_box()["width"] / 2
-    assert middle - cell.bounding_box()["x"] == pytest.approx(104.5, abs=1.5)
-    assert "104px" in cell.evaluate("cell => getComputedStyle(cell).backgroundImage")
+    assert middle - cell.bounding_box()["x"] == pytest.approx(86.5, abs=1.5)
+    assert "86px" in cell.evaluate("cell => getComputedStyle(cell).backgroundImage")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
