@@ -114,6 +114,8 @@ class OnCifar(OfClaim):
         curve, of_kernel = scatter * n**-0.5, scatter * n ** -(0.3 if dataset(c) else 0.2)
         if "kernel" in c:
             return {"kernel_loss": of_kernel**2, "kernel_error": of_kernel}
+        if c["net"]["label_scale"] == 0.1:  # lazy: regression with the kernel
+            curve = of_kernel
         name = "width" if "probe" in c else "network"
         arrays = {f"{name}_error": curve, f"{name}_loss": curve**2, "train_loss": 0 * curve, "gain": 0 * curve}
         if name == "width":
