@@ -3,11 +3,13 @@
 import os
 import time
 from collections import Counter
+from contextlib import suppress
 from importlib.util import find_spec
 
 import pytest
 
 from harness import sweep
+from harness.errors import BackendUnavailable
 from harness.experiment import Request
 from harness.sweep import Store, code, engines
 
@@ -33,7 +35,7 @@ def end(backend, configuration, replicates, stream):
     if then == "exhaust once" and first:
         raise MemoryError
     if then in ("hang", "outlast"):
-        time.sleep(60)
+        time.sleep(600)
     return {"memory": np.full(len(replicates), backend.memory_budget)}
 """
 RECORD = {
@@ -63,14 +65,21 @@ def test_a_cell_leaves_the_same_record_under_every_engine(engine, tmp_path, monk
     store = Store(tmp_path / "store")
     computation = f"{tmp_path}/computations.py:end"
     requests = {then: Request(computation, {"then": then}, (0, 1), "test", "numpy", "float64") for then in RECORD}
-    *timely, late = requests.values()
-    options = {"engine": engine, "device": "cpu", "workers": 2}
-    ended = sweep.run(timely, store, **options, time_limit=4.0)
-    cut = sweep.run([late], store, **options, deadline=time.time() + (15 if engine == "ray" else 6))
-
-    assert ended.counts == {"planned": 6, "cached": 0, "done": 3, "failed": 3, "unfinished": 0}
-    assert cut.counts == {"planned": 1, "cached": 0, "done": 0, "failed": 0, "unfinished": 1}
+    *others, hanging, outlasting = requests.values()
     circumstances = code.circumstances(computation, "numpy", "cpu")
+    options = {"engine": engine, "device": "cpu", "workers": 2}
+    ended = sweep.run(others, store, **options)
+    late = sweep.run([hanging], store, **options, time_limit=4.0)
+    seconds = 10 if engine == "ray" else 2
+    while not store.failures(outlasting, circumstances):  # on a busy machine it was not begun in this time
+        seconds *= 2
+        assert seconds < 200
+        with suppress(BackendUnavailable):  # no cluster in this time
+            cut = sweep.run([outlasting], store, **options, deadline=time.time() + seconds)
+
+    assert ended.counts == {"planned": 5, "cached": 0, "done": 3, "failed": 2, "unfinished": 0}
+    assert late.counts["failed"] == cut.counts["unfinished"] == 1
+    assert cut.counts["failed"] == 0
     for then, request in requests.items():
         failures = store.failures(request, circumstances)
         assert [(failure.kind, failure.attempt) for failure in failures] == [row[:2] for row in RECORD[then]], then
