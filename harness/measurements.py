@@ -150,7 +150,9 @@ def training_by_protocol(
 
     Full-batch gradient descent on the mean squared error. The rate is one for all seeds, flow_time / steps, or each
     seed's own fraction of the edge. Gradient flow depends on rate times steps alone, so the paper's 10^5 steps at rate
-    10^-5 are flow time 1; its kernel grows as the width, so at width M the same training takes 256 / M.
+    10^-5 are flow time 1. The kernel of the hidden layers grows as the width, so at width M the same training takes
+    256 / M; that of the first layer grows as |x|^2 instead, so with |x|^2 = 784 and M = 64 shallow networks are trained
+    longer by this rule than at 256.
 
     Configuration: as of `kernel_change`, but for how long and how fast: flow_time or edge_fraction, the other null;
     steps; target_loss, or null to go on to the last step.

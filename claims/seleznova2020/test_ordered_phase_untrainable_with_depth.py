@@ -105,7 +105,10 @@ CLAIM = Claim(
     departs=(
         "The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner where the "
         "loss stalls; here nobody stops, which favours the networks. Steps are fewer and longer, below the edge. The "
-        "arms at half the edge and the frozen kernel are ours."
+        "arms at half the edge and the frozen kernel are ours. The scale of the inputs, |x|^2 = 784, is ours (the "
+        "paper's is not known), and with it the part of the kernel that does not grow with the width: flow time 256 / "
+        "M times the paper's trains shallow networks longer than at M = 256, and deep ones shorter. How much depth "
+        "costs at a fixed rate depends on both; at half the edge it does not."
     ),
     family="seleznova2020",
     hypotheses=(
