@@ -146,6 +146,8 @@ CLAIM = Claim(
         Gate("finite", "every error is finite and positive", failure="BROKEN"),
     ),
     limits=(
+        "Held against every one of four tasks; the paper's sentence sums up its own, which we do not know. Where it "
+        "is refuted the NNGP is the better kernel, so that a kernel which ignores training does no worse stands. "
         "Equal errors are not equal functions, and unequal ones speak for the NNGP where it is the better kernel: the "
         "sign of the effect says which. Seeds of real data are splits of one data set and share samples, so their "
         "intervals speak of that data set. Other depths, noise and sample sizes: figures, and the full tier."

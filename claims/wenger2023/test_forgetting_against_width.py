@@ -98,7 +98,7 @@ CLAIM = Claim(
         locus="abstract; section 3.3 as reviews describe it",
         read="abstract, author's page and reviews; the body text was not found",
     ),
-    title="Width reduces forgetting only where tasks are not trained to convergence",
+    title="From width 32 to 512 width reduces forgetting only where tasks are not trained to convergence",
     statement=(
         "Wider networks forget less of earlier tasks only if each task is stopped short of high accuracy; trained to "
         "convergence, width does not reduce forgetting."

@@ -94,7 +94,7 @@ def about(document: Json) -> str:
     """The crate's description: how many claims, which verdicts, in which backends."""
     return (
         f"Published claims about the Neural Tangent Kernel, measured at {document['tier']} scale in "
-        f"{' and '.join(document['backends'])} and held against margins registered before the run. "
+        f"{' and '.join(document['backends'])} and held against margins fixed before the run. "
         f"{len(document['claims'])} claims: {tally(document)}. With every raw measurement, the registrations, "
         "and the claims as code."
     )
