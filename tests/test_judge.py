@@ -87,8 +87,8 @@ def test_supported_if_every_primary_hypothesis_is() -> None:
 
 def test_the_reason_says_what_decided_with_its_numbers() -> None:
     assert judged({"speed": 0.29 + SPREAD}).reason == (
-        "Both primary hypotheses hold. Nearest to failing: speed is 0.29 [0.282, 0.298] over 10 seeds in torch and jax, "
-        "to be above 0.05."
+        "Both primary hypotheses hold. Nearest to failing: speed is 0.29 [0.282, 0.298] over 10 seeds in torch and "
+        "jax, to be above 0.05."
     )
     assert judged({"gap": FAILS}).reason == (
         "Refuted by 1 of 2 primary hypotheses. gap is -0.3 [-0.308, -0.292] over 10 seeds in torch and jax, "

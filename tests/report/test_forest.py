@@ -139,7 +139,7 @@ def test_a_backend_that_did_not_run_is_not_passed_over(document, build_run):
 
 def test_a_run_of_one_backend_has_one_column(document, build_run):
     text = report.render(document | {"backends": ["torch"]}, build_run())
-    assert rows(text)[0].startswith("Verdict at quick scale torch alone Claim, and what the paper says")
+    assert rows(text)[0].startswith("Verdict at quick scale torch alone Claim, and its statement")
     assert "torch 2.13.0 on cpu, finished 2026-11-21T14:30:00" in text
 
 
