@@ -219,6 +219,11 @@ def common_mismatch(m, depth=1, quantity="error", **where):
     return relative_mismatch(own, [kernel(m, "kernel_error", d, **where) for d in depths])
 
 
+def he_mismatch(m):
+    """D over the error of the NTK of sigma_w^2 = 2, from 1 to 2 layers on the wave, per seed."""
+    return relative_mismatch(*([practical(m, quantity, d) for d in (1, 2)] for quantity in ("error", "ridge_error")))
+
+
 def theory_mismatch(m, reference, **where):
     """D of the network trained by theory against a predictor, over the NTK's error, per seed."""
     own, kernel = change(theory, m, "error", **where), change(theory, m, reference, **where)
@@ -250,14 +255,15 @@ def causes(m):
 
 def effects(m):
     """D over the NTK's error, per seed."""
-    own, he = ([practical(m, quantity, d) for d in (1, 2)] for quantity in ("error", "ridge_error"))
-    ntk = [kernel(m, "kernel_error", d) for d in (1, 2)]
-    planted = relative_mismatch((own[0], practical(m, "error", 2, permuted=True)), ntk)
+    own = [practical(m, "error", 1), practical(m, "error", 2, permuted=True)]
+    planted = relative_mismatch(own, [kernel(m, "kernel_error", d) for d in (1, 2)])
     lazy = theory_mismatch(m, "own_error", label_scale=LAZY)
+    several = any(c["members"] > 1 for c in m.configurations("ensemble_error"))
+    ensembles = {"ensemble": common_mismatch(m, quantity="ensemble_error")} if several else {}
     return {
         "wave": common_mismatch(m),
-        "he_kernel": relative_mismatch(own, he),
-        "ensemble": common_mismatch(m, quantity="ensemble_error"),
+        "he_kernel": he_mismatch(m),
+        **ensembles,
         "more_samples": -common_mismatch(m, depth=2, samples=MANY),
         **{target: common_mismatch(m, target=target) for target in OTHERS},
         "theorem_arm": theory_mismatch(m, "limit_error"),
@@ -324,7 +330,7 @@ def figures(by_backend):
         for target in OTHERS
         for label, of, q in (("network", practical, "error"), ("its NTK", kernel, "kernel_error"))
     ]
-    parts = {"0 all: D / E": effects(m)["he_kernel"], **causes(m)}
+    parts = {"0 all: D / E": he_mismatch(m), **causes(m)}
     bars = [Series.of(name, (k - 0.25, k + 0.25), [part, part]) for k, (name, part) in enumerate(parts.items())]
     error, layers = "E, over the target's variance", "hidden layers"
     by_cause = (
