@@ -17,6 +17,7 @@ from harness.report import numerals
 from harness.report.figures import figure_svg, hidden_points
 from harness.report.forest import alone, axis_svg, deciding, effect, forest_svg
 from harness.report.intervals import MARKS, interval_svg
+from harness.report.obstacles import obstacles
 from harness.report.values import plain
 from harness.verdict import Kind
 
@@ -86,6 +87,7 @@ def _environment() -> Environment:
         "interval_svg": lambda *arguments: Markup(interval_svg(*arguments) or ""),
         "needs": numerals.needs,
         "number": numerals.number,
+        "obstacles": obstacles,
         "p_equals": numerals.p_equals,
         "p_value": numerals.p_value,
         "points": numerals.points,

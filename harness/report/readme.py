@@ -11,6 +11,7 @@ from harness.errors import InvalidInput
 from harness.report import calibration
 from harness.report.calibration_tables import rates
 from harness.report.numerals import estimate, needs
+from harness.report.obstacles import obstacles
 from harness.report.summary import MARKS, escape
 from harness.report.terminal import claim_lines
 
@@ -96,10 +97,17 @@ def _row(claim: Json) -> str:
         f"{MARKS[kind]} {kind}",
         f"[{escape(claim['title'])}](claims/{folder}/test_{predicate}.py)"
         f"<br>{escape(paper['authors'])} {paper['year']}",
-        _deciding(_measured(claim, "primary")) or escape(claim["verdict"]["reason"]),
+        _decided(claim) or escape(claim["verdict"]["reason"]),
         _counts(_measured(claim, "secondary")),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _decided(claim: Json) -> str:
+    """What keeps the claim beside its effects, and the effects; "" where none was measured."""
+    effects = _deciding(_measured(claim, "primary"))
+    kept = [f"{MARKS[claim['verdict']['kind']]} {escape(obstacle)}" for obstacle in obstacles(claim)]
+    return "<br>".join([*kept, effects]) if effects else ""
 
 
 def _deciding(primary: list[Json]) -> str:
