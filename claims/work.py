@@ -1,4 +1,4 @@
-"""The work of the claims' own computations, for `ntk-claims plan`; the harness counts its own (`harness.work`).
+"""The work of the claims' own computations, for `ntk-claims plan`; the harness counts its own (`harness.workload`).
 
 Each function takes (configuration, replicates) and gives the multiply-adds and so on that a cell asks for, from shapes
 alone. A computation that is not named here, nor by the harness, is planned without an estimate.
@@ -6,8 +6,8 @@ alone. A computation that is not named here, nor by the harness, is planned with
 
 from harness import networks
 from harness.learning.regression import TESTS
-from harness.work import computations, operations
-from harness.work.operations import Work, total
+from harness.workload import computations, operations
+from harness.workload.operations import Work, total
 
 
 def stationary_kernels(c, replicates):

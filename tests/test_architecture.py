@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "reason": {"claim", "statistics", "verdict"},
     "judge": {"errors", "claim", "experiment", "statistics", "verdict", "reason"},
     "report": {"errors", "strict_json", "claim", "experiment", "statistics", "verdict", "reason", "judge"},
-    "work": {"errors", "strict_json", "experiment", "networks", "backends", "learning", "forgetting", "bandits"},
+    "workload": {"errors", "strict_json", "experiment", "networks", "backends", "learning", "forgetting", "bandits"},
     "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
 }
 STARTERS = {"studies", "session", "provenance", "plugin", "cli", "commands"}

@@ -15,14 +15,14 @@ from harness.commands.readme import RECORDED
 from harness.commands.times import Found
 from harness.experiment import Request
 from harness.session import Settings, requests
-from harness.work import rates
-from harness.work.rates import ANY, Check, Rates
+from harness.workload import rates
+from harness.workload.rates import ANY, Check, Rates
 
 ROOT = Path(__file__).parents[1]
 COST = {"start": 0.0, "macs": 1e-9, "numbers": 0.0, "calls": 0.0, "host": 0.0, "draws": 0.0}
 CHECKS = {name: Check(30, 1.25, 2.5) for name in ("free", "stopped", "likeness")}
 COUNTS = """
-from harness.work.operations import Work
+from harness.workload.operations import Work
 
 COUNTED = {"claims/toy/test_first.py:draw": lambda configuration, replicates: Work(macs=7.2e11 * replicates)}
 """

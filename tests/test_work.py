@@ -10,10 +10,10 @@ import pytest
 from harness import backends, networks, studies
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Request, reference
-from harness.work import computations, operations, rates
-from harness.work.costs import Cost, Costs, Device, counted_beside
-from harness.work.operations import Work
-from harness.work.rates import Ran
+from harness.workload import computations, operations, rates
+from harness.workload.costs import Cost, Costs, Device, counted_beside
+from harness.workload.operations import Work
+from harness.workload.rates import Ran
 
 ROOT = Path(__file__).parents[1]
 NET = networks.mlp((3, 4, 2), sigma_b=0.1)

@@ -7,9 +7,9 @@ from pathlib import Path
 from harness.commands.times import Found
 from harness.errors import InvalidInput
 from harness.sweep.estimates import Estimates, likeness
-from harness.work import rates
-from harness.work.computations import Counted, stopping, work
-from harness.work.rates import Check, Ran, Rates
+from harness.workload import rates
+from harness.workload.computations import Counted, stopping, work
+from harness.workload.rates import Check, Ran, Rates
 
 
 def fit(file: Path, found: Sequence[Found], own: Mapping[str, Counted]) -> int:

@@ -9,9 +9,9 @@ from harness import strict_json, studies
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import Request, canonical
-from harness.work import rates
-from harness.work.costs import Cost, Costs, Device, counted_beside
-from harness.work.rates import Rates
+from harness.workload import rates
+from harness.workload.costs import Cost, Costs, Device, counted_beside
+from harness.workload.rates import Rates
 
 CLAIMS = Path("claims")
 FILE = "rates.json"

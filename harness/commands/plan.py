@@ -23,8 +23,8 @@ from harness.experiment import Request
 from harness.report.numerals import duration
 from harness.session import requests
 from harness.sweep import Store
-from harness.work import rates
-from harness.work.costs import LAUNCH, SHARE, Costs, Device, counted_beside
+from harness.workload import rates
+from harness.workload.costs import LAUNCH, SHARE, Costs, Device, counted_beside
 
 HEADINGS = ("", "cells", "shared", "cached", "stale", "to compute", "estimate")
 RATES = Path("reports/recorded/quick/rates.json")

@@ -8,7 +8,7 @@ from harness.errors import BackendUnavailable
 from harness.experiment import Request
 from harness.sweep import Cell, Store, code
 from harness.sweep.estimates import Estimates, likeness
-from harness.work.costs import Costs
+from harness.workload.costs import Costs
 
 Here = tuple[str, dict[str, str]] | None
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from harness.errors import InvalidInput
 from harness.experiment import Request, digest
-from harness.work.computations import Counted, stopping, work
-from harness.work.operations import Work
-from harness.work.rates import Rates
+from harness.workload.computations import Counted, stopping, work
+from harness.workload.operations import Work
+from harness.workload.rates import Rates
 
 SHARE = 0.25
 """Of a GPU's peak, in arithmetic and in memory, that these operations are taken to reach."""
@@ -69,7 +69,7 @@ class Costs:
     """Costs of requests.
 
     Args:
-        rates: of each backend, see `harness.work.rates`.
+        rates: of each backend, see `harness.workload.rates`.
         own: counts of the claims' own computations, see `counted_beside`.
         device: a GPU, if times on one are wanted.
     """

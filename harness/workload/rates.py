@@ -18,7 +18,7 @@ from scipy.optimize import least_squares
 
 from harness import strict_json
 from harness.errors import InvalidInput
-from harness.work.operations import Work
+from harness.workload.operations import Work
 
 Kind = tuple[str, str]
 """A computation, and the rule that may stop its training ("": none does)."""

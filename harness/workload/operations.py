@@ -1,6 +1,6 @@
 """What the operations of a cell cost: multiply-adds, numbers touched, calls and random numbers, from shapes alone.
 
-Counts are those of the dominant terms; a constant factor is left to the rates (see `harness.work.rates`), which are
+Counts are those of the dominant terms; a constant factor is left to the rates (see `harness.workload.rates`), which are
 fitted to cells that ran. Nothing is computed here, and no framework is imported.
 """
 

@@ -20,8 +20,8 @@ from harness.learning import equivalence, regression
 from harness.learning.curves import OF_EDGE, network
 from harness.learning.problems import TESTS
 from harness.networks import Network, noise_sizes
-from harness.work import operations as ops
-from harness.work.operations import Work, total
+from harness.workload import operations as ops
+from harness.workload.operations import Work, total
 
 Counted = Callable[[Configuration, int], Work]
 
