@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.claim import Figure, Series
 from harness.experiment import Absent, Configuration, Measurements, measured
+from harness.plots import Figure, Series
 
 KERNELS = {"init": "the empirical NTK at initialisation", "infinite": "the NTK at infinite width"}
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Absent, Experiment, Measurements
+from harness.plots import Figure
 
 Role = Literal["primary", "secondary"]
 Expected = Literal["SUPPORTED", "not SUPPORTED"]
@@ -30,6 +30,21 @@ class Superiority:
 
     def __post_init__(self) -> None:
         _check_rule(self.margin, self.alpha)
+
+    @property
+    def end(self) -> float:
+        """Level of one end of the interval that decides."""
+        return self.alpha
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Where the line of effects is cut into regions."""
+        return (self.margin,)
+
+    @property
+    def supports(self) -> tuple[bool, ...]:
+        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
+        return (False, True)
 
     def describe(self) -> str:
         """The rule in words."""
@@ -48,12 +63,62 @@ class Equivalence:
         if self.margin <= 0:
             raise InvalidInput(f"An equivalence margin must be positive; got {self.margin!r}.")
 
+    @property
+    def end(self) -> float:
+        """Level of one end of the interval that decides."""
+        return self.alpha
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Where the line of effects is cut into regions."""
+        return (-self.margin, self.margin)
+
+    @property
+    def supports(self) -> tuple[bool, ...]:
+        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
+        return (False, True, False)
+
     def describe(self) -> str:
         """The rule in words."""
         return f"|mean effect| < {self.margin:.3g} (TOST, alpha = {self.alpha:g})"
 
 
-Rule = Superiority | Equivalence
+@dataclass(frozen=True)
+class Difference:
+    """The mean effect lies beyond (-margin, margin), on either side: two-sided t over seeds at level alpha.
+
+    Each end of the interval has level alpha / 2, so that the two sides together err at most alpha.
+    """
+
+    margin: float
+    alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_rule(self.margin, self.alpha)
+        if self.margin <= 0:
+            raise InvalidInput(f"The margin of a difference must be positive; got {self.margin!r}.")
+
+    @property
+    def end(self) -> float:
+        """Level of one end of the interval that decides."""
+        return self.alpha / 2
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Where the line of effects is cut into regions."""
+        return (-self.margin, self.margin)
+
+    @property
+    def supports(self) -> tuple[bool, ...]:
+        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
+        return (True, False, True)
+
+    def describe(self) -> str:
+        """The rule in words."""
+        return f"|mean effect| > {self.margin:.3g}, on either side (two-sided t, alpha = {self.alpha:g})"
+
+
+Rule = Superiority | Equivalence | Difference
 
 
 def _check_rule(margin: float, alpha: float) -> None:
@@ -94,7 +159,7 @@ class Hypothesis:
 
     Args:
         name: key of its effects.
-        statement: in words, with the effect's formula and units.
+        statement: a sentence with {} where the value of the effect goes; or words with its formula and units.
         rule: Superiority or Equivalence.
         why_margin: why this margin is the smallest effect of interest.
         expected_effect, expected_sd: what the check is powered for (sd over seeds, from exploration).
@@ -135,8 +200,16 @@ class Hypothesis:
 
     @property
     def title(self) -> str:
-        """The label, or the name."""
-        return self.label or self.name
+        """The label, or the sentence with its value left open, or the name."""
+        return self.label or (self.statement.replace("{}", "…") if "{}" in self.statement else self.name)
+
+    def sentence(self, value: str) -> str:
+        """The statement with the value in its place; a statement that has none stands before it.
+
+        >>> Hypothesis("gap", "The gap is {}.", Superiority(0.1), "", 0.2, 0.1).sentence("0.21 [0.18, 0.24]")
+        'The gap is 0.21 [0.18, 0.24].'
+        """
+        return self.statement.replace("{}", value) if "{}" in self.statement else f"{self.title}: {value}"
 
     def shown(self, value: float) -> float:
         """A value of the effect on the scale that readers are shown."""
@@ -240,49 +313,6 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Series:
-    """One line of a figure: x, y and, where known, a band; all of one length. If x are names, points with intervals."""
-
-    label: str
-    x: tuple[float, ...] | tuple[str, ...]
-    y: tuple[float, ...]
-    low: tuple[float, ...] | None = None
-    high: tuple[float, ...] | None = None
-
-    @staticmethod
-    def of(label: str, x: ArrayLike, per_seed: Sequence[ArrayLike], log: bool = False) -> "Series":
-        """One point per x, a number or a name: the mean over seeds (log: the geometric mean) with its 95 % t interval.
-
-        `per_seed` holds, for each x, one value per seed.
-        """
-        # Imported here: a worker that loads a claim file for its computation has NumPy alone.
-        from harness.statistics.intervals import t_interval
-
-        values = np.array([np.asarray(seeds, dtype=float) for seeds in per_seed])
-        values = np.log(values) if log else values
-        back = np.exp if log else np.asarray
-        bands = (back(values.mean(axis=1)), *map(back, t_interval(values, alpha=0.025)))
-        y, low, high = (tuple(float(a) for a in band) for band in bands)
-        places = np.asarray(x)
-        named = places.dtype.kind == "U"
-        return Series(label, tuple(places.tolist() if named else places.astype(float).tolist()), y, low, high)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure as plain data; the report draws it. One panel per backend is usual, series are told apart by label."""
-
-    title: str
-    description: str
-    x_label: str
-    y_label: str
-    series: tuple[Series, ...]
-    log_x: bool = False
-    log_y: bool = False
-    reference_y: float | None = None
-
-
-@dataclass(frozen=True)
 class Study:
     """A claim file, loaded: the claim, its experiments, and how measurements become effects, gates and figures.
 
@@ -290,6 +320,7 @@ class Study:
         effects: measurements of one backend -> name of hypothesis or control -> one effect per seed, or Absent.
         gates: measurements of one backend -> name of gate -> "" if it holds, else what failed.
         figures: measurements by backend -> figures.
+        estimators: the functions behind effects and gates, whose code is registered.
     """
 
     claim: Claim
@@ -298,3 +329,4 @@ class Study:
     gates: Callable[[Measurements], Mapping[str, str]] = field(default=lambda measurements: {})
     figures: Callable[[Mapping[str, Measurements]], Sequence[Figure]] = field(default=lambda measurements: ())
     tier_note: Mapping[str, str] = field(default_factory=dict)
+    estimators: tuple[Callable[..., Any], ...] = ()

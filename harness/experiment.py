@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,30 @@ class Measurements:
     cells: Sequence[tuple[Request, Mapping[str, np.ndarray]]] = field(default_factory=tuple)
     absent: Sequence[tuple[Configuration, str]] = ()
 
+    @property
+    def backend(self) -> str:
+        """The backend that measured; "" where nothing was measured."""
+        return next((request.backend for request, _ in self.cells), "")
+
+    def __getitem__(self, experiment: Experiment) -> "Measured":
+        """What was measured of one experiment, to be asked by quantity and configuration.
+
+        Raises:
+            InvalidInput: if nothing of the experiment was measured or found absent.
+        """
+        planned = [tier for name in TIERS if (tier := getattr(experiment, name)) is not None]
+        own = {canonical(configuration) for tier in planned for configuration in tier.grid}
+        named = reference(experiment.measure), experiment.dtype, experiment.stream
+        cells = [
+            (request, arrays)
+            for request, arrays in self.cells
+            if (request.computation, request.dtype, request.stream) == named and canonical(request.configuration) in own
+        ]
+        absent = [(cell, reason) for cell, reason in self.absent if canonical(cell) in own]
+        if not cells and not absent:
+            raise InvalidInput(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
+        return Measured(experiment.measure.__qualname__, tuple(cells), tuple(absent))
+
     def lacks(self, **where: Any) -> str:
         """Which data set kept a configuration that matches `where` from being measured; "" if none did.
 
@@ -193,3 +217,77 @@ class Measurements:
 
 def _matches(configuration: Configuration, where: Mapping[str, Any]) -> bool:
     return all(configuration.get(key) == value for key, value in where.items())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measured arrays of one experiment of a claim, in one backend.
+
+    Args:
+        name: of the computation, for messages.
+        cells: requests and what was measured.
+        absent: configurations whose data set is not there, and which one that is.
+    """
+
+    name: str
+    cells: Sequence[tuple[Request, Mapping[str, np.ndarray]]]
+    absent: Sequence[tuple[Configuration, str]] = ()
+
+    def __call__(self, quantity: str, **where: Any) -> np.ndarray:
+        """The quantity in the one configuration that has exactly these values: float64, (replicates, ...).
+
+        Keys that are left out may have any value, as long as one configuration alone matches.
+
+        Raises:
+            DatasetUnavailable: if that configuration was not measured, since its data set is not there.
+            InvalidInput: for a key or quantity that the experiment lacks, and if no or several configurations match.
+        """
+        chosen = self.configurations(**where)
+        if len(chosen) != 1:
+            listed = "\n  ".join(map(canonical, chosen)) or "none"
+            raise InvalidInput(
+                f"{quantity!r} of {self.name!r} at {where} must name one configuration; "
+                f"{len(chosen)} match:\n  {listed}"
+            )
+        (configuration,) = map(canonical, chosen)
+        blocks = [cell for cell in self.cells if canonical(cell[0].configuration) == configuration]
+        if not blocks:
+            raise DatasetUnavailable(next(reason for cell, reason in self.absent if canonical(cell) == configuration))
+        known = sorted({name for _, arrays in blocks for name in arrays})
+        if quantity not in known:
+            raise InvalidInput(f"{self.name!r} measures no {quantity!r}. It measures: {', '.join(known)}.")
+        blocks.sort(key=lambda block: block[0].replicates)
+        return np.concatenate([np.asarray(arrays[quantity], dtype=np.float64) for _, arrays in blocks])
+
+    def configurations(self, **where: Any) -> list[Configuration]:
+        """The configurations with exactly these values, measured or absent, each once, in plan order.
+
+        Raises:
+            InvalidInput: for a key that no configuration of the experiment has.
+        """
+        planned = [request.configuration for request, _ in self.cells] + [cell for cell, _ in self.absent]
+        distinct = list({canonical(cell): cell for cell in planned}.values())
+        self._check_keys(where, distinct)
+        wanted = {key: canonical(value) for key, value in where.items()}
+        return [
+            cell
+            for cell in distinct
+            if all(key in cell and canonical(cell[key]) == value for key, value in wanted.items())
+        ]
+
+    def axis(self, key: str, **where: Any) -> list[Any]:
+        """The values that a key has in the configurations that match, sorted, each once.
+
+        Raises:
+            InvalidInput: as `configurations` does.
+        """
+        self._check_keys((key,), self.configurations())
+        return sorted({cell[key] for cell in self.configurations(**where) if key in cell})
+
+    def _check_keys(self, asked: Iterable[str], configurations: Sequence[Configuration]) -> None:
+        keys = sorted({key for cell in configurations for key in cell})
+        unknown = [key for key in asked if key not in keys]
+        if unknown:
+            raise InvalidInput(
+                f"The experiment on {self.name!r} has no {unknown[0]!r}. Its configurations have: {', '.join(keys)}."
+            )

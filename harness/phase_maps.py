@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.claim import Figure, Series
 from harness.experiment import Configuration, Experiment, Measurements, Tier, grid
 from harness.in_span import training_map
+from harness.plots import Figure, Series
 
 Protocol = Literal["matched loss", "fixed rate", "half the edge"]
 

@@ -7,7 +7,7 @@ Student's t and bootstrap.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.claim import Claim, Equivalence, Hypothesis, Rule
+from harness.claim import Claim, Difference, Equivalence, Hypothesis, Rule, Superiority
 from harness.statistics.intervals import region
 from harness.verdict import Beside, Kind, Verdict
 
@@ -74,6 +74,7 @@ def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tu
     """An interval of effects in units of the margin: from its worst to its best place for the claim.
 
         superiority   u = (effect - margin) / |margin|      0 at the margin, 1 where the effect is as far again beyond
+        difference    u = |effect| / margin - 1             0 at either margin
         equivalence   u = 1 - |effect| / margin             0 at either margin, 1 where there is no difference at all
 
     A margin of 0 has no unit of its own: there it is the registered effect.
@@ -84,9 +85,12 @@ def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tu
     [(-0.5, 2.0), (-0.5, 1.0)]
     """
     (low, high), margin = interval, rule.margin
-    if isinstance(rule, Equivalence):
+    if not isinstance(rule, Superiority):
         nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-        return 1 - max(abs(low), abs(high)) / margin, 1 - nearest / margin
+        farthest = max(abs(low), abs(high))
+        if isinstance(rule, Difference):
+            return nearest / margin - 1, farthest / margin - 1
+        return 1 - farthest / margin, 1 - nearest / margin
     unit = abs(margin) or abs(expected) or 1.0
     return (low - margin) / unit, (high - margin) / unit
 
@@ -99,8 +103,7 @@ def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
     found = f"{_effect(hypothesis, verdict)} over {n} seeds in {_listed(verdict.backends)}, {_needs(hypothesis)}"
     # Where Student's t would decide and the verdict does not, the reason says what keeps it.
     student = min(e.low for e in verdict.backends.values()), max(e.high for e in verdict.backends.values())
-    margin, rule = hypothesis.rule.margin, hypothesis.rule
-    inside = region(student, [-margin, margin] if isinstance(rule, Equivalence) else [margin]) is not None
+    inside = region(student, hypothesis.rule.cuts) is not None
     told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
     return f"{hypothesis.title} is {found}" + (f": {verdict.reason.rstrip('.')}" if told else "")
 
@@ -123,8 +126,11 @@ def _effect(hypothesis: Hypothesis, verdict: Verdict) -> str:
 
 def _needs(hypothesis: Hypothesis) -> str:
     margin = hypothesis.rule.margin
+    between = f"{hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
     if isinstance(hypothesis.rule, Equivalence):
-        return f"to be within {hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
+        return f"to be within {between}"
+    if isinstance(hypothesis.rule, Difference):
+        return f"to be outside {between}"
     return f"to be above {hypothesis.shown(margin):.3g}"
 
 

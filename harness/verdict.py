@@ -9,7 +9,7 @@ Mean effect 0.132 [0.1137, 0.1503] in torch and 0.132 [0.1137, 0.1503] in jax (9
 margin 0.05 in torch and jax; p = 0.001.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -17,13 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.claim import Equivalence, Rule, Superiority
+from harness.claim import Difference, Equivalence, Rule, Superiority
 from harness.errors import InvalidInput
 from harness.statistics.agreement import Agreement, worst_agreement
-from harness.statistics.equivalence import tost
-from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, t_interval, varies
+from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, region, t_interval, varies
 
-__all__ = ["Agreement", "Beside", "ClaimVerdict", "Equivalence", "Estimate", "Kind", "Superiority", "Verdict", "decide"]
+__all__ = [
+    "Agreement",
+    "Beside",
+    "ClaimVerdict",
+    "Difference",
+    "Equivalence",
+    "Estimate",
+    "Kind",
+    "Superiority",
+    "Verdict",
+    "decide",
+]
 
 Sample = NDArray[np.float64]
 
@@ -44,7 +54,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """The effect in one backend: mean and sd over n seeds, intervals of level 1 - 2 alpha, and p.
+    """The effect in one backend: mean and sd over n seeds, intervals of level 1 - 2 end of the rule, and p.
 
     (low, high) is Student's t interval, `bootstrap` the studentised bootstrap's (None below 5 seeds), p the larger of
     the two; it is 1 where the effect does not vary over seeds.
@@ -137,9 +147,10 @@ def decide(
 
     A backend's estimate is Student's t over seeds, and the studentised bootstrap must agree: the t interval fails
     where effects are skewed against the claim, which 10 seeds cannot show. The backends must agree first (paired TOST
-    of every pair); then SUPPORTED takes both intervals of every backend beyond the margin (Equivalence: inside it),
-    REFUTED all of them on the same other side, and anything else is INCONCLUSIVE, as are effects that do not vary over
-    seeds. Below 5 seeds, fewer than can be registered, there is no bootstrap, and Student's t decides alone.
+    of every pair); then SUPPORTED takes both intervals of every backend beyond the margin (Equivalence: inside it;
+    Difference: beyond it on the same side), REFUTED all of them in the same other region, and anything else is
+    INCONCLUSIVE, as are effects that do not vary over seeds. Below 5 seeds, fewer than can be registered, there is
+    no bootstrap, and Student's t decides alone.
 
     Rate of false SUPPORTED at alpha = 0.05 and 10 seeds, and power where t alone has 0.90 for Gaussian effects (one
     backend; 20,000 simulated samples, Monte Carlo error at most 0.004). Against skew the bootstrap helps, and is no
@@ -153,7 +164,7 @@ def decide(
 
     Args:
         effects: backend -> one effect per seed, shape (n,), the same seeds in the same order in every backend.
-        rule: Superiority or Equivalence, with margin in the units of the effect and alpha per one-sided test.
+        rule: Superiority, Equivalence or Difference, with margin in the units of the effect, and alpha.
         agreement: margin of the backends' TOST, in the units of the effect; half of |rule.margin| unless given.
         min_seeds: the registered number of seeds, at least 2.
 
@@ -175,7 +186,7 @@ def decide(
     else:
         kind, finding = _against_rule(estimates, rule)
         finding += f"; p = {p:.2g}"
-    reason = f"{_means(estimates, rule.alpha)}: {finding}."
+    reason = f"{_means(estimates, rule.end)}: {finding}."
     return Verdict(kind, p, interval, reason, estimates, worst)
 
 
@@ -218,17 +229,25 @@ def _checked(effects: Mapping[str, ArrayLike], min_seeds: int) -> dict[str, Samp
 
 
 def _estimate(sample: Sample, rule: Rule) -> Estimate:
-    low, high = map(float, t_interval(sample, rule.alpha))
-    above = isinstance(rule, Superiority)
-    p = float(p_above(sample, rule.margin) if above else tost(sample, rule.margin, rule.alpha).p)
+    low, high = map(float, t_interval(sample, rule.end))
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
     if not varies(sample):
         return Estimate(sample.size, mean, sd, low, high, 1.0)
+    p = _p(rule, lambda margin: float(p_above(sample, margin)), lambda margin: float(p_above(-sample, -margin)))
     if sample.size < BOOTSTRAP_SEEDS:
         return Estimate(sample.size, mean, sd, low, high, p)
     bootstrap = Bootstrap.of(sample)
-    sides = [bootstrap.p_above(rule.margin if above else -rule.margin)] + [bootstrap.p_below(rule.margin)] * (not above)
-    return Estimate(sample.size, mean, sd, low, high, max(p, *sides), bootstrap.interval(rule.alpha))
+    p = max(p, _p(rule, bootstrap.p_above, bootstrap.p_below))
+    return Estimate(sample.size, mean, sd, low, high, p, bootstrap.interval(rule.end))
+
+
+def _p(rule: Rule, above: Callable[[float], float], below: Callable[[float], float]) -> float:
+    """p of the rule from the one-sided p of "the mean is not above", and "not below", a margin."""
+    if isinstance(rule, Superiority):
+        return above(rule.margin)
+    if isinstance(rule, Equivalence):
+        return max(above(-rule.margin), below(rule.margin))
+    return min(1.0, 2 * min(above(rule.margin), below(-rule.margin)))
 
 
 def _worst_agreement(samples: Mapping[str, Sample], rule: Rule, agreement: float | None) -> Agreement | None:
@@ -264,26 +283,24 @@ def _position(estimate: Estimate, rule: Rule) -> tuple[Kind, str]:
 
 
 def _side(low: float, high: float, rule: Rule) -> tuple[Kind, str]:
-    m = rule.margin
-    if isinstance(rule, Superiority):
-        if low > m:
-            return Kind.SUPPORTED, f"above the margin {m:.4g}"
-        if high < m:
-            return Kind.REFUTED, f"below the margin {m:.4g}"
-        return Kind.INCONCLUSIVE, f"on neither side of the margin {m:.4g}"
-    if low > -m and high < m:
-        return Kind.SUPPORTED, f"inside the margins ±{m:.4g}"
-    if low > m:
-        return Kind.REFUTED, f"above the margins ±{m:.4g}"
-    if high < -m:
-        return Kind.REFUTED, f"below the margins ±{m:.4g}"
-    return Kind.INCONCLUSIVE, f"neither inside nor outside the margins ±{m:.4g}"
+    """The verdict of one interval, and where it lies, in words."""
+    place = region((low, high), rule.cuts)
+    one_margin, margin = len(rule.cuts) == 1, f"{rule.margin:.4g}"
+    if place is None:
+        return Kind.INCONCLUSIVE, (
+            f"on neither side of the margin {margin}"
+            if one_margin
+            else f"neither inside nor outside the margins ±{margin}"
+        )
+    words = ("below", "above") if one_margin else ("below", "inside", "above")
+    kind = Kind.SUPPORTED if rule.supports[place] else Kind.REFUTED
+    return kind, f"{words[place]} the {f'margin {margin}' if one_margin else f'margins ±{margin}'}"
 
 
-def _means(estimates: Mapping[str, Estimate], alpha: float) -> str:
+def _means(estimates: Mapping[str, Estimate], end: float) -> str:
     each = [f"{e.mean:.4g} [{e.low:.4g}, {e.high:.4g}] in {backend}" for backend, e in estimates.items()]
     n = next(iter(estimates.values())).n
-    return f"Mean effect {_listed(each)} ({100 * (1 - 2 * alpha):.3g} % t intervals, {n} seeds)"
+    return f"Mean effect {_listed(each)} ({100 * (1 - 2 * end):.3g} % t intervals, {n} seeds)"
 
 
 def _listed(names: Iterable[Any]) -> str:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.learning.equivalence import (
     common_training,
@@ -16,6 +16,7 @@ from harness.learning.equivalence import (
 )
 from harness.learning.problems import problem, relative
 from harness.networks.layers import Weighted
+from harness.plots import Figure, Series
 
 MARGIN = 0.1  # of the NTK's error: a change of errors that one would call a mismatch
 TARGETS = {"wave": "sin(2.5 u.x)", "rough": "sign(u.x)", "smooth": "cos(u.x) + sin(v.x)", "friedman": "Friedman"}

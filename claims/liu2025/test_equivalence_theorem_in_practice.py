@@ -4,12 +4,13 @@ from math import log
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.learning import equivalence
 from harness.learning.equivalence import descent_by_theory, kernel_predictors, tuned
 from harness.learning.problems import problem, relative
 from harness.learning.regression import STATIONARY, distances
+from harness.plots import Figure, Series
 
 NEAR = 0.1  # of the target's standard deviation: nearer than this we would call two predictors equal
 TARGETS = {"wave": "sin(2.5 u.x)", "rough": "sign(u.x)", "smooth": "cos(u.x) + sin(v.x)", "friedman": "Friedman"}

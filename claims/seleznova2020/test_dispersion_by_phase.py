@@ -5,21 +5,10 @@ from math import log
 
 import numpy as np
 
-from harness.claim import (
-    Claim,
-    Control,
-    Equivalence,
-    Figure,
-    Gate,
-    Hypothesis,
-    Paper,
-    Published,
-    Series,
-    Study,
-    Superiority,
-)
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Published, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.measurements import ntk_dispersion
+from harness.plots import Figure, Series
 
 # (activation, sigma_w^2, sigma_b^2); None: no bias parameters. The phase is that of the infinitely wide network.
 ORDERED = {"relu": ("relu", 1.0, 1.0), "tanh": ("tanh", 1.0, 1.0)}

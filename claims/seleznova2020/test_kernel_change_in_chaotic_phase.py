@@ -5,9 +5,10 @@ from math import log
 import numpy as np
 
 from harness import phase_maps
-from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Published, Series, Study, Superiority
+from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Published, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.in_span import kernel_change, training_by_protocol
+from harness.plots import Figure, Series
 
 SHALLOW, DEEP = 3, 10
 ORDERED, CHAOTIC, NEAR_EDGE = 1.0, 2.5, 1.5  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2

@@ -5,9 +5,10 @@ from math import inf, log
 import numpy as np
 
 from harness import phase_maps
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.in_span import training_by_protocol
+from harness.plots import Figure, Series
 
 DEPTHS = SHALLOW, DEEP, DEEPEST = 3, 10, 20
 ORDERED, MORE_ORDERED, EDGE = 1.0, 0.5, 2.0  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2

@@ -5,8 +5,9 @@ from math import log
 import numpy as np
 
 from harness import kernels, networks, seeds
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
+from harness.plots import Figure, Series
 
 PHASES = {"ordered": (1.0, 1.0), "edge": (2.0, 1.0), "chaotic": (3.0, 1.0)}  # sigma_w^2, sigma_b^2; ReLU
 SAMPLES, RIDGE, WIDTH, SHALLOW, DEEP = 8, 0.2, 64, 3, 10

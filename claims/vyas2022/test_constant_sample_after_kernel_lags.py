@@ -5,9 +5,10 @@ from math import log
 import numpy as np
 
 from harness.beds import drawn, line, of_tier, on_images
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, measured
 from harness.learning import kernel_curves, network_curves
+from harness.plots import Figure, Series
 
 M = 256  # samples that the kernel's network is pre-trained on
 REUSED, CORRECTED, HELD_OUT, SAME = AFTER = (

@@ -7,10 +7,11 @@ import numpy as np
 from harness import seeds
 from harness.beds import drawn, of_tier, on_images, slope
 from harness.beds import gap as gap_of
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves, samples, train
 from harness.learning.curves import mistakes
+from harness.plots import Figure, Series
 
 STREAM = "registered-4"
 PLACES = NARROW, MIDDLE, WIDE = "narrow", "middle", "wide"

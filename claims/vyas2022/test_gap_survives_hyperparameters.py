@@ -4,9 +4,10 @@ import numpy as np
 
 from harness.beds import drawn, line, of_tier, on_images, unique
 from harness.beds import gap as gap_of
-from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
+from harness.plots import Figure, Series
 
 STREAM = "registered-4"
 

@@ -5,9 +5,10 @@ from math import log
 import numpy as np
 
 from harness.beds import REAL, evolving
-from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Absent, Experiment, Tier
 from harness.learning.evolution import kernel_evolution, told_kernel, unrelated_kernels
+from harness.plots import Figure, Series
 
 LATE, NEAR_END = 0.2, 0.8  # of the steps: what is late; and from where on movement is taken for noise
 BATCH, FEW_EPOCHS = 32, 3

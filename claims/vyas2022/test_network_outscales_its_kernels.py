@@ -6,9 +6,10 @@ import numpy as np
 
 from harness.beds import KERNELS, REAL, Bed, bed, kernel, ladder, line, network, pair, slope, there, unique, untrained
 from harness.beds import gap as gap_of
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
+from harness.plots import Figure, Series
 
 STREAM = "registered-4"
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.errors import DatasetUnavailable
 from harness.experiment import Experiment, Tier, measured
 from harness.forgetting import continual, forgetting, learning_accuracy
+from harness.plots import Figure, Series
 
 DIGITS, FASHION, SPLIT = BEDS = "rotated digits", "rotated Fashion-MNIST", "split Fashion-MNIST"
 MNIST, CIFAR = LARGER_BEDS = "rotated MNIST", "split CIFAR-10"  # full tier, where these sets are at hand

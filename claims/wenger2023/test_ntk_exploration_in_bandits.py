@@ -4,8 +4,9 @@ import numpy as np
 
 from harness.bandits.neural_ucb import regrets
 from harness.bandits.posterior import RIDGES
-from harness.claim import Claim, Control, Figure, Gate, Hypothesis, Paper, Series, Study, Superiority
+from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
+from harness.plots import Figure, Series
 
 BANDITS = {"wheel": "wheel", "imbalanced": "imbalanced clusters", "fashion": "Fashion-MNIST"}
 OTHERS = {"shuttle": "Shuttle", "letter": "Letters"}

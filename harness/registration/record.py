@@ -51,6 +51,14 @@ class EquivalenceRecord(Strict):
     alpha: float
 
 
+class DifferenceRecord(Strict):
+    """`harness.claim.Difference`."""
+
+    kind: Literal["Difference"]
+    margin: float
+    alpha: float
+
+
 class PublishedRecord(Strict):
     """`harness.claim.Published`."""
 
@@ -64,7 +72,7 @@ class HypothesisRecord(Strict):
 
     name: Text
     statement: Text
-    rule: Annotated[SuperiorityRecord | EquivalenceRecord, Field(discriminator="kind")]
+    rule: Annotated[SuperiorityRecord | EquivalenceRecord | DifferenceRecord, Field(discriminator="kind")]
     why_margin: Text
     expected_effect: float
     expected_sd: float

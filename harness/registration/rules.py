@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
-from harness.claim import Equivalence, Hypothesis, Study
+from harness.claim import Hypothesis, Study
 from harness.experiment import TIERS, Tier
 from harness.registration.record import ClaimRecord
 from harness.statistics.power import registered_power
@@ -77,9 +78,7 @@ def unreachable(hypothesis: Hypothesis) -> list[str]:
     ['SUPPORTED']
     """
     low, high = hypothesis.bounds or (-math.inf, math.inf)
-    margin = hypothesis.rule.margin
-    if isinstance(hypothesis.rule, Equivalence):
-        reached = {"SUPPORTED": low < margin and high > -margin, "REFUTED": low < -margin or high > margin}
-    else:
-        reached = {"SUPPORTED": high > margin, "REFUTED": low < margin}
-    return [verdict for verdict, possible in reached.items() if not possible]
+    rule = hypothesis.rule
+    regions = zip(rule.supports, pairwise((-math.inf, *rule.cuts, math.inf)), strict=True)
+    reached = {supports for supports, (below, above) in regions if low < above and high > below}
+    return [verdict for verdict, supports in (("SUPPORTED", True), ("REFUTED", False)) if supports not in reached]

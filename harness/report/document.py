@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.claim import Control, Figure, Hypothesis, Study
+from harness.claim import Control, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.judge import as_planted
+from harness.plots import Figure
 from harness.report.calibration import Calibration
 from harness.report.values import plain
 from harness.report.versions import VERSION

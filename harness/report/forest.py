@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from harness import reason
-from harness.claim import Equivalence, Superiority
+from harness.claim import Difference, Equivalence, Rule, Superiority
 from harness.report.intervals import ends, estimates, marks, px
 from harness.report.numerals import estimate, number
 from harness.report.style import INK, MUTED
@@ -19,7 +19,7 @@ from harness.verdict import Kind
 
 Json = Mapping[str, Any]
 WIDTH, ROW, EDGE = 198, 13, 8
-RULES: dict[str, type[Superiority | Equivalence]] = {"Superiority": Superiority, "Equivalence": Equivalence}
+RULES: dict[str, type[Rule]] = {rule.__name__: rule for rule in (Superiority, Equivalence, Difference)}
 TICKS = (-7, -3, -1, 0, 1, 3, 7, 15)
 
 

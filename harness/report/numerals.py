@@ -125,11 +125,16 @@ def needs(hypothesis: Mapping[str, Any]) -> str:
     ('needs within ±0.1', 'needs 0.9048 to 1.105')
     >>> needs({"rule": {"kind": "Superiority", "margin": -0.05}, "scale": "linear"})
     'needs > −0.05'
+    >>> needs({"rule": {"kind": "Difference", "margin": 0.1}, "scale": "linear"})
+    'needs outside ±0.1'
     """
     margin, ratio = hypothesis["rule"]["margin"], hypothesis["scale"] == "ratio"
     if hypothesis["rule"]["kind"] == "Superiority":
         return f"needs > {number(exp(margin) if ratio else margin)}"
-    return f"needs {number(exp(-margin))} to {number(exp(margin))}" if ratio else f"needs within ±{number(margin)}"
+    where = "outside " if hypothesis["rule"]["kind"] == "Difference" else ""
+    if ratio:
+        return f"needs {where}{number(exp(-margin))} to {number(exp(margin))}"
+    return f"needs {where or 'within '}±{number(margin)}"
 
 
 def headline(hypothesis: Mapping[str, Any], backend: str) -> dict[str, str]:

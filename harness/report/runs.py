@@ -43,7 +43,7 @@ class Finding:
 
     Args:
         name, label, role, scale: as registered.
-        rule, margin: "Superiority" or "Equivalence", and its margin in the units of the effect.
+        rule, margin: the kind of the rule, and its margin in the units of the effect.
         needs: what the rule asks for, in words, on the scale readers are shown.
         kind: the verdict, "" where nothing was decided.
         effects: by backend, in the units of the effect.

@@ -5,9 +5,9 @@ agree. Gates, controls and Holm over the family can only take a SUPPORTED away; 
 
 For each hypothesis and each scatter over seeds:
 
-    false SUPPORTED   the mean is on the margin (Equivalence: on either, the worse counts), so SUPPORTED is wrong
+    false SUPPORTED   the mean is on the margin (where there are two, the worse counts), so SUPPORTED is wrong
     power             the mean is the registered effect
-    coverage          how often the t interval of the decision (level 1 - 2 alpha), the 95 % t interval and the 95 %
+    coverage          how often the t interval of the decision (level 1 - 2 end), the 95 % t interval and the 95 %
                       studentised bootstrap interval hold the mean that was planted
 
 For the claim as a whole, which is SUPPORTED where all its primary hypotheses are, effects are drawn independently
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.claim import Claim, Equivalence, Hypothesis
+from harness.claim import Claim, Hypothesis
 from harness.errors import InvalidInput
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Floats, t_interval, varies
@@ -213,15 +213,14 @@ def _simulate(
     def experiments() -> Floats:
         return two_backends(sd * scatter.shapes[shape](rng, (trials, seeds)), scatter.difference, rng)
 
-    margins = [rule.margin, -rule.margin] if isinstance(rule, Equivalence) else [rule.margin]
-    at_margin = max((supported(margin + experiments()) for margin in margins), key=np.count_nonzero)
+    at_margin = max((supported(margin + experiments()) for margin in rule.cuts), key=np.count_nonzero)
     deviations = experiments()
     at_effect = supported(effect + deviations)
     rates = Rates(
         false_supported=Rate.of(at_margin),
         power=Rate.of(at_effect),
         computed=power(rule, effect, sd, seeds),
-        coverage=_covered(t_interval(deviations[0], rule.alpha)),
+        coverage=_covered(t_interval(deviations[0], rule.end)),
         coverage_95=_covered(t_interval(deviations[0], 0.025)),
         bootstrap_95=_bootstrap_covered(deviations[0]) if seeds >= BOOTSTRAP_SEEDS else None,
     )

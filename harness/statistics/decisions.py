@@ -12,13 +12,13 @@ means and sums of squares of all resamples of all experiments are two matrix pro
 """
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
-from harness.claim import Rule, Superiority
+from harness.claim import Rule
 from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Floats, mean_and_error, t_interval, varies
@@ -102,12 +102,13 @@ def decisions(
         raise InvalidInput(f"Effects have shape (backends, experiments, seeds), none of them 0; got {samples.shape}.")
     disagree = _disagree(samples, rule, agreement)
     undecided = disagree | ~varies(samples).all(axis=0)
-    regions = _regions(t_interval(samples, rule.alpha), rule) & ~undecided
+    regions = _regions(t_interval(samples, rule.end), rule) & ~undecided
     if bootstrap and samples.shape[-1] >= BOOTSTRAP_SEEDS:
         decided = np.flatnonzero(regions.any(axis=0))
-        ends = bootstrap_intervals(samples[:, decided], rule.alpha, resamples=resamples)
+        ends = bootstrap_intervals(samples[:, decided], rule.end, resamples=resamples)
         regions[:, decided] &= _regions(ends, rule)
-    return Decisions(regions[0], np.any(regions[1:], axis=0), disagree)
+    supports = np.array(rule.supports)
+    return Decisions(regions[supports].any(axis=0), regions[~supports].any(axis=0), disagree)
 
 
 def bootstrap_intervals(
@@ -145,12 +146,11 @@ def _quantiles(rows: Floats, counts: Floats, alpha: float) -> Floats:
 
 
 def _regions(ends: tuple[Floats, Floats], rule: Rule) -> Flags:
-    """Whether the intervals of all backends lie where they support, refute, or refute on another side."""
+    """For each region of the rule, whether the intervals of all backends lie in it; shape (regions, experiments)."""
     low, high = ends
-    m = rule.margin
-    superiority = isinstance(rule, Superiority)
-    regions = [low > m, high < m] if superiority else [(low > -m) & (high < m), low > m, high < -m]
-    return np.stack([region.all(axis=0) for region in regions])
+    bounds = [-np.inf, *rule.cuts, np.inf]
+    inside = [(low > below) & (high < above) for below, above in pairwise(bounds)]
+    return np.stack([region.all(axis=0) for region in inside])
 
 
 def _disagree(samples: Floats, rule: Rule, agreement: float | None) -> Flags:

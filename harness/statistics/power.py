@@ -1,9 +1,10 @@
-"""Power of the two rules for normal effects, and the seeds that a wanted power takes.
+"""Power of the rules for normal effects, and the seeds that a wanted power takes.
 
 In closed form, for Student's t alone in one backend. With n seeds, mean d, standard deviation s over seeds and
 t = t_{n-1, 1-alpha}:
 
     Superiority   P(T > t),  T noncentral t with n - 1 degrees of freedom and noncentrality (d - margin) sqrt(n) / s
+    Difference    the same above the margin plus the same below -margin, each at alpha / 2
     Equivalence   integral over the sample's sd S of P(|mean| < margin - t S / sqrt(n) given S) f(S) dS,
                   which is exact since mean and sd of a normal sample are independent (Phillips 1990)
 
@@ -28,10 +29,10 @@ from scipy import stats
 from scipy.integrate import quad
 from scipy.special import ndtr
 
-from harness.claim import Rule, Superiority
+from harness.claim import Difference, Rule, Superiority
 from harness.errors import InvalidInput
 from harness.statistics.decisions import Rate, decisions
-from harness.statistics.intervals import Floats
+from harness.statistics.intervals import Floats, region
 
 MOST_SEEDS = 100_000
 
@@ -52,8 +53,12 @@ def power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
         InvalidInput: if sd is not positive, effect not finite, or there are fewer than 2 seeds.
     """
     _check(effect, sd, seeds)
-    of_rule = superiority_power if isinstance(rule, Superiority) else equivalence_power
-    return of_rule(effect, sd, seeds, rule.margin, rule.alpha)
+    if isinstance(rule, Superiority):
+        return superiority_power(effect, sd, seeds, rule.margin, rule.end)
+    if isinstance(rule, Difference):
+        either = (superiority_power(side * effect, sd, seeds, rule.margin, rule.end) for side in (1, -1))
+        return sum(either)
+    return equivalence_power(effect, sd, seeds, rule.margin, rule.end)
 
 
 def decision_power(
@@ -112,6 +117,17 @@ def registered_power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
     return decision_power(rule, effect, sd, seeds).value
 
 
+def holds(rule: Rule, effect: float) -> bool:
+    """Whether the rule is true of a mean effect; on a margin it is not.
+
+    >>> from harness.claim import Equivalence
+    >>> holds(Equivalence(0.1), 0.05), holds(Difference(0.1), -0.2), holds(Difference(0.1), 0.1)
+    (True, True, False)
+    """
+    place = region((effect, effect), rule.cuts)
+    return place is not None and rule.supports[place]
+
+
 def superiority_power(effect: float, sd: float, seeds: int, margin: float, alpha: float) -> float:
     """Power of the one-sided t-test of "mean > margin"."""
     freedom = seeds - 1
@@ -143,8 +159,7 @@ def seeds_needed(rule: Rule, effect: float, sd: float, target: float = 0.9) -> i
     """
     if not 0 < target < 1:
         raise InvalidInput(f"The wanted power must lie in (0, 1); got {target!r}.")
-    holds = effect > rule.margin if isinstance(rule, Superiority) else abs(effect) < rule.margin
-    if not holds:
+    if not holds(rule, effect):
         raise InvalidInput(f"No number of seeds gives power where the rule is false: {rule.describe()}, at {effect!r}.")
     enough = 2
     while power(rule, effect, sd, enough) < target:

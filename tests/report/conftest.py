@@ -10,19 +10,8 @@ import numpy as np
 import pytest
 
 from harness import report
-from harness.claim import (
-    Claim,
-    Control,
-    Equivalence,
-    Figure,
-    Gate,
-    Hypothesis,
-    Paper,
-    Published,
-    Series,
-    Study,
-    Superiority,
-)
+from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Published, Study, Superiority
+from harness.plots import Figure, Series
 from harness.reason import stands_beside
 from harness.verdict import ClaimVerdict, Kind, decide
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from harness import report
-from harness.claim import Figure, Series, Study, Superiority
+from harness.claim import Study, Superiority
 from harness.errors import InvalidInput
+from harness.plots import Figure, Series
 from harness.report.values import plain
 from harness.statistics.power import power
 from harness.verdict import Kind, decide
