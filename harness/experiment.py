@@ -83,7 +83,7 @@ class Experiment:
     """A computation over a grid, per tier.
 
     Args:
-        measure: the computation, a function of harness.measurements, or at the top level of a file of the paper's folder.
+        measure: the computation, a function at the top level of a module of the harness or of the paper.
         quick, full: the tiers; full may be None while a claim has none.
         dtype: precision asked of the backends.
         stream: names the seeds. A configuration that was explored is registered with a fresh stream.
