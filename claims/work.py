@@ -84,13 +84,13 @@ def architecture_kernel(c, replicates):
 LENGTHS = 3
 
 COUNTED = {
-    "claims/liu2025/test_added_layer_mismatch.py:architecture_kernel": architecture_kernel,
-    "claims/liu2025/test_equivalence_theorem_in_practice.py:stationary_kernels": stationary_kernels,
-    "claims/liu2025/test_nngp_matches_ntk_regression.py:network_kernels": network_kernels,
-    "claims/liu2025/test_nngp_matches_ntk_regression.py:same_kernel": same_kernel,
-    "claims/seleznova2020/test_dispersion_by_phase.py:phase_map": computations.dispersion,
-    "claims/seleznova2020/test_output_variance_theory.py:output_variance": output_variance,
-    "claims/vyas2022/test_gap_across_width.py:curves_and_drift": curves_and_drift,
-    "claims/wenger2023/test_kernel_regime_needs_extreme_width.py:linear_error": linear_error,
-    "claims/wenger2023/test_ngd_conditions_at_practical_width.py:natural_gradient": natural_gradient,
+    "liu2025/architecture_kernel": architecture_kernel,
+    "liu2025/stationary_kernels": stationary_kernels,
+    "liu2025/network_kernels": network_kernels,
+    "liu2025/same_kernel": same_kernel,
+    "seleznova2020/phase_map": computations.dispersion,
+    "seleznova2020/output_variance": output_variance,
+    "vyas2022/curves_and_drift": curves_and_drift,
+    "wenger2023/linear_error": linear_error,
+    "wenger2023/natural_gradient": natural_gradient,
 }

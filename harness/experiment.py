@@ -46,8 +46,8 @@ def grid(**axes: Any) -> tuple[Configuration, ...]:
 class Request:
     """One cell's worth of work. It says what is to be computed, not where or with which versions.
 
-    `computation` is "harness.module:function", or "path/of/claim.py:function" relative to the project's root. The
-    function takes (backend, configuration, replicates, stream) and returns arrays with a leading replicate axis.
+    `computation` is "harness.module:function", or "<paper>/<function>" of a function of claims/<paper>. The function
+    takes (backend, configuration, replicates, stream) and returns arrays with a leading replicate axis.
     """
 
     computation: str
@@ -83,7 +83,7 @@ class Experiment:
     """A computation over a grid, per tier.
 
     Args:
-        measure: the computation, a function of harness.measurements or of the claim's own file.
+        measure: the computation, a function at the top level of a module of the harness or of the paper.
         quick, full: the tiers; full may be None while a claim has none.
         dtype: precision asked of the backends.
         stream: names the seeds. A configuration that was explored is registered with a fresh stream.
@@ -119,12 +119,16 @@ class Experiment:
 
 
 def reference(function: Callable[..., Any]) -> str:
-    """How a worker finds a computation: by module inside harness, by file for one that a claim brings along."""
+    """The stable name of a computation: "harness.module:function", or "<paper>/<function>" of one of a paper's own.
+
+    It says nothing of the place of the claims folder, nor of the paper's file that holds the function; `harness.papers`
+    finds it.
+    """
     module = function.__module__
-    if module.split(".")[0] != "harness":
-        source = Path(inspect.getsourcefile(function) or "").resolve()
-        module = source.relative_to(Path.cwd()).as_posix() if source.is_relative_to(Path.cwd()) else source.as_posix()
-    return f"{module}:{function.__qualname__}"
+    if module.split(".")[0] == "harness":
+        return f"{module}:{function.__qualname__}"
+    source = Path(inspect.getsourcefile(inspect.unwrap(function)) or "").absolute()
+    return f"{source.parent.name}/{function.__qualname__}"
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ Names of options and fixtures are those of the project's design.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from _pytest._code import ExceptionInfo
 
-from harness import __version__, report, studies
+from harness import __version__, papers, report, studies
 from harness.backends import DEVICES
 from harness.claim import Study
 from harness.commands.data import fetch_for
@@ -90,6 +91,25 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+class ClaimModule(pytest.Module):
+    """A file of a paper; imported as everyone does who needs it (`harness.studies`)."""
+
+    def _getobj(self) -> object:
+        try:
+            return papers.imported(self.path)
+        except (ImportError, SyntaxError) as error:
+            how = ExceptionInfo.from_exception(error).getrepr(style="short")
+            raise self.CollectError(f"{self.path} cannot be imported.\n{how}") from error
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Modules of papers are imported by their names; all others are left to pytest."""
+    if not studies.is_of_paper(module_path):
+        return None
+    module: pytest.Module = ClaimModule.from_parent(parent, path=module_path)
+    return module
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the test of each claim with the claim's id."""
     for item in items:
@@ -139,7 +159,7 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         if terminal is not None:
             terminal.write(text, flush=True)
 
-    chosen = settings(config)
+    chosen = replace(settings(config), claims=studies.claims_folder(selected))
     if config.getoption("--download"):
         fetch_for([request for study in selected.values() for request in requests(study, chosen)], write)
     return verify(

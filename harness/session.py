@@ -13,6 +13,7 @@ from harness.claim import Study
 from harness.errors import ClaimsError, DatasetUnavailable, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
+from harness.papers import CLAIMS
 from harness.plots import Figure
 from harness.provenance import environment, run_record
 from harness.report import calibration
@@ -33,6 +34,7 @@ class Settings:
         backends: in which the claims are verified.
         engine, device, workers, time_limit, ray_address, gpus_per_cell: as in `harness.sweep.run`.
         store: where cells are, and go.
+        claims: the folder that holds the papers' folders.
         replay: take the newest recorded cells, from whatever machine, and compute nothing.
 
     Raises:
@@ -49,6 +51,7 @@ class Settings:
     replay: bool = False
     ray_address: str | None = None
     gpus_per_cell: float | None = None
+    claims: Path = CLAIMS
 
     def __post_init__(self) -> None:
         if self.tier not in TIERS:
@@ -232,6 +235,7 @@ def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[St
         time_limit=settings.time_limit,
         ray_address=settings.ray_address,
         gpus_per_cell=settings.gpus_per_cell,
+        claims=settings.claims,
         progress=progress,
     )
 

@@ -1,13 +1,25 @@
-"""Claim files: found in a folder, loaded, and their recorded verdicts."""
+"""Claim files: found in a folder, loaded, and their recorded verdicts.
 
-import importlib.util
+A paper's folder holds its claims, one file `test_<predicate>.py` each, and modules that they share: computations,
+estimators, figures. One file imports from another by the ordinary absolute import
+
+    from claims.seleznova2020.experiments import kernel_change
+
+which type checkers and editors understand from the project's root. (`from .experiments import kernel_change` is the
+same thing.) There is no `__init__.py`. `load`, pytest's collection and the workers import these modules in one way, as
+`claims.<paper>.<module>` (`harness.papers`): whichever is the current folder, whether the claims folder is a link, and
+whatever it is called; so a function is one object for all of them. A worker loads the module that defines a
+computation, and the claim's file only if it is defined there.
+"""
+
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from harness import papers
 from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
@@ -32,12 +44,10 @@ def load(path: Path) -> Study | None:
     Raises:
         InvalidInput: if the file cannot be loaded, naming it and what went wrong.
     """
-    spec = importlib.util.spec_from_file_location(f"claim_{path.parent.name}_{path.stem}", path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise InvalidInput(f"{path} is not a Python file; a claim is one file test_<predicate>.py.")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = papers.imported(path)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a file may also end in SystemExit, or in the Skipped of pytest.importorskip
@@ -71,6 +81,28 @@ def root_of(path: Path) -> Path:
     """The claims folder that a file belongs to: the nearest above with verdicts.toml or registrations, else its own."""
     marks = (parent for parent in path.parents if (parent / RECORD).is_file() or (parent / FOLDER).is_dir())
     return next(marks, path.parent)
+
+
+def claims_folder(paths: Iterable[Path]) -> Path:
+    """The folder that holds the papers' folders of these claim files; `claims` here if there is no file.
+
+    Raises:
+        InvalidInput: if there are several: a run has one.
+    """
+    folders = sorted({papers.folder_of(path) for path in paths})
+    if len(folders) > 1:
+        raise InvalidInput(
+            f"The claims lie in papers' folders of {len(folders)} places: {', '.join(map(str, folders))}. Name the "
+            "claims of one at a time."
+        )
+    return folders[0] if folders else papers.CLAIMS
+
+
+def is_of_paper(path: Path) -> bool:
+    """Whether a Python file is of a paper: in a folder of one that is called claims, or has records of claims."""
+    folder = papers.folder_of(path)
+    marked = folder.name == papers.PACKAGE or (folder / RECORD).is_file() or (folder / FOLDER).is_dir()
+    return marked and b"harness" in path.read_bytes()
 
 
 def recorded(folder: Path) -> dict[tuple[str, str], Recorded]:

@@ -14,7 +14,7 @@ MUTANTS = (
         "stale-cells",
         "Cells are taken from the store though the code that made them has changed.",
         CODE,
-        "return Circumstances(device, code_digest(computation, backend), versions(backend))",
+        "return Circumstances(device, code_digest(computation, backend, claims), versions(backend))",
         'return Circumstances(device, "", versions(backend))',
         (f"{TESTS}test_an_edited_computation_is_computed_again",),
     ),

@@ -27,7 +27,7 @@ import numpy as np
 
 
 def draw(backend, configuration, replicates, stream):
-    with Path(__file__).with_name("calls").open("a") as log:
+    with Path("calls").open("a") as log:
         log.write(f"{configuration['point']}\\n")
     while configuration["waits"] and not Path("go").exists():
         time.sleep(0.05)
@@ -38,11 +38,12 @@ def draw(backend, configuration, replicates, stream):
 @pytest.fixture
 def plan(tmp_path):
     """Writes a plan of nine cells, of which some wait for the file `go`; the requests in it."""
-    (tmp_path / "computations.py").write_text(COMPUTATIONS)
+    (tmp_path / "claims" / "toy").mkdir(parents=True)
+    (tmp_path / "claims" / "toy" / "computations.py").write_text(COMPUTATIONS)
 
     def write(waiting=()):
         requests = [
-            Request("computations.py:draw", {"point": p, "waits": p in waiting}, (0, 1), "test", "numpy", "float64")
+            Request("toy/draw", {"point": p, "waits": p in waiting}, (0, 1), "test", "numpy", "float64")
             for p in range(POINTS)
         ]
         (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in requests]))

@@ -24,7 +24,7 @@ import numpy as np
 
 def end(backend, configuration, replicates, stream):
     then = configuration["then"]
-    calls = Path(__file__).with_name("calls")
+    calls = Path("calls")
     with calls.open("a") as log:
         log.write(f"{then}\\n")
     first = calls.read_text().splitlines().count(then) == 1
@@ -61,9 +61,11 @@ def engine(request):
 
 def test_a_cell_leaves_the_same_record_under_every_engine(engine, tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    (tmp_path / "computations.py").write_text(COMPUTATIONS)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims" / "toy").mkdir(parents=True)
+    (tmp_path / "claims" / "toy" / "computations.py").write_text(COMPUTATIONS)
     store = Store(tmp_path / "store")
-    computation = f"{tmp_path}/computations.py:end"
+    computation = "toy/end"
     requests = {then: Request(computation, {"then": then}, (0, 1), "test", "numpy", "float64") for then in RECORD}
     *others, hanging, outlasting = requests.values()
     circumstances = code.circumstances(computation, "numpy", "cpu")

@@ -24,7 +24,7 @@ NAMES = [f"toy effect numpy {seed}" for seed in range(4)]
 @pytest.fixture
 def bench(tmp_path):
     """A plan of four cells; nothing has run."""
-    plan = [Request("toy.py:draw", {"arm": "effect"}, (seed,), "test", "numpy", "float64") for seed in range(4)]
+    plan = [Request("toy/draw", {"arm": "effect"}, (seed,), "test", "numpy", "float64") for seed in range(4)]
     (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in plan]))
     return Bench(tmp_path)
 

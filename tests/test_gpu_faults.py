@@ -48,11 +48,13 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def requests(tmp_path):
-    file = tmp_path / "computations.py"
+def requests(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "claims" / "toy" / "computations.py"
+    file.parent.mkdir(parents=True)
     file.write_text(COMPUTATIONS)
     return lambda name, count: [
-        Request(f"{file}:{name}", {"point": point}, (0,), "test", "numpy", "float64") for point in range(count)
+        Request(f"toy/{name}", {"point": point}, (0,), "test", "numpy", "float64") for point in range(count)
     ]
 
 

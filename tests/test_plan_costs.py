@@ -24,7 +24,7 @@ CHECKS = {name: Check(30, 1.25, 2.5) for name in ("free", "stopped", "likeness")
 COUNTS = """
 from harness.workload.operations import Work
 
-COUNTED = {"claims/toy/test_first.py:draw": lambda configuration, replicates: Work(macs=7.2e11 * replicates)}
+COUNTED = {"toy/draw_first": lambda configuration, replicates: Work(macs=7.2e11 * replicates)}
 """
 
 
@@ -33,7 +33,7 @@ def counted(plant, pytester):
     """The toy claim, whose work is counted: an hour of a core for each seed in 5 cells; and rates."""
     file = plant("first", BLOCK=2, FULL=True)
     (pytester.path / "claims" / "work.py").write_text(COUNTS)
-    own = Rates(COST, {"claims/toy/test_first.py:draw": {"": 5.0}}, CHECKS, "here")
+    own = Rates(COST, {"toy/draw_first": {"": 5.0}}, CHECKS, "here")
     rates.write(pytester.path / "rates.json", {"torch": own, "jax": own})
     return file
 

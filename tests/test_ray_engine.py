@@ -35,7 +35,7 @@ import numpy as np
 
 
 def draw(backend, configuration, replicates, stream):
-    calls, start = Path(__file__).with_name("calls"), time.time()
+    calls, start = Path("calls"), time.time()
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES") or "-"
     with calls.open("a") as log:
         node, threads = os.environ["NODE"], os.environ["OMP_NUM_THREADS"]
@@ -102,12 +102,14 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def request_(tmp_path):
-    (tmp_path / "computations.py").write_text(COMPUTATIONS)
+def request_(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims" / "toy").mkdir(parents=True)
+    (tmp_path / "claims" / "toy" / "computations.py").write_text(COMPUTATIONS)
 
     def make(point, backend="numpy", **configuration):
         configuration = {"point": point, **configuration}
-        return Request(f"{tmp_path}/computations.py:draw", configuration, (0, 1), "test", backend, "float64")
+        return Request("toy/draw", configuration, (0, 1), "test", backend, "float64")
 
     return make
 
@@ -326,14 +328,14 @@ def keeper(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NODE", "own")
     (tmp_path / "store").mkdir()
-    made = ray_keeper.Keeper(*ray_keeper.arguments(tmp_path / "store", Place("cpu", 1)))
+    made = ray_keeper.Keeper(*ray_keeper.arguments(tmp_path / "store", tmp_path / "claims", Place("cpu", 1)))
     yield made
     made.end()
     made._clear()
 
 
 def test_a_node_without_the_current_folder_says_so(tmp_path):
-    keeper = ray_keeper.Keeper(str(tmp_path), str(tmp_path / "gone"), {"device": "cpu", "threads": 1})
+    keeper = ray_keeper.Keeper(str(tmp_path), "claims", str(tmp_path / "gone"), {"device": "cpu", "threads": 1})
     assert keeper.arrive("probe") == f"there is no folder {tmp_path}/gone, from which the sweep was started"
 
 

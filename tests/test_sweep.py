@@ -32,7 +32,7 @@ import numpy as np
 
 
 def draw(backend, configuration, replicates, stream):
-    calls = Path(__file__).with_name("calls")
+    calls = Path("calls")
     with calls.open("a") as log:
         log.write(f"{configuration['point']}\\n")
     then = configuration.get("then")
@@ -61,8 +61,11 @@ def full(descriptor):
 
 
 @pytest.fixture
-def computations(tmp_path):
-    file = tmp_path / "computations.py"
+def computations(tmp_path, monkeypatch):
+    """The file of a paper in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "claims" / "toy" / "computations.py"
+    file.parent.mkdir(parents=True)
     file.write_text(COMPUTATIONS)
     return file
 
@@ -76,7 +79,7 @@ def store(tmp_path):
 def request_(computations):
     def make(point, replicates=(0, 1), backend="numpy", **configuration):
         configuration = {"point": point, **configuration}
-        return Request(f"{computations}:draw", configuration, replicates, "test", backend, "float64")
+        return Request("toy/draw", configuration, replicates, "test", backend, "float64")
 
     return make
 

@@ -25,12 +25,13 @@ def draw(backend, configuration, replicates, stream):
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Runs the command on requests for these points; exit code, standard output and standard error."""
-    (tmp_path / "computations.py").write_text(COMPUTATIONS)
+    (tmp_path / "claims" / "toy").mkdir(parents=True)
+    (tmp_path / "claims" / "toy" / "computations.py").write_text(COMPUTATIONS)
     monkeypatch.chdir(tmp_path)
 
     def call(points, *options, backends=("numpy",), **configuration):
         requests = [
-            Request("computations.py:draw", {"point": point, **configuration}, (0,), "test", backend, "float64")
+            Request("toy/draw", {"point": point, **configuration}, (0,), "test", backend, "float64")
             for backend in backends
             for point in points
         ]

@@ -22,7 +22,7 @@ import numpy as np
 
 
 def draw(backend, configuration, replicates, stream):
-    with Path(__file__).with_name("calls").open("a") as log:
+    with Path("calls").open("a") as log:
         log.write(f"{configuration['point']} {os.getpid()}\\n")
     time.sleep(configuration["seconds"])
     return {"draw": np.random.default_rng(configuration["point"]).standard_normal((len(replicates), 3))}
@@ -33,12 +33,14 @@ POINTS = 12
 @pytest.fixture
 def plan(tmp_path):
     """Plan files of twelve cells that last so many seconds each, and the requests in them."""
-    (tmp_path / "computations.py").write_text(COMPUTATIONS)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims" / "toy").mkdir(parents=True)
+    (tmp_path / "claims" / "toy" / "computations.py").write_text(COMPUTATIONS)
 
     def make(seconds):
         requests = [
             Request(
-                f"{tmp_path}/computations.py:draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64"
+                "toy/draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64"
             )
             for p in range(POINTS)
         ]

@@ -31,9 +31,11 @@ def block(backend, configuration, replicates, stream):
 
 
 @pytest.fixture
-def request_(tmp_path):
-    (tmp_path / "computations.py").write_text(COMPUTATIONS)
-    return lambda name: Request(f"{tmp_path}/computations.py:{name}", {}, (0, 1), "test", "numpy", "float64")
+def request_(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims" / "toy").mkdir(parents=True)
+    (tmp_path / "claims" / "toy" / "computations.py").write_text(COMPUTATIONS)
+    return lambda name: Request(f"toy/{name}", {}, (0, 1), "test", "numpy", "float64")
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_the_seconds_until_the_deadline_are_those_at_the_start_however_the_clock
 
 @pytest.mark.parametrize("jump", [-1e6, 1e6])
 def test_a_run_ends_at_its_deadline_though_the_clock_is_set(request_, tmp_path, monkeypatch, jump):
-    slow = tmp_path / "computations.py"
+    slow = tmp_path / "claims" / "toy" / "computations.py"
     slow.write_text("import time\n\ndef wait(backend, configuration, replicates, stream):\n    time.sleep(60)\n")
     true, start = time.time, time.monotonic()
 

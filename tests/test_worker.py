@@ -55,8 +55,11 @@ def listed(backend, configuration, replicates, stream):
 
 
 @pytest.fixture
-def computations(tmp_path):
-    file = tmp_path / "computations.py"
+def computations(tmp_path, monkeypatch):
+    """The file of a paper in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "claims" / "toy" / "computations.py"
+    file.parent.mkdir(parents=True)
     file.write_text(COMPUTATIONS)
     return file
 
@@ -90,7 +93,7 @@ def ask(process, request, circumstances=None):
 
 
 def request(computations, name, replicates=(0,), **configuration):
-    return Request(f"{computations}:{name}", configuration, replicates, "test", "numpy", "float64")
+    return Request(f"toy/{name}", configuration, replicates, "test", "numpy", "float64")
 
 
 def test_a_worker_greets_computes_and_stores(computations, tmp_path):
@@ -250,7 +253,7 @@ def test_a_backend_that_is_not_there_is_said_at_the_start(tmp_path, backend, dev
             "harness.seeds:nothing",
             "Computation 'harness.seeds:nothing': there is no function 'nothing' in harness.seeds.",
         ),
-        ("nowhere.py:f", "Computation file nowhere.py is not there \\(looked from .*\\)"),
+        ("nowhere/f", "Computation 'nowhere/f': there is no folder claims/nowhere \\(looked from .*\\)"),
     ],
 )
 def test_a_computation_that_cannot_be_loaded_is_named(computation, message):
@@ -259,8 +262,9 @@ def test_a_computation_that_cannot_be_loaded_is_named(computation, message):
 
 
 def test_a_file_that_fails_to_load_fails_again_with_its_own_error(tmp_path):
-    file = tmp_path / "broken.py"
+    file = tmp_path / "broken" / "computations.py"
+    file.parent.mkdir()
     file.write_text("def f(): ...\n1 / 0\n")
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            load(f"{file}:f")
+            load("broken/f", tmp_path)

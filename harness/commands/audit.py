@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import sweep
-from harness.commands.options import computing, computing_options
+from harness.commands.options import computing, computing_options, papers_folder
 from harness.commands.verdict import run_options, selected, write_json
 from harness.errors import StoreError
 from harness.experiment import Request, canonical
@@ -86,7 +86,7 @@ def _recorded(plans: Mapping[tuple[str, str], Sequence[Request]], options: argpa
         answers = store.answers(request)
         if answers:
             # `answers` is oldest first, and `max` takes the first of equals.
-            found[request.digest] = max(reversed(answers), key=lambda cell: not _incomparable(cell, options.device))
+            found[request.digest] = max(reversed(answers), key=lambda cell: not _incomparable(cell, options))
     if not found:
         raise StoreError(
             f"The store at {store.path} has no cell of these claims at the {options.tier} tier, so there is nothing "
@@ -95,10 +95,11 @@ def _recorded(plans: Mapping[tuple[str, str], Sequence[Request]], options: argpa
     return found
 
 
-def _incomparable(cell: Cell, device: str) -> str:
+def _incomparable(cell: Cell, options: argparse.Namespace) -> str:
     """Why a recorded cell cannot be compared with what this code and machine compute; "" if it can."""
     recorded = cell.circumstances
-    here = code.circumstances(cell.request.computation, cell.request.backend, _place(cell, device))
+    request, device = cell.request, options.device
+    here = code.circumstances(request.computation, request.backend, _place(cell, device), papers_folder(options))
     if recorded.versions != here.versions:
         return f"recorded with {_versions(recorded.versions)}; here {_versions(here.versions)}"
     if recorded.code != here.code:
@@ -122,7 +123,7 @@ def _audited(
     cells: Sequence[Cell], plans: Mapping[tuple[str, str], Sequence[Request]], options: argparse.Namespace
 ) -> Iterable[Drawn]:
     """Each drawn cell with what became of it, in the order of the plans."""
-    reasons = {cell.request.digest: _incomparable(cell, options.device) for cell in cells}
+    reasons = {cell.request.digest: _incomparable(cell, options) for cell in cells}
     outcomes = _recomputed([cell for cell in cells if not reasons[cell.request.digest]], options)
     drawn = {cell.request.digest: cell for cell in cells}
     for name in dict.fromkeys(request.digest for plan in plans.values() for request in plan):
@@ -149,6 +150,7 @@ def _recomputed(cells: Sequence[Cell], options: argparse.Namespace) -> dict[str,
                 wanted,
                 Store(Path(folder)),
                 device=device,
+                claims=papers_folder(options),
                 progress=sweep.on(sys.stderr),
                 **computing(options),
             )

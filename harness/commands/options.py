@@ -82,6 +82,11 @@ def settings(options: argparse.Namespace) -> Settings:
     return Settings(options.tier, backend_names(options.backend), options.store)
 
 
+def papers_folder(options: argparse.Namespace) -> Path:
+    """The folder that holds the papers' folders of all claims of a call."""
+    return studies.claims_folder(studies.discover(options.claims))
+
+
 def write_text(file: Path, text: str) -> None:
     """Writes what a command makes; raises InvalidInput if the file cannot be written."""
     try:

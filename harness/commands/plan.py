@@ -13,6 +13,7 @@ from harness.commands.options import (
     cells_options,
     examples,
     keyword_options,
+    papers_folder,
     selected_by_keyword,
     settings,
     tier_option,
@@ -78,7 +79,7 @@ def plan(options: argparse.Namespace) -> int:
         print(f"{len(unique)} cells in {options.json}")
         return 0
     store, own = Store(options.store), counted_beside(options.claims)
-    found = looked_up(unique, store)
+    found = looked_up(unique, store, papers_folder(options))
     if options.fit:
         return fit(options.fit, list(found.values()), own)
     costs = Costs(rates.read(options.rates), own, Device(*options.device) if options.device else None)

@@ -10,6 +10,7 @@ from harness.commands.options import (
     computing_options,
     examples,
     keyword_options,
+    papers_folder,
     selected_by_keyword,
     settings,
     tier_option,
@@ -43,6 +44,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         wanted,
         sweep.Store(options.store),
         device=options.device,
+        claims=papers_folder(options),
         progress=sweep.on(sys.stderr),
         **computing(options),
     )

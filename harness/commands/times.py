@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.backends import available
 from harness.errors import BackendUnavailable
@@ -47,12 +48,12 @@ class Guesses:
         return (self.learned.guess((like,)) if known is None else known), False
 
 
-def looked_up(unique: Mapping[str, Request], store: Store) -> dict[str, Found]:
-    """What the store has of each request, by its digest."""
+def looked_up(unique: Mapping[str, Request], store: Store, claims: Path) -> dict[str, Found]:
+    """What the store has of each request, by its digest; papers' computations are those of this claims folder."""
     there = answered(store)
     answers = {name: store.answers(request) if name in there else [] for name, request in unique.items()}
     kinds = {(unique[name].computation, unique[name].backend) for name, own in answers.items() if own}
-    here = {kind: _here(*kind) for kind in kinds}
+    here = {kind: _here(*kind, claims) for kind in kinds}
     return {name: _found(name, request, answers[name], here) for name, request in unique.items()}
 
 
@@ -68,10 +69,10 @@ def _found(name: str, request: Request, answers: Sequence[Cell], here: Mapping[t
     return Found(name, request, tuple(answer.provenance.seconds for answer in answers), machine, cached)
 
 
-def _here(computation: str, backend: str) -> Here:
+def _here(computation: str, backend: str, claims: Path) -> Here:
     """Digest of the code and versions as they are now; None where the backend is not installed."""
     try:
-        return code.code_digest(computation, backend), code.versions(backend)
+        return code.code_digest(computation, backend, claims), code.versions(backend)
     except BackendUnavailable:
         return None
 

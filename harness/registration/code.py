@@ -1,100 +1,106 @@
-"""The digest of the code with which a claim turns measurements into effects.
+"""The digest of the code with which a claim turns measurements into effects, and the estimators under it.
 
-A changed `effects` changes what is tested as much as a changed margin does. Covered: `effects`, `gates`, the claim's
-own computations, and whatever of the claim's file they name, transitively. Not covered: comments, docstrings, layout,
-figures, and the harness (the cells carry a digest of the code that measures; the statistics are in no digest).
+A changed `effects` changes what is tested as much as a changed margin does. Covered: `effects` and `gates`, and
+whatever they name, transitively: in the claim's file, in its paper's modules, and in the harness. Of a paper's own
+computations what they name in the paper's modules is covered too. Not covered: comments, docstrings, layout, figures;
+the code of the harness that measures, whose digest the cells carry; and two kinds of modules that are named instead:
 
-The syntax tree is written out here rather than by `ast.dump`, whose text depends on the version of Python.
+- general estimators (`harness.statistics`): the record holds their names and versions, of those that `effects` and
+  `gates` name and of those that every verdict rests on;
+- `LANGUAGE`: what a claim is written in, the same for all claims.
 """
 
-import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import harness
+from harness import papers
 from harness.claim import Study
-from harness.errors import InvalidInput
 from harness.experiment import digest
+from harness.sources import Definition, Library, Node, Reached, reached
+from harness.statistics.versions import DECIDING, VERSIONS
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-# Where names and literals stand, and what Python versions add.
-IGNORED = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
+HOME = Path(harness.__file__).resolve().parent
+STATISTICS = "harness.statistics"
+LANGUAGE = ("harness.claim", "harness.experiment", "harness.errors")
 
 
-def code_digest(study: Study) -> str:
-    """SHA-256 of the code behind a study's effects; "" if `effects` or `gates` is not at the top level of a file.
+@dataclass(frozen=True)
+class Code:
+    """The code of a claim.
+
+    Args:
+        digest: SHA-256, in hex, of what effects and gates name; "" if either is at the top level of no file.
+        estimators: name of a module of harness.statistics -> its version.
+    """
+
+    digest: str
+    estimators: dict[str, int]
+
+
+def code_of(study: Study) -> Code:
+    """The code behind a study's effects.
 
     Gates that a study leaves out are the default's, which need none.
 
     Raises:
-        InvalidInput: if the claim's file cannot be read as Python.
+        InvalidInput: if a file on the way cannot be read as Python.
     """
-    file = inspect.getsourcefile(study.effects) if inspect.isfunction(study.effects) else None
-    if file is None:
-        return ""
-    try:
-        body = ast.parse(Path(file).read_text(encoding="utf-8")).body
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidInput(f"The claim file {file} cannot be read as Python: {error}.") from error
-    definitions = _definitions(body)
-    functions = (study.effects, study.gates, *(experiment.measure for experiment in study.experiments))
-    names = [function.__qualname__ for function in functions if _file_of(function) == file]
     due = [study.effects] if study.gates is Study.gates else [study.effects, study.gates]
-    at_top = all(_file_of(function) == file and function.__qualname__ in definitions for function in due)
-    return digest(_reached(names, definitions)) if at_top else ""
+    places = [_place(function) for function in due]
+    if not all(place is not None and _at_top(*place) for place in places):
+        return Code("", _estimators((), Library(HOME, papers.CLAIMS)))
+    starts = [node for place in places if place is not None for node in [place[0]]]
+    library = Library(HOME, papers.folder_of(Path(inspect.getfile(study.effects))))
+    computations = [place[0] for e in study.experiments if (place := _place(e.measure)) is not None]
+    effects = reached(starts, library, _is_named, closed=[node for node in computations if node not in starts])
+    own = _computations(computations, library)
+    outside = [name.split(".")[2] for name in effects.outside if name.startswith(f"{STATISTICS}.")]
+    return Code(digest([effects.records, own.records]), _estimators(outside, library))
 
 
-def _file_of(function: Callable[..., Any]) -> str | None:
-    return inspect.getsourcefile(function) if inspect.isfunction(function) else None
+def _place(function: Callable[..., Any]) -> tuple[Node, Path] | None:
+    """Module and name of a function, and its claims folder; None if it is of no file."""
+    if not inspect.isfunction(function):
+        return None
+    file = Path(inspect.getsourcefile(function) or "").absolute()
+    if not file.is_file():
+        return None
+    if file.resolve().is_relative_to(HOME):
+        inner = file.resolve().relative_to(HOME.parent).with_suffix("").parts
+        return (".".join(inner).removesuffix(".__init__"), function.__qualname__), papers.CLAIMS
+    return (papers.name_of(file), function.__qualname__), papers.folder_of(file)
 
 
-def _definitions(body: list[ast.stmt]) -> dict[str, list[ast.AST]]:
-    """Name -> what binds it at the top level of a file; of an import, the part that binds it."""
-    found: dict[str, list[ast.AST]] = {}
-    for statement in body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            for alias in statement.names:
-                alone = ast.ImportFrom(getattr(statement, "module", None), [alias], getattr(statement, "level", 0))
-                found.setdefault((alias.asname or alias.name).split(".")[0], []).append(alone)
-        else:
-            for name in _bound(statement):
-                found.setdefault(name, []).append(statement)
-    return found
+def _at_top(node: Node, claims: Path) -> bool:
+    source = Library(HOME, claims).source(node[0])
+    return source is not None and any(isinstance(bound, Definition) for bound in source.names.get(node[1], ()))
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a statement binds in its own scope."""
-    if isinstance(node, Definition):
-        yield node.name
-        return
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        yield node.id
-    for child in ast.iter_child_nodes(node):
-        yield from _bound(child)
+def _computations(computations: Sequence[Node], library: Library) -> Reached:
+    """What the paper's own computations name in the paper's modules."""
+    own = [node for node in dict.fromkeys(computations) if node[0].startswith(f"{papers.PACKAGE}.")]
+    there = [node for node in own if _at_top(node, library.claims)]
+    return reached(there, library, lambda module: module.split(".")[0] == "harness")
 
 
-def _reached(names: list[str], definitions: Mapping[str, list[ast.AST]]) -> dict[str, list[Any]]:
-    """Name -> syntax of what binds it, for the names given and all that those name, transitively."""
-    found: dict[str, list[Any]] = {}
-    while names:
-        name = names.pop()
-        if name in definitions and name not in found:
-            found[name] = [_syntax(statement) for statement in definitions[name]]
-            inner = [node for statement in definitions[name] for node in ast.walk(statement)]
-            names += [node.id for node in inner if isinstance(node, ast.Name)]
-    return found
+def _is_named(module: str) -> bool:
+    """Whether a module is named in the record, or left to the harness, instead of being followed."""
+    return module in LANGUAGE or module == STATISTICS or module.startswith(f"{STATISTICS}.")
 
 
-def _syntax(node: Any) -> Any:
-    """A syntax tree as JSON values, without positions and docstrings, the same in every version of Python."""
-    if isinstance(node, list):
-        return [_syntax(part) for part in node]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if name not in IGNORED and value not in (None, [])}
-    if isinstance(node, Definition) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = node.body[1:]
-    if isinstance(node, ast.Constant):
-        fields["value"] = node.value  # None is a value here
-    return [type(node).__name__, {name: _syntax(value) for name, value in fields.items()}]
+def _estimators(named: Iterable[str], library: Library) -> dict[str, int]:
+    """Versions of the estimators named, of those that every verdict rests on, and of those that these import."""
+    found, waiting = dict[str, int](), [*DECIDING, *named]
+    while waiting:
+        name = waiting.pop()
+        source = library.source(f"{STATISTICS}.{name}")
+        if name in found or source is None:
+            continue
+        found[name] = VERSIONS[name]
+        imported = [dotted for dotted in source.imported if dotted.startswith(f"{STATISTICS}.")]
+        waiting += [dotted.split(".")[2] for dotted in imported]
+    return dict(sorted(found.items()))

@@ -2,7 +2,8 @@
 
 The digest is the SHA-256 of the record's canonical JSON. Everything in it matters: what the paper is said to say, how
 it is made measurable, the grids, seeds and streams, hypotheses with their rules, margins and what they are powered
-for, controls, gates, and the code that turns measurements into effects (`harness.registration.code`).
+for, controls, gates, the code that turns measurements into effects, and the versions of the estimators under it
+(`harness.registration.code`).
 """
 
 import json
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, Valid
 from harness import experiment
 from harness.claim import Study
 from harness.errors import InvalidInput
-from harness.registration.code import code_digest
+from harness.registration.code import code_of
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -142,6 +143,9 @@ class ClaimRecord(Strict):
     claim: StatementRecord
     experiments: tuple[ExperimentRecord, ...]
     code: Digest | Literal[""] = Field(description='Of effects, gates and what they name; "" if in no file.')
+    estimators: dict[str, PositiveInt] = Field(
+        default_factory=dict, description="Versions of the modules of harness.statistics under effects and verdict."
+    )
 
     @staticmethod
     def of(study: Study) -> "ClaimRecord":
@@ -150,7 +154,11 @@ class ClaimRecord(Strict):
         Raises:
             InvalidInput: if a value is of another type, not finite, or an empty text where one is due.
         """
-        content = {**study.claim.record(study.experiments), "code": code_digest(study)}
+        content = {
+            **study.claim.record(study.experiments),
+            "code": (code := code_of(study)).digest,
+            "estimators": code.estimators,
+        }
         try:
             return ClaimRecord.model_validate_json(experiment.canonical(content))
         except (TypeError, ValueError) as error:

@@ -1,12 +1,16 @@
 """Why a claim cannot be registered, or amended to what it is now."""
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from harness import papers
 from harness.claim import Hypothesis, Study
-from harness.experiment import TIERS, Tier
+from harness.errors import InvalidInput
+from harness.experiment import TIERS, Tier, reference
 from harness.registration.record import ClaimRecord
 from harness.statistics.power import registered_power
 
@@ -28,15 +32,25 @@ def _of_experiments(study: Study) -> Iterator[str]:
         yield "it has no experiment"
     if not record.code:
         yield "its effects or gates are no function at the top level of a claim's file: changing them would go unseen"
-    for experiment in record.experiments:
-        if Path(experiment.measure.rpartition(":")[0]).is_absolute():
-            yield f"{experiment.measure} lies outside the current folder; register from the project's root"
+    yield from (text for experiment in study.experiments if (text := _unfound(experiment.measure)))
     for name in TIERS:
         counts = sorted({tier.replicates for tier in _tiers(study, name)})
         if counts and counts[0] < SEEDS:
             yield f"its {name} tier has {counts[0]} replicates, and at least {SEEDS} are needed"
         if len(counts) > 1:
             yield f"the experiments of its {name} tier have different numbers of replicates: {counts}"
+
+
+def _unfound(measure: Callable[..., Any]) -> str:
+    """Why a worker would not find a paper's computation by its name; "" if it would."""
+    name = reference(measure)
+    if ":" in name:
+        return ""
+    try:
+        papers.locate(name, papers.folder_of(Path(inspect.getfile(inspect.unwrap(measure)))))
+    except InvalidInput as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def _tiers(study: Study, name: str) -> list[Tier]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.backends import DEVICES
 from harness.errors import ClaimsError, InvalidInput
 from harness.experiment import Request
+from harness.papers import CLAIMS
 from harness.sweep import engines, plans
 from harness.sweep.coordinator import Sweep, run
 from harness.sweep.progress import on
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             deadline=None if options.minutes is None else time.time() + 60.0 * options.minutes,
             ray_address=options.ray_address,
             gpus_per_cell=options.gpus_per_cell,
+            claims=options.claims,
             progress=on(sys.stdout),
         )
     except ClaimsError as error:
@@ -102,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("plan", type=Path, help="JSON file with a list of requests")
     parser.add_argument("--store", type=Path, required=True, help="folder of the cells; made if it is not there")
+    parser.add_argument("--claims", type=Path, default=CLAIMS, help="folder of the papers' folders (default: claims)")
     parser.add_argument("--backend", help="only these backends of the plan, comma-separated")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="default: auto, a GPU where there is one")
     parser.add_argument("--minutes", type=float, help="end after so many minutes; no cell is begun that would not end")

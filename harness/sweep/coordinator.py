@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from harness.backends import DEVICES
 from harness.errors import InvalidInput, SweepFailed
 from harness.experiment import Measurements, Request, canonical
+from harness.papers import CLAIMS
 from harness.sweep import cell, code, devices, engines
 from harness.sweep.cell import Cell, Circumstances
 from harness.sweep.engines import Engine, Result, Settings, Task
@@ -90,6 +92,7 @@ def run(
     memory_limit: int | None = None,
     ray_address: str | None = None,
     gpus_per_cell: float | None = None,
+    claims: Path = CLAIMS,
     progress: Callable[[Status], object] = silent,
 ) -> Sweep:
     """Answers requests from the store, and computes those that it lacks, each once.
@@ -106,6 +109,7 @@ def run(
         memory_limit: bytes of data that a worker on the CPU may hold.
         ray_address: HOST:PORT of the cluster of engine "ray"; None for RAY_ADDRESS, or one of this machine's own.
         gpus_per_cell: of each cell of engine "ray", fractions too; None for 1 where there are GPUs.
+        claims: folder that holds the papers' folders, where computations of papers are found.
         progress: called with a Status after each cell and about once a second.
 
     Raises:
@@ -121,10 +125,10 @@ def run(
     if device == "auto" and engine == "local" and not devices.has_nvidia():
         device = "cpu"
     limits = (time_limit, deadline, memory_limit)
-    settings = Settings(store.path.absolute(), device, workers, *limits, ray_address, gpus_per_cell)
+    settings = Settings(store.path.absolute(), device, workers, *limits, ray_address, gpus_per_cell, claims.absolute())
     ledger = Ledger(dict(plan))
     with engines.get(engine)(settings) as running:
-        tasks = _look_up(dict(plan), store, running, device, ledger)
+        tasks = _look_up(dict(plan), store, running, settings, ledger)
         if tasks:
             _compute(tasks, store, running, ledger, lambda: progress(ledger.status(tuple(notices))))
     progress(ledger.status(tuple(notices), ended=True))
@@ -132,18 +136,22 @@ def run(
     return Sweep(tuple(outcomes), tuple(notices), ledger.estimate, ledger.seconds)
 
 
-def _look_up(requests: Mapping[str, Request], store: Store, engine: Engine, device: str, ledger: Ledger) -> list[Task]:
+def _look_up(
+    requests: Mapping[str, Request], store: Store, engine: Engine, settings: Settings, ledger: Ledger
+) -> list[Task]:
     """Books what the store has; the tasks for what it lacks.
 
     Device "auto" is decided here: by the store if it has all of a backend from a GPU, else by a worker.
     """
-    places = dict.fromkeys((request.backend for request in requests.values()), device)
-    if device == "auto":
+    places = dict.fromkeys((request.backend for request in requests.values()), settings.device)
+    if settings.device == "auto":
         places = dict.fromkeys(places, "cuda")
-        missing = [task for task, answer in _answers(requests, store, places) if answer is None]
+        missing = [task for task, answer in _answers(requests, store, places, settings.claims) if answer is None]
         places |= engine.start(_backends(missing))
     tasks = []
-    for (name, request), (task, answer) in zip(requests.items(), _answers(requests, store, places), strict=True):
+    for (name, request), (task, answer) in zip(
+        requests.items(), _answers(requests, store, places, settings.claims), strict=True
+    ):
         if answer is None:
             tasks.append(task)
         else:
@@ -152,14 +160,14 @@ def _look_up(requests: Mapping[str, Request], store: Store, engine: Engine, devi
 
 
 def _answers(
-    requests: Mapping[str, Request], store: Store, places: Mapping[str, str]
+    requests: Mapping[str, Request], store: Store, places: Mapping[str, str], claims: Path
 ) -> Iterator[tuple[Task, Cell | None]]:
     """Each request as a task on its backend's device class, with the store's answer."""
     known: dict[tuple[str, str], Circumstances] = {}
     for request in requests.values():
         kind = (request.computation, request.backend)
         if kind not in known:
-            known[kind] = code.circumstances(*kind, places[request.backend])
+            known[kind] = code.circumstances(*kind, places[request.backend], claims)
         yield Task(request, known[kind]), store.find(request, known[kind])
 
 

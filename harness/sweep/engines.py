@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from harness.errors import InvalidInput
 from harness.experiment import Request
+from harness.papers import CLAIMS
 from harness.sweep.cell import Circumstances
 from harness.sweep.store import Failure
 
@@ -34,6 +35,7 @@ class Settings:
         memory_limit: bytes of data a worker on the CPU may hold; None for no limit.
         ray_address: HOST:PORT of a Ray cluster; None for RAY_ADDRESS, or a cluster of this machine's own.
         gpus_per_cell: of each cell on Ray, fractions too; None for 1 where there are GPUs.
+        claims: folder that holds the papers' folders, where the workers find the papers' computations.
     """
 
     store: Path
@@ -44,6 +46,7 @@ class Settings:
     memory_limit: int | None = None
     ray_address: str | None = None
     gpus_per_cell: float | None = None
+    claims: Path = CLAIMS
     _end: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

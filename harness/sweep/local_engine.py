@@ -109,7 +109,7 @@ class Engine:
         trials = [Slot(self._slots[i % len(self._slots)].place) for i in range(len(new))]
         try:
             for backend, trial in zip(new, trials, strict=True):
-                trial.worker = WorkerProcess(backend, trial.place, self.settings.store)
+                trial.worker = WorkerProcess(backend, trial.place, self.settings.store, self.settings.claims)
             for backend, trial in zip(new, trials, strict=True):
                 assert trial.worker is not None
                 self._devices[backend] = trial.worker.greet()
@@ -219,7 +219,7 @@ class Engine:
         with self._lock:
             if self._stopping:
                 raise WorkerDeathError("The sweep is being stopped.")
-            slot.worker = WorkerProcess(backend, slot.place, self.settings.store)
+            slot.worker = WorkerProcess(backend, slot.place, self.settings.store, self.settings.claims)
         device = slot.worker.greet()
         if device != self._devices.get(backend, device):  # "auto", where a GPU is lost
             raise BackendUnavailable(

@@ -210,7 +210,7 @@ class Engine:
         keeper = self.ray.remote(ray_keeper.Keeper).options(
             num_cpus=self._threads, num_gpus=self._share, max_concurrency=2, scheduling_strategy="SPREAD"
         )
-        keeper = keeper.remote(*ray_keeper.arguments(self.settings.store, place))
+        keeper = keeper.remote(*ray_keeper.arguments(self.settings.store, self.settings.claims, place))
         return keeper, keeper.arrive.remote(self._probe)
 
 

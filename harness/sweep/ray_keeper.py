@@ -21,12 +21,13 @@ class Keeper:
 
     Args:
         store: the store's folder, as the coordinator names it.
+        claims: the folder that holds the papers' folders, likewise.
         folder: the coordinator's current folder, from which relative paths start.
         place: where workers run; Ray has set CUDA_VISIBLE_DEVICES for this process, and they inherit it.
     """
 
-    def __init__(self, store: str, folder: str, place: dict[str, Any]) -> None:
-        self.store, self.folder, self.place = Path(store), Path(folder), Place(**place)
+    def __init__(self, store: str, claims: str, folder: str, place: dict[str, Any]) -> None:
+        self.store, self.claims, self.folder, self.place = Path(store), Path(claims), Path(folder), Place(**place)
         self.worker: WorkerProcess | None = None
         self.device = ""
         self.lock, self.ended = threading.Lock(), False
@@ -82,7 +83,7 @@ class Keeper:
         with self.lock:
             if self.ended:
                 raise WorkerDeathError("The sweep is being stopped.")
-            self.worker = WorkerProcess(backend, self.place, self.store)
+            self.worker = WorkerProcess(backend, self.place, self.store, self.claims)
         self.device = self.worker.greet()
         return self.worker
 
@@ -93,6 +94,6 @@ class Keeper:
                 self.worker = None
 
 
-def arguments(store: Path, place: Place) -> tuple[str, str, dict[str, Any]]:
+def arguments(store: Path, claims: Path, place: Place) -> tuple[str, str, str, dict[str, Any]]:
     """What a keeper is made with, for a sweep that is started in the current folder."""
-    return str(store), str(Path.cwd()), asdict(place)
+    return str(store), str(claims), str(Path.cwd()), asdict(place)

@@ -15,7 +15,6 @@ what the death of the coordinator looks like, the process exits at once, whateve
 
 import argparse
 import importlib
-import importlib.util
 import json
 import os
 import platform
@@ -33,7 +32,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from harness import backends
+from harness import backends, papers
 from harness.errors import (
     BackendUnavailable,
     ClaimsError,
@@ -42,7 +41,7 @@ from harness.errors import (
     InvalidInput,
     StoreError,
 )
-from harness.experiment import Request, digest
+from harness.experiment import Request
 from harness.sweep import cell, code, device_memory, environment
 from harness.sweep.cell import Circumstances, Provenance
 from harness.sweep.store import Store
@@ -67,7 +66,7 @@ def main() -> None:
     threading.Thread(target=_receive, args=(lines, tasks), daemon=True).start()
     if arguments.memory_limit is not None and arguments.device == "cpu":
         _limit_memory(arguments.memory_limit)
-    worker = Worker(arguments.backend, arguments.device, arguments.threads, Store(arguments.store))
+    worker = Worker(arguments.backend, arguments.device, arguments.threads, Store(arguments.store), arguments.claims)
     _answer(answers, worker.greeting())
     while True:
         _answer(answers, worker.serve(json.loads(tasks.get())))
@@ -76,8 +75,8 @@ def main() -> None:
 class Worker:
     """One backend on one device; keeps what it loaded."""
 
-    def __init__(self, backend: str, device: str, threads: int, store: Store) -> None:
-        self.backend, self.device, self.threads, self.store = backend, device, threads, store
+    def __init__(self, backend: str, device: str, threads: int, store: Store, claims: Path = papers.CLAIMS) -> None:
+        self.backend, self.device, self.threads, self.store, self.claims = backend, device, threads, store, claims
         self.loaded: dict[str, tuple[Computation, Circumstances]] = {}
         self.backends: dict[str | None, backends.Backend] = {}
         self.device_name = ""
@@ -128,8 +127,8 @@ class Worker:
     def _load(self, request: Request) -> tuple[Computation, Circumstances]:
         name = request.computation
         if name not in self.loaded:
-            function = load(name)
-            circumstances = code.circumstances(name, self.backend, self._backend(None).device)
+            function = load(name, self.claims)
+            circumstances = code.circumstances(name, self.backend, self._backend(None).device, self.claims)
             self.loaded[name] = function, circumstances
         return self.loaded[name]
 
@@ -145,36 +144,25 @@ class Worker:
         return Provenance(started_at, seconds, self.threads, self.device_name, settings, platform.python_version())
 
 
-def load(computation: str) -> Computation:
-    """The function that a reference names, "module:function" or "path.py:function"; raises InvalidInput if none does.
+def load(computation: str, claims: Path = papers.CLAIMS) -> Computation:
+    """The function that a computation's stable name stands for; of a paper, only the module that defines it is loaded.
+
+    Raises:
+        InvalidInput: if there is none, or two.
 
     >>> load("harness.seeds:derive").__name__
     'derive'
     """
-    target, name = code.split(computation)
-    module = _file_module(Path(target)) if target.endswith(".py") else importlib.import_module(target)
+    if ":" in computation:
+        target, name = code.split(computation)
+        module = importlib.import_module(target)
+    else:
+        file, (_, name) = papers.locate(computation, claims), papers.split(computation)
+        target, module = str(file), papers.imported(file)
     function = getattr(module, name, None)
     if not callable(function):
         raise InvalidInput(f"Computation {computation!r}: there is no function {name!r} in {target}.")
     return function
-
-
-def _file_module(path: Path) -> Any:
-    if not path.is_file():
-        raise InvalidInput(f"Computation file {path} is not there (looked from {Path.cwd()}).")
-    name = f"computation_{digest(str(path.resolve()))[:16]}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path.resolve())
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses look their module up while it is being executed
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
 
 
 def _kind(error: Exception) -> str:
@@ -268,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", choices=backends.DEVICES)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--claims", type=Path, default=papers.CLAIMS)
     parser.add_argument("--memory-limit", type=int, help="bytes of data, on the CPU")
     return parser
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BackendUnavailable
+from harness.papers import CLAIMS
 from harness.sweep import environment
 from harness.sweep.engines import Task
 
@@ -42,11 +43,11 @@ class Place:
 class WorkerProcess:
     """A running worker. Its standard error goes to an unnamed temporary file, of which the tail explains a death."""
 
-    def __init__(self, backend: str, place: Place, store: Path) -> None:
+    def __init__(self, backend: str, place: Place, store: Path, claims: Path = CLAIMS) -> None:
         self.backend = backend
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         self.process = subprocess.Popen(
-            _command(backend, place, store),
+            _command(backend, place, store, claims),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -119,7 +120,7 @@ class WorkerProcess:
         return self.errors.read().decode(errors="replace").strip() or "none."
 
 
-def _command(backend: str, place: Place, store: Path) -> list[str]:
+def _command(backend: str, place: Place, store: Path, claims: Path) -> list[str]:
     command = [sys.executable, "-m", "harness.sweep.worker", "--backend", backend, "--device", place.device]
-    command += ["--threads", str(place.threads), "--store", str(store)]
+    command += ["--threads", str(place.threads), "--store", str(store), "--claims", str(claims)]
     return command if place.memory_limit is None else [*command, "--memory-limit", str(place.memory_limit)]
