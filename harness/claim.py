@@ -1,332 +1,404 @@
-"""A claim: what a paper says, how we make it measurable, and the rule that decides, all fixed before the run.
+"""The form in which a claim is written: one file, read from top to bottom, whose docstrings are what the report prints.
 
-A claim rests on hypotheses. Each is one effect per seed held against a margin. The primary ones make the verdict: all
-of them must hold (intersection-union). Secondary ones (ablations, arms that the paper does not have) get verdicts of
-their own, beside it. Controls are experiments with a planted truth that go through the same rule and code.
+The module's docstring begins with the title and has four headings:
+
+    Claim      what the paper says, as a paraphrase
+    Measured   how we make that measurable
+    Departs    where that departs from the paper
+    Limits     what the verdict does not say
+
+Below it stand the experiments, and decorated functions of the measurements `m`:
+
+    claim = Claim(__doc__, id="roe2024/gap", paper=PAPER, locus="Figure 2", seeds=10)
+
+    widths = claim.experiment(kernel_change, grid(width=(64, 256), depth=3), full=dict(depth=10))
+
+    @claim.effect(primary=True, ratio=True, above=1.5, expect=(2.1, 0.3), because="...")
+    def narrow_over_wide(m):
+        \"\"\"The kernel of a narrow network changes {} times as much as that of a wide one.\"\"\"
+        return m[widths]("kernel_change", width=64) / m[widths]("kernel_change", width=256)
+
+An effect gives one number per seed. The harness holds it against the rule that the decorator names; "{}" in the
+docstring is where the measured value goes.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from harness.errors import InvalidInput
-from harness.experiment import TIERS, Absent, Experiment, Measurements
-from harness.plots import Figure
+from harness.errors import DatasetUnavailable, InvalidInput
+from harness.experiment import TIERS, Absent, Configuration, Experiment, Measurements, Tier, canonical, grid
+from harness.plots import Builder, Figure
+from harness.study import (
+    Control,
+    Difference,
+    Equivalence,
+    Expected,
+    Gate,
+    Hypothesis,
+    Paper,
+    Published,
+    Rule,
+    Statement,
+    Study,
+    Superiority,
+)
 
-Role = Literal["primary", "secondary"]
-Expected = Literal["SUPPORTED", "not SUPPORTED"]
-Effects = Mapping[str, np.ndarray | Absent]
+__all__ = ["Claim", "Paper", "Published", "grid"]
 
+HEADINGS = ("Claim", "Measured", "Departs", "Limits")
+MOST_SECONDARY = 4
 
-@dataclass(frozen=True)
-class Superiority:
-    """The mean effect exceeds the margin: one-sided t over seeds at level alpha."""
-
-    margin: float
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        _check_rule(self.margin, self.alpha)
-
-    @property
-    def end(self) -> float:
-        """Level of one end of the interval that decides."""
-        return self.alpha
-
-    @property
-    def cuts(self) -> tuple[float, ...]:
-        """Where the line of effects is cut into regions."""
-        return (self.margin,)
-
-    @property
-    def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
-        return (False, True)
-
-    def describe(self) -> str:
-        """The rule in words."""
-        return f"mean effect > {self.margin:.3g} (one-sided t, alpha = {self.alpha:g})"
+Estimator = Callable[..., np.ndarray]
+Check = Callable[..., str]
 
 
-@dataclass(frozen=True)
-class Equivalence:
-    """The mean effect lies inside (-margin, margin): two one-sided t tests (TOST) at level alpha."""
+class Terms(TypedDict, total=False):
+    """What an effect is held against, and what its check is powered for.
 
-    margin: float
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        _check_rule(self.margin, self.alpha)
-        if self.margin <= 0:
-            raise InvalidInput(f"An equivalence margin must be positive; got {self.margin!r}.")
-
-    @property
-    def end(self) -> float:
-        """Level of one end of the interval that decides."""
-        return self.alpha
-
-    @property
-    def cuts(self) -> tuple[float, ...]:
-        """Where the line of effects is cut into regions."""
-        return (-self.margin, self.margin)
-
-    @property
-    def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
-        return (False, True, False)
-
-    def describe(self) -> str:
-        """The rule in words."""
-        return f"|mean effect| < {self.margin:.3g} (TOST, alpha = {self.alpha:g})"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The mean effect lies beyond (-margin, margin), on either side: two-sided t over seeds at level alpha.
-
-    Each end of the interval has level alpha / 2, so that the two sides together err at most alpha.
-    """
-
-    margin: float
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        _check_rule(self.margin, self.alpha)
-        if self.margin <= 0:
-            raise InvalidInput(f"The margin of a difference must be positive; got {self.margin!r}.")
-
-    @property
-    def end(self) -> float:
-        """Level of one end of the interval that decides."""
-        return self.alpha / 2
-
-    @property
-    def cuts(self) -> tuple[float, ...]:
-        """Where the line of effects is cut into regions."""
-        return (-self.margin, self.margin)
-
-    @property
-    def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
-        return (True, False, True)
-
-    def describe(self) -> str:
-        """The rule in words."""
-        return f"|mean effect| > {self.margin:.3g}, on either side (two-sided t, alpha = {self.alpha:g})"
-
-
-Rule = Superiority | Equivalence | Difference
-
-
-def _check_rule(margin: float, alpha: float) -> None:
-    if not np.isfinite(margin):
-        raise InvalidInput(f"A margin must be finite; got {margin!r}.")
-    if not 0 < alpha < 0.5:
-        raise InvalidInput(f"alpha must lie in (0, 0.5); got {alpha!r}.")
-
-
-@dataclass(frozen=True)
-class Published:
-    """A number that the paper prints, to be held against what is measured.
-
-    Args:
-        value: on the scale of the hypothesis' effect.
-        source: where it stands, e.g. "Figure 2, sigma_w^2 = 3".
-        read: how it is known, e.g. "read off by eye, within about 10 %".
-
-    Raises:
-        InvalidInput: if the value is not finite, or source or read is empty.
-    """
-
-    value: float
-    source: str
-    read: str
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.source.strip() and self.read.strip()):
-            raise InvalidInput(
-                f"A published number is finite and says where it stands and how it is known; got {self.value!r}, "
-                f"source {self.source!r}, read {self.read!r}."
-            )
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One effect per seed against a margin.
-
-    Args:
-        name: key of its effects.
-        statement: a sentence with {} where the value of the effect goes; or words with its formula and units.
-        rule: Superiority or Equivalence.
-        why_margin: why this margin is the smallest effect of interest.
-        expected_effect, expected_sd: what the check is powered for (sd over seeds, from exploration).
-        role: "primary" makes the verdict; "secondary" is reported beside it.
+    Keys:
+        primary: whether the effect makes the verdict; secondary effects stand beside it.
+        above, within, differs: the rule; exactly one. `above`: the mean exceeds it. `within`: the mean lies nearer to
+            zero (of a ratio: to one) than it. `differs`: the mean lies farther from zero (one), on either side.
+        ratio: the function gives ratios, and the rule speaks of them; the harness takes natural logarithms.
+        expect: (effect, sd over seeds) that the check is powered for; the sd of a ratio is that of its logarithm. With
+            `each`, a mapping from the parameter, or the tuple of parameters, to such a pair.
+        because: why this margin is the smallest effect of interest.
+        each: the parameters of several hypotheses of one form, as `grid` gives them.
         agreement: margin of the backends' TOST; half of the rule's margin unless given.
-        label: a few words for tables; the name unless given.
-        scale: "ratio" if effects are natural logarithms of a ratio, which readers are then shown; else "linear".
-        power_note: why a primary hypothesis with power below 0.9 is registered nevertheless; the report prints it.
-        bounds: the range of the effect, ends included, where it has one; an infinite end is open.
-        published: the number that the paper prints for this effect.
-        tiers: at which it is decided on.
-
-    Raises:
-        InvalidInput: if the bounds are no range.
+        bounds: the range of the effect, where it has one.
+        published: the number that the paper prints for the effect; with `each`, a mapping as for `expect`.
+        tiers: at which the effect is decided on.
+        alpha: level of the rule, 0.05 unless given.
+        power_note: why a primary effect with power below 0.9 is registered nevertheless.
     """
 
-    name: str
-    statement: str
-    rule: Rule
-    why_margin: str
-    expected_effect: float
-    expected_sd: float
-    role: Role = "primary"
-    agreement: float | None = None
-    label: str = ""
-    scale: Literal["linear", "ratio"] = "linear"
-    power_note: str = ""
-    bounds: tuple[float, float] | None = None
-    published: Published | None = None
-    tiers: tuple[str, ...] = TIERS
-
-    def __post_init__(self) -> None:
-        if self.bounds is not None and not (len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]):
-            raise InvalidInput(
-                f"The bounds of hypothesis {self.name!r} must be (low, high) with low < high, an infinite end where "
-                f"there is none; got {self.bounds!r}."
-            )
-
-    @property
-    def title(self) -> str:
-        """The label, or the sentence with its value left open, or the name."""
-        return self.label or (self.statement.replace("{}", "…") if "{}" in self.statement else self.name)
-
-    def sentence(self, value: str) -> str:
-        """The statement with the value in its place; a statement that has none stands before it.
-
-        >>> Hypothesis("gap", "The gap is {}.", Superiority(0.1), "", 0.2, 0.1).sentence("0.21 [0.18, 0.24]")
-        'The gap is 0.21 [0.18, 0.24].'
-        """
-        return self.statement.replace("{}", value) if "{}" in self.statement else f"{self.title}: {value}"
-
-    def shown(self, value: float) -> float:
-        """A value of the effect on the scale that readers are shown."""
-        return math.exp(value) if self.scale == "ratio" else value
+    primary: bool
+    above: float
+    within: float
+    differs: float
+    ratio: bool
+    expect: Any
+    because: str
+    each: Sequence[Configuration]
+    agreement: Any
+    bounds: tuple[float, float]
+    published: Any
+    tiers: tuple[str, ...]
+    alpha: float
+    power_note: str
 
 
 @dataclass(frozen=True)
-class Control:
-    """An experiment whose truth is known by construction, decided by the rule of one hypothesis.
-
-    Its effects come from the same function as the claim's, under the control's name.
-    """
+class Member:
+    """One effect or control: the name under which it is registered, its function, and the parameters of its call."""
 
     name: str
-    hypothesis: str
-    expected: Expected
-    why: str
+    function: Estimator
+    parameters: Configuration
+    ratio: bool
+
+    def __call__(self, m: Measurements) -> np.ndarray | Absent:
+        """One effect per seed, a ratio as its natural logarithm; Absent where a data set is not there."""
+        try:
+            values = np.asarray(self.function(m, **self.parameters), dtype=np.float64)
+        except DatasetUnavailable as error:
+            return Absent(str(error))
+        if not self.ratio:
+            return values
+        with np.errstate(divide="ignore", invalid="ignore"):  # a ratio that is not positive has no logarithm: NaN, -inf
+            return np.log(values)
 
 
-@dataclass(frozen=True)
-class Gate:
-    """A condition without which no verdict counts; failing gives `failure`."""
-
-    name: str
-    statement: str
-    failure: Literal["INCONCLUSIVE", "BROKEN"] = "INCONCLUSIVE"
-
-
-@dataclass(frozen=True)
-class Paper:
-    """Where the claim stands."""
-
-    authors: str
-    year: int
-    title: str
-    locus: str
-    read: str
-
-
-@dataclass(frozen=True)
+@dataclass
 class Claim:
-    """Everything about a claim that is registered before its experiments run.
+    """A claim as its file writes it; `study` is the claim as the harness verifies it.
+
+    Args:
+        text: the docstring of the file: the title, then the four headings.
+        id: "<paper>/<predicate>"; the file is claims/<paper>/test_<predicate>.py.
+        paper: what was read, and how.
+        locus: where in the paper the claim stands.
+        seeds: replicates of every experiment at the quick and at the full tier.
+        stream: names the seeds; a configuration that was explored is registered with a fresh stream.
 
     Raises:
-        InvalidInput: if it has no primary hypothesis, lacks a positive or a negative control, repeats a name, or a
-            control points to a hypothesis that is not there.
+        InvalidInput: if a heading is missing, empty, unknown, or there twice.
     """
 
+    text: str
     id: str
     paper: Paper
-    title: str
-    statement: str
-    operationalised: str
-    departs: str
-    family: str
-    hypotheses: tuple[Hypothesis, ...]
-    controls: tuple[Control, ...]
-    gates: tuple[Gate, ...] = ()
-    limits: str = ""
+    locus: str
+    seeds: tuple[int, int] = (10, 20)
+    stream: str = "registered"
+    experiments: list[Experiment] = field(default_factory=list, init=False, repr=False)
+    hypotheses: list[Hypothesis] = field(default_factory=list, init=False, repr=False)
+    controls: list[Control] = field(default_factory=list, init=False, repr=False)
+    gates: list[tuple[Gate, Check]] = field(default_factory=list, init=False, repr=False)
+    members: list[Member] = field(default_factory=list, init=False, repr=False)
+    figures: list[Builder] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.primary:
-            raise InvalidInput(f"Claim {self.id!r} has no primary hypothesis; at least one must make the verdict.")
-        names = [h.name for h in self.hypotheses] + [control.name for control in self.controls]
-        if len(set(names)) < len(names):
-            raise InvalidInput(f"Claim {self.id!r} uses a name twice among its hypotheses and controls: {names}.")
-        for control in self.controls:
-            self.hypothesis(control.hypothesis)
-        missing = {"SUPPORTED", "not SUPPORTED"} - {control.expected for control in self.controls}
-        if missing:
-            raise InvalidInput(
-                f"Claim {self.id!r} has no control that must come out {' or '.join(sorted(missing))}. "
-                "A claim ships one that is true and one that is false by construction."
-            )
+        self.title, self.sections = _sections(self.text, self.id)
 
     @property
-    def primary(self) -> tuple[Hypothesis, ...]:
-        """The hypotheses that make the verdict."""
-        return tuple(h for h in self.hypotheses if h.role == "primary")
+    def family(self) -> str:
+        """The claims of one paper, over which Holm corrects."""
+        return self.id.partition("/")[0]
 
-    def hypothesis(self, name: str) -> Hypothesis:
-        """The hypothesis of that name; raises InvalidInput where there is none."""
-        for hypothesis in self.hypotheses:
-            if hypothesis.name == name:
-                return hypothesis
-        known = ", ".join(h.name for h in self.hypotheses)
-        raise InvalidInput(f"Claim {self.id!r} has no hypothesis {name!r}. It has: {known}.")
+    def experiment(
+        self,
+        measure: Callable[..., Mapping[str, np.ndarray]],
+        cells: Sequence[Configuration],
+        *,
+        full: Mapping[str, Any] | Sequence[Configuration] = (),
+        dtype: str = "float32",
+        stream: str | None = None,
+        block: int | None = None,
+    ) -> Experiment:
+        """Adds a computation over a grid; the experiment is what measurements are asked by.
 
-    def at(self, tier: str) -> "Claim":
-        """The claim as it is decided on at that tier."""
-        return replace(self, hypotheses=tuple(h for h in self.hypotheses if tier in h.tiers))
+        Args:
+            measure: the computation, a function of a module of the paper or of `harness.measurements`.
+            cells: the configurations of the quick tier, as `grid` gives them.
+            full: what the full tier changes in each of them, where a tuple is an axis; or all its configurations.
+            dtype: precision asked of the backends.
+            stream: the claim's unless given.
+            block: how many seeds share a cell of the full tier; all of them unless given.
+        """
+        quick, more = self.seeds
+        many = overridden(cells, full) if isinstance(full, Mapping) else tuple(full) or tuple(cells)
+        added = Experiment(
+            measure,
+            Tier(unique(cells), quick),
+            Tier(unique(many), more, block),
+            dtype,
+            stream or self.stream,
+        )
+        self.experiments.append(added)
+        return added
 
-    def record(self, experiments: Sequence[Experiment]) -> dict[str, Any]:
-        """The claim and its experiments as JSON values; registration freezes them (`harness.registration`)."""
-        claim = asdict(self)
-        for hypothesis, entry in zip(self.hypotheses, claim["hypotheses"], strict=True):
-            entry["rule"] = {"kind": type(hypothesis.rule).__name__, **entry["rule"]}
-            ends = hypothesis.bounds or ()
-            entry["bounds"] = [None if math.isinf(end) else end for end in ends] or None  # JSON has no infinity
-        return {"claim": claim, "experiments": [experiment.record() for experiment in experiments]}
+    def effect(self, **terms: Unpack[Terms]) -> Callable[[Estimator], Estimator]:
+        """Decorates a function of the measurements that gives one effect per seed; see `Terms`."""
+
+        def add(function: Estimator) -> Estimator:
+            for parameters in terms.get("each", ({},)):
+                hypothesis = _hypothesis(function, parameters, terms)
+                self.hypotheses.append(hypothesis)
+                self.members.append(Member(hypothesis.name, function, parameters, terms.get("ratio", False)))
+            return function
+
+        return add
+
+    def control(
+        self, expected: Expected, of: Estimator, each: Sequence[Configuration] = ({},)
+    ) -> Callable[[Estimator], Estimator]:
+        """Decorates a function whose truth is known by construction; the rule of the effect `of` decides on it.
+
+        Raises:
+            InvalidInput: if `of` is no effect of the claim that stands above.
+        """
+        ruled = [member for member in self.members if member.function is of]
+        if not ruled:
+            name = getattr(of, "__name__", repr(of))
+            known = ", ".join(hypothesis.name for hypothesis in self.hypotheses) or "none"
+            raise InvalidInput(
+                f"Claim {self.id!r}: a control is of {name!r}, which is no effect above it. Effects: {known}."
+            )
+
+        def add(function: Estimator) -> Estimator:
+            for parameters in each:
+                name, why = _named(function, parameters), _said(function, parameters)
+                self.controls.append(Control(name, ruled[0].name, expected, why))
+                self.members.append(Member(name, function, parameters, ruled[0].ratio))
+            return function
+
+        return add
+
+    def gate(self, failure: Literal["INCONCLUSIVE", "BROKEN"] = "INCONCLUSIVE") -> Callable[[Check], Check]:
+        """Decorates a condition without which no verdict counts: "" where it holds, else one line that says why not."""
+
+        def add(function: Check) -> Check:
+            self.gates.append((Gate(function.__name__, _said(function, {}), failure), function))
+            return function
+
+        return add
+
+    def figure(self, build: Builder) -> Builder:
+        """Adds a figure: a function of the measurements of one backend; also a decorator."""
+        self.figures.append(build)
+        return build
+
+    @property
+    def study(self) -> Study:
+        """The claim as the harness verifies it.
+
+        Raises:
+            InvalidInput: as `Statement` does, and for more secondary effects than a reader can take in.
+        """
+        secondary = [m.function for m in self.members if m.name in {h.name for h in self.hypotheses if not _primary(h)}]
+        if len(set(secondary)) > MOST_SECONDARY:
+            raise InvalidInput(
+                f"Claim {self.id!r} has {len(set(secondary))} secondary effects; at most {MOST_SECONDARY} are allowed. "
+                "Keep those without which the verdict would be misread, and show the others in a figure."
+            )
+        statement, measured, departs, limits = (self.sections[heading] for heading in HEADINGS)
+        return Study(
+            Statement(
+                id=self.id,
+                paper=replace(self.paper, locus=self.locus),
+                title=self.title,
+                statement=statement,
+                operationalised=measured,
+                departs=departs,
+                limits=limits,
+                family=self.family,
+                hypotheses=tuple(self.hypotheses),
+                controls=tuple(self.controls),
+                gates=tuple(gate for gate, _ in self.gates),
+            ),
+            experiments=tuple(self.experiments),
+            effects=self._effects,
+            gates=self._gates,
+            figures=self._figures,
+            estimators=tuple(dict.fromkeys([m.function for m in self.members] + [check for _, check in self.gates])),
+        )
+
+    def _effects(self, m: Measurements) -> dict[str, np.ndarray | Absent]:
+        return {member.name: member(m) for member in self.members}
+
+    def _gates(self, m: Measurements) -> dict[str, str]:
+        return {gate.name: check(m) for gate, check in self.gates}
+
+    def _figures(self, by_backend: Mapping[str, Measurements]) -> tuple[Figure, ...]:
+        """The figures of the first backend."""
+        m = next(iter(by_backend.values()))
+        return tuple(build(m) for build in self.figures)
 
 
-@dataclass(frozen=True)
-class Study:
-    """A claim file, loaded: the claim, its experiments, and how measurements become effects, gates and figures.
+def overridden(cells: Sequence[Configuration], changes: Mapping[str, Any]) -> tuple[Configuration, ...]:
+    """The configurations with some values changed, each once, in order; a tuple among the changes is an axis.
 
-    Args:
-        effects: measurements of one backend -> name of hypothesis or control -> one effect per seed, or Absent.
-        gates: measurements of one backend -> name of gate -> "" if it holds, else what failed.
-        figures: measurements by backend -> figures.
-        estimators: the functions behind effects and gates, whose code is registered.
+    >>> overridden(grid(width=(64, 128), depth=3), dict(width=256))
+    ({'width': 256, 'depth': 3},)
+    >>> overridden(grid(width=64, depth=(3, 10)), dict(width=(256, 512)))[:2]
+    ({'width': 256, 'depth': 3}, {'width': 512, 'depth': 3})
     """
+    return unique([{**cell, **change} for cell in cells for change in grid(**changes)])
 
-    claim: Claim
-    experiments: tuple[Experiment, ...]
-    effects: Callable[[Measurements], Effects]
-    gates: Callable[[Measurements], Mapping[str, str]] = field(default=lambda measurements: {})
-    figures: Callable[[Mapping[str, Measurements]], Sequence[Figure]] = field(default=lambda measurements: ())
-    tier_note: Mapping[str, str] = field(default_factory=dict)
-    estimators: tuple[Callable[..., Any], ...] = ()
+
+def unique(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
+    """Each configuration once, in order."""
+    return tuple({canonical(cell): cell for cell in cells}.values())
+
+
+def _sections(text: str, claim: str) -> tuple[str, dict[str, str]]:
+    """The title of a claim's docstring, and its text under each heading, in one line each."""
+    title, *lines = inspect.cleandoc(text or "").split("\n")
+    found: dict[str, list[str]] = {}
+    heading = ""
+    for line in lines:
+        if line and not line.startswith(" "):
+            heading = line.strip()
+            if heading in found:
+                raise InvalidInput(f"The docstring of claim {claim!r} has the heading {heading!r} twice.")
+            found[heading] = []
+        elif line.strip():
+            found.setdefault(heading, []).append(line.strip())
+    sections = {heading: " ".join(parts) for heading, parts in found.items()}
+    missing = [heading for heading in HEADINGS if not sections.get(heading)]
+    unknown = [heading for heading in sections if heading not in HEADINGS]
+    if not title.strip() or missing or unknown:
+        raise InvalidInput(
+            f"The docstring of claim {claim!r} must have a title and, each with a text below it, the headings "
+            f"{', '.join(HEADINGS)}; missing or empty: {', '.join(missing) or 'none'}; unknown: {unknown or 'none'}."
+        )
+    return title.strip().rstrip("."), sections
+
+
+def _hypothesis(function: Estimator, parameters: Configuration, terms: Terms) -> Hypothesis:
+    name = _named(function, parameters)
+    missing = [key for key in ("expect", "because") if key not in terms]
+    if missing:
+        raise InvalidInput(f"Effect {name!r} must say {' and '.join(missing)}; see harness.claim.Terms.")
+    effect, sd = _of(terms["expect"], parameters)
+    ratio = terms.get("ratio", False)
+    return Hypothesis(
+        name=name,
+        statement=_sentence(function, parameters),
+        rule=_rule(name, terms),
+        why_margin=terms["because"],
+        expected_effect=_logarithm(effect, name) if ratio else effect,
+        expected_sd=sd,
+        role="primary" if terms.get("primary") else "secondary",
+        agreement=_of(terms.get("agreement"), parameters),
+        scale="ratio" if ratio else "linear",
+        power_note=terms.get("power_note", ""),
+        bounds=terms.get("bounds"),
+        published=_published(_of(terms.get("published"), parameters), ratio, name),
+        tiers=terms.get("tiers", TIERS),
+    )
+
+
+def _published(number: Published | None, ratio: bool, name: str) -> Published | None:
+    """The paper's number on the scale of the effect."""
+    return replace(number, value=_logarithm(number.value, name)) if number and ratio else number
+
+
+def _rule(name: str, terms: Terms) -> Rule:
+    """The rule that the terms name; the margin of a ratio is taken to logarithms."""
+    rules = {"above": Superiority, "within": Equivalence, "differs": Difference}
+    chosen = [key for key in rules if key in terms]
+    if len(chosen) != 1:
+        raise InvalidInput(f"Effect {name!r} must name one rule of {', '.join(rules)}; it names {chosen or 'none'}.")
+    (key,) = chosen
+    margin = float(terms[key])  # type: ignore[literal-required]
+    if terms.get("ratio"):
+        margin = _logarithm(margin, name)
+    return rules[key](margin, terms.get("alpha", 0.05))
+
+
+def _logarithm(value: float, name: str) -> float:
+    if not value > 0:
+        raise InvalidInput(f"Effect {name!r} is a ratio, so what is said of it must be positive; got {value!r}.")
+    return math.log(value)
+
+
+def _of(value: Any, parameters: Configuration) -> Any:
+    """The value for these parameters, where it is a mapping from them."""
+    if not isinstance(value, Mapping):
+        return value
+    found = tuple(parameters.values())
+    return value[found[0] if len(found) == 1 else found]
+
+
+def _named(function: Callable[..., Any], parameters: Configuration) -> str:
+    """The function's name and, in brackets, those of its parameters, as pytest writes them."""
+    inside = "-".join(str(getattr(value, "name", value)) for value in parameters.values())
+    return f"{function.__name__}[{inside}]" if parameters else function.__name__
+
+
+def _said(function: Callable[..., Any], parameters: Configuration) -> str:
+    """The docstring in one line, with the parameters put in."""
+    text = " ".join(inspect.getdoc(function).split()) if function.__doc__ else ""
+    if not text:
+        raise InvalidInput(f"{function.__name__!r} needs a docstring: the report prints it.")
+    return text.format("{}", **parameters) if parameters or "{}" in text else text
+
+
+def _sentence(function: Callable[..., Any], parameters: Configuration) -> str:
+    text = _said(function, parameters)
+    if text.count("{}") != 1:
+        raise InvalidInput(
+            f"The docstring of effect {function.__name__!r} must have {{}} once, where its value goes; got {text!r}."
+        )
+    return text
+
+
+def _primary(hypothesis: Hypothesis) -> bool:
+    return hypothesis.role == "primary"

@@ -253,10 +253,28 @@ class Measured:
                 f"{quantity!r} of {self.name!r} at {where} must name one configuration; "
                 f"{len(chosen)} match:\n  {listed}"
             )
-        (configuration,) = map(canonical, chosen)
-        blocks = [cell for cell in self.cells if canonical(cell[0].configuration) == configuration]
+        return self.exactly(quantity, chosen[0])
+
+    def select(self, quantity: str, **where: Any) -> Callable[..., np.ndarray]:
+        """The quantity as a function of the keys that are still open.
+
+        `select(quantity, depth=3)(width=64)` is `self(quantity, depth=3, width=64)`.
+        """
+        return lambda **more: self(quantity, **where, **more)
+
+    def exactly(self, quantity: str, configuration: Configuration) -> np.ndarray:
+        """The quantity in this configuration, given whole: float64, (replicates, ...).
+
+        Raises:
+            DatasetUnavailable, InvalidInput: as a call does.
+        """
+        wanted = canonical(configuration)
+        reasons = [reason for cell, reason in self.absent if canonical(cell) == wanted]
+        if reasons:
+            raise DatasetUnavailable(reasons[0])
+        blocks = [cell for cell in self.cells if canonical(cell[0].configuration) == wanted]
         if not blocks:
-            raise DatasetUnavailable(next(reason for cell, reason in self.absent if canonical(cell) == configuration))
+            raise InvalidInput(f"The experiment on {self.name!r} has no configuration {wanted}.")
         known = sorted({name for _, arrays in blocks for name in arrays})
         if quantity not in known:
             raise InvalidInput(f"{self.name!r} measures no {quantity!r}. It measures: {', '.join(known)}.")

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from harness.claim import Claim, Control, Effects, Gate, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Absent, Measurements
 from harness.reason import against, holds, stands_beside
 from harness.statistics.multiplicity import holm
+from harness.study import Control, Effects, Gate, Hypothesis, Statement, Study
 from harness.verdict import ClaimVerdict, Kind, Sample, Verdict, as_sample, decide, not_finite
 
 Samples = Mapping[str, Mapping[str, Sample]]
@@ -108,17 +108,17 @@ def judge_family(
     ]
 
 
-def not_run(claim: Claim, tier: str, reason: str) -> ClaimVerdict:
+def not_run(claim: Statement, tier: str, reason: str) -> ClaimVerdict:
     """The verdict on a claim that was not run, and why."""
     return ClaimVerdict(claim.id, tier, Kind.NOT_RUN, reason, alone=Kind.NOT_RUN)
 
 
-def broken(claim: Claim, tier: str, reason: str) -> ClaimVerdict:
+def broken(claim: Statement, tier: str, reason: str) -> ClaimVerdict:
     """The verdict on a claim whose check itself failed: cells missing, an error in its code."""
     return ClaimVerdict(claim.id, tier, Kind.BROKEN, _scale(tier) + reason, alone=Kind.BROKEN)
 
 
-def _effects(claim: Claim, given: Effects, absent: Texts, backend: str, replicates: int) -> dict[str, Sample]:
+def _effects(claim: Statement, given: Effects, absent: Texts, backend: str, replicates: int) -> dict[str, Sample]:
     names = [h.name for h in claim.hypotheses] + [c.name for c in claim.controls]
     _check_names("effects", claim, backend, given, names)
     found = {name: values for name, values in given.items() if not isinstance(values, Absent) and name not in absent}
@@ -158,7 +158,7 @@ def _gates(study: Study, measurements: Mapping[str, Measurements]) -> dict[str, 
     return texts
 
 
-def _check_names(what: str, claim: Claim, backend: str, given: Iterable[str], named: Sequence[str]) -> None:
+def _check_names(what: str, claim: Statement, backend: str, given: Iterable[str], named: Sequence[str]) -> None:
     missing, unknown = sorted(set(named) - set(given)), sorted(set(given) - set(named))
     if missing or unknown:
         raise InvalidInput(
@@ -189,7 +189,7 @@ def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: in
 
 
 def _obstacle(
-    claim: Claim,
+    claim: Statement,
     hypotheses: Mapping[str, Verdict],
     controls: Mapping[str, Verdict],
     gates: GateTexts,
@@ -207,7 +207,7 @@ def _obstacle(
     return None
 
 
-def _conjunction(claim: Claim, hypotheses: Mapping[str, Verdict]) -> tuple[Kind, str]:
+def _conjunction(claim: Statement, hypotheses: Mapping[str, Verdict]) -> tuple[Kind, str]:
     for kind, headline in (
         (Kind.DISAGREE, "The backends do not agree on"),
         (Kind.REFUTED, "Refuted by"),
@@ -218,7 +218,7 @@ def _conjunction(claim: Claim, hypotheses: Mapping[str, Verdict]) -> tuple[Kind,
     return Kind.SUPPORTED, holds(claim, hypotheses)
 
 
-def _broken_controls(claim: Claim, controls: Mapping[str, Verdict], effects: Samples) -> list[str]:
+def _broken_controls(claim: Statement, controls: Mapping[str, Verdict], effects: Samples) -> list[str]:
     failed = [c for c in claim.controls if _diverged(c.name, effects) or not as_planted(c, controls[c.name])]
     return [
         f"Control {control.name!r} must come out {control.expected} and came out {controls[control.name].kind}: "
@@ -234,7 +234,7 @@ def as_planted(control: Control, verdict: Verdict) -> bool:
     return verdict.kind in (Kind.REFUTED, Kind.INCONCLUSIVE) and bool(verdict.backends)
 
 
-def _failures(claim: Claim, gates: GateTexts) -> list[tuple[Gate, str]]:
+def _failures(claim: Statement, gates: GateTexts) -> list[tuple[Gate, str]]:
     return [
         (gate, f"Gate {gate.name!r} failed in {backend}: {text.rstrip('.')}.")
         for gate in claim.gates

@@ -12,7 +12,7 @@ import numpy as np
 from harness import datasets, kernels, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
-from harness.networks import Network, Theta
+from harness.networks import Network
 
 Arrays = dict[str, np.ndarray]
 DRAWS_AT_ONCE = 500
@@ -141,111 +141,6 @@ def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates
         "reached": (trained.reason == "loss").astype(float),
         "loss_curve": losses[:, every],
     }
-
-
-def training_by_protocol(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
-) -> Arrays:
-    """Training as Seleznova and Kutyniok (2020, Experiment B) do it: a number of steps, whatever the loss by then.
-
-    Full-batch gradient descent on the mean squared error. The rate is one for all seeds, flow_time / steps, or each
-    seed's own fraction of the edge. Gradient flow depends on rate times steps alone, so the paper's 10^5 steps at rate
-    10^-5 are flow time 1. The kernel of the hidden layers grows as the width, so at width M the same training takes
-    256 / M; that of the first layer grows as |x|^2 instead, so with |x|^2 = 784 and M = 64 shallow networks are trained
-    longer by this rule than at 256.
-
-    Configuration: as of `kernel_change`, but for how long and how fast: flow_time or edge_fraction, the other null;
-    steps; target_loss, or null to go on to the last step.
-    Returns per replicate: "kernel_change" at the end (NaN if training diverged), "steps", "min_loss",
-    "linearised_loss" (what descent with Theta_0 frozen has after as many steps), "constant_loss" (of the best
-    constant), "rate_over_edge", "condition" (lambda_max over the median eigenvalue of the full Theta_0); and at up to
-    8 "checkpoint_steps", evenly spaced in the logarithm, or the end where that is before: "drift" (the kernel change)
-    and "checkpoint_losses", (replicates, checkpoints).
-
-    Raises:
-        InvalidInput: unless exactly one of flow_time and edge_fraction is given.
-    """
-    net, theta, x, labels = _task(configuration, replicates, stream)
-    start = backend.forward(net, theta, x).astype(float)
-    y = labels + start if configuration["centred"] else labels
-    full = backend.empirical_ntk(net, theta, x, outputs="full").astype(float)
-    spectrum, modes = np.linalg.eigh(full.transpose(0, 1, 3, 2, 4).reshape(len(full), labels[0].size, labels[0].size))
-    limit = labels[0].size / spectrum[:, -1]
-    rate = _rate(configuration, limit)
-    checkpoints = tuple(int(step) for step in np.unique(np.geomspace(1, configuration["steps"], 8).astype(int)))
-    trained = backend.train(
-        net,
-        theta,
-        x,
-        y,
-        optimizer=SGD(rate),
-        steps=configuration["steps"],
-        stop=Stop(loss=configuration["target_loss"]),
-        checkpoints=checkpoints,
-    )
-    diverged = trained.reason == "diverged"
-    before = full.trace(axis1=3, axis2=4)
-    drift = [
-        np.where(diverged, np.nan, relative_change(backend.empirical_ntk(net, _kept(now, theta, diverged), x), before))
-        for now in (*trained.checkpoints.values(), trained.theta)
-    ]
-    taken = np.minimum(np.array(checkpoints), trained.steps[:, None])
-    losses = np.column_stack([trained.losses, np.full(len(replicates), np.nan)])
-    losses[np.arange(len(replicates)), trained.steps] = trained.loss
-    return {
-        "kernel_change": drift[-1],
-        "steps": trained.steps.astype(float),
-        "min_loss": np.nanmin(losses, axis=1),
-        "linearised_loss": linearised_loss(spectrum, modes, start - y, rate, trained.steps),
-        "constant_loss": labels.var(axis=1).mean(axis=1),
-        "rate_over_edge": rate / limit,
-        "condition": spectrum[:, -1] / np.abs(np.median(spectrum, axis=1)),  # which rounding may make negative
-        "checkpoint_steps": taken.astype(float),
-        "drift": np.column_stack(drift[:-1]),
-        "checkpoint_losses": np.take_along_axis(losses, taken, axis=1),
-    }
-
-
-def _task(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
-) -> tuple[Network, Theta, np.ndarray, np.ndarray]:
-    """The network, its weights at the start, images and labels, of every replicate."""
-    x, classes = images(replicates, stream, configuration["samples"])
-    labels = configuration["label_scale"] * targets(classes, configuration["labels"])
-    net = networks.mlp(
-        (x.shape[2],) + (configuration["width"],) * configuration["depth"] + (labels.shape[2],),
-        configuration["activation"],
-        configuration["parametrization"],
-        configuration["sigma_w2"] ** 0.5,
-        configuration["sigma_b2"] ** 0.5,
-    )
-    lane = configuration["lane"]
-    return net, net.init(seeds.derive("init", stream=stream, replicate=r, lane=lane) for r in replicates), x, labels
-
-
-def _rate(configuration: Mapping[str, Any], limit: np.ndarray) -> np.ndarray:
-    flow_time, fraction = configuration["flow_time"], configuration["edge_fraction"]
-    if (flow_time is None) == (fraction is None):
-        raise InvalidInput(f"Give flow_time or edge_fraction, and the other as null; got {flow_time}, {fraction}.")
-    return fraction * limit if flow_time is None else np.full_like(limit, flow_time / configuration["steps"])
-
-
-def _kept(theta: Theta, start: Theta, diverged: np.ndarray) -> Theta:
-    """The weights; those at the start for seeds that diverged, which have no kernel to speak of."""
-    return {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), start[n], a) for n, a in theta.items()}
-
-
-def linearised_loss(
-    spectrum: np.ndarray, modes: np.ndarray, residual: np.ndarray, rate: np.ndarray, steps: np.ndarray
-) -> np.ndarray:
-    """The mean squared error of gradient descent with a frozen kernel, |(1 - 2 rate Theta_0 / N O)^steps r_0|^2 / N O.
-
-    Eigenvalues (S, N O) and eigenvectors (S, N O, N O) of the kernel, r_0 = f_0 - y as (S, N, O), rate and steps (S,).
-    """
-    along = np.einsum("sab,sa->sb", modes, residual.reshape(spectrum.shape))
-    factors = 1 - 2 * rate[:, None] * spectrum / spectrum.shape[1]
-    with np.errstate(over="ignore"):  # above the edge it grows without bound
-        return np.asarray(((factors ** steps[:, None] * along) ** 2).mean(axis=1))
 
 
 def edge(kernel: np.ndarray) -> np.ndarray:

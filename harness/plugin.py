@@ -23,7 +23,6 @@ from _pytest._code import ExceptionInfo
 
 from harness import __version__, papers, report, studies
 from harness.backends import DEVICES
-from harness.claim import Study
 from harness.commands.data import fetch_for
 from harness.errors import ClaimsError
 from harness.experiment import TIERS
@@ -31,6 +30,7 @@ from harness.export import properties
 from harness.registration import FOLDER
 from harness.report import calibration
 from harness.session import STORE, Session, Settings, backend_names, requests, verify
+from harness.study import Study
 from harness.sweep import Progress
 from harness.sweep.engines import GPUS_PER_CELL, RAY_ADDRESS
 from harness.sweep.engines import available as engines_available
@@ -209,7 +209,7 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
     collected = request.config.stash[KEY]
     study = studies.study_of(request.module)
     if study is None:
-        text = f"{request.path} takes the fixture 'verdict' but defines no STUDY = harness.claim.Study(...)."
+        text = f"{request.path} takes the fixture 'verdict' but defines no STUDY = harness.study.Study(...)."
         pytest.fail(text, pytrace=False)
     if _distributed(request.config):
         text = "Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0)."

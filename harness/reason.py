@@ -7,15 +7,15 @@ Student's t and bootstrap.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.claim import Claim, Difference, Equivalence, Hypothesis, Rule, Superiority
 from harness.statistics.intervals import region
+from harness.study import Difference, Equivalence, Hypothesis, Rule, Statement, Superiority
 from harness.verdict import Beside, Kind, Verdict
 
 Verdicts = Mapping[str, Verdict]
 HOLD = {1: "The primary hypothesis holds", 2: "Both primary hypotheses hold"}
 
 
-def holds(claim: Claim, verdicts: Verdicts) -> str:
+def holds(claim: Statement, verdicts: Verdicts) -> str:
     """That every primary hypothesis holds, and by how much the one that does so least clearly.
 
     Args:
@@ -28,7 +28,7 @@ def holds(claim: Claim, verdicts: Verdicts) -> str:
     return f"{HOLD.get(n, f'All {n} primary hypotheses hold')}. {'Nearest to failing: ' * (n > 1)}{clause}."
 
 
-def against(headline: str, claim: Claim, verdicts: Verdicts, names: Sequence[str]) -> str:
+def against(headline: str, claim: Statement, verdicts: Verdicts, names: Sequence[str]) -> str:
     """What keeps a claim from SUPPORTED, with its numbers, and how the other primary hypotheses came out.
 
     Args:
@@ -45,7 +45,7 @@ def against(headline: str, claim: Claim, verdicts: Verdicts, names: Sequence[str
     return f"{headline} {which}. {clauses}." + (f" Of the others, {others}." if others else "")
 
 
-def stands_beside(claim: Claim, verdicts: Verdicts, kind: Kind) -> tuple[Beside, ...]:
+def stands_beside(claim: Statement, verdicts: Verdicts, kind: Kind) -> tuple[Beside, ...]:
     """The secondary hypotheses but those that came out SUPPORTED or REFUTED as the claim did.
 
     Args:
@@ -79,7 +79,7 @@ def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tu
 
     A margin of 0 has no unit of its own: there it is the registered effect.
 
-    >>> from harness.claim import Superiority
+    >>> from harness.study import Superiority
     >>> cases = ((0.05, 0.3), Superiority(0.1)), ((-0.05, 0.15), Equivalence(0.1))
     >>> [tuple(round(end, 3) for end in in_margins(*case, 0.3)) for case in cases]
     [(-0.5, 2.0), (-0.5, 1.0)]

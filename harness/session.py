@@ -9,7 +9,6 @@ from typing import Any
 
 from harness import registration, report, sweep
 from harness.backends import available, known
-from harness.claim import Study
 from harness.errors import ClaimsError, DatasetUnavailable, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
@@ -18,6 +17,7 @@ from harness.plots import Figure
 from harness.provenance import environment, run_record
 from harness.report import calibration
 from harness.studies import Recorded
+from harness.study import Study
 from harness.sweep import Outcome, Status, Store, Sweep
 from harness.verdict import ClaimVerdict, Kind
 

@@ -20,10 +20,11 @@ from pathlib import Path
 from types import ModuleType
 
 from harness import papers
-from harness.claim import Study
+from harness.claim import Claim
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.registration import FOLDER
+from harness.study import Study
 from harness.verdict import Kind
 
 RECORD = "verdicts.toml"
@@ -56,7 +57,14 @@ def load(path: Path) -> Study | None:
 
 
 def study_of(module: ModuleType) -> Study | None:
-    """STUDY of a claim's module, if it has one."""
+    """The study of the claim that a module makes as `claim`; None if it makes none.
+
+    Raises:
+        InvalidInput: as `Claim.study` does.
+    """
+    made = getattr(module, "claim", None)
+    if isinstance(made, Claim):
+        return made.study
     study = getattr(module, "STUDY", None)
     return study if isinstance(study, Study) else None
 

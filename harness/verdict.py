@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.claim import Difference, Equivalence, Rule, Superiority
 from harness.errors import InvalidInput
 from harness.statistics.agreement import Agreement, worst_agreement
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, region, t_interval, varies
+from harness.study import Difference, Equivalence, Rule, Superiority
 
 __all__ = [
     "Agreement",

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from harness.claim import Claim, Control, Equivalence, Hypothesis, Paper, Rule, Superiority
 from harness.errors import InvalidInput
 from harness.statistics.calibration import calibrate, heavy_tailed, normal, scatter_of, smoothed
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
@@ -18,6 +17,7 @@ from harness.statistics.power import (
     registered_power,
     seeds_needed,
 )
+from harness.study import Control, Equivalence, Hypothesis, Paper, Rule, Statement, Superiority
 from harness.verdict import Kind, decide
 
 SUPERIOR, EQUIVALENT = Superiority(margin=0.05), Equivalence(margin=0.1)
@@ -27,9 +27,9 @@ def hypothesis(rule: Rule, effect: float = 0.15, **more: object) -> Hypothesis:
     return Hypothesis("gap", "the gap", rule, "as good as any", effect, 0.1, **more)  # type: ignore[arg-type]
 
 
-def claim(*hypotheses: Hypothesis) -> Claim:
+def claim(*hypotheses: Hypothesis) -> Statement:
     name = hypotheses[0].name
-    return Claim(
+    return Statement(
         id="toy/calibrated",
         paper=Paper("Doe", 2020, "On Toys", "section 1", "in full"),
         title="Toy",

@@ -8,10 +8,10 @@ from hypothesis import given, settings, strategies
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from harness.claim import Rule
 from harness.errors import InvalidInput
 from harness.statistics.intervals import Bootstrap
 from harness.statistics.power import power
+from harness.study import Rule
 from harness.verdict import Equivalence, Kind, Superiority, Verdict, decide
 
 SPREAD = np.linspace(-1.0, 1.0, 10)  # mean 0, sd 0.673

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.errors import InvalidInput
 from harness.experiment import Absent, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 from harness.verdict import Beside, ClaimVerdict, Kind
 
 SEEDS = 10
@@ -26,7 +26,7 @@ def hypothesis(name: str, **changes: Any) -> Hypothesis:
     return replace(common, **changes)
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="toy",
     paper=Paper("Doe", 2020, "On Toys", "section 1", "in full"),
     title="Toy",
@@ -60,7 +60,7 @@ def judged(
     torch: Mapping[str, Any] = {},
     jax: Mapping[str, Any] | None = None,
     *,
-    claim: Claim = CLAIM,
+    claim: Statement = CLAIM,
     gates: Mapping[str, Any] = {},
     tier: str = "full",
 ) -> ClaimVerdict:

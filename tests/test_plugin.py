@@ -402,7 +402,7 @@ def test_a_file_that_takes_the_verdict_without_a_study_fails(pytester, plant):
     result = pytester.runpytest_inprocess("claims", "--backend=numpy")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        [f"{file} takes the fixture 'verdict' but defines no STUDY = harness.claim.Study(...)."]
+        [f"{file} takes the fixture 'verdict' but defines no STUDY = harness.study.Study(...)."]
     )
 
 

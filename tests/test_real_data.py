@@ -12,7 +12,6 @@ import pytest
 from numpy.lib import format as npy
 
 from harness import report, sweep
-from harness.claim import Claim, Control, Hypothesis, Paper, Study, Superiority
 from harness.datasets import cifar5m
 from harness.errors import DatasetUnavailable, InvalidInput, SweepFailed
 from harness.experiment import Absent, Experiment, Measurements, Request, Tier, canonical, measured
@@ -20,6 +19,7 @@ from harness.judge import judge
 from harness.learning import kernel_curves
 from harness.registration import ClaimRecord
 from harness.session import Settings, verify
+from harness.study import Control, Hypothesis, Paper, Statement, Study, Superiority
 from harness.sweep import Outcome, Store, Sweep
 from harness.sweep.store import Failure
 
@@ -46,7 +46,7 @@ def hypothesis(name, **more):
     return Hypothesis(name, name, Superiority(-2.0), "none", 0.0, 0.5, agreement=1.0, **more)
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="toy/images",
     paper=Paper("Doe", 2020, "On Toys", "section 1", "in full"),
     title="Kernels predict",

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from harness import registration, report, studies
-from harness.claim import Equivalence, Gate, Hypothesis, Published, Superiority
 from harness.cli import main
 from harness.errors import InvalidInput
 from harness.experiment import Experiment, Tier, digest
 from harness.registration import ClaimRecord, ledger
 from harness.registration.rules import objections, unreachable
 from harness.session import Settings, verify
+from harness.study import Equivalence, Gate, Hypothesis, Published, Superiority
 
 ROOT = Path(__file__).parents[1]
 

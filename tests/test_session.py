@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from harness import report, studies
-from harness.claim import Superiority
 from harness.errors import InvalidInput, StoreError
 from harness.session import Settings, requests, verify
+from harness.study import Superiority
 from harness.sweep import Circumstances, Provenance, Store
 
 

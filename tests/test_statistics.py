@@ -7,12 +7,12 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
-from harness.claim import Equivalence, Superiority
 from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
 from harness.statistics.intervals import bootstrap_interval, p_above, t_interval, varies
 from harness.statistics.multiplicity import holm
 from harness.statistics.power import equivalence_power, power, seeds_needed, superiority_power
+from harness.study import Equivalence, Superiority
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:

@@ -46,7 +46,7 @@ def test_each_claim_has_its_own_id(claims, plant):
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("def", "SyntaxError: "),
-        ("from harness.claim import Clam", "ImportError: cannot import name 'Clam'"),
+        ("from harness.study import Clam", "ImportError: cannot import name 'Clam'"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("import pytest; pytest.importorskip('no_such_module')", "Skipped: could not import 'no_such_module'"),
     ],

@@ -39,9 +39,7 @@ def plan(tmp_path):
 
     def make(seconds):
         requests = [
-            Request(
-                "toy/draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64"
-            )
+            Request("toy/draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64")
             for p in range(POINTS)
         ]
         (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in requests]))

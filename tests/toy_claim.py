@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
+from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 NAME = "toy"
 FAMILY = "toys"
@@ -59,7 +59,7 @@ def full(descriptor):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id=f"toy/{NAME}",
     paper=Paper("Doe", 2020, "On Toys", "section 1", "in full"),
     title=f"Toy {NAME}",

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.learning.equivalence import (
     common_training,
@@ -17,6 +16,7 @@ from harness.learning.equivalence import (
 from harness.learning.problems import problem, relative
 from harness.networks.layers import Weighted
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 MARGIN = 0.1  # of the NTK's error: a change of errors that one would call a mismatch
 TARGETS = {"wave": "sin(2.5 u.x)", "rough": "sign(u.x)", "smooth": "cos(u.x) + sin(v.x)", "friedman": "Friedman"}
@@ -78,7 +78,7 @@ WHY = "a tenth of the error is the least that one would call a mismatch"
 WHY_NOT = "the same tenth, from within"
 SHORT = "0.9 takes 120 seeds, too many for a laptop beside the other claims; undecided is a likely outcome, and said so"
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="liu2025/added_layer_mismatch",
     paper=Paper(
         authors="Liu, Tai, Crandall, Huang",

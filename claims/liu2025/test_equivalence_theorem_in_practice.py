@@ -4,13 +4,13 @@ from math import log
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.learning import equivalence
 from harness.learning.equivalence import descent_by_theory, kernel_predictors, tuned
 from harness.learning.problems import problem, relative
 from harness.learning.regression import STATIONARY, distances
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 NEAR = 0.1  # of the target's standard deviation: nearer than this we would call two predictors equal
 TARGETS = {"wave": "sin(2.5 u.x)", "rough": "sign(u.x)", "smooth": "cos(u.x) + sin(v.x)", "friedman": "Friedman"}
@@ -60,7 +60,7 @@ APART, WHY = (
 RIVALRY = (0.13, 0.25), (0.15, 0.1), (0.7, 0.3), (0.4, 0.2)  # expected effect and sd, by target
 RATE = "slope of ln distance on ln width, mean over 1 and 2 layers, of "
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="liu2025/equivalence_theorem_in_practice",
     paper=Paper(
         authors="Liu, Tai, Crandall, Huang",

@@ -5,10 +5,10 @@ from math import inf, log
 import numpy as np
 
 from harness import networks
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning.regression import RIDGES, STATIONARY, draw, folds, other_kernels, relative_error, tuned
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 CLOSE, SAME = log(1.1), 0.1  # errors within 10 %; functions within a tenth of the target's standard deviation
 HARD, BEYOND_LINEAR = 0.5, 0.2  # a useful target: E_NTK at most, and ln(E_linear / E_NTK) at least
@@ -82,7 +82,7 @@ def rival(target, effect, sd):
 
 SHALLOW, DEEP, NO_RIDGE = dict(depth=1), dict(depth=3), dict(ridge="ridgeless")
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="liu2025/nngp_matches_ntk_regression",
     paper=Paper(
         authors="Liu, Tai, Crandall, Huang",

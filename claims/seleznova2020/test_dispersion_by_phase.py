@@ -5,10 +5,10 @@ from math import log
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Published, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.measurements import ntk_dispersion
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Published, Statement, Study, Superiority
 
 # (activation, sigma_w^2, sigma_b^2); None: no bias parameters. The phase is that of the infinitely wide network.
 ORDERED = {"relu": ("relu", 1.0, 1.0), "tanh": ("tanh", 1.0, 1.0)}
@@ -62,7 +62,7 @@ def ratio(kind, suffix, network, effect, sd, published=None):
     return Hypothesis(kind + suffix, rule=rule, why_margin=why, role=role, **sizes, **texts)
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="seleznova2020/dispersion_by_phase",
     paper=Paper(
         authors="Seleznova, Kutyniok",

@@ -3,12 +3,12 @@
 from math import inf, log
 
 import numpy as np
+from harness.in_span import kernel_change, training_by_protocol
 
 from harness import phase_maps
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
-from harness.in_span import kernel_change, training_by_protocol
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 DEPTHS = SHALLOW, DEEP, DEEPEST = 3, 10, 20
 ORDERED, MORE_ORDERED = 1.0, 0.5  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
@@ -74,7 +74,7 @@ def ratio(name: str, label: str, rule: tuple, effect: float, sd: float, role: st
     return Hypothesis(name, statement, *rule, effect, sd, role, log(1.1), label, "ratio")
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="seleznova2020/kernel_constancy_in_ordered_phase",
     paper=Paper(
         authors="Seleznova, Kutyniok",

@@ -3,12 +3,12 @@
 from math import inf, log
 
 import numpy as np
+from harness.in_span import training_by_protocol
 
 from harness import phase_maps
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
-from harness.in_span import training_by_protocol
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 DEPTHS = SHALLOW, DEEP, DEEPEST = 3, 10, 20
 ORDERED, MORE_ORDERED, EDGE = 1.0, 0.5, 2.0  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
@@ -80,7 +80,7 @@ def part(role: str, name: str, label: str, rule: tuple, effect: float, sd: float
     return Hypothesis(name, f"{label}, per seed", *rule, effect, sd, role, 0.02, label, bounds=bounds)
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="seleznova2020/ordered_phase_untrainable_with_depth",
     paper=Paper(
         authors="Seleznova, Kutyniok",

@@ -5,9 +5,9 @@ from math import log
 import numpy as np
 
 from harness import kernels, networks, seeds
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 PHASES = {"ordered": (1.0, 1.0), "edge": (2.0, 1.0), "chaotic": (3.0, 1.0)}  # sigma_w^2, sigma_b^2; ReLU
 SAMPLES, RIDGE, WIDTH, SHALLOW, DEEP = 8, 0.2, 64, 3, 10
@@ -176,7 +176,7 @@ HYPOTHESES = (
     ratio("label_term_by_phase", "10 layers, variance of k K^-1 Y: ordered / chaotic", ALIKE, 1.13, 0.05),
 )
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="seleznova2020/output_variance_theory",
     paper=Paper(
         authors="Seleznova, Kutyniok",

@@ -5,10 +5,10 @@ from math import log
 import numpy as np
 
 from harness.beds import drawn, line, of_tier, on_images
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, measured
 from harness.learning import kernel_curves, network_curves
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 M = 256  # samples that the kernel's network is pre-trained on
 REUSED, CORRECTED, HELD_OUT, SAME = AFTER = (
@@ -71,7 +71,7 @@ def ratio(name, label, above, below, effect, sd, rule=WORSE, at="largest n", rol
 
 SAYS = {Superiority: "positive", Equivalence: "near zero"}
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="vyas2022/constant_sample_after_kernel_lags",
     paper=Paper(
         authors="Vyas, Bansal, Nakkiran",

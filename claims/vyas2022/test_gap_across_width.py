@@ -7,11 +7,11 @@ import numpy as np
 from harness import seeds
 from harness.beds import drawn, of_tier, on_images, slope
 from harness.beds import gap as gap_of
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves, samples, train
 from harness.learning.curves import mistakes
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 STREAM = "registered-4"
 PLACES = NARROW, MIDDLE, WIDE = "narrow", "middle", "wide"
@@ -67,7 +67,7 @@ def beside(name, statement, rule, why, effect, sd, agreement=None, scale="linear
     return Hypothesis(name, statement, rule, why, effect, sd, "secondary", agreement, statement, scale)
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="vyas2022/gap_across_width",
     paper=Paper(
         authors="Vyas, Bansal, Nakkiran",

@@ -4,10 +4,10 @@ import numpy as np
 
 from harness.beds import drawn, line, of_tier, on_images, unique
 from harness.beds import gap as gap_of
-from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
 from harness.plots import Figure, Series
+from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 STREAM = "registered-4"
 
@@ -71,7 +71,7 @@ IMAGES = {
     for name, change in CHANGES.items()
 }
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="vyas2022/gap_survives_hyperparameters",
     paper=Paper(
         authors="Vyas, Bansal, Nakkiran",

@@ -5,10 +5,10 @@ from math import log
 import numpy as np
 
 from harness.beds import REAL, evolving
-from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Absent, Experiment, Tier
 from harness.learning.evolution import kernel_evolution, told_kernel, unrelated_kernels
 from harness.plots import Figure, Series
+from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 LATE, NEAR_END = 0.2, 0.8  # of the steps: what is late; and from where on movement is taken for noise
 BATCH, FEW_EPOCHS = 32, 3
@@ -118,7 +118,7 @@ TABLE = (  # what, arm, expected effect and sd, role
     *((what, arm, 0.2, 0.1) for arm in REAL for what in ("improves", "moves")),  # not explored
 )  # fmt: skip
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="vyas2022/kernel_keeps_evolving",
     paper=Paper(
         authors="Vyas, Bansal, Nakkiran",

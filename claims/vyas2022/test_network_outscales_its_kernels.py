@@ -6,10 +6,10 @@ import numpy as np
 
 from harness.beds import KERNELS, REAL, Bed, bed, kernel, ladder, line, network, pair, slope, there, unique, untrained
 from harness.beds import gap as gap_of
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 STREAM = "registered-4"
 
@@ -104,7 +104,7 @@ def ratio(name, statement, rule, effect, sd):
 
 
 WORSE = Superiority(margin=log(1.05))
-CLAIM = Claim(
+CLAIM = Statement(
     id="vyas2022/network_outscales_its_kernels",
     paper=Paper(
         authors="Vyas, Bansal, Nakkiran",

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.errors import DatasetUnavailable
 from harness.experiment import Experiment, Tier, measured
 from harness.forgetting import continual, forgetting, learning_accuracy
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 DIGITS, FASHION, SPLIT = BEDS = "rotated digits", "rotated Fashion-MNIST", "split Fashion-MNIST"
 MNIST, CIFAR = LARGER_BEDS = "rotated MNIST", "split CIFAR-10"  # full tier, where these sets are at hand
@@ -90,7 +90,7 @@ def learns_alike(name, label, effect, sd):
     return Hypothesis(name, statement, MATCHED, why, effect, sd, "secondary", ALIKE, label)
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="wenger2023/forgetting_against_width",
     paper=Paper(
         authors="Wenger, Dangel, Kristiadi",

@@ -5,10 +5,10 @@ from math import log
 import numpy as np
 
 from harness import networks, seeds
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier, grid
 from harness.measurements import images, kernel_change, kernel_error_at_init, relative_change
 from harness.plots import Figure, Series
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 ORDERS = 100  # width / depth at which the claim is held to account: two orders of magnitude
 TOLERANCE = 0.1  # relative error up to which we would say that a network is in its kernel regime
@@ -110,7 +110,7 @@ def hypothesis(row: tuple, label: str) -> Hypothesis:
     return Hypothesis(*row, role=role, agreement=agreement, label=label, scale=scale)
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="wenger2023/kernel_regime_needs_extreme_width",
     paper=Paper(
         authors="Wenger, Dangel, Kristiadi",

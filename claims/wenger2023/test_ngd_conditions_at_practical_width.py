@@ -5,10 +5,10 @@ from math import log
 import numpy as np
 
 from harness import networks, seeds
-from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.measurements import images, targets
 from harness.plots import Figure, Series
+from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 LARGEST_C = 0.5  # the theorem needs a drift constant C < 1/2 (C <= 0.162 for eta = 1/2)
 ETA, STEPS, LOOKS = 0.5, 8, (1, 2, 4, 8)
@@ -56,7 +56,7 @@ def ratio(name, net, what, expected_effect, expected_sd, role="secondary"):
     )
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="wenger2023/ngd_conditions_at_practical_width",
     paper=Paper(
         authors="Wenger, Dangel, Kristiadi",

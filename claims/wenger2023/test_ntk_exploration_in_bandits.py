@@ -4,9 +4,9 @@ import numpy as np
 
 from harness.bandits.neural_ucb import regrets
 from harness.bandits.posterior import RIDGES
-from harness.claim import Claim, Control, Gate, Hypothesis, Paper, Study, Superiority
 from harness.experiment import Experiment, Tier
 from harness.plots import Figure, Series
+from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority
 
 BANDITS = {"wheel": "wheel", "imbalanced": "imbalanced clusters", "fashion": "Fashion-MNIST"}
 OTHERS = {"shuttle": "Shuttle", "letter": "Letters"}
@@ -68,7 +68,7 @@ def beside(bandit, best, greedy, without_norm, cost, explored):
     )
 
 
-CLAIM = Claim(
+CLAIM = Statement(
     id="wenger2023/ntk_exploration_in_bandits",
     paper=Paper(
         authors="Wenger, Dangel, Kristiadi",

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import registration, report
-from harness.claim import Claim, Study
 from harness.commands.options import claims_options
 from harness.commands.verdict import selected, write_json
 from harness.errors import InvalidInput
 from harness.report import calibration
 from harness.statistics.calibration import TRIALS, Calibrated, Rates, calibrate
 from harness.statistics.planted import exponent_coverage
+from harness.study import Statement, Study
 
 Json = Mapping[str, Any]
 RECORDED = Path("reports/recorded")
@@ -90,7 +90,7 @@ def measured_effects(folder: Path) -> dict[str, Mapping[str, Mapping[str, Sequen
     return {claim["id"]: claim["effects"] for claim in document["claims"]}
 
 
-def _lines(claim: Claim, rates: Calibrated) -> list[str]:
+def _lines(claim: Statement, rates: Calibrated) -> list[str]:
     """The claim's rates, and those of the hypotheses, for the worst shape of scatter of each."""
     whole = rates.whole.values()
     false, power = max(one.false_supported.value for one in whole), min(one.power.value for one in whole)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from harness import export, registration, report, studies, sweep
-from harness.claim import Study
 from harness.commands.options import folder_option
 from harness.errors import InvalidInput
 from harness.export import archive, crate, parquet, parts
 from harness.export.run_times import moment
 from harness.session import STORE, Settings, requests
+from harness.study import Study
 from harness.sweep import Cell, Sweep
 
 Json = Mapping[str, Any]

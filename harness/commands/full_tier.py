@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import strict_json, studies
-from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import Request, canonical
+from harness.study import Study
 from harness.workload import rates
 from harness.workload.costs import Cost, Costs, Device, counted_beside
 from harness.workload.rates import Rates

@@ -5,10 +5,10 @@ import textwrap
 from collections.abc import Mapping
 
 from harness import studies
-from harness.claim import Study
 from harness.commands.options import examples, keyword_options, selected_by_keyword
 from harness.experiment import TIERS
 from harness.studies import Recorded
+from harness.study import Study
 
 WIDTH, COLUMN = 100, 14
 

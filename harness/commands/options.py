@@ -7,10 +7,10 @@ from typing import Any
 
 from harness import studies
 from harness.backends import DEVICES
-from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.session import STORE, Settings, backend_names
+from harness.study import Study
 from harness.sweep import engines
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.claim import Hypothesis, Rule, Study, Superiority
 from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
 from harness.commands.options import claims_options
 from harness.commands.verdict import selected
 from harness.errors import InvalidInput
 from harness.report.figures import figure_svg
 from harness.statistics.power import WANTED, decision_power, decision_seeds_needed, power
+from harness.study import Hypothesis, Rule, Study, Superiority
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLOTTED = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import registration, studies
-from harness.claim import Study
 from harness.commands.options import folder_option
 from harness.errors import InvalidInput
 from harness.registration.rules import objections
+from harness.study import Study
 
 FIRST_REASON = "Registered before the first run."
 

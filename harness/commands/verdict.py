@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from harness import report, studies, sweep
-from harness.claim import Study
 from harness.commands.options import cells_options, claims_options
 from harness.errors import InvalidInput
 from harness.registration import FOLDER
 from harness.report.terminal import claim_lines
 from harness.session import Settings, backend_names, verify
+from harness.study import Study
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]

@@ -18,14 +18,14 @@ from typing import Any
 
 import harness
 from harness import papers
-from harness.claim import Study
 from harness.experiment import digest
 from harness.sources import Definition, Library, Node, Reached, reached
 from harness.statistics.versions import DECIDING, VERSIONS
+from harness.study import Study
 
 HOME = Path(harness.__file__).resolve().parent
 STATISTICS = "harness.statistics"
-LANGUAGE = ("harness.claim", "harness.experiment", "harness.errors")
+LANGUAGE = ("harness.study", "harness.form", "harness.plots", "harness.experiment", "harness.errors")
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ def code_of(study: Study) -> Code:
     Raises:
         InvalidInput: if a file on the way cannot be read as Python.
     """
-    due = [study.effects] if study.gates is Study.gates else [study.effects, study.gates]
+    due = list(study.estimators) or [study.effects] + [study.gates] * (study.gates is not Study.gates)
     places = [_place(function) for function in due]
     if not all(place is not None and _at_top(*place) for place in places):
         return Code("", _estimators((), Library(HOME, papers.CLAIMS)))
     starts = [node for place in places if place is not None for node in [place[0]]]
-    library = Library(HOME, papers.folder_of(Path(inspect.getfile(study.effects))))
+    library = Library(HOME, papers.folder_of(Path(inspect.getfile(due[0]))))
     computations = [place[0] for e in study.experiments if (place := _place(e.measure)) is not None]
     effects = reached(starts, library, _is_named, closed=[node for node in computations if node not in starts])
     own = _computations(computations, library)

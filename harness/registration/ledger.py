@@ -17,11 +17,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import experiment, strict_json
-from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.registration.changes import Change, changes, in_words
 from harness.registration.record import ClaimRecord, Digest, Registration, Strict, Text
 from harness.registration.rules import objections
+from harness.study import Study
 
 FOLDER = "registrations"
 """Beside the claims."""

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, ValidationError
 
 from harness import experiment
-from harness.claim import Study
 from harness.errors import InvalidInput
 from harness.registration.code import code_of
+from harness.study import Study
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -27,7 +27,7 @@ class Strict(BaseModel):
 
 
 class PaperRecord(Strict):
-    """`harness.claim.Paper`."""
+    """`harness.study.Paper`."""
 
     authors: Text
     year: int
@@ -37,7 +37,7 @@ class PaperRecord(Strict):
 
 
 class SuperiorityRecord(Strict):
-    """`harness.claim.Superiority`."""
+    """`harness.study.Superiority`."""
 
     kind: Literal["Superiority"]
     margin: float
@@ -45,7 +45,7 @@ class SuperiorityRecord(Strict):
 
 
 class EquivalenceRecord(Strict):
-    """`harness.claim.Equivalence`."""
+    """`harness.study.Equivalence`."""
 
     kind: Literal["Equivalence"]
     margin: float
@@ -53,7 +53,7 @@ class EquivalenceRecord(Strict):
 
 
 class DifferenceRecord(Strict):
-    """`harness.claim.Difference`."""
+    """`harness.study.Difference`."""
 
     kind: Literal["Difference"]
     margin: float
@@ -61,7 +61,7 @@ class DifferenceRecord(Strict):
 
 
 class PublishedRecord(Strict):
-    """`harness.claim.Published`."""
+    """`harness.study.Published`."""
 
     value: float
     source: Text
@@ -69,7 +69,7 @@ class PublishedRecord(Strict):
 
 
 class HypothesisRecord(Strict):
-    """`harness.claim.Hypothesis`; an open end of its bounds is null."""
+    """`harness.study.Hypothesis`; an open end of its bounds is null."""
 
     name: Text
     statement: Text
@@ -88,7 +88,7 @@ class HypothesisRecord(Strict):
 
 
 class ControlRecord(Strict):
-    """`harness.claim.Control`."""
+    """`harness.study.Control`."""
 
     name: Text
     hypothesis: Text
@@ -97,7 +97,7 @@ class ControlRecord(Strict):
 
 
 class GateRecord(Strict):
-    """`harness.claim.Gate`."""
+    """`harness.study.Gate`."""
 
     name: Text
     statement: Text
@@ -105,7 +105,7 @@ class GateRecord(Strict):
 
 
 class StatementRecord(Strict):
-    """`harness.claim.Claim`."""
+    """`harness.study.Claim`."""
 
     id: Text
     paper: PaperRecord

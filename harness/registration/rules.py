@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import papers
-from harness.claim import Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Tier, reference
 from harness.registration.record import ClaimRecord
 from harness.statistics.power import registered_power
+from harness.study import Hypothesis, Study
 
 SEEDS, POWER = 10, 0.9
 
@@ -87,7 +87,7 @@ def _weak(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
 def unreachable(hypothesis: Hypothesis) -> list[str]:
     """The verdicts, of SUPPORTED and REFUTED, that no mean within the bounds can bring about; none without bounds.
 
-    >>> from harness.claim import Superiority
+    >>> from harness.study import Superiority
     >>> unreachable(Hypothesis("rate", "a rate is above 1", Superiority(1.0), "", 0.9, 0.1, bounds=(0.0, 1.0)))
     ['SUPPORTED']
     """

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.claim import Control, Hypothesis, Study
 from harness.errors import InvalidInput
 from harness.judge import as_planted
 from harness.plots import Figure
@@ -20,6 +19,7 @@ from harness.report.values import plain
 from harness.report.versions import VERSION
 from harness.statistics.power import power
 from harness.statistics.replication import replication
+from harness.study import Control, Hypothesis, Study
 from harness.verdict import ClaimVerdict, Kind
 
 Json = dict[str, Any]

@@ -10,11 +10,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from harness import reason
-from harness.claim import Difference, Equivalence, Rule, Superiority
 from harness.report.intervals import ends, estimates, marks, px
 from harness.report.numerals import estimate, number
 from harness.report.style import INK, MUTED
 from harness.report.svg import picture
+from harness.study import Difference, Equivalence, Rule, Superiority
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.claim import Claim, Hypothesis
 from harness.errors import InvalidInput
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Floats, t_interval, varies
 from harness.statistics.power import power, two_backends
+from harness.study import Hypothesis, Statement
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
 Decide = Callable[..., Decisions]
@@ -147,7 +147,7 @@ def scatter_of(hypothesis: Hypothesis, measured: Mapping[str, Sequence[float]] |
 
 
 def calibrate(
-    claim: Claim,
+    claim: Statement,
     seeds: int,
     measured: Mapping[str, Mapping[str, Sequence[float]]],
     *,

@@ -5,7 +5,7 @@ resamples of the bootstrap, which `decide` draws from the same seed every time, 
 means and sums of squares of all resamples of all experiments are two matrix products.
 
 >>> import numpy as np
->>> from harness.claim import Superiority
+>>> from harness.study import Superiority
 >>> effects = np.random.default_rng(1).normal(0.3, 0.1, size=(2, 1000, 10))  # backends, experiments, seeds
 >>> int(decisions(effects, Superiority(margin=0.1), agreement=0.2).supported.sum())
 985
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
-from harness.claim import Rule
 from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Floats, mean_and_error, t_interval, varies
+from harness.study import Rule
 
 RESAMPLES = 4_000
 """Resamples per bootstrap, as in a decision."""

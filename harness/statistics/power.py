@@ -14,7 +14,7 @@ first screen and `registered_power` the number that a registration must bring to
 is not known when a claim is registered, so that number takes them as equal; nor does it count gates, controls, the
 other primary hypotheses or the family.
 
->>> from harness.claim import Superiority
+>>> from harness.study import Superiority
 >>> seeds_needed(Superiority(margin=0.05), effect=0.15, sd=0.1)
 11
 >>> str(decision_power(Superiority(margin=0.05), effect=0.15, sd=0.1, seeds=11))
@@ -29,10 +29,10 @@ from scipy import stats
 from scipy.integrate import quad
 from scipy.special import ndtr
 
-from harness.claim import Difference, Rule, Superiority
 from harness.errors import InvalidInput
 from harness.statistics.decisions import Rate, decisions
 from harness.statistics.intervals import Floats, region
+from harness.study import Difference, Rule, Superiority
 
 MOST_SEEDS = 100_000
 
@@ -120,7 +120,7 @@ def registered_power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
 def holds(rule: Rule, effect: float) -> bool:
     """Whether the rule is true of a mean effect; on a margin it is not.
 
-    >>> from harness.claim import Equivalence
+    >>> from harness.study import Equivalence
     >>> holds(Equivalence(0.1), 0.05), holds(Difference(0.1), -0.2), holds(Difference(0.1), 0.1)
     (True, True, False)
     """

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness import report
-from harness.claim import Claim, Control, Equivalence, Gate, Hypothesis, Paper, Published, Study, Superiority
 from harness.plots import Figure, Series
 from harness.reason import stands_beside
+from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Published, Statement, Study, Superiority
 from harness.verdict import ClaimVerdict, Kind, decide
 
 BACKENDS = ("torch", "jax")
@@ -21,7 +21,7 @@ HOSTILE = (
 )
 SIZES = (64.0, 128.0, 256.0, 512.0, 1024.0)
 
-SCALING = Claim(
+SCALING = Statement(
     id="vyas2022/network-outscales-its-kernels",
     paper=Paper(
         authors="Vyas, Bansal, Nakkiran",

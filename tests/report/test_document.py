@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from harness import report
-from harness.claim import Study, Superiority
 from harness.errors import InvalidInput
 from harness.plots import Figure, Series
 from harness.report.values import plain
 from harness.statistics.power import power
+from harness.study import Study, Superiority
 from harness.verdict import Kind, decide
 
 VALIDATOR = jsonschema.Draft202012Validator

@@ -10,9 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.experiment import Configuration, Experiment, Measurements, Tier, grid
-from harness.in_span import training_map
-from harness.plots import Figure, Series
+from claims.seleznova2020.training import training_map
+from harness import plots
+from harness.claim import Claim
+from harness.experiment import Configuration, Experiment, Measured, Measurements, grid
+from harness.plots import Axes, Builder, Figure, Series
+
+Points = dict[int, dict[float, float]]
+"""Depth -> sigma_w^2 -> mean."""
 
 Protocol = Literal["matched loss", "fixed rate", "half the edge"]
 
@@ -39,6 +44,7 @@ SETTINGS: dict[Protocol, tuple[Configuration, Configuration]] = {
     ),
 }
 COUNTS = {"matched loss": "map_reached", "fixed rate": "map_lasted", "half the edge": None}
+"""Which of a map's replicates count, by protocol."""
 NOTES = {
     "matched loss": "Left out: where a network did not come to that loss.",
     "fixed rate": "Training stops at loss 0.02; a rate above three quarters of a network's edge is put there. Left "
@@ -47,17 +53,12 @@ NOTES = {
 }
 
 
-def experiment(protocol: Protocol, *quick: Mapping[str, Any], centred: Any = (False, True)) -> Experiment:
-    """The cells of a map: at quick scale those of the axes given, sigma_w2 as lists; at full scale all of it.
-
-    >>> (cell,) = experiment("fixed rate", {"sigma_w2": [1.5, 2.0], "depth": 3}, centred=False).quick.grid
-    >>> cell["sigma_w2"], cell["flow_time"], cell["steps"]
-    ([1.5, 2.0], 4.0, 700)
-    """
+def experiment(claim: Claim, protocol: Protocol, *quick: Mapping[str, Any], centred: Any = (False, True)) -> Experiment:
+    """Adds the cells of a map: at quick scale those of the axes given, sigma_w2 as lists; at full scale all of it."""
     few, many = SETTINGS[protocol]
     cells = [cell for axes in quick for cell in grid(**{**QUICK, **few, "centred": centred, **axes})]
     full = grid(**FULL, **many, centred=centred, sigma_w2=list(SIGMA_W2), depth=DEPTHS)
-    return Experiment(training_map, Tier(tuple(cells), 10), Tier(full, 20), stream="registered-1")
+    return claim.experiment(training_map, cells, full=full, stream="registered-1")
 
 
 @dataclass(frozen=True)
@@ -75,47 +76,44 @@ LOSS = Shown("trainability", "least mean squared error", "map_loss", "min_loss")
 
 
 def figure(
-    m: Measurements, backend: str, protocol: Protocol, centred: bool, shown: Shown, reference_y: float | None = None
-) -> Figure:
-    """A map as lines over sigma_w^2, one per depth."""
+    mapped: Experiment,
+    own: Experiment,
+    protocol: Protocol,
+    shown: Shown,
+    *,
+    centred: bool,
+    reference: float | None = None,
+) -> Builder:
+    """A map as lines over sigma_w^2, one per depth; the claim's own cells stand in where the map has none."""
     arm = "centred" if centred else "raw"
-    return Figure(
-        title=f"Phase map: {shown.title}, {protocol}, {arm}",
-        description=f"{shown.label[0].upper()}{shown.label[1:]} over sigma_w^2, {protocol}, {arm}; sigma_b^2 = 1, edge "
-        f"of chaos at 2. {backend}, geometric mean of {REPLICATES} seeds; nothing is decided on it. {NOTES[protocol]}",
-        x_label="sigma_w^2",
-        y_label=shown.label,
-        series=lines(m, protocol, centred, shown),
-        log_y=True,
-        reference_y=reference_y,
-    )
+    axes = Axes("sigma_w^2", shown.label, log_y=True, reference=reference)
+
+    def build(m: Measurements) -> Figure:
+        note = (
+            f"{shown.label[0].upper()}{shown.label[1:]} over sigma_w^2, {protocol}, {arm}; sigma_b^2 = 1, edge of "
+            f"chaos at 2. {m.backend}, geometric mean of {REPLICATES} seeds; nothing is decided on it. "
+            f"{NOTES[protocol]}"
+        )
+        points: Points = {}
+        _add(points, m[mapped], shown.mapped, COUNTS[protocol], centred)
+        _add(points, m[own], shown.own, None, centred)
+        series = [_line(f"{depth} layers", points[depth]) for depth in sorted(points)]
+        return plots.figure(f"Phase map: {shown.title}, {protocol}, {arm}", axes, series, note)
+
+    return build
 
 
-def lines(m: Measurements, protocol: Protocol, centred: bool, shown: Shown) -> tuple[Series, ...]:
-    """One line per depth: geometric means over the map's replicates. The claim's own cells stand in where it has none.
-
-    Own cells are those of the same protocol and range. A point is left out if training diverged, or (`NOTES`) ended
-    too early, for any replicate.
-    """
-    points: dict[int, dict[float, float]] = {}
-    for quantity in (shown.mapped, shown.own):
-        for cell in m.configurations(quantity):
-            if not _belongs(cell, protocol, centred):
-                continue
-            values = m(quantity, **cell)[:REPLICATES]
-            if quantity == shown.mapped and (counts := COUNTS[protocol]):
-                values = np.where(m(counts, **cell)[:REPLICATES] == 1, values, np.nan)
-            means = np.atleast_1d(np.exp(np.log(values).mean(axis=0)))
-            for sigma_w2, mean in zip(np.atleast_1d(cell["sigma_w2"]), means, strict=True):
-                if SIGMA_W2[0] <= sigma_w2 <= SIGMA_W2[-1]:
-                    points.setdefault(cell["depth"], {}).setdefault(float(sigma_w2), float(mean))
-    return tuple(_line(f"{depth} layers", points[depth]) for depth in sorted(points))
-
-
-def _belongs(cell: Configuration, protocol: Protocol, centred: bool) -> bool:
-    """Whether a cell is of that protocol and arm, and none of a control."""
-    plain = cell["lane"] == 0 and cell["label_scale"] == 1.0 and cell["centred"] == centred
-    return plain and (cell.get("flow_time") is not None) == (protocol == "fixed rate")
+def _add(points: Points, measured: Measured, quantity: str, counts: str | None, centred: bool) -> None:
+    """Adds geometric means over the map's replicates, where there is no point yet; NaN where one does not count."""
+    for cell in measured.configurations(centred=centred):
+        values = measured.exactly(quantity, cell)[:REPLICATES]
+        if counts is not None:
+            values = np.where(measured.exactly(counts, cell)[:REPLICATES] == 1, values, np.nan)
+        means = np.atleast_1d(np.exp(np.log(values).mean(axis=0)))
+        of_depth = points.setdefault(cell["depth"], {})
+        for sigma_w2, mean in zip(np.atleast_1d(cell["sigma_w2"]), means, strict=True):
+            if SIGMA_W2[0] <= sigma_w2 <= SIGMA_W2[-1]:
+                of_depth.setdefault(float(sigma_w2), float(mean))
 
 
 def _line(label: str, means: dict[float, float]) -> Series:
