@@ -18,7 +18,7 @@ MOST_NAMED = 3
 
 
 def every(m: Measurements, quantity: str, *experiments: Experiment) -> str:
-    """ "" if a quantity of ones and zeros is 1 for every seed of every configuration; else one line that says where not.
+    """ "" if a quantity of ones and zeros is 1 for every seed of every configuration; else one line that says where.
 
     The line reads, for instance, "reached fails for 2 of 10 seeds at depth 10, sigma_w2 1.0".
     """

@@ -100,12 +100,13 @@ def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
     if not verdict.backends:
         return f"{hypothesis.title}: {verdict.reason.rstrip('.')}"
     n = max(estimate.n for estimate in verdict.backends.values())
-    found = f"{_effect(hypothesis, verdict)} over {n} seeds in {_listed(verdict.backends)}, {_needs(hypothesis)}"
+    found = hypothesis.sentence(_effect(hypothesis, verdict)).rstrip(".")
+    over = f"{n} seeds in {_listed(verdict.backends)}; {_needs(hypothesis)}"
     # Where Student's t would decide and the verdict does not, the reason says what keeps it.
     student = min(e.low for e in verdict.backends.values()), max(e.high for e in verdict.backends.values())
     inside = region(student, hypothesis.rule.cuts) is not None
     told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
-    return f"{hypothesis.title} is {found}" + (f": {verdict.reason.rstrip('.')}" if told else "")
+    return f"{found} ({over})" + (f": {verdict.reason.rstrip('.')}" if told else "")
 
 
 def _short(hypothesis: Hypothesis, verdict: Verdict, backends: int) -> str:
@@ -121,17 +122,18 @@ def _effect(hypothesis: Hypothesis, verdict: Verdict) -> str:
     """Mean over backends, and the interval that holds theirs."""
     mean = sum(estimate.mean for estimate in verdict.backends.values()) / len(verdict.backends)
     shown = [f"{hypothesis.shown(value):.3g}" for value in (mean, *verdict.interval)]
-    return f"{shown[0]} [{shown[1]}, {shown[2]}]{' as a ratio' if hypothesis.scale == 'ratio' else ''}"
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _needs(hypothesis: Hypothesis) -> str:
+    """What the rule asks for, in words, on the scale that readers are shown."""
     margin = hypothesis.rule.margin
-    between = f"{hypothesis.shown(-margin):.3g} and {hypothesis.shown(margin):.3g}"
+    low, high = f"{hypothesis.shown(-margin):.3g}", f"{hypothesis.shown(margin):.3g}"
     if isinstance(hypothesis.rule, Equivalence):
-        return f"to be within {between}"
+        return f"needs {low} to {high}"
     if isinstance(hypothesis.rule, Difference):
-        return f"to be outside {between}"
-    return f"to be above {hypothesis.shown(margin):.3g}"
+        return f"needs less than {low} or more than {high}"
+    return f"needs more than {high}"
 
 
 def _listed(names: Iterable[str]) -> str:

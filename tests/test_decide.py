@@ -9,10 +9,11 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from harness.errors import InvalidInput
-from harness.statistics.intervals import Bootstrap
+from harness.statistics.decisions import decisions
+from harness.statistics.intervals import Bootstrap, t_interval
 from harness.statistics.power import power
 from harness.study import Rule
-from harness.verdict import Equivalence, Kind, Superiority, Verdict, decide
+from harness.verdict import Difference, Equivalence, Kind, Superiority, Verdict, decide
 
 SPREAD = np.linspace(-1.0, 1.0, 10)  # mean 0, sd 0.673
 ABOVE, BELOW, ACROSS = 0.30 + 0.02 * SPREAD, -0.30 + 0.02 * SPREAD, 0.05 + 0.02 * SPREAD
@@ -333,3 +334,35 @@ def test_interval_of_level_95_covers(seeds: int) -> None:
     estimates = [verdict.backends["torch"] for verdict in found]
     assert 0.93 <= np.mean([estimate.low < 0.3 < estimate.high for estimate in estimates]) <= 0.97
     assert np.mean([low < 0.3 < high for low, high in (verdict.interval for verdict in found)]) >= 0.93
+
+
+@pytest.mark.parametrize(
+    ("mean", "kind"),
+    [(0.3, Kind.SUPPORTED), (-0.3, Kind.SUPPORTED), (0.0, Kind.REFUTED), (0.1, Kind.INCONCLUSIVE)],
+)
+def test_a_difference_may_lie_on_either_side(mean, kind):
+    effects = mean + 0.02 * np.array([-1.5, -1, -0.5, 0, 0, 0, 0.5, 1, 1.5, 0.2])
+    verdict = decide({"torch": effects, "jax": effects}, Difference(0.1))
+    assert verdict.kind == kind
+    assert (verdict.p < 0.05) == (kind == Kind.SUPPORTED)
+    low, high = t_interval(effects, 0.025)  # alpha / 2 at each end
+    assert verdict.backends["jax"].low == pytest.approx(float(low))
+    assert verdict.backends["jax"].high == pytest.approx(float(high))
+
+
+def test_backends_on_opposite_sides_are_no_difference():
+    effects = 0.3 + 0.02 * np.array([-1.5, -1, -0.5, 0, 0, 0, 0.5, 1, 1.5, 0.2])
+    verdict = decide({"torch": effects, "jax": -effects}, Difference(0.1), agreement=10.0)
+    assert verdict.kind == Kind.INCONCLUSIVE
+
+
+def test_the_rule_of_difference_errs_no_more_than_alpha_and_has_its_computed_power():
+    rng = np.random.default_rng(5)
+    rule = Difference(0.1, alpha=0.05)
+    at_margin = decisions(rng.normal(0.1, 0.1, (1, 20_000, 10)), rule, bootstrap=False)
+    assert at_margin.supported.mean() == pytest.approx(0.025, abs=0.005)
+    assert not (at_margin.supported & at_margin.refuted).any()
+    at_effect = decisions(rng.normal(-0.22, 0.1, (1, 20_000, 10)), rule, bootstrap=False)
+    assert at_effect.supported.mean() == pytest.approx(power(rule, -0.22, 0.1, 10), abs=0.012)
+    inside = decisions(rng.normal(0.0, 0.1, (1, 20_000, 10)), rule, bootstrap=False)
+    assert inside.refuted.mean() > 0.5

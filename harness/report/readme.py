@@ -135,7 +135,7 @@ def _measured(claim: Json, role: str) -> list[Json]:
 
 
 def _effect(hypothesis: Json) -> str:
-    """Label, mean over backends, the interval that holds theirs, and what is needed, on the scale readers are shown."""
+    """The sentence with mean over backends and the interval that holds theirs, and what is needed."""
     backends = list(hypothesis["verdict"]["backends"].values())
     low, high = hypothesis["verdict"]["interval"]
     values = {"mean": sum(backend["mean"] for backend in backends) / len(backends), "low": low, "high": high}
@@ -143,7 +143,9 @@ def _effect(hypothesis: Json) -> str:
         values = {name: exp(value) for name, value in values.items()}
     shown = estimate(values)
     interval = f"\\[{shown['low']}, {shown['high']}\\]"
-    return f"{escape(hypothesis['label'])}: {shown['mean']} {interval}, {escape(needs(hypothesis))}"
+    sentence = escape(hypothesis.get("sentence") or f"{hypothesis['label']}: {{}}").rstrip(".")
+    value = f"{shown['mean']} {interval}"
+    return f"{sentence.replace('{}', value)} ({escape(needs(hypothesis))})"
 
 
 def _versions(document: Json) -> str:
