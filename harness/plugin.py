@@ -24,6 +24,7 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 from harness import __version__, plugin_options, report, studies
 from harness.claim import Study
 from harness.commands.data import fetch_for
+from harness.commands.times import RATES, prior
 from harness.errors import ClaimsError
 from harness.export import properties
 from harness.plugin_options import REPORTS, chosen
@@ -174,6 +175,7 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         recorded=recorded,
         registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
         calibrations=calibration.read(config.rootpath / REPORTS / "recorded" / chosen(config, "tier")),
+        prior=prior(config.rootpath / RATES, roots),
         progress=Progress(write, live=bool(terminal and terminal.isatty)),
     )
 

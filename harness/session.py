@@ -105,6 +105,7 @@ def verify(
     recorded: Mapping[tuple[str, str], Recorded] | None = None,
     registrations: Mapping[str, Path] | None = None,
     calibrations: Mapping[str, Any] | None = None,
+    prior: sweep.Prior = sweep.nothing_known,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
@@ -119,6 +120,7 @@ def verify(
         recorded: verdicts recorded earlier, for the report.
         registrations: claim id -> folder that holds its registration; None: registrations are not asked for.
         calibrations: the content of calibration.json, of which the report shows what is of these registrations.
+        prior: seconds that a request is expected to take, see `harness.sweep.run`.
         progress: called with the status of the sweep.
 
     Raises:
@@ -129,7 +131,7 @@ def verify(
     records = _records(studies)
     unregistered = _unregistered(studies, registrations)
     plans = {study.claim.id: requests(study, settings) for study in studies}
-    swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
+    swept = _sweep([request for plan in plans.values() for request in plan], settings, prior, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
     judged = {
         s.claim.id: _registered(_judged(s, plans[s.claim.id], outcomes, settings), unregistered[s.claim.id])
@@ -218,7 +220,9 @@ def _history(
     )
 
 
-def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[Status], object]) -> Sweep:
+def _sweep(
+    wanted: Sequence[Request], settings: Settings, prior: sweep.Prior, progress: Callable[[Status], object]
+) -> Sweep:
     store = Store(settings.store)
     if settings.replay:
         return _recorded_cells(wanted, store, progress)
@@ -231,6 +235,7 @@ def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[St
         time_limit=settings.time_limit,
         ray_address=settings.ray_address,
         gpus_per_cell=settings.gpus_per_cell,
+        prior=prior,
         progress=progress,
     )
 

@@ -14,6 +14,7 @@ from harness.commands.options import (
     settings,
     tier_option,
 )
+from harness.commands.times import RATES, prior
 from harness.session import requests
 
 
@@ -43,6 +44,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         wanted,
         sweep.Store(options.store),
         device=options.device,
+        prior=prior(RATES, [options.claims]),
         progress=sweep.on(sys.stderr),
         **computing(options),
     )
