@@ -100,7 +100,9 @@ def peaks(framework: str, part: dict[str, Any], device: str, environment: dict[s
                 where = {"framework": framework, "contestant": entry["contestant"], "case": case}
                 command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", *where.values()]
                 command.append(f"--device={device}")
-                done = subprocess.run(command, cwd=ROOT, env=environment | MALLOC, stdout=subprocess.PIPE, text=True)
+                done = subprocess.run(
+                    command, cwd=ROOT, env=environment | MALLOC, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+                )
                 found.append(where | (json.loads(done.stdout) if done.returncode == 0 else {"peak_bytes": None}))
     return found
 
