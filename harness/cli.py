@@ -4,6 +4,7 @@ Exit codes are those of `harness.console`: 1 if cells failed or differ, a verdic
 """
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 
 from harness.commands import (
@@ -59,4 +60,13 @@ def parser() -> argparse.ArgumentParser:
     export.add(commands)
     data.add(commands)
     packing.add(commands)
+    for command in commands.choices.values():
+        _name_codes(command)
     return top
+
+
+def _name_codes(command: argparse.ArgumentParser) -> None:
+    """Ends a command's help with the exit codes, unless it has a list of its own."""
+    said = command.epilog or ""
+    if "Exit code" not in said:
+        command.epilog = f"{said}\n\n{textwrap.fill(CODES, 100)}".strip()
