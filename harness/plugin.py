@@ -25,6 +25,7 @@ from harness import __version__, plugin_options, report, studies
 from harness.claim import Study
 from harness.commands.data import fetch_for
 from harness.commands.times import RATES, prior
+from harness.console import show_all_signs
 from harness.errors import ClaimsError
 from harness.export import properties
 from harness.plugin_options import REPORTS, chosen
@@ -123,6 +124,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     config, collected = session.config, session.config.stash[KEY]
     if not collected.studies or _stopped(session) or _only_shown(config) or _distributed(config):
         return
+    show_all_signs()
     folder = _folder(config)
     try:
         _prove_writable(config, folder)

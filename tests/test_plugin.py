@@ -445,6 +445,19 @@ def test_nothing_is_computed_for_tests_that_are_marked_not_to_run(pytester, plan
     assert [claim["id"] for claim in document["claims"]] == ["toy/run_in_any_case"]
 
 
+def test_a_terminal_that_lacks_the_minus_sign_gets_a_hyphen(pytester, plant, verify, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    file = plant("minus", EFFECT=-0.3)
+    text = file.read_text(encoding="utf-8")
+    assert text.count("verdict.reason") == 1
+    sign = '"\N{MINUS SIGN}0.25 " + verdict.reason'
+    file.write_text(text.replace("verdict.reason", sign), encoding="utf-8")
+    result = verify("--report=here", "--tb=short")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["E*-0.25 At quick scale: Refuted by the primary hypothesis.*"])
+    assert "\\n" not in result.stdout.str()
+
+
 def test_runxfail_computes_what_is_marked_not_to_run(plant, calls, verify):
     mark(plant("expected"), "@pytest.mark.xfail(run=False)")
     verify("--runxfail").assert_outcomes(passed=1)
