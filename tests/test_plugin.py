@@ -14,6 +14,7 @@ import pytest
 
 from harness import plugin
 from harness.cli import main
+from harness.errors import InvalidInput
 from harness.sweep import Store, cell
 
 BLOCKER = """
@@ -391,7 +392,6 @@ def test_two_claims_with_one_id_are_refused(refused, pytester, plant):
         (["--report=file/report"], "file/report", "Not a directory"),
         (["--report=file"], "file", "Not a directory"),
         (["--report=taken"], "taken", "Is a directory"),
-        (["--report=here", "--junitxml=file/junit.xml"], "file", "Not a directory"),
     ],
 )
 def test_a_report_that_cannot_be_written_is_named_before_anything_is_computed(refused, pytester, options, place, cause):
@@ -399,7 +399,15 @@ def test_a_report_that_cannot_be_written_is_named_before_anything_is_computed(re
     (pytester.path / "taken" / "report.html").mkdir(parents=True)
     message = f"ERROR: The report cannot be written to {pytester.path}/{place}: {cause}."
     assert refused("--backend=numpy", *options).startswith(message)
-    assert not (pytester.path / "here").exists()
+
+
+def test_the_folder_of_pytests_own_report_must_be_writable_too(pytester, plant):
+    plant("holds")
+    (pytester.path / "file").touch()
+    config = pytester.parseconfig("claims", "--junitxml=file/junit.xml")
+    with pytest.raises(InvalidInput, match="/file: Not a directory. Name a folder that can be written"):
+        plugin._prove_writable(config, pytester.path / "new" / "here")
+    assert not (pytester.path / "new").exists(), "the proof leaves nothing behind"
 
 
 def test_a_default_report_folder_with_a_file_in_its_way_is_named_before_anything_is_computed(refused, pytester):
