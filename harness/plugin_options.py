@@ -82,8 +82,10 @@ def hide(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for option in OPTIONS:
-        takes_none = option.more.get("action") == "store_true"
-        reader.add_argument(option.long, option.short, **({"action": "store_true"} if takes_none else {}))
+        if option.more.get("action") == "store_true":
+            reader.add_argument(option.long, option.short, action="store_true")
+        else:
+            reader.add_argument(option.long, option.short)
     try:
         _, others = reader.parse_known_args(args)
     except argparse.ArgumentError:  # an option without its value: pytest will say so

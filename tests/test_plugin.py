@@ -405,7 +405,7 @@ def test_the_folder_of_pytests_own_report_must_be_writable_too(pytester, plant):
     plant("holds")
     (pytester.path / "file").touch()
     config = pytester.parseconfig("claims", "--junitxml=file/junit.xml")
-    with pytest.raises(InvalidInput, match="/file: Not a directory. Name a folder that can be written"):
+    with pytest.raises(InvalidInput, match=r"/file: Not a directory\. Name a folder that can be written"):
         plugin._prove_writable(config, pytester.path / "new" / "here")
     assert not (pytester.path / "new").exists(), "the proof leaves nothing behind"
 
