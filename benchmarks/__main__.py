@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks.contestant import YARDSTICKS
 from benchmarks.field import FRAMEWORKS
 from benchmarks.memory import MALLOC
 from benchmarks.record import Record, dumped, merged, revision
+from harness.console import CODES, DONE, guarded
 from harness.sweep.environment import variables
 
 ROOT = Path(__file__).parents[1]
@@ -34,17 +36,26 @@ PYTEST = (
 )
 
 
-def main() -> None:
-    """Races, or writes the page of a record."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+class RaceFailed(RuntimeError):
+    """A framework's race did not come to its end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Races, or writes the page of a record; the exit code."""
+    return guarded(lambda: _run(arguments), kept="No record is written.")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=CODES)
     parser.add_argument("--quick", action="store_true", help="few cases, three rounds, no ladders: some minutes")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("page", help="write docs/performance.md from a record").add_argument("record", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     record = options.record if options.command == "page" else measured(options.device, options.quick)
     PAGES.mkdir(exist_ok=True)
     print(page.write(record, PAGES).relative_to(ROOT))
+    return DONE
 
 
 def measured(device: str, quick: bool) -> Path:
@@ -74,7 +85,7 @@ def raced(framework: str, device: str, quick: bool, environment: dict[str, str])
         command = [sys.executable, "-m", "pytest", "-q", "benchmarks/test_ntk.py", *PYTEST, *options]
         done = subprocess.run(command + ["--quick"] * quick, cwd=ROOT, env=environment)
         if done.returncode or not file.exists():
-            sys.exit(
+            raise RaceFailed(
                 f"The race of {framework} failed with exit code {done.returncode}; see above. No record is written."
             )
         return json.loads(file.read_text(encoding="utf-8"))
@@ -89,7 +100,9 @@ def peaks(framework: str, part: dict[str, Any], device: str, environment: dict[s
                 where = {"framework": framework, "contestant": entry["contestant"], "case": case}
                 command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", *where.values()]
                 command.append(f"--device={device}")
-                done = subprocess.run(command, cwd=ROOT, env=environment | MALLOC, stdout=subprocess.PIPE, text=True)
+                done = subprocess.run(
+                    command, cwd=ROOT, env=environment | MALLOC, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+                )
                 found.append(where | (json.loads(done.stdout) if done.returncode == 0 else {"peak_bytes": None}))
     return found
 
@@ -101,4 +114,4 @@ def slug(record: Record) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

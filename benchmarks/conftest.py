@@ -86,7 +86,7 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_
 def gpu() -> str:
     """Name of the first GPU."""
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    return subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+    return subprocess.run(query, check=True, capture_output=True, text=True, encoding="utf-8").stdout.splitlines()[0]
 
 
 def version(package: str) -> str | None:

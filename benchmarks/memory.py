@@ -39,7 +39,7 @@ def main() -> None:
 
 def host_peak(run: Run) -> int:
     """Bytes of resident memory at the peak of a run, above those before it."""
-    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the high-water mark
     before = resident("VmRSS")
     run()
     return max(0, resident("VmHWM") - before)
@@ -47,7 +47,7 @@ def host_peak(run: Run) -> int:
 
 def resident(field: str) -> int:
     """A field of /proc/self/status, in bytes."""
-    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     assert found is not None
     return 1024 * int(found[1])
 

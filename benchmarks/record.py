@@ -107,7 +107,7 @@ def facts(case: Case) -> dict[str, Any]:
 def revision() -> str:
     """Of this project, from git; "-dirty" if files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, encoding="utf-8")
     return done.stdout.strip() or "an unknown revision"
 
 

@@ -14,6 +14,7 @@ from faults.bench import Bench, NotSurvived, copy, furnish
 from faults.catalogue import CATALOGUE
 from faults.fault import Fault, Outcome, Skipped
 from faults.page import line, page
+from harness.console import CODES, guarded
 
 PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
 TIMES = 20
@@ -22,7 +23,10 @@ RARER = 10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 if every fault was survived each time, 1 if not, 2 if some could not be planted or there is none."""
-    options = _parser().parse_args(arguments)
+    return guarded(lambda: _run(_parser().parse_args(arguments)), kept="Nothing is written.")
+
+
+def _run(options: argparse.Namespace) -> int:
     chosen = [fault for fault in CATALOGUE if options.name in fault.name]
     if not chosen or options.times < 1 or options.jobs < 1 or (options.write and options.name):
         print("Nothing to do: -k must name a fault, --times and --jobs be at least 1, and --write is for all (no -k).")
@@ -73,7 +77,9 @@ def _planted_once(outcome: Outcome, bench: Bench, dice: random.Random) -> Outcom
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m faults", description="Plants each fault into runs of a toy claim; each must be survived."
+        prog="python -m faults",
+        description="Plants each fault into runs of a toy claim; each must be survived.",
+        epilog=CODES,
     )
     parser.add_argument("-k", dest="name", default="", help="only faults with this in their name")
     parser.add_argument(

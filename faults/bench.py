@@ -83,7 +83,7 @@ class Bench:
     @cached_property
     def requests(self) -> list[Request]:
         """The plan."""
-        return [request_of(record) for record in json.loads((self.folder / "plan.json").read_text())]
+        return [request_of(record) for record in json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))]
 
     @property
     def store(self) -> Store:
@@ -97,7 +97,7 @@ class Bench:
     def calls(self) -> list[str]:
         """The cells whose computation has begun, since the last stocktaking."""
         log = self.folder / "calls"
-        return log.read_text().splitlines()[self.logged :] if log.exists() else []
+        return log.read_text(encoding="utf-8").splitlines()[self.logged :] if log.exists() else []
 
     def command(self, program: str, *options: str) -> list[str]:
         """How a run is started from the folder."""
@@ -117,7 +117,7 @@ class Bench:
 
     def output(self) -> str:
         """What the last run said."""
-        return (self.folder / "output").read_text(errors="replace")
+        return (self.folder / "output").read_text(errors="replace", encoding="utf-8")
 
     def end(self, process: "subprocess.Popen[bytes]", code: int = 0) -> str:
         """Waits for a run to end with that exit code; what it said."""
@@ -172,7 +172,9 @@ def furnish(folder: Path, changes: Sequence[tuple[str, str]] = ()) -> Bench:
     claim = folder / "claims" / "toy" / "test_toy.py"
     claim.parent.mkdir(parents=True)
     claim.write_text(text, encoding="utf-8")
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest\n")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest\n", encoding="utf-8"
+    )
     subprocess.run([sys.executable, "-c", FURNISH], cwd=folder, env=environment(), check=True)
     bench = Bench(folder)
     bench.end(bench.start("pytest"))

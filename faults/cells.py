@@ -57,7 +57,7 @@ def _strike(bench: Bench, dice: random.Random, what: str) -> str:
     """Has the toy claim do this in one cell, drawn by chance; the cell."""
     struck = name_of(dice.choice(bench.requests))
     arm, first = struck.split()[1], struck.split()[3]
-    (bench.folder / "fault").write_text(f"{what} {arm} {first}")
+    (bench.folder / "fault").write_text(f"{what} {arm} {first}", encoding="utf-8")
     return struck
 
 
@@ -83,7 +83,7 @@ def diverge(bench: Bench, dice: random.Random) -> int:
     struck = _strike(bench, dice, "diverge")
     bench.end(bench.start("pytest"), code=1)
     bench.take_stock()
-    document = json.loads((bench.folder / "report" / "verdicts.json").read_text())
+    document = json.loads((bench.folder / "report" / "verdicts.json").read_text(encoding="utf-8"))
     kind = document["claims"][0]["verdict"]["kind"]
     primary = struck.split()[1] == "effect"
     expect(kind == ("INCONCLUSIVE" if primary else "BROKEN"), f"NaN came out {kind}")
@@ -100,10 +100,17 @@ def exhaust_memory(bench: Bench, dice: random.Random) -> int:
     """One cell takes all of its memory budget, and a worker may not have so much: tried again with smaller blocks."""
     _strike(bench, dice, "hoard")
     done = subprocess.run(
-        [sys.executable, "-c", WITH_A_LIMIT], cwd=bench.folder, env=environment(), capture_output=True, text=True
+        [sys.executable, "-c", WITH_A_LIMIT],
+        cwd=bench.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     expect(done.returncode == 0, f"not all cells were computed: {done.stderr[-1500:]}")
-    failures = [json.loads(path.read_text()) for path in (bench.folder / "store" / "failures").iterdir()]
+    failures = [
+        json.loads(path.read_text(encoding="utf-8")) for path in (bench.folder / "store" / "failures").iterdir()
+    ]
     found = [(failure["kind"], failure["attempt"]) for failure in failures]
     expect(found == [("memory", 1)], f"the recorded failures are {found}")
     bench.take_stock(deaths=1)
@@ -113,14 +120,14 @@ def exhaust_memory(bench: Bench, dice: random.Random) -> int:
 
 def set_clock(bench: Bench, dice: random.Random) -> int:
     """The clock is set by up to ten days, either way, twice while a run with a deadline is under way."""
-    (bench.folder / "sitecustomize.py").write_text(CLOCK)
+    (bench.folder / "sitecustomize.py").write_text(CLOCK, encoding="utf-8")
     clock, jumps = bench.folder / "clock", 0
     paths = os.pathsep.join(filter(None, [str(bench.folder), os.environ.get("PYTHONPATH")]))
     process = bench.start("sweep", "--minutes=2", PYTHONPATH=paths, CLOCK=str(clock))
     while jumps < 2:
         wait_for(lambda: bench.calls() or process.poll() is not None, "a computation begins")
         time.sleep(dice.uniform(0.0, 4 * SECONDS))
-        clock.write_text(str(dice.uniform(-10.0, 10.0) * 86400))
+        clock.write_text(str(dice.uniform(-10.0, 10.0) * 86400), encoding="utf-8")
         jumps += 1
     bench.end(process)
     bench.take_stock()

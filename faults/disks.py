@@ -28,7 +28,9 @@ echo $code > code
 def _in_namespace(bench: Bench, script: str) -> None:
     """Runs a script that mounts something at `store`; nobody else sees it, and it is gone when the script ends."""
     try:
-        probe = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True)
+        probe = subprocess.run(
+            [*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True, encoding="utf-8"
+        )
     except FileNotFoundError:
         raise Skipped("it needs the command unshare of Linux") from None
     if probe.returncode:
@@ -36,13 +38,20 @@ def _in_namespace(bench: Bench, script: str) -> None:
     (bench.folder / "store").mkdir(exist_ok=True)
     command = [*NAMESPACE, "sh", "-euc", script, "sh", *bench.command("sweep")]
     done = subprocess.run(
-        command, cwd=bench.folder, env=environment(), capture_output=True, text=True, timeout=LONGEST, check=False
+        command,
+        cwd=bench.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+        encoding="utf-8",
     )
     expect(done.returncode == 0, f"the script failed: {done.stderr}")
 
 
 def _code(bench: Bench, name: str) -> int:
-    return int((bench.folder / name).read_text())
+    return int((bench.folder / name).read_text(encoding="utf-8"))
 
 
 def _refused(bench: Bench, message: str) -> None:

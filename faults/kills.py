@@ -21,7 +21,7 @@ def children(parent: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            state, ppid = stat.read_text().rpartition(")")[2].split()[:2]
+            state, ppid = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
             if int(ppid) == parent and state != "Z":
                 found.append(int(stat.parent.name))
     return found
@@ -31,7 +31,7 @@ def ended(pids: Iterable[int]) -> bool:
     """Whether none of these processes still runs."""
     for pid in pids:
         with suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
                 return False
     return True
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from fuzz.catalogue import catalogue
+from harness.console import CODES, guarded
 
 SECONDS, MEGABYTES = 20, 256
 """Of wall time for one input; of memory beyond what the process has when it begins."""
@@ -26,7 +27,10 @@ class Hang(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 if every input ended in a value or in a documented error; 1 if not."""
-    options = _parser().parse_args(arguments)
+    return guarded(lambda: _run(_parser().parse_args(arguments)), kept="Nothing is written.")
+
+
+def _run(options: argparse.Namespace) -> int:
     names = [name for name in catalogue() if options.target in name]
     if not names:
         print(f"No target has {options.target!r} in its name. There are: {', '.join(catalogue())}.")
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__, epilog=CODES)
     parser.add_argument("--inputs", type=int, default=100_000, help="over all targets (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the alterations (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="number of the first input of a target (default: 0)")

@@ -1,12 +1,10 @@
 """`ntk-claims`: what pytest has no place for. Verifying is `pytest claims` (see `pytest --help`, ntk-claims).
 
-Exit codes: 0 it did what was asked; 1 cells failed or differ, a verdict changed, or a table is stale; 2 a bad call;
-130 interrupted; 141 what read the output went away.
+Exit codes are those of `harness.console`: 1 if cells failed or differ, a verdict changed, or a table is stale.
 """
 
 import argparse
-import os
-import sys
+import textwrap
 from collections.abc import Sequence
 
 from harness.commands import (
@@ -25,26 +23,18 @@ from harness.commands import (
     sweeping,
     verdict,
 )
-from harness.errors import ClaimsError
+from harness.console import CODES, guarded
 from harness.sweep.pack import commands as packing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit code."""
+    return guarded(lambda: _run(arguments), name="ntk-claims")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parsed = parser().parse_args(arguments)
-    try:
-        code = int(parsed.run(parsed))
-        sys.stdout.flush()
-        return code
-    except ClaimsError as error:
-        print(f"ntk-claims: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. Cells done so far are kept; start again to go on.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # what read our output, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    return int(parsed.run(parsed))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="ntk-claims",
         description="Executable checks of published claims about the Neural Tangent Kernel.",
-        epilog="To verify the claims and write a report: pytest claims --tier quick (or: tox run -e claims).",
+        epilog=f"To verify the claims and write a report: pytest claims --tier quick (or: tox run -e claims). {CODES}",
     )
     commands = top.add_subparsers(required=True, metavar="command")
     listing.add(commands)
@@ -70,4 +60,13 @@ def parser() -> argparse.ArgumentParser:
     export.add(commands)
     data.add(commands)
     packing.add(commands)
+    for command in commands.choices.values():
+        _name_codes(command)
     return top
+
+
+def _name_codes(command: argparse.ArgumentParser) -> None:
+    """Ends a command's help with the exit codes, unless it has a list of its own."""
+    said = command.epilog or ""
+    if "Exit code" not in said:
+        command.epilog = f"{said}\n\n{textwrap.fill(CODES, 100)}".strip()

@@ -12,7 +12,7 @@ Names of options and fixtures are those of the project's design.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,23 +20,21 @@ from pathlib import Path
 
 import pytest
 from _pytest._code import ExceptionInfo
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
-from harness import __version__, papers, report, studies
-from harness.backends import DEVICES
+from harness import __version__, papers, plugin_options, report, studies
 from harness.commands.data import fetch_for
+from harness.commands.times import RATES, prior
+from harness.console import show_all_signs
 from harness.errors import ClaimsError
-from harness.experiment import TIERS
 from harness.export import properties
+from harness.plugin_options import REPORTS, chosen
 from harness.registration import FOLDER
 from harness.report import calibration
 from harness.session import STORE, Session, Settings, backend_names, requests, verify
 from harness.study import Study
 from harness.sweep import Progress
-from harness.sweep.engines import GPUS_PER_CELL, RAY_ADDRESS
-from harness.sweep.engines import available as engines_available
 from harness.verdict import ClaimVerdict, Kind
-
-REPORTS = "reports"
 
 
 @dataclass
@@ -51,21 +49,15 @@ class Collected:
 KEY: pytest.StashKey[Collected] = pytest.StashKey()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of a claims run."""
-    group = parser.getgroup("ntk-claims", "verify claims about the neural tangent kernel")
-    group.addoption("--tier", choices=TIERS, default="quick", help="scale of the experiments (default: quick)")
-    group.addoption("--backend", default="torch,jax", help="backends, comma-separated (default: torch,jax)")
-    group.addoption("--engine", default="local", help=f"what runs the cells: {', '.join(engines_available())}")
-    group.addoption("--ray-address", default=None, metavar="HOST:PORT", help=RAY_ADDRESS)
-    group.addoption("--gpus-per-cell", type=float, default=None, help=GPUS_PER_CELL)
-    group.addoption("--device", default="auto", choices=DEVICES, help="default: a GPU where there is one")
-    group.addoption("--claim-workers", type=int, default=None, help="cells at a time (default: the engine chooses)")
-    group.addoption("--require-all", action="store_true", help="a claim that is NOT_RUN fails instead of being skipped")
-    group.addoption("--store", default=None, help=f"where cells are kept (default: {STORE})")
-    group.addoption("--report", default=None, help=f"folder of the report (default: {REPORTS}/<tier>-<time>)")
-    group.addoption("--download", action="store_true", help="download the data sets that the claims need and lack")
-    group.addoption("--replay", action="store_true", help="judge the cells recorded in the store; compute nothing")
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Iterator[None]:
+    """Adds the options, after those of the project's own conftest files."""
+    plugin_options.hide(early_config, parser, args)
+    result = yield
+    plugin_options.add(parser)
+    return result
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,14 +66,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[KEY] = Collected()
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    """What the claims will be verified with."""
-    names = backend_names(config.getoption("--backend"))
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """What the claims will be verified with, where there are any."""
+    if config.get_verbosity() < 0 or not any(_study(item) for item in items):
+        return []
+    names = backend_names(chosen(config, "backend"))
     packages = {"numpy": ["numpy"], "torch": ["torch"], "jax": ["jax", "jaxlib"]}
     versions = [f"{package} {_version(package)}" for name in names for package in packages.get(name, [name])]
-    chosen = ", ".join(f"{option} {config.getoption(f'--{option}')}" for option in ("tier", "engine", "device"))
-    store = config.getoption("--store") or STORE
-    return f"ntk-claims: {__version__}, {chosen}, store {store}, {', '.join(versions)}"
+    values = ", ".join(f"{option} {chosen(config, option)}" for option in ("tier", "engine", "device"))
+    store = chosen(config, "store") or STORE
+    return [f"ntk-claims: {__version__}, {values}, store {store}, {', '.join(versions)}"]
 
 
 def _version(package: str) -> str:
@@ -110,6 +104,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return module
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the test of each claim with the claim's id."""
     for item in items:
@@ -125,23 +120,56 @@ def _study(item: pytest.Item) -> Study | None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Keeps the claims that were selected."""
-    found = {item.path: study for item in session.items if (study := _study(item)) is not None}
-    session.config.stash[KEY].studies = found
+    """Keeps the claims that were selected, but for those whose tests pytest will not run."""
+    claims = ((item, _study(item)) for item in session.items)
+    session.config.stash[KEY].studies = {
+        item.path: study for item, study in claims if study is not None and _is_run(item)
+    }
+
+
+def _is_run(item: pytest.Item) -> bool:
+    """Whether pytest will set this test up: not where it is marked to be skipped, or as xfail(run=False)."""
+    try:
+        if evaluate_skip_marks(item):
+            return False
+        expected_to_fail = evaluate_xfail_marks(item)
+    except (pytest.fail.Exception, TypeError):  # a condition that cannot be evaluated: the test's own error
+        return False
+    return not expected_to_fail or expected_to_fail.run or bool(item.config.option.runxfail)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Verifies every selected claim in one sweep, before the first test runs: cells and families are shared."""
     config, collected = session.config, session.config.stash[KEY]
-    stopped = session.testsfailed and not config.option.continue_on_collection_errors
-    if not collected.studies or stopped or config.option.collectonly or _distributed(config):
+    if not collected.studies or _stopped(session) or _only_shown(config) or _distributed(config):
         return
+    show_all_signs()
+    folder = _folder(config)
     try:
+        _prove_writable(config, folder)
         collected.outcome = _verified(config, collected.studies)
-        collected.report = report.write(_folder(config), collected.outcome.document, collected.outcome.run)
+        collected.report = report.write(folder, collected.outcome.document, collected.outcome.run)
     except ClaimsError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _stopped(session: pytest.Session) -> bool:
+    """Whether something could not be collected, after which pytest runs nothing."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+
+
+def _only_shown(config: pytest.Config) -> bool:
+    """Whether no test is run: --collect-only, --setup-only and --setup-plan, which sets the same."""
+    return bool(config.option.collectonly or config.option.setuponly)
+
+
+def _prove_writable(config: pytest.Config, folder: Path) -> None:
+    """Proves before hours are spent that the report, and pytest's own in JUnit's format, can be written."""
+    report.prove_writable(folder)
+    junit = config.getoption("xmlpath", None)
+    if junit:
+        report.prove_writable((config.invocation_params.dir / junit).parent)
 
 
 def _distributed(config: pytest.Config) -> bool:
@@ -159,16 +187,17 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         if terminal is not None:
             terminal.write(text, flush=True)
 
-    chosen = replace(settings(config), claims=studies.claims_folder(selected))
-    if config.getoption("--download"):
-        fetch_for([request for study in selected.values() for request in requests(study, chosen)], write)
+    run = replace(settings(config), claims=studies.claims_folder(selected))
+    if chosen(config, "download"):
+        fetch_for([request for study in selected.values() for request in requests(study, run)], write)
     return verify(
         list(selected.values()),
-        chosen,
+        run,
         family_sizes=sizes,
         recorded=recorded,
         registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
-        calibrations=calibration.read(config.rootpath / REPORTS / "recorded" / config.getoption("--tier")),
+        calibrations=calibration.read(config.rootpath / REPORTS / "recorded" / chosen(config, "tier")),
+        prior=prior(config.rootpath / RATES, roots),
         progress=Progress(write, live=bool(terminal and terminal.isatty)),
     )
 
@@ -180,26 +209,26 @@ def settings(config: pytest.Config) -> Settings:
         InvalidInput: as `Settings` does.
     """
     return Settings(
-        tier=config.getoption("--tier"),
-        backends=backend_names(config.getoption("--backend")),
-        store=_path(config, "--store", STORE),
-        engine=config.getoption("--engine"),
-        device=config.getoption("--device"),
-        workers=config.getoption("--claim-workers"),
-        replay=config.getoption("--replay"),
-        ray_address=config.getoption("--ray-address"),
-        gpus_per_cell=config.getoption("--gpus-per-cell"),
+        tier=chosen(config, "tier"),
+        backends=backend_names(chosen(config, "backend")),
+        store=_path(config, "store", STORE),
+        engine=chosen(config, "engine"),
+        device=chosen(config, "device"),
+        workers=chosen(config, "claim-workers"),
+        replay=chosen(config, "replay"),
+        ray_address=chosen(config, "ray-address"),
+        gpus_per_cell=chosen(config, "gpus-per-cell"),
     )
 
 
 def _folder(config: pytest.Config) -> Path:
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return _path(config, "--report", f"{REPORTS}/{config.getoption('--tier')}-{now}")
+    return _path(config, "report", f"{REPORTS}/{chosen(config, 'tier')}-{now}")
 
 
-def _path(config: pytest.Config, option: str, default: str) -> Path:
+def _path(config: pytest.Config, name: str, default: str) -> Path:
     """A path that is given starts from the current folder, as everywhere; the default from the project's root."""
-    given = config.getoption(option)
+    given = chosen(config, name)
     return config.rootpath / default if given is None else config.invocation_params.dir / given
 
 
@@ -214,11 +243,12 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
     if _distributed(request.config):
         text = "Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0)."
         pytest.fail(text, pytrace=False)
-    assert collected.outcome is not None
+    if collected.outcome is None or study.claim.id not in collected.outcome.verdicts:
+        pytest.skip("This claim was not verified: nothing is computed for a test that pytest only shows or skips.")
     found = collected.outcome.verdicts[study.claim.id]
     (written,) = (claim for claim in collected.outcome.document["claims"] if claim["id"] == found.claim)
     request.node.user_properties.extend(properties(written).items())
-    if found.kind == Kind.NOT_RUN and not request.config.getoption("--require-all"):
+    if found.kind == Kind.NOT_RUN and not chosen(request.config, "require-all"):
         pytest.skip(found.reason)
     if found.kind == Kind.BROKEN:
         pytest.fail(f"BROKEN: {found.reason}", pytrace=False)

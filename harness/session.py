@@ -109,6 +109,7 @@ def verify(
     recorded: Mapping[tuple[str, str], Recorded] | None = None,
     registrations: Mapping[str, Path] | None = None,
     calibrations: Mapping[str, Any] | None = None,
+    prior: sweep.Prior = sweep.nothing_known,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
@@ -123,6 +124,7 @@ def verify(
         recorded: verdicts recorded earlier, for the report.
         registrations: claim id -> folder that holds its registration; None: registrations are not asked for.
         calibrations: the content of calibration.json, of which the report shows what is of these registrations.
+        prior: seconds that a request is expected to take, see `harness.sweep.run`.
         progress: called with the status of the sweep.
 
     Raises:
@@ -133,7 +135,7 @@ def verify(
     records = _records(studies)
     unregistered = _unregistered(studies, registrations)
     plans = {study.claim.id: requests(study, settings) for study in studies}
-    swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
+    swept = _sweep([request for plan in plans.values() for request in plan], settings, prior, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
     judged = {
         s.claim.id: _registered(_judged(s, plans[s.claim.id], outcomes, settings), unregistered[s.claim.id])
@@ -222,7 +224,9 @@ def _history(
     )
 
 
-def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[Status], object]) -> Sweep:
+def _sweep(
+    wanted: Sequence[Request], settings: Settings, prior: sweep.Prior, progress: Callable[[Status], object]
+) -> Sweep:
     store = Store(settings.store)
     if settings.replay:
         return _recorded_cells(wanted, store, progress)
@@ -236,6 +240,7 @@ def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[St
         ray_address=settings.ray_address,
         gpus_per_cell=settings.gpus_per_cell,
         claims=settings.claims,
+        prior=prior,
         progress=progress,
     )
 

@@ -75,7 +75,7 @@ MUTANTS = (
         "store-need-not-be-writable",
         "A node that reads the store and cannot write it is taken for one of use.",
         KEEPER,
-        '            (self.store / f"{probe}.answer").write_text(written)\n',
+        '            (self.store / f"{probe}.answer").write_text(written, encoding="utf-8")\n',
         "",
         (f"{RAY}test_a_node_that_may_not_write_says_so",),
     ),

@@ -110,6 +110,7 @@ class Workshop:
             text=True,
             timeout=time_limit,
             check=False,
+            encoding="utf-8",
         )
 
 

@@ -10,29 +10,30 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness import backends
-from harness.errors import ClaimsError
+from harness.console import CRASHED, REFUSED, guarded
 from harness.session import backend_names
 from harness.sweep import environment
 from parity.comparison import compare
 
-DIFFERS, REFUSED = 1, 2
+DIFFERS = 1
 DESCRIPTION = """\
 Computes the same networks, kernels and training steps on the CPU and on a GPU, in each framework, in float32 and
 float64, and holds the differences against tolerances with reasons (parity/quantities.py). What the GPU computes twice
 has to be the same to the last bit; digests in --json say whether two runs agree so. No claim, no store."""
-CODES = "Exit code: 0 both devices agree; 1 they differ; 2 a framework or the GPU is not there, and nothing was shown."
+CODES = """\
+Exit code: 0 both devices agree; 1 they differ; 2 a framework or the GPU is not there, and nothing was shown; 70 an
+error of this program's own, with its traceback; 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; the worst over the frameworks."""
-    options = _parser().parse_args(arguments)
+    return guarded(lambda: _run(_parser().parse_args(arguments)), kept="What was compared so far stands above.")
+
+
+def _run(options: argparse.Namespace) -> int:
     if options.alone:
         return _alone(options.backend, options.json)
-    try:
-        names = [backends.known(name) for name in backend_names(options.backend)]
-    except ClaimsError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
+    names = [backends.known(name) for name in backend_names(options.backend)]
     return max((_process(name, options.json) for name in names), default=REFUSED)
 
 
@@ -41,20 +42,16 @@ def _process(name: str, folder: Path | None) -> int:
     command = [sys.executable, "-m", "parity", "--alone", "--backend", name]
     command += [] if folder is None else ["--json", str(folder)]
     code = subprocess.run(command, env=os.environ | environment.variables("cuda", threads=1), check=False).returncode
-    return code if code in (0, DIFFERS) else REFUSED
+    return code if code in (0, DIFFERS, REFUSED) else CRASHED
 
 
 def _alone(name: str, folder: Path | None) -> int:
     compared = []
-    try:
-        for dtype in backends.DTYPES:
-            pair = backends.get(name, "cpu", dtype), backends.get(name, "cuda", dtype)
-            for one in compare(*pair):
-                compared.append(one)
-                print(one.line(), flush=True)
-    except ClaimsError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
+    for dtype in backends.DTYPES:
+        pair = backends.get(name, "cpu", dtype), backends.get(name, "cuda", dtype)
+        for one in compare(*pair):
+            compared.append(one)
+            print(one.line(), flush=True)
     with pair[1].operations.session():
         settings = environment.recorded(os.environ) | environment.in_force(pair[1].device)
     print(f"{name}: {sum(one.agrees for one in compared)} of {len(compared)} agree. Settings: {json.dumps(settings)}")

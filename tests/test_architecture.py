@@ -17,6 +17,7 @@ CLAIMS = sorted((ROOT / "claims").rglob("*.py"))
 MAY_IMPORT = {
     "errors": set(),
     "strict_json": set(),
+    "console": {"errors"},
     "seeds": set(),
     "networks": {"errors", "seeds"},
     "datasets": {"errors", "seeds"},
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "phase_maps": {"claim", "experiment", "in_span"},
     "bandits": {"errors", "seeds", "networks", "datasets", "backends"},
     "beds": {"claim", "experiment", "statistics"},
-    "sweep": {"errors", "strict_json", "sources", "papers", "experiment", "backends"},
+    "sweep": {"errors", "strict_json", "console", "sources", "papers", "experiment", "backends"},
     "registration": {"errors", "strict_json", "sources", "papers", "claim", "experiment", "statistics"},
     "statistics": {"errors", "claim"},
     "verdict": {"errors", "claim", "statistics"},
@@ -43,7 +44,7 @@ MAY_IMPORT = {
     "workload": {"errors", "strict_json", "experiment", "networks", "backends", "learning", "forgetting", "bandits"},
     "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
 }
-STARTERS = {"studies", "session", "provenance", "plugin", "cli", "commands"}
+STARTERS = {"studies", "session", "provenance", "plugin", "plugin_options", "cli", "commands"}
 FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
 LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic", "jsonschema")

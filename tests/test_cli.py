@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import cli, report, studies, sweep
+from harness import cli, console, report, studies, sweep
 from harness.cli import main
 from harness.commands.readme import RECORDED
 from harness.experiment import Measurements, Request
@@ -214,6 +214,39 @@ def test_ctrl_c_is_no_traceback(plant, call, monkeypatch):
     monkeypatch.setattr(sweep, "run", interrupted)
     code, _, err = call("sweep", "--backend", "numpy")
     assert (code, err) == (130, "\nInterrupted. Cells done so far are kept; start again to go on.\n")
+
+
+def test_an_error_of_our_own_is_neither_a_finding_nor_a_bad_call(plant, call, monkeypatch):
+    plant("holds")
+
+    def faulty(*arguments, **options):
+        raise ZeroDivisionError("our fault")
+
+    monkeypatch.setattr(sweep, "run", faulty)
+    code, _, err = call("sweep", "--backend", "numpy")
+    assert code == console.CRASHED
+    assert err.startswith("Traceback")
+    *_, error, told = err.strip().splitlines()
+    assert error == "ZeroDivisionError: our fault"
+    assert told.startswith("ntk-claims ended with an error of its own, ZeroDivisionError, so nothing was found")
+
+
+@pytest.mark.parametrize(
+    "command", [["verdict", "--json=file/out"], ["audit", "--json=file/out"], ["power", "--out=file/out"]], ids=" ".join
+)
+def test_a_file_that_cannot_be_written_is_named_before_anything_else(plant, pytester, call, command):
+    plant("holds")
+    (pytester.path / "file").touch()
+    assert call(*command) == (2, "", "ntk-claims: file/out cannot be written: Not a directory. Name another file.\n")
+
+
+def test_a_file_that_will_be_written_is_left_as_it_was_if_the_command_fails(plant, pytester, call):
+    plant("holds")
+    (pytester.path / "old").write_text("of old", encoding="utf-8")
+    for name in ("old", "new"):
+        assert call("audit", f"--json={name}")[0] == 2, "there is no store"
+    assert (pytester.path / "old").read_text(encoding="utf-8") == "of old"
+    assert not (pytester.path / "new").exists()
 
 
 def test_a_report_is_written_again(recorded_report, pytester, call):

@@ -14,6 +14,7 @@ import pytest
 
 from harness import plugin
 from harness.cli import main
+from harness.errors import InvalidInput
 from harness.sweep import Store, cell
 
 BLOCKER = """
@@ -385,15 +386,102 @@ def test_two_claims_with_one_id_are_refused(refused, pytester, plant):
     assert re.search(r"Two .* the id toy/holds\. Each claim has its own", refused("--backend=numpy"))
 
 
-def test_a_report_below_a_file_is_named_and_no_cell_is_lost(pytester, plant, verify):
+@pytest.mark.parametrize(
+    ("options", "place", "cause"),
+    [
+        (["--report=file/report"], "file/report", "Not a directory"),
+        (["--report=file"], "file", "Not a directory"),
+        (["--report=taken"], "taken", "Is a directory"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_named_before_anything_is_computed(refused, pytester, options, place, cause):
+    (pytester.path / "file").touch()
+    (pytester.path / "taken" / "report.html").mkdir(parents=True)
+    message = f"ERROR: The report cannot be written to {pytester.path}/{place}: {cause}."
+    assert refused("--backend=numpy", *options).startswith(message)
+
+
+def test_the_folder_of_pytests_own_report_must_be_writable_too(pytester, plant):
     plant("holds")
     (pytester.path / "file").touch()
-    result = verify("--report=file/report")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        [f"ERROR: The report cannot be written to {pytester.path}/file/report: Not a directory.*"]
-    )
-    assert kept(pytester) == ["holds effect", "holds false", "holds true"]
+    config = pytester.parseconfig("claims", "--junitxml=file/junit.xml")
+    with pytest.raises(InvalidInput, match=r"/file: Not a directory\. Name a folder that can be written"):
+        plugin._prove_writable(config, pytester.path / "new" / "here")
+    assert not (pytester.path / "new").exists(), "the proof leaves nothing behind"
+
+
+def test_a_default_report_folder_with_a_file_in_its_way_is_named_before_anything_is_computed(refused, pytester):
+    (pytester.path / "reports").touch()
+    assert re.match(r"ERROR: The report cannot be written to .*/reports/quick-\w+: ", refused("--backend=numpy"))
+
+
+@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--collect-only", "--fixtures"])
+def test_nothing_is_computed_for_tests_that_pytest_only_shows(pytester, plant, calls, option):
+    plant("holds")
+    result = pytester.runpytest_inprocess("claims", "--backend=numpy", option)
+    assert result.ret == 0
+    assert calls() == []
+    assert not (pytester.path / "reports").exists()
+
+
+NOT_RUN = {
+    "skipped": "@pytest.mark.skip('too dear here')",
+    "skipped_if": "@pytest.mark.skipif(True, reason='too dear here')",
+    "skipped_if_text": "@pytest.mark.skipif('sys.maxsize > 0', reason='too dear here')",
+    "expected": "@pytest.mark.xfail(run=False)",
+    "expected_if": "@pytest.mark.xfail(True, run=False, reason='too dear here')",
+    "wrong": "@pytest.mark.skipif('no_such_name', reason='?')",
+}
+
+
+def mark(file, *lines):
+    """Puts lines above the test of a claim's file."""
+    text = file.read_text(encoding="utf-8")
+    assert text.count("def test_toy") == 1
+    marked = "\n".join(["import pytest", *lines, "def test_toy"])
+    file.write_text(text.replace("def test_toy", marked), encoding="utf-8")
+
+
+def test_nothing_is_computed_for_tests_that_are_marked_not_to_run(pytester, plant, calls, verify):
+    for name, line in NOT_RUN.items():
+        mark(plant(name), line)
+    mark(plant("run_in_any_case"), "@pytest.mark.skipif(False, reason='?')", "@pytest.mark.xfail(False, reason='?')")
+    result = verify("--report=here")
+    result.assert_outcomes(passed=1, skipped=3, xfailed=2, errors=1)
+    assert {call.split()[0] for call in calls()} == {"run_in_any_case"}
+    (document,) = (json.loads(text) for text in documents(pytester, "here"))
+    assert [claim["id"] for claim in document["claims"]] == ["toy/run_in_any_case"]
+
+
+def test_a_terminal_that_lacks_the_minus_sign_gets_a_hyphen(pytester, plant, verify, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    file = plant("minus", EFFECT=-0.3)
+    text = file.read_text(encoding="utf-8")
+    assert text.count("verdict.reason") == 1
+    sign = '"\N{MINUS SIGN}0.25 " + verdict.reason'
+    file.write_text(text.replace("verdict.reason", sign), encoding="utf-8")
+    result = verify("--report=here", "--tb=short")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["E*-0.25 At quick scale: Refuted by the primary hypothesis.*"])
+    assert "\\n" not in result.stdout.str()
+
+
+def test_runxfail_computes_what_is_marked_not_to_run(plant, calls, verify):
+    mark(plant("expected"), "@pytest.mark.xfail(run=False)")
+    verify("--runxfail").assert_outcomes(passed=1)
+    assert {call.split()[0] for call in calls()} == {"expected"}
+
+
+def test_of_claims_that_failed_last_only_those_are_verified(pytester, plant, calls):
+    plant("first", EFFECT=0.0)
+    plant("second", EFFECT=0.0)
+    plant("third")
+    run = ["claims", "--backend=numpy", "--report=here"]
+    pytester.runpytest_subprocess(*run, "--exitfirst").assert_outcomes(failed=1)
+    calls()
+    result = pytester.runpytest_subprocess(*run, "--last-failed", "--store=fresh")
+    result.assert_outcomes(failed=1, deselected=2)
+    assert {call.split()[0] for call in calls()} == {"first"}
 
 
 def test_a_file_that_takes_the_verdict_without_a_study_fails(pytester, plant):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import sweep
-from harness.commands.options import computing, computing_options, papers_folder
+from harness.commands.options import computing, computing_options, papers_folder, prove_writable
 from harness.commands.verdict import run_options, selected, write_json
 from harness.errors import StoreError
 from harness.experiment import Request, canonical
@@ -52,6 +52,7 @@ class Drawn:
 
 def audit(options: argparse.Namespace) -> int:
     """Prints what became of each drawn cell; 1 unless those that can be compared agree, and there is one."""
+    prove_writable(options.json)
     plans = _plans(options)
     cells = _recorded(plans, options)
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if options.seed is None else options.seed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import registration, report
-from harness.commands.options import claims_options
+from harness.commands.options import claims_options, prove_writable
 from harness.commands.verdict import selected, write_json
 from harness.errors import InvalidInput
 from harness.report import calibration
@@ -42,6 +42,7 @@ def calibrate_claims(options: argparse.Namespace) -> int:
     folder = options.folder or RECORDED / options.tier
     if not folder.is_dir():
         raise InvalidInput(f"There is no folder {folder}. Name that of a report with --from.")
+    prove_writable(folder / calibration.FILE)
     studies = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
     earlier = _earlier(folder, options) if options.ids else None
     measured = measured_effects(folder)

@@ -1,6 +1,7 @@
 """Options that several commands take, each written once."""
 
 import argparse
+import os
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,31 @@ def papers_folder(options: argparse.Namespace) -> Path:
     return studies.claims_folder(studies.discover(options.claims))
 
 
+def prove_writable(file: Path | None) -> None:
+    """Proves before anything is computed that a file can be written; an existing one keeps its content.
+
+    Raises:
+        InvalidInput: if it cannot be.
+    """
+    if file is None:
+        return
+    new = not os.path.lexists(file)
+    try:
+        with file.open("ab"):
+            pass
+        if new:
+            file.unlink()
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.")
+
+
 def write_text(file: Path, text: str) -> None:
     """Writes what a command makes; raises InvalidInput if the file cannot be written."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
+        raise _unwritable(file, error) from error

@@ -19,7 +19,7 @@ from harness.commands.options import (
     tier_option,
     write_text,
 )
-from harness.commands.times import Found, Guesses, learned, looked_up
+from harness.commands.times import RATES, Found, Guesses, learned, looked_up
 from harness.experiment import Request
 from harness.report.numerals import duration
 from harness.session import requests
@@ -28,7 +28,6 @@ from harness.workload import rates
 from harness.workload.costs import LAUNCH, SHARE, Costs, Device, counted_beside
 
 HEADINGS = ("", "cells", "shared", "cached", "stale", "to compute", "estimate")
-RATES = Path("reports/recorded/quick/rates.json")
 NOTES = {
     "~": "~ by counted work, at the rates of {rates}. Left out of their fit: {errors}; worse where a rule may stop "
     "training.",

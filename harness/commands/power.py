@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
-from harness.commands.options import claims_options
+from harness.commands.options import claims_options, prove_writable
 from harness.commands.verdict import selected
 from harness.errors import InvalidInput
 from harness.report.figures import figure_svg
@@ -40,6 +40,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def print_power(options: argparse.Namespace) -> int:
     """Prints the table, and draws what is asked for."""
+    prove_writable(options.out)
     found = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
     studies = [replace(study, claim=study.claim.at(options.tier)) for study in found]
     measured = measured_effects(options.folder or RECORDED / options.tier)

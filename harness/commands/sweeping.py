@@ -15,6 +15,7 @@ from harness.commands.options import (
     settings,
     tier_option,
 )
+from harness.commands.times import RATES, prior
 from harness.session import requests
 
 
@@ -45,6 +46,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         sweep.Store(options.store),
         device=options.device,
         claims=papers_folder(options),
+        prior=prior(RATES, [options.claims]),
         progress=sweep.on(sys.stderr),
         **computing(options),
     )

@@ -1,16 +1,18 @@
 """How long the cells of a plan took, or will take: by a store, and by what their work costs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.backends import available
-from harness.errors import BackendUnavailable
+from harness.errors import BackendUnavailable, ClaimsError
 from harness.experiment import Request
-from harness.sweep import Cell, Store, code
+from harness.sweep import Cell, Prior, Store, code, nothing_known
 from harness.sweep.estimates import Estimates, likeness
-from harness.workload.costs import Costs
+from harness.workload import rates
+from harness.workload.costs import Costs, counted_beside
 
+RATES = Path("reports/recorded/quick/rates.json")
 Here = tuple[str, dict[str, str]] | None
 
 
@@ -88,3 +90,26 @@ def learned(found: Collection[Found], store: Store) -> Estimates:
             for answer in store.answers(other):
                 estimates.learn(likeness(other), answer.provenance.seconds)
     return estimates
+
+
+def prior(file: Path, claims: Iterable[Path]) -> Prior:
+    """What requests are expected to take, for the time left of a run: by their counted work, at recorded rates.
+
+    Args:
+        file: of the rates; without it, or where it cannot be read, nothing is known.
+        claims: folders whose `work.py` counts the work of their own computations.
+    """
+    try:
+        own = {name: counted for folder in claims for name, counted in counted_beside(folder).items()}
+        costs = Costs(rates.read(file), own)
+    except ClaimsError:  # an estimate is no reason to refuse a run
+        return nothing_known
+
+    def expected(request: Request) -> float | None:
+        try:
+            cost = costs.of(request)
+        except Exception:  # a count is somebody's code; `ntk-claims plan` shows its faults
+            return None
+        return None if cost is None else cost.estimate
+
+    return expected

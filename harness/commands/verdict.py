@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import report, studies, sweep
-from harness.commands.options import cells_options, claims_options
+from harness.commands.options import cells_options, claims_options, prove_writable
 from harness.errors import InvalidInput
 from harness.registration import FOLDER
 from harness.report.terminal import claim_lines
@@ -63,6 +63,7 @@ def write_json(file: Path, content: Json) -> None:
 
 def verdict(options: argparse.Namespace) -> int:
     """Prints every verdict; 1 if any is not the recorded one."""
+    prove_writable(options.json)
     chosen = selected(options.claims, options.ids)
     document = verify(
         chosen,

@@ -10,6 +10,8 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ __all__ = [
     "Entry",
     "document",
     "load",
+    "prove_writable",
     "render",
     "run_record",
     "summary_markdown",
@@ -37,6 +40,7 @@ __all__ = [
 ]
 
 Json = Mapping[str, Any]
+FILES = ("verdicts.json", "run.json", "summary.md", "report.html")
 
 
 def write(folder: str | Path, document: Json, run: Json) -> Path:
@@ -64,10 +68,44 @@ def write(folder: str | Path, document: Json, run: Json) -> Path:
         for name, text in texts.items():
             _replace(folder / name, text)
     except OSError as error:
-        raise InvalidInput(
-            f"The report cannot be written to {folder}: {error.strerror or error}. Name a folder that can be written."
-        ) from error
+        raise _unwritable(folder, error) from error
     return folder / "report.html"
+
+
+def prove_writable(folder: Path) -> None:
+    """Proves that a report can be written into a folder, by a file that is gone afterwards, as is the folder if new.
+
+    Raises:
+        InvalidInput: if it cannot be.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    made: list[Path] = []
+    try:
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            made.append(path)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"Can this be written?")
+        _check_names(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        for path in reversed(made):
+            with suppress(OSError):  # somebody else has put something there
+                path.rmdir()
+
+
+def _check_names(folder: Path) -> None:
+    """Raises IsADirectoryError where a folder has the name of one of our files."""
+    for name in FILES:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(folder / name))
+
+
+def _unwritable(folder: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(
+        f"The report cannot be written to {folder}: {error.strerror or error}. Name a folder that can be written."
+    )
 
 
 def load(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,6 +10,7 @@ By hand, with numpy and one framework alone: `python -m harness.sweep --help`.
 
 from harness.sweep.cell import Cell, Circumstances, Provenance
 from harness.sweep.coordinator import Sweep, recorded, run
+from harness.sweep.estimates import Prior, nothing_known
 from harness.sweep.ledger import Outcome
 from harness.sweep.progress import Progress, Status, on
 from harness.sweep.store import Failure, Store
@@ -19,11 +20,13 @@ __all__ = [
     "Circumstances",
     "Failure",
     "Outcome",
+    "Prior",
     "Progress",
     "Provenance",
     "Status",
     "Store",
     "Sweep",
+    "nothing_known",
     "on",
     "recorded",
     "run",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.backends import DEVICES
-from harness.errors import ClaimsError, InvalidInput
+from harness.console import guarded
+from harness.errors import InvalidInput
 from harness.experiment import Request
 from harness.papers import CLAIMS
 from harness.sweep import engines, plans
@@ -15,7 +16,7 @@ from harness.sweep.coordinator import Sweep, run
 from harness.sweep.progress import on
 from harness.sweep.store import Store
 
-FAILED, REFUSED, UNFINISHED, STUCK, INTERRUPTED = 1, 2, 3, 4, 130
+FAILED, UNFINISHED, STUCK = 1, 3, 4
 DESCRIPTION = """\
 Computes the cells of a plan that the store does not have yet. It may be stopped at any moment and started again; only
 what is missing is computed. Copy the store to another machine to evaluate it there."""
@@ -30,33 +31,30 @@ Examples:
   python -m harness.sweep plan.json --store results --shard 2/8          the second of eight parts, in a job array
 
 Exit code: 0 all cells are there; 1 some failed (why: <store>/failures); 2 it could not start; 3 unfinished, the time
-was up: start it again; 4 the same, and no cell was finished: give it more minutes."""
+was up: start it again; 4 the same, and no cell was finished: give it more minutes; 70 an error of this program's own,
+with its traceback; 130 interrupted; 141 what read the output went away."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        _check(options.minutes)
-        sweep = run(
-            _selected(options.plan, options.backend, options.shard),
-            Store(options.store),
-            engine=options.engine,
-            device=options.device,
-            workers=options.workers,
-            time_limit=60.0 * options.cell_minutes,
-            deadline=None if options.minutes is None else time.time() + 60.0 * options.minutes,
-            ray_address=options.ray_address,
-            gpus_per_cell=options.gpus_per_cell,
-            claims=options.claims,
-            progress=on(sys.stdout),
-        )
-    except ClaimsError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-    except KeyboardInterrupt:
-        print("\nInterrupted. Cells done so far are kept; start again to go on.", file=sys.stderr)
-        return INTERRUPTED
+    return guarded(lambda: _run(parser().parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
+    _check(options.minutes)
+    sweep = run(
+        _selected(options.plan, options.backend, options.shard),
+        Store(options.store),
+        engine=options.engine,
+        device=options.device,
+        workers=options.workers,
+        time_limit=60.0 * options.cell_minutes,
+        deadline=None if options.minutes is None else time.time() + 60.0 * options.minutes,
+        ray_address=options.ray_address,
+        gpus_per_cell=options.gpus_per_cell,
+        claims=options.claims,
+        progress=on(sys.stdout),
+    )
     return _concluded(sweep)
 
 

@@ -12,7 +12,7 @@ from harness.papers import CLAIMS
 from harness.sweep import cell, code, devices, engines
 from harness.sweep.cell import Cell, Circumstances
 from harness.sweep.engines import Engine, Result, Settings, Task
-from harness.sweep.estimates import likeness
+from harness.sweep.estimates import Prior, nothing_known
 from harness.sweep.ledger import Ledger, Outcome
 from harness.sweep.progress import Status, silent
 from harness.sweep.store import CUT, Store
@@ -93,6 +93,7 @@ def run(
     ray_address: str | None = None,
     gpus_per_cell: float | None = None,
     claims: Path = CLAIMS,
+    prior: Prior = nothing_known,
     progress: Callable[[Status], object] = silent,
 ) -> Sweep:
     """Answers requests from the store, and computes those that it lacks, each once.
@@ -110,6 +111,7 @@ def run(
         ray_address: HOST:PORT of the cluster of engine "ray"; None for RAY_ADDRESS, or one of this machine's own.
         gpus_per_cell: of each cell of engine "ray", fractions too; None for 1 where there are GPUs.
         claims: folder that holds the papers' folders, where computations of papers are found.
+        prior: seconds that a request is expected to take on some machine, for the time left; by nothing else.
         progress: called with a Status after each cell and about once a second.
 
     Raises:
@@ -126,7 +128,7 @@ def run(
         device = "cpu"
     limits = (time_limit, deadline, memory_limit)
     settings = Settings(store.path.absolute(), device, workers, *limits, ray_address, gpus_per_cell, claims.absolute())
-    ledger = Ledger(dict(plan))
+    ledger = Ledger(dict(plan), prior)
     with engines.get(engine)(settings) as running:
         tasks = _look_up(dict(plan), store, running, settings, ledger)
         if tasks:
@@ -175,7 +177,7 @@ def _compute(tasks: Sequence[Task], store: Store, engine: Engine, ledger: Ledger
     store.prepare()
     for task in tasks:
         for earlier in store.answers(task.request):
-            ledger.estimates.learn(likeness(task.request), earlier.provenance.seconds)
+            ledger.remember(task.request, earlier.provenance.seconds)
     # What the end of an earlier run's time cut short comes last, or it would keep the others from ever being computed.
     tasks = sorted(tasks, key=lambda task: _cuts(task, store))
     engine.start(_backends(tasks))

@@ -37,6 +37,6 @@ def gpus(dev: Path = DEV) -> list[str]:
 def driver() -> str | None:
     """What the NVIDIA driver says of itself, one line; None without one."""
     try:
-        return DRIVER.read_text().split("\n", 1)[0].strip() or None
+        return DRIVER.read_text(encoding="utf-8").split("\n", 1)[0].strip() or None
     except OSError:
         return None

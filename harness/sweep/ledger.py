@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.experiment import Request
 from harness.sweep.cell import Cell
-from harness.sweep.estimates import Estimates, Likeness, likeness
+from harness.sweep.estimates import Estimates, Forecast, Prior, likeness, nothing_known
 from harness.sweep.progress import Status
 from harness.sweep.store import Failure
 
@@ -37,15 +37,21 @@ class Outcome:
 
 
 class Ledger:
-    """Outcomes by the digest of their request."""
+    """Outcomes by the digest of their request.
 
-    def __init__(self, requests: Mapping[str, Request]) -> None:
+    Args:
+        requests: by their digest.
+        prior: seconds that a request is expected to take before any was computed.
+    """
+
+    def __init__(self, requests: Mapping[str, Request], prior: Prior = nothing_known) -> None:
         self.outcomes: dict[str, Outcome] = {}
-        self.estimates = Estimates()
+        self._estimates = Estimates()
+        self._forecast = Forecast(requests, prior)
         self.slots = 1
         self._counts: Counter[str] = Counter()
         self._planned = len(requests)
-        self._waiting: dict[str, Likeness] = {name: likeness(request) for name, request in requests.items()}
+        self._waiting = dict(requests)
         self._left: float | None = None
         self._refreshed = float("-inf")
         self.estimate: float | None = None
@@ -63,15 +69,21 @@ class Ledger:
 
     def enter(self, name: str, outcome: Outcome) -> None:
         """Books the outcome of a request, and learns from what it took."""
-        kinds = self._waiting.pop(name)
+        request = self._waiting.pop(name)
         self.outcomes[name] = outcome
         self._counts[outcome.kind] += 1
         if outcome.cell is not None:
-            self.estimates.learn(kinds, outcome.cell.provenance.seconds)
+            self._estimates.learn(likeness(request), outcome.cell.provenance.seconds)
+            self._forecast.learn(name, outcome.cell.provenance.seconds)
+
+    def remember(self, request: Request, seconds: float) -> None:
+        """Takes note of what a recorded answer of other code or versions took."""
+        self._estimates.learn(likeness(request), seconds)
+        self._forecast.remember(request.digest, seconds)
 
     def expected(self, request: Request) -> float | None:
-        """Seconds that a request will take; None if nothing like it is known."""
-        return self.estimates.guess(likeness(request))
+        """Seconds that a request will take, by what like ones took; None if nothing like it was computed."""
+        return self._estimates.guess(likeness(request))
 
     def status(self, notices: tuple[str, ...], ended: bool = False) -> Status:
         """How far the run is."""
@@ -82,10 +94,11 @@ class Ledger:
         return Status(self._planned, counts["cached"], counts["done"], counts["failed"], self._left, notices, ended)
 
     def _time_left(self) -> float | None:
-        guesses = [self.estimates.guess(kinds) for kinds in self._waiting.values()]
+        """Seconds until the last cell that waits or runs is done; None before anything is known."""
+        guesses = [self._forecast.seconds(name) for name in self._waiting]
         known = [guess for guess in guesses if guess is not None]
         if guesses and not known:
             return None
-        # A computation of which nothing is known yet counts as the mean of those that are.
+        # Nothing is known of some only before the first cell without a prior is done; each counts as the mean then.
         total = sum(known) * len(guesses) / max(len(known), 1)
         return max(total / self.slots, max(known, default=0.0))  # the last cell has no help

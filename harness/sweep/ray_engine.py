@@ -201,7 +201,7 @@ class Engine:
             )
         store = Store(self.settings.store)
         store.prepare()
-        (store.path / self._probe).write_text("Can you read this?")
+        (store.path / self._probe).write_text("Can you read this?", encoding="utf-8")
         self._slots = [Slot(*self._keeper()) for _ in range(count)]
 
     def _keeper(self) -> tuple[Any, Any]:

@@ -38,8 +38,8 @@ class Keeper:
             return f"there is no folder {self.folder}, from which the sweep was started"
         os.chdir(self.folder)
         try:
-            written = (self.store / probe).read_text()
-            (self.store / f"{probe}.answer").write_text(written)
+            written = (self.store / probe).read_text(encoding="utf-8")
+            (self.store / f"{probe}.answer").write_text(written, encoding="utf-8")
         except OSError as error:
             return f"it cannot read and write {self.store}: {error}"
         return ""

@@ -202,7 +202,7 @@ def _text(error: Exception) -> str:
 
 def _private_pipes() -> tuple[TextIO, TextIO]:
     """Copies of stdout and stdin; what others print goes to stderr, and what they read is empty."""
-    answers, lines = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(0))
+    answers, lines = os.fdopen(os.dup(1), "w", encoding="utf-8"), os.fdopen(os.dup(0), encoding="utf-8")
     os.dup2(2, 1)
     if isinstance(sys.stdout, TextIOWrapper):
         # The worker may end at any moment, without a flush; what a library said should be in the log by then.
@@ -241,7 +241,7 @@ def _device_name(device: str) -> str:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

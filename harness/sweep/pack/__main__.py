@@ -4,23 +4,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from harness.errors import ClaimsError
+from harness.console import guarded
 from harness.sweep.pack import commands
-
-REFUSED, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit code."""
+    return guarded(lambda: _run(arguments), kept="What was unpacked so far is kept; start again to go on.")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except ClaimsError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-    except KeyboardInterrupt:
-        print("\nInterrupted. What was unpacked so far is kept; start again to go on.", file=sys.stderr)
-        return INTERRUPTED
+    return int(options.run(options))
 
 
 def parser() -> argparse.ArgumentParser:

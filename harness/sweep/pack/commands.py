@@ -15,7 +15,9 @@ cells make equal bytes. The store is only read; what is damaged in it is left ou
 UNPACK = """\
 Takes what a pack holds over into a store. Everything is verified before it lies there; a valid cell that the store has
 stays as it is. It may be stopped at any moment and started again."""
-CODES = "Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why."
+CODES = """\
+Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why; 70 an error of this
+program's own, with its traceback; 130 interrupted; 141 what read the output went away."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
