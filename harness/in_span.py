@@ -17,7 +17,7 @@ import numpy as np
 from harness import measurements, networks, seeds
 from harness.backends import SGD, Backend, Stop, Trained
 from harness.errors import InvalidInput
-from harness.measurements import edge, images, relative_change, targets
+from harness.measurements import edge, images, kept, relative_change, targets
 from harness.networks import Function, Network, Theta
 
 Arrays = dict[str, np.ndarray]
@@ -104,7 +104,7 @@ def training_map(backend: Backend, configuration: Mapping[str, Any], replicates:
     otherwise that fraction, so that the steps may not last; first: only replicates numbered below it are trained.
     Returns, each (replicates, sigma_w2), NaN for replicates that are not trained: "map_change", Delta at the end, and
     "map_loss", the least, both NaN if training diverged; "map_reached", 1.0 if the target loss was; "map_lasted", 1.0
-    if it was or the flow time went by.
+    if it was or, without divergence, the flow time went by.
     """
     phases, steps = configuration["sigma_w2"], configuration["steps"]
     chosen = [replicate for replicate in replicates if replicate < configuration["first"]]
@@ -119,14 +119,15 @@ def training_map(backend: Backend, configuration: Mapping[str, Any], replicates:
     stop = Stop(loss=configuration["target_loss"])
     trained = spanned.train(net, theta, x, y, optimizer=SGD(rate), steps=steps, stop=stop)
     diverged, reached = trained.reason == "diverged", trained.reason == "loss"
-    ended = {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), theta[n], a) for n, a in trained.theta.items()}
-    change = relative_change(spanned.empirical_ntk(net, ended, x), full.trace(axis1=3, axis2=4))
+    change = relative_change(
+        spanned.empirical_ntk(net, kept(trained.theta, theta, diverged), x), full.trace(axis1=3, axis2=4)
+    )
     least = np.fmin(np.fmin.reduce(trained.losses, axis=1), trained.loss)
     found = {
         "map_change": np.where(diverged, np.nan, change),
         "map_loss": np.where(diverged, np.nan, least),
         "map_reached": reached.astype(float),
-        "map_lasted": (reached | (rate * steps > 0.999 * flow_time)).astype(float),
+        "map_lasted": (reached | ~diverged & (rate * steps > 0.999 * flow_time)).astype(float),
     }
     arrays = {name: np.full((len(replicates), len(phases)), np.nan) for name in found}
     for name, array in found.items():

@@ -129,8 +129,7 @@ def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates
     )
     # A seed that diverged has no kernel to speak of: NaN, which no verdict is drawn from; the others keep theirs.
     diverged = trained.reason == "diverged"
-    ended = {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), theta[n], a) for n, a in trained.theta.items()}
-    change = relative_change(backend.empirical_ntk(net, ended, x), before)
+    change = relative_change(backend.empirical_ntk(net, kept(trained.theta, theta, diverged), x), before)
     losses = np.concatenate([trained.losses, np.full((len(replicates), 1), np.nan)], axis=1)
     every = np.linspace(0, losses.shape[1] - 1, 50).astype(int)
     return {
@@ -156,7 +155,7 @@ def training_by_protocol(
 
     Configuration: as of `kernel_change`, but for how long and how fast: flow_time or edge_fraction, the other null;
     steps; target_loss, or null to go on to the last step.
-    Returns per replicate: "kernel_change" at the end (NaN if training diverged), "steps", "min_loss",
+    Returns per replicate: "kernel_change" at the end and "min_loss" (both NaN if training diverged), "steps",
     "linearised_loss" (what descent with Theta_0 frozen has after as many steps), "constant_loss" (of the best
     constant), "rate_over_edge", "condition" (lambda_max over the median eigenvalue of the full Theta_0); and at up to
     8 "checkpoint_steps", evenly spaced in the logarithm, or the end where that is before: "drift" (the kernel change)
@@ -186,7 +185,7 @@ def training_by_protocol(
     diverged = trained.reason == "diverged"
     before = full.trace(axis1=3, axis2=4)
     drift = [
-        np.where(diverged, np.nan, relative_change(backend.empirical_ntk(net, _kept(now, theta, diverged), x), before))
+        np.where(diverged, np.nan, relative_change(backend.empirical_ntk(net, kept(now, theta, diverged), x), before))
         for now in (*trained.checkpoints.values(), trained.theta)
     ]
     taken = np.minimum(np.array(checkpoints), trained.steps[:, None])
@@ -195,7 +194,7 @@ def training_by_protocol(
     return {
         "kernel_change": drift[-1],
         "steps": trained.steps.astype(float),
-        "min_loss": np.nanmin(losses, axis=1),
+        "min_loss": np.where(diverged, np.nan, np.nanmin(losses, axis=1)),
         "linearised_loss": linearised_loss(spectrum, modes, start - y, rate, trained.steps),
         "constant_loss": labels.var(axis=1).mean(axis=1),
         "rate_over_edge": rate / limit,
@@ -230,7 +229,7 @@ def _rate(configuration: Mapping[str, Any], limit: np.ndarray) -> np.ndarray:
     return fraction * limit if flow_time is None else np.full_like(limit, flow_time / configuration["steps"])
 
 
-def _kept(theta: Theta, start: Theta, diverged: np.ndarray) -> Theta:
+def kept(theta: Theta, start: Theta, diverged: np.ndarray) -> Theta:
     """The weights; those at the start for seeds that diverged, which have no kernel to speak of."""
     return {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), start[n], a) for n, a in theta.items()}
 
