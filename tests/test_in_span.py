@@ -104,3 +104,5 @@ def test_a_map_has_no_value_where_training_diverged(fast):
     )
     assert np.isnan(wild["map_change"]).all()
     assert np.isnan(wild["map_loss"]).all()
+    assert not wild["map_reached"].any()
+    assert not wild["map_lasted"].any()

@@ -53,7 +53,8 @@ class Run:
         start: weights before training, if f - f_0 is trained, else None: f is.
         scale: the labels were multiplied by it.
         loss: training loss of `theta`, (R,).
-        gain: share of the lowest validation loss that the last quarter of the checks took off, (R,); NaN if training diverged.
+        gain: share of the lowest validation loss that the last quarter of the checks took off, (R,); NaN if training
+            diverged.
         steps: steps up to `theta`, (R,).
     """
 
