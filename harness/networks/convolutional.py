@@ -118,8 +118,16 @@ def myrtle(
         raise InvalidInput(f"depth of a Myrtle network must be 5, 7 or 10; got {depth!r}.")
     first, second, third = ([Conv(channels)] * count for count in groups[depth])
     parts: list[Part] = [*first, Pool(2), *second, Pool(2), *third, Pool(None)]
-    scales = {"sigma_w": sigma_w, "sigma_b": sigma_b, "train_zero_biases": train_zero_biases}
-    return cnn(shape, parts, outputs, "relu", parametrization, **scales)
+    return cnn(
+        shape,
+        parts,
+        outputs,
+        "relu",
+        parametrization,
+        sigma_w=sigma_w,
+        sigma_b=sigma_b,
+        train_zero_biases=train_zero_biases,
+    )
 
 
 def _pair(part: Part, value: int | tuple[int, ...], image: bool) -> Grid:
