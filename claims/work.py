@@ -78,7 +78,8 @@ def _natural(c):
 
 def architecture_kernel(c, replicates):
     """Regression with the kernel of the architecture that is trained."""
-    return computations.ntk_regression(c, networks.mlp((c["inputs"], *[c["width"]] * c["depth"], 1)), replicates)
+    net = networks.mlp((c["inputs"], *[c["width"]] * c["depth"], 1), sigma_b=0.3)
+    return computations.ntk_regression(c, net, replicates)
 
 
 LENGTHS = 3

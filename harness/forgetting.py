@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from harness import datasets, networks, seeds
-from harness.backends import SGD, Backend, Stop
+from harness.backends import SGD, Backend, Stop, training
 from harness.errors import InvalidInput
 from harness.learning.equivalence import default_weights
-from harness.measurements import edge
+from harness.measurements import edge, kept
 
 Arrays = dict[str, np.ndarray]
 PROBE = 64
@@ -68,16 +68,18 @@ def continual(backend: Backend, configuration: Mapping[str, Any], replicates: Se
     most per task; stop: {"accuracy": a} or {"loss": l} on the task's training images, or {"epochs": e}; every: steps
     between two looks. Other keys only name the cell.
     Returns per replicate: "accuracy", (R, T, T), a[t, i] on the test images; per task, (R, T): "steps"; the training
-    "loss" at the end; "reached", 1.0 where the stopping rule was; and "rate_over_edge", (R,).
+    "loss" at the end; "reached", 1.0 where the stopping rule was; and "rate_over_edge", (R,). From the task on whose
+    training diverges, accuracy and loss of a replicate are NaN, and nothing is reached.
     """
     data = [task_images(configuration, replicates, stream, t) for t in range(len(configuration["tasks"]))]
     x, y = data[0][0]
-    net = networks.mlp((x.shape[2], configuration["width"], y.shape[2]), parametrization="standard")
-    theta = default_weights(net, [seeds.derive("init", stream=stream, replicate=r) for r in replicates])
+    net = networks.mlp((x.shape[2], configuration["width"], y.shape[2]), parametrization="standard", sigma_b=0.0)
+    theta = start = default_weights(net, [seeds.derive("init", stream=stream, replicate=r) for r in replicates])
     limit = edge(backend.empirical_ntk(net, theta, x[:, :PROBE], outputs="full"))
     rate = limit * configuration["rate"]["edge"] if "edge" in configuration["rate"] else configuration["rate"]["fixed"]
     rule = dict(configuration["stop"])
     epochs = rule.pop("epochs", configuration["epochs"])
+    diverged = np.zeros(len(replicates), dtype=bool)
     found: dict[str, list[np.ndarray]] = {"accuracy": [], "steps": [], "loss": [], "reached": []}
     for t, ((x, y), _) in enumerate(data):
         trained = backend.train(
@@ -91,12 +93,15 @@ def continual(backend: Backend, configuration: Mapping[str, Any], replicates: Se
             batch_seed=[seeds.derive("batches", stream=stream, replicate=r, task=t) for r in replicates],
             stop=Stop(**rule, every=configuration["every"]),
         )
-        theta = trained.theta
-        right = [backend.forward(net, theta, x).argmax(axis=2) == y.argmax(axis=2) for _, (x, y) in data]
-        found["accuracy"].append(np.mean(right, axis=2).T)
+        # A replicate that diverged is NaN from then on; others go on, beside it at its weights of the start.
+        diverged |= trained.reason == "diverged"
+        theta = kept(trained.theta, start, diverged)
+        right = np.array([training.accuracy(backend.forward(net, theta, x), y) for _, (x, y) in data]).T
+        reached = np.isin(trained.reason, list(rule) or ["steps"])
+        found["accuracy"].append(np.where(diverged[:, None], np.nan, right))
         found["steps"].append(trained.steps.astype(float))
-        found["loss"].append(trained.loss)
-        found["reached"].append(np.isin(trained.reason, list(rule) or ["steps"]).astype(float))
+        found["loss"].append(np.where(diverged, np.nan, trained.loss))
+        found["reached"].append((reached & ~diverged).astype(float))
     return {name: np.stack(values, axis=1) for name, values in found.items()} | {"rate_over_edge": rate / limit}
 
 

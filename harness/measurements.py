@@ -129,8 +129,7 @@ def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates
     )
     # A seed that diverged has no kernel to speak of: NaN, which no verdict is drawn from; the others keep theirs.
     diverged = trained.reason == "diverged"
-    ended = {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), theta[n], a) for n, a in trained.theta.items()}
-    change = relative_change(backend.empirical_ntk(net, ended, x), before)
+    change = relative_change(backend.empirical_ntk(net, kept(trained.theta, theta, diverged), x), before)
     losses = np.concatenate([trained.losses, np.full((len(replicates), 1), np.nan)], axis=1)
     every = np.linspace(0, losses.shape[1] - 1, 50).astype(int)
     return {
@@ -141,6 +140,11 @@ def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates
         "reached": (trained.reason == "loss").astype(float),
         "loss_curve": losses[:, every],
     }
+
+
+def kept(theta: Theta, start: Theta, diverged: np.ndarray) -> Theta:
+    """The weights; those at the start for seeds that diverged, which have no kernel to speak of."""
+    return {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), start[n], a) for n, a in theta.items()}
 
 
 def edge(kernel: np.ndarray) -> np.ndarray:

@@ -27,8 +27,8 @@ MUTANTS = (
         "bias-scale-ignored",
         "sigma_b does not reach the biases of a net in NTK parametrization.",
         BUILDER,
-        "scales = (gain, sigma_b or 1.0) if ntk",
-        "scales = (gain, 1.0) if ntk",
+        "return (self.sigma_b, 1.0) if self.ntk",
+        "return (1.0, 1.0) if self.ntk",
         (f"{TESTS}test_both_parametrizations_are_the_same_function_at_the_start",),
     ),
     Mutant(

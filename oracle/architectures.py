@@ -2,8 +2,8 @@
 
 An architecture is the name and the arguments of a function of harness.networks: {"mlp": {...}} or {"cnn": {...}}. The
 parts of a cnn are [class name, arguments]. tanh and sigmoid have no closed form in neural-tangents: of them only
-finite networks are compared. sigma_b = 0 is compared in "standard" parametrization alone, since neural-tangents scales
-biases by sigma_b in the other: there they could not be trained.
+finite networks are compared. sigma_b = 0 is on the grid in "standard" parametrization alone. In "ntk" both libraries
+scale such biases by zero, so the numbers of a network without biases are theirs too (tests/test_neural_tangents.py).
 """
 
 import itertools

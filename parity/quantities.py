@@ -15,7 +15,7 @@ from harness.networks import Conv, Pool, cnn, from_callable, mlp, ntk_noise
 NET = mlp((64, 256, 256, 4), "relu", sigma_b=0.1)
 SMOOTH = mlp((64, 256, 256, 4), "erf", sigma_b=0.1)
 ONE = mlp((64, 256, 256, 1), "relu", sigma_b=0.1)
-IMAGES = cnn((8, 8, 3), [Conv(64), Pool(2), Conv(64), Pool(None)], outputs=4)
+IMAGES = cnn((8, 8, 3), [Conv(64), Pool(2), Conv(64), Pool(None)], outputs=4, sigma_b=0.0, train_zero_biases=True)
 PLAIN = mlp((256, 256), parametrization="standard", sigma_b=None)
 FUNCTION = from_callable(
     lambda theta, x: (x @ theta["W"]) ** 2 @ theta["v"],

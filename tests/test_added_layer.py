@@ -165,6 +165,21 @@ def test_gain_is_what_the_last_quarter_took_off(oracle, monkeypatch):
     np.testing.assert_array_equal(found["stopped"], [70, 20])
 
 
+def test_a_network_that_diverged_has_no_gain(oracle, monkeypatch):
+    """Its validation loss is NaN from then on: neither the least of all, nor flat."""
+    train, losses = type(oracle).train, np.array([[8.0, 7, 6, np.nan], [8, 7, 6, 5]])
+
+    def diverged(*arguments, **options):
+        trained = train(*arguments, **options)
+        reason = np.array(["diverged", "steps"])
+        return replace(trained, validation=losses, validation_steps=10 * np.arange(4), reason=reason)
+
+    monkeypatch.setattr(type(oracle), "train", diverged)
+    found = equivalence.common_training(oracle, {**COMMON, "steps": 1}, REPLICATES, "test")
+    np.testing.assert_allclose(found["gain"], [np.nan, 1 - 5 / 6])
+    np.testing.assert_array_equal(found["stopped"], [20, 30])
+
+
 def test_labels_of_other_inputs_teach_nothing(torch):
     right, wrong = (
         equivalence.common_training(torch, {**COMMON, "steps": 300, "target": "smooth", "permuted": p}, (0,), "test")
@@ -188,7 +203,7 @@ def test_the_ntk_takes_the_ridge_of_least_validation_loss(oracle):
 
 
 def test_default_weights_are_uniform_within_the_root_of_the_fan_in():
-    net = networks.mlp((4, 900, 1), "relu", "standard")
+    net = networks.mlp((4, 900, 1), "relu", "standard", sigma_b=0.0)
     theta = equivalence.default_weights(net, [5, 6])
     for name, fan_in in {"W1": 4, "b1": 4, "W2": 900, "b2": 900}.items():
         assert theta[name].shape == (2, *net.shapes[name])
@@ -325,6 +340,6 @@ def test_the_kernel_of_the_trained_architecture_is_the_mean_over_pytorch_weights
     mismatch = loaded("added_layer_mismatch")
     net = mismatch.trained_architecture({"inputs": 3, "width": 400, "depth": 2})
     x = np.random.default_rng(0).standard_normal((5, 3))
-    theta = equivalence.default_weights(networks.mlp((3, 400, 400, 1), "relu", "standard"), range(200))
+    theta = equivalence.default_weights(networks.mlp((3, 400, 400, 1), "relu", "standard", sigma_b=0.0), range(200))
     mean = torch.empirical_ntk(net, theta, x).mean(axis=0)
     assert np.linalg.norm(kernels.ntk(net, x) - mean) / np.linalg.norm(mean) < 0.02

@@ -70,7 +70,7 @@ def test_oracle_forward_is_the_formula(oracle, activation, parametrization, sigm
     theta, x = moved(net, 1), normal(6, 3)
     a = x
     for layer in (1, 2, 3):
-        w, s = (1.3 / a.shape[1] ** 0.5, sigma_b or 1.0) if parametrization == "ntk" else (1.0, 1.0)
+        w, s = (1.3 / a.shape[1] ** 0.5, sigma_b) if parametrization == "ntk" else (1.0, 1.0)
         h = w * np.einsum("oi,ni->no", theta[f"W{layer}"], a)
         h = h if sigma_b is None else h + s * theta[f"b{layer}"]
         a = ACTIVATIONS[activation](h)
@@ -472,12 +472,16 @@ def test_wrong_arguments_are_named(backend, method, arguments, message):
         (np.ones((1, 3)), {}, r"x must have shape \(3,\), .*; got \(1, 3\)\."),
         (np.full(3, np.nan), {}, r"x must be finite; entry \(0,\) is nan"),
         (np.ones(3), {"uW1": np.ones((2, 4))}, r"noise lacks b1, uW2, gW2, b2\. Draw it with networks\.ntk_noise"),
-        (np.ones(3), ntk_noise(mlp((3, 5, 1)), 0, 2), r"noise must have shapes uW1 \(draws, 4\), .*; got uW1 \(2, 5\)"),
+        (
+            np.ones(3),
+            ntk_noise(mlp((3, 5, 1), sigma_b=0.1), 0, 2),
+            r"noise must have shapes uW1 \(draws, 4\), .*; got uW1 \(2, 5\)",
+        ),
     ],
 )
 def test_wrong_noise_is_named(backend, x, noise, message):
     with pytest.raises(InvalidInput, match=message):
-        backend.ntk_samples(mlp((3, 4, 1)), x, noise)
+        backend.ntk_samples(mlp((3, 4, 1), sigma_b=0.1), x, noise)
 
 
 def test_integers_are_numbers(backend):

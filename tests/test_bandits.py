@@ -380,3 +380,14 @@ def test_tables_that_are_not_there_cost_their_figures_and_nothing_else(claim):
         np.testing.assert_array_equal(claim["effects"](part)[name], effect)
     titles = {figure.title for figure in claim["figures"]({"torch": part})}
     assert titles == {figure.title for figure in claim["figures"]({"torch": planted(claim)})}
+
+
+def test_a_score_that_is_no_number_pulls_no_arm():
+    """Arg max of NaN is the first arm, whatever the others promise."""
+    bandit = problems.draw("imbalanced", 6, 0, "test")
+    game = neural_ucb.Game([Policy.of("constant 1")], bandit, np.zeros(bandit.means.shape), norm=1.0)
+    contexts = 3 * bandit.means.shape[1]
+    kernel = np.eye(contexts)
+    kernel[1] = kernel[:, 1] = np.nan
+    with pytest.raises(InvalidInput, match=r"score is NaN for Policy\(kind='constant'.*its kernel is not finite"):
+        game.advance(kernel, None)

@@ -71,6 +71,11 @@ def test_many_bootstrap_intervals_are_those_of_one_sample_each() -> None:
         assert ends == pytest.approx(np.array([bootstrap_interval(sample, 0.025) for sample in samples]), rel=1e-12)
 
 
+def test_effects_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"Effects must be finite; 1 of them are not\."):
+        decisions(np.array([[[0.1, np.nan, 0.3]]]), Superiority(margin=0.05), agreement=0.1)
+
+
 def test_effects_of_another_shape_are_refused() -> None:
     with pytest.raises(InvalidInput, match=r"shape \(backends, experiments, seeds\), none of them 0; got \(10,\)"):
         decisions(np.zeros(10), SUPERIOR)

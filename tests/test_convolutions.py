@@ -25,7 +25,14 @@ NETS = {
     "sequence": cnn((8, 2), [Conv(3, 5, 2), Conv(4, 3), Pool(2)], 3, "erf", "ntk", 1.3, None),
     "pooled-sequence": cnn((7, 3), [Conv(4, 4, 3), Pool(None), Hidden(3)], 2, "sigmoid", "standard", 1.3, 0.3),
     "leftover": cnn((7, 5, 1), [Conv(2, (2, 3), (2, 1), "valid")], 2, "relu", "ntk", 1.3, None),
-    "wide": cnn((4, 4, 1), [Pool((2, 1)), Conv(6), Pool((1, 2)), Conv(5), Pool(None)], 2, "relu", "ntk", 1.3, 0.0),
+    "wide": cnn(
+        (4, 4, 1),
+        [Pool((2, 1)), Conv(6), Pool((1, 2)), Conv(5), Pool(None)],
+        outputs=2,
+        sigma_w=1.3,
+        sigma_b=0.0,
+        train_zero_biases=True,
+    ),
 }
 # Which terms a net has is settled in float64, on every net; float32 adds rounding, and JAX compiles each anew.
 CASES = [

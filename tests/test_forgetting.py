@@ -1,4 +1,5 @@
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_tasks_are_learnt_one_after_the_other(name):
     if name == "torch":
         pytest.importorskip("torch")
     found = continual(backends.get(name, dtype="float64"), TINY, (4, 7), "test")
-    net = networks.mlp((64, 5, 10), parametrization="standard")
+    net = networks.mlp((64, 5, 10), parametrization="standard", sigma_b=0.0)
     start = default_weights(net, [seeds.derive("init", stream="test", replicate=7)])
     weights = [start[key][0] for key in ("W1", "b1", "W2", "b2")]
     data = [task_images(TINY, [7], "test", t) for t in (0, 1)]
@@ -145,7 +146,7 @@ def test_a_part_of_the_edge_is_a_rate_for_each_seed():
     """A rate of that part of 2 / lambda_max of the Gauss-Newton matrix, which is 2 J^T J / (N O), for each seed."""
     oracle = backends.get("numpy")
     fixed = continual(oracle, TINY, (0, 1), "test")["rate_over_edge"]
-    net = networks.mlp((64, 5, 10), parametrization="standard")
+    net = networks.mlp((64, 5, 10), parametrization="standard", sigma_b=0.0)
     theta = default_weights(net, [seeds.derive("init", stream="test", replicate=r) for r in (0, 1)])
     (x, _), _ = task_images(TINY, [0, 1], "test", 0)
     kernel = oracle.empirical_ntk(net, theta, x, outputs="full").transpose(0, 1, 3, 2, 4).reshape(2, 120, 120)
@@ -168,6 +169,41 @@ def test_whether_a_stopping_rule_was_reached_is_told():
     never = continual(oracle, dict(TINY, stop={"accuracy": 1.0}), (0, 1), "test")
     assert not never["reached"].any()
     assert (never["steps"] == 6).all()
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_a_network_that_diverged_has_no_accuracy_and_reached_nothing(name):
+    if name == "torch":
+        pytest.importorskip("torch")
+    backend = backends.get(name, dtype="float64")
+    found = continual(backend, dict(TINY, rate={"fixed": 1e300}), (0, 1), "test")
+    assert np.isnan(found["accuracy"]).all()
+    assert np.isnan(found["loss"]).all()
+    assert not found["reached"].any()
+    assert np.isnan(forgetting(found["accuracy"])).all()
+    assert np.isnan(learning_accuracy(found["accuracy"])).all()
+
+
+def test_a_replicate_that_diverges_leaves_the_others_alone(monkeypatch):
+    oracle, train = backends.get("numpy"), type(backends.get("numpy")).train
+    healthy, runs = continual(oracle, TINY, (0, 1), "test"), []
+
+    def diverging(*arguments, **options):
+        """The second replicate diverges on the second task."""
+        trained = train(*arguments, **options)
+        runs.append(trained)
+        if len(runs) == 1:
+            return trained
+        bad = {name: np.stack([array[0], np.full_like(array[1], np.nan)]) for name, array in trained.theta.items()}
+        return replace(trained, theta=bad, reason=np.array([trained.reason[0], "diverged"]))
+
+    monkeypatch.setattr(type(oracle), "train", diverging)
+    found = continual(oracle, TINY, (0, 1), "test")
+    for name, values in found.items():
+        np.testing.assert_array_equal(values[0], healthy[name][0])
+    np.testing.assert_array_equal(found["accuracy"][1, 0], healthy["accuracy"][1, 0])
+    assert np.isnan(found["accuracy"][1, 1]).all()
+    assert found["reached"][1].tolist() == [1.0, 0.0]
 
 
 @pytest.fixture

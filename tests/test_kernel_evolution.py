@@ -58,6 +58,13 @@ def trained(backend, x, y, optimizer=None, schedule=None):
     ).checkpoints.values()
 
 
+def test_a_network_that_diverged_has_no_kernel_and_no_error(backend):
+    wild = {**CONFIGURATION, "optimizer": "sgd", "rate": 1e308}
+    found = kernel_evolution(backend, wild, REPLICATES, "test")
+    assert set(found) == {"cka", "error", "network_error", "train_error"}
+    assert all(np.isnan(values).all() for values in found.values())
+
+
 def written_out(grams):
     """CKA with H = I - 1/N as a matrix and the inner product as a trace."""
     n = len(grams[0])

@@ -134,8 +134,8 @@ def test_two_erf_layers_follow_the_arcsine_recursion():
 
 def test_linear_net():
     x = inputs(4, 3)
-    for sigma_b, trained in ((None, 0.0), (0.0, 1.0), (0.5, 0.25)):
-        net = mlp((3, 1), sigma_w=2.0, sigma_b=sigma_b)
+    for sigma_b, trains, trained in ((None, False, 0.0), (0.0, False, 0.0), (0.0, True, 1.0), (0.5, False, 0.25)):
+        net = mlp((3, 1), sigma_w=2.0, sigma_b=sigma_b, train_zero_biases=trains)
         np.testing.assert_allclose(kernels.ntk(net, x), 4 * x @ x.T / 3 + trained, atol=1e-14)
         np.testing.assert_allclose(kernels.nngp(net, x), 4 * x @ x.T / 3 + (sigma_b or 0) ** 2, atol=1e-14)
 
@@ -181,6 +181,13 @@ def test_wide_nets_have_these_kernels_on_average(activation, parametrization, si
     exact = np.array([kernels.ntk(net, x), kernels.nngp(net, x)])
     assert np.abs((samples.mean(axis=0) - exact) / error).max() < 4.5
     assert (error[0] / np.diag(exact[0]).max()).max() < 0.02  # so that a missing or wrong term would be seen
+
+
+def test_wide_nets_whose_biases_start_at_zero_have_this_kernel_on_average():
+    net, x = mlp((3, 400, 300, 2), "erf", sigma_w=1.3, sigma_b=0.0, train_zero_biases=True), inputs(4, 3)
+    samples = np.array([finite_kernels(net, net.init(seed), x)[0] for seed in range(80)])
+    error = samples.std(axis=0, ddof=1) / len(samples) ** 0.5
+    assert np.abs((samples.mean(axis=0) - kernels.ntk(net, x)) / error).max() < 4.5
 
 
 def test_widths_do_not_matter_in_ntk_parametrization():
@@ -259,7 +266,9 @@ def test_lengths_of_very_different_scale_keep_their_angle():
 def test_zero_inputs_follow_finite_nets_where_relu_is_flat_at_zero():
     x = np.array([[0.0, 0.0], [1.0, 2.0]])
     assert (kernels.ntk(mlp((2, 8, 8, 1), sigma_b=None), x)[0] == 0).all()
-    np.testing.assert_allclose(kernels.ntk(mlp((2, 8, 8, 1), sigma_b=0.0), x)[0], 1.0, rtol=1e-15)
+    assert (kernels.ntk(mlp((2, 8, 8, 1), sigma_b=0.0), x)[0] == 0).all()
+    trained = mlp((2, 8, 8, 1), sigma_b=0.0, train_zero_biases=True)
+    np.testing.assert_allclose(kernels.ntk(trained, x)[0], 1.0, rtol=1e-15)
 
 
 def test_no_inputs_give_an_empty_kernel():

@@ -117,6 +117,28 @@ def test_centred_training_at_a_fraction_of_the_edge(either, optimizer, momentum)
     np.testing.assert_allclose(run.loss, wanted.loss / 4)
 
 
+def test_a_network_that_diverged_has_no_gain(either):
+    """Validation is flat after a network diverged, since the lowest loss stays; that is no sign of training."""
+    training, validation, _ = drawn()
+    wild = {**NETWORKS, "optimizer": "sgd", "rate": 1e200, "batch_size": None}
+    run = learning.train(either, wild, REPLICATES, "test", training, validation)
+    assert np.isnan(run.gain).all()
+    assert np.isfinite(run.loss).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_prediction_that_is_not_finite_has_no_sign(bad):
+    y = -np.ones((3, 4, 1))
+    f = y.copy()
+    f[1] = bad
+    f[2, 3] = bad
+    with np.errstate(invalid="ignore"):
+        rate, squared = mistakes(f, y)
+    np.testing.assert_array_equal(rate, [0.0, np.nan, np.nan])
+    assert squared[0] == 0
+    assert not np.isfinite(squared[1:]).any()
+
+
 def test_curves_of_networks(either):
     found, (_, _, test) = network_curves(either, NETWORKS, REPLICATES, "test"), drawn()
     for k, size in enumerate(SIZES):

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.backends import SGD
 from harness.errors import InvalidInput
-from harness.networks import mlp, ntk_noise
+from harness.networks import Conv, Hidden, Pool, cnn, mlp, myrtle, ntk_noise
 
 WIDTHS = (3, 6, 5, 2)
 
@@ -82,19 +83,89 @@ def test_variance_at_the_start_is_the_predicted_one(oracle):
     assert abs((f**2).mean() - q) < 4 * (f**2).std() / draws**0.5
 
 
-def test_no_biases_and_biases_that_start_at_zero():
-    without, zero = mlp((3, 4, 2), sigma_b=None), mlp((3, 4, 2), sigma_b=0.0)
-    assert list(without.shapes) == ["W1", "W2"]
-    assert list(zero.shapes) == ["W1", "b1", "W2", "b2"]
-    assert not zero.init(0)["b1"].any()
-    assert all(layer.bias is None for layer in without.layers)
-
-
 @pytest.mark.parametrize("parametrization", ["ntk", "standard"])
-def test_biases_that_start_at_zero_are_trained(oracle, parametrization):
-    net = mlp((1, 1), parametrization=parametrization, sigma_b=0.0)
-    kernel = oracle.empirical_ntk(net, net.init(0), np.zeros((1, 1)))
+def test_there_are_no_biases_by_default(parametrization):
+    net = mlp((3, 4, 2), parametrization=parametrization)
+    assert net == mlp((3, 4, 2), parametrization=parametrization, sigma_b=None)
+    assert list(net.shapes) == ["W1", "W2"]
+    assert all(layer.bias is None for layer in net.layers)
+    assert not any("b" in name for name in cnn((4, 1), [Conv(2)], parametrization=parametrization).shapes)
+    assert not any("b" in name for name in myrtle(5, 2, (8, 8, 1), parametrization=parametrization).shapes)
+
+
+START_AT_ZERO = [{"parametrization": "standard"}, {"parametrization": "ntk", "train_zero_biases": True}]
+
+
+@pytest.mark.parametrize("scales", START_AT_ZERO)
+def test_biases_that_start_at_zero_are_trained(oracle, scales):
+    net = mlp((1, 1), sigma_b=0.0, **scales)
+    theta = net.init(0)
+    assert list(theta) == ["W1", "b1"]
+    assert not theta["b1"].any()
+    kernel = oracle.empirical_ntk(net, theta, np.zeros((1, 1)))
     assert kernel[0, 0] == 1.0  # the gradient of the bias, scale one
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda **scales: mlp((4, 5, 2), "tanh", **scales),
+        lambda **scales: cnn((6, 2), [Conv(3), Pool(2), Hidden(4)], 2, "erf", **scales),
+    ],
+    ids=["mlp", "cnn"],
+)
+def test_biases_scaled_by_zero_add_nothing_to_output_kernel_or_training(backend, build):
+    """h = sigma_w / n^1/2 W x + 0 b: whatever b is, f and both kernels are those of the network without biases."""
+    zero, without = build(sigma_b=0.0), build(sigma_b=None)
+    x, y = np.random.default_rng(0).standard_normal((3, zero.inputs)), np.ones((3, 2))
+    theta = zero.init(range(2))
+    weights = {name: theta[name] for name in without.shapes}
+    assert all(abs(theta[name]).min() > 0 for name in theta)
+    assert len(theta) == 2 * len(weights)
+    close = {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(backend.forward(zero, theta, x), backend.forward(without, weights, x), **close)
+    kernel = backend.empirical_ntk(without, weights, x, outputs="full")
+    np.testing.assert_allclose(backend.empirical_ntk(zero, theta, x, outputs="full"), kernel, **close)
+    np.testing.assert_allclose(backend.infinite_ntk(zero, x), backend.infinite_ntk(without, x), **close)
+    np.testing.assert_allclose(backend.infinite_nngp(zero, x), backend.infinite_nngp(without, x), **close)
+    trained = backend.train(zero, theta, x, y, optimizer=SGD(0.01), steps=2).theta
+    for name in set(theta) - set(weights):
+        np.testing.assert_array_equal(trained[name], theta[name].astype(trained[name].dtype))
+
+
+def test_sampled_kernels_take_no_part_of_biases_that_are_scaled_by_zero(backend):
+    zero, without = mlp((4, 5, 1), "erf", sigma_b=0.0), mlp((4, 5, 1), "erf")
+    noise, x = ntk_noise(zero, 0, 3), np.random.default_rng(0).standard_normal(4)
+    found = backend.ntk_samples(zero, x, noise)
+    left = {name: noise[name] for name in ntk_noise(without, 0, 3)}
+    np.testing.assert_allclose(found, backend.ntk_samples(without, x, left), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda **scales: mlp((4, 5, 2), **scales),
+        lambda **scales: cnn((6, 2), [Conv(3)], **scales),
+        lambda **scales: myrtle(5, 2, (4, 4, 1), **scales),
+    ],
+    ids=["mlp", "cnn", "myrtle"],
+)
+def test_zero_biases_that_train_have_scale_one(build):
+    net = build(sigma_b=0.0, train_zero_biases=True)
+    assert all((layer.bias_scale, layer.bias_std) == (1.0, 0.0) for layer in net.layers)
+    assert net.sigma_b == 0.0
+
+
+@pytest.mark.parametrize(
+    ("parametrization", "sigma_b"), [("ntk", None), ("ntk", 0.1), ("standard", 0.0), ("standard", None)]
+)
+def test_zero_biases_that_train_are_refused_where_they_mean_nothing(parametrization, sigma_b):
+    message = (
+        rf"train_zero_biases=True needs parametrization='ntk' and sigma_b=0\.0; got '{parametrization}' and {sigma_b}"
+    )
+    for build in (lambda **scales: mlp((3, 2), **scales), lambda **scales: cnn((4, 1), [Conv(2)], **scales)):
+        with pytest.raises(InvalidInput, match=message):
+            build(parametrization=parametrization, sigma_b=sigma_b, train_zero_biases=True)
 
 
 def test_inputs_outputs_and_layers():

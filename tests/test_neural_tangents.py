@@ -103,6 +103,29 @@ def test_infinite_width(frozen, name):
     agrees(name, "flow_ntk", flow, reference["flow_ntk"])
 
 
+WITHOUT_BIASES = [
+    name
+    for name, architecture in ARCHITECTURES.items()
+    for arguments in architecture.values()
+    if arguments["parametrization"] == "ntk" and arguments["sigma_b"] is None and closed_form(architecture)
+]
+
+
+@pytest.mark.parametrize("name", WITHOUT_BIASES)
+def test_biases_scaled_by_zero_have_the_numbers_of_no_biases(oracle, frozen, name):
+    """b_std = 0 of neural-tangents: a bias is there, and is multiplied by zero."""
+    ((kind, arguments),) = ARCHITECTURES[name].items()
+    net, reference = ours.network({kind: arguments | {"sigma_b": 0.0}}), entries(frozen, name)
+    theta = net.init(1) | ours.weights(reference)
+    assert any(theta[layer.bias].all() for layer in net.layers)
+    agrees(name, "outputs", oracle.forward(net, theta, reference["x"]), reference["outputs"])
+    full = oracle.empirical_ntk(net, theta, reference["x"], outputs="full")
+    agrees(name, "empirical", full, reference["empirical"])
+    found = ours.infinite(net, reference["x"], reference["y"])
+    for entry in ("ntk", "nngp"):
+        agrees(name, entry, found[entry], reference[entry])
+
+
 @each_architecture
 def test_gradient_flow_with_the_empirical_ntk(oracle, frozen, name):
     net, reference = ours.network(ARCHITECTURES[name]), entries(frozen, name)

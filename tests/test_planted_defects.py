@@ -32,7 +32,7 @@ NOISE = np.random.default_rng(7).normal(size=SEEDS)
 
 def test_relu_is_flat_at_zero_in_every_backend(backend):
     """With zero inputs and biases every preactivation is 0, so of the kernel the last bias alone is left, 1."""
-    net = mlp((2, 3, 3, 1), "relu", sigma_b=0.0)
+    net = mlp((2, 3, 3, 1), "relu", sigma_b=0.0, train_zero_biases=True)
     assert backend.empirical_ntk(net, net.init(0), np.zeros((1, 2))) == pytest.approx(1.0)
 
 

@@ -311,3 +311,14 @@ def test_figures_show_every_target_and_the_band(claim):
     errors = {series.label: series.y for series in figures["Errors of all kernels"].series}
     assert errors["linear"] == pytest.approx([4 / 200] * 5)
     assert "E_NNGP / E_NTK against noise deviation" not in figures, "no ladder of noise at quick scale"
+
+
+def test_a_kernel_whose_error_is_no_number_is_not_the_best(monkeypatch):
+    """Arg min of NaN would take it."""
+    x, y = np.random.default_rng(0).standard_normal((20, 2)), np.arange(20.0)
+    k_train, k_test = x @ x.T + np.eye(20), x @ x.T
+    errors = np.linspace(1.0, 2.0, len(regression.RIDGES))
+    missed = iter([errors * np.nan, errors])
+    monkeypatch.setattr(regression, "_held_out", lambda *arguments: next(missed))
+    fit = regression.tuned([(k_train, k_test)] * 2, y, regression.folds(20, 0, "test"))
+    assert (fit.which, fit.missed) == (1, 1.0)

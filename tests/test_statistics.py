@@ -49,6 +49,13 @@ def test_without_spread_p_says_on_which_side_the_mean_lies(margin: float, p: flo
     assert p_above([0.25, 0.25, 0.25], margin) == p
 
 
+def test_p_of_what_is_not_finite_is_nan() -> None:
+    np.testing.assert_array_equal(np.isnan(p_above([[0.1, np.nan, 0.3], [0.1, 0.2, 0.3]], 0.0)), [True, False])
+    assert np.isnan(p_above([0.1, 0.2, 0.3], np.nan))
+    assert np.isnan(tost([0.1, np.nan, 0.3], 0.5, 0.05).p)
+    assert not tost([0.1, np.nan, 0.3], 0.5, 0.05).equivalent
+
+
 @pytest.mark.parametrize(
     ("effects", "expected"),
     [([0.1] * 10, False), ([0.0] * 3, False), ([1.0, 1.0 + 2e-16, 1.0], False), ([1.0, 1.0 + 1e-9, 1.0], True)],

@@ -7,6 +7,7 @@ import pytest
 
 from harness import backends
 from harness.backends import SGD, Adam, Stop
+from harness.backends.training import accuracy
 from harness.errors import InvalidInput
 from harness.networks import mlp
 
@@ -371,7 +372,7 @@ def test_stopping_rules_agree_with_the_oracle(fast, oracle, criterion):
 @pytest.mark.parametrize("rate", [1e3, 1e20])
 def test_a_seed_that_diverges_is_told_apart_and_leaves_the_others_alone(backend, rate):
     optimizer = SGD(np.array([0.2, rate, 0.1]))
-    net = mlp((3, 5, 2), "relu")
+    net = mlp((3, 5, 2), "relu", sigma_b=0.0, train_zero_biases=True)
     theta = net.init(SEEDS)
     trained = train(backend, theta, net=net, optimizer=optimizer, steps=60, checkpoints=(60,))
     assert list(trained.reason) == ["steps", "diverged", "steps"]
@@ -385,10 +386,56 @@ def test_a_seed_that_diverges_is_told_apart_and_leaves_the_others_alone(backend,
 
 
 def test_divergence_at_the_last_step_is_seen(backend):
-    net = mlp((3, 5, 2), "relu")
+    net = mlp((3, 5, 2), "relu", sigma_b=0.0, train_zero_biases=True)
     steps = train(backend, net.init(0), net=net, optimizer=SGD(1e20), steps=60).steps
     trained = train(backend, net.init(0), net=net, optimizer=SGD(1e20), steps=int(steps))
     assert trained.reason == "diverged"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_outputs_that_are_not_finite_are_never_right(outputs, bad):
+    """NaN > 0 is False and arg max of NaN is 0: every sample of the negative class, or of class 0, would be right."""
+    y = np.tile(-np.ones(1) if outputs == 1 else np.eye(3)[0], (3, 4, 1))
+    f = y.copy()
+    f[1] = bad
+    f[2, 0, 0] = bad
+    np.testing.assert_array_equal(accuracy(f, y), [1.0, np.nan, np.nan])
+
+
+OVERFLOWS = SGD(np.array([0.1, 1e308, 1e308]))
+
+
+def never_right_at_the_start(outputs):
+    """A ReLU network, and labels of its seeds that its first outputs miss and that NaN would hit, in part at least."""
+    net = mlp((3, 5, outputs), "relu", "standard", sigma_b=0.0)
+    theta = net.init(SEEDS)
+    f = backends.get("numpy").forward(net, theta, X)
+    if outputs == 1:
+        return net, theta, np.where(f > 0, -1.0, 1.0)
+    return net, theta, np.eye(outputs)[np.where(f.argmax(axis=2) == 0, 1, 0)]
+
+
+@pytest.mark.parametrize("batch_size", [None, 2], ids=["full", "minibatch"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_network_that_diverged_has_not_reached_its_accuracy(fast, oracle, outputs, batch_size):
+    net, theta, y = never_right_at_the_start(outputs)
+    options = {"net": net, "optimizer": OVERFLOWS, "batch_size": batch_size, "stop": Stop(accuracy=0.1, every=1)}
+    ours, theirs = (train(backend, theta, y=y, steps=8, **options) for backend in (fast, oracle))
+    assert list(ours.reason[1:]) == ["diverged", "diverged"]
+    assert list(ours.reason) == list(theirs.reason)
+    assert list(ours.steps) == list(theirs.steps)
+    assert not np.isfinite(ours.loss[1:]).any()
+
+
+@pytest.mark.parametrize("steps", [1, 8], ids=["at the last step", "before"])
+def test_a_network_that_diverged_has_not_lost_patience_nor_used_up_its_steps(backend, steps):
+    net, theta, y = never_right_at_the_start(1)
+    stop = Stop(validation=(X, y), patience=1, every=1)
+    trained = train(backend, theta, y=y, net=net, optimizer=OVERFLOWS, steps=steps, stop=stop)
+    assert list(trained.reason[1:]) == ["diverged", "diverged"]
+    assert trained.reason[0] != "diverged"
+    assert all(np.isfinite(array).all() for array in trained.theta.values())  # those of the best validation loss
 
 
 @pytest.mark.parametrize("batch_size", [None, 2], ids=["full", "minibatch"])
@@ -464,6 +511,8 @@ def test_wrong_arguments_are_named(backend, options, message):
     ("options", "message"),
     [
         ({"patience": 3}, r"patience counts checks on validation data; give validation=\(x, y\) too\."),
+        ({"loss": float("nan")}, r"loss must be a number or None \(no such criterion\); got nan\."),
+        ({"accuracy": np.nan}, r"accuracy must be a number or None \(no such criterion\); got nan\."),
         ({"every": 0}, r"every and patience must be at least 1; got 0 and None\."),
         ({"patience": 0, "validation": VALIDATION}, r"every and patience must be at least 1; got 10 and 0\."),
     ],

@@ -138,6 +138,7 @@ def test_a_diverged_seed_has_no_kernel_change(quick):
     wild = trained(quick, SCALED, activation="relu", edge_fraction=1e4, steps=300)
     assert np.isnan(wild["kernel_change"]).all()
     assert np.isnan(wild["drift"]).all()
+    assert np.isnan(wild["min_loss"]).all()  # the least loss before it diverged is none that it was trained to
 
 
 def test_condition_and_drift_by_hand(oracle):

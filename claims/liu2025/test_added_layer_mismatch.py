@@ -286,8 +286,8 @@ def gates(m):
         f"{c['target']}, {c['depth']} layers, labels x {c['label_scale']}": m("loss", **c).mean()
         for c in m.configurations("loss")
     }
-    falling = [f"{name}: {gain:.1%}" for name, gain in gains.items() if gain > FLAT]
-    short = [f"{name}: {loss:.2g}" for name, loss in losses.items() if loss > FITTED]
+    falling = [f"{name}: {gain:.1%}" for name, gain in gains.items() if not gain <= FLAT]
+    short = [f"{name}: {loss:.2g}" for name, loss in losses.items() if not loss <= FITTED]
     errors = np.concatenate(
         [
             m(q, **{"weights": None, "label_scale": None, **c})

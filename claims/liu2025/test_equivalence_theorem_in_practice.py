@@ -242,7 +242,8 @@ def gates(m):
     """Whether all were trained, and all distances are finite."""
     cells = [c for c in m.configurations("loss") if not c["permuted"]]
     losses = {f"{c['target']}, width {c['width']}, {c['depth']} layers, labels x {c['label_scale']}": c for c in cells}
-    short = [f"{name}: {m('loss', **c).mean():.2g}" for name, c in losses.items() if m("loss", **c).mean() > FITTED]
+    means = {name: m("loss", **c).mean() for name, c in losses.items()}
+    short = [f"{name}: {mean:.2g}" for name, mean in means.items() if not mean <= FITTED]
     values = [m(q, **c) for q in ("net_to_own", "net_to_limit", "error") for c in cells]
     return {
         "fitted": f"the training loss is too large at: {'; '.join(short)}" if short else "",

@@ -278,7 +278,7 @@ def gates(m):
     """Finite variances, solvable kernels, no variance that hangs on one network."""
     found = m.configurations("mean_field")
     variances = np.array([m(arm, **c) for arm in ("mean_field", "own_kernel", "own_kernel_ridge") for c in found])
-    condition, share = (max(m(name, **c).max() for c in found) for name in ("largest_condition", "share"))
+    condition, share = (np.max([m(name, **c).max() for c in found]) for name in ("largest_condition", "share"))
     return {
         "finite": "" if (np.isfinite(variances) & (variances > 0)).all() else "a variance is zero or not finite",
         "solved": "" if condition <= WORST_CONDITION else f"a kernel has condition number {condition:.1e}",

@@ -13,7 +13,7 @@ from harness import measurements, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
 from harness.experiment import Configuration, grid
-from harness.measurements import Arrays, edge, images, relative_change, targets
+from harness.measurements import Arrays, edge, images, kept, relative_change, targets
 from harness.networks import Network, Theta
 
 NETWORK = dict(width=64, activation="relu", parametrization="standard", sigma_b2=1.0)
@@ -54,7 +54,7 @@ def training_by_protocol(
     Configuration: as of `harness.measurements.kernel_change`, but for how long and how fast: flow_time or
     edge_fraction, the other null;
     steps; target_loss, or null to go on to the last step.
-    Returns per replicate: "kernel_change" at the end (NaN if training diverged), "steps", "min_loss",
+    Returns per replicate: "kernel_change" at the end and "min_loss" (both NaN if training diverged), "steps",
     "linearised_loss" (what descent with Theta_0 frozen has after as many steps), "constant_loss" (of the best
     constant), "rate_over_edge", "condition" (lambda_max over the median eigenvalue of the full Theta_0); and at up to
     8 "checkpoint_steps", evenly spaced in the logarithm, or the end where that is before: "drift" (the kernel change)
@@ -85,7 +85,7 @@ def training_by_protocol(
     diverged = trained.reason == "diverged"
     before = full.trace(axis1=3, axis2=4)
     drift = [
-        np.where(diverged, np.nan, relative_change(backend.empirical_ntk(net, _kept(now, theta, diverged), x), before))
+        np.where(diverged, np.nan, relative_change(backend.empirical_ntk(net, kept(now, theta, diverged), x), before))
         for now in (*trained.checkpoints.values(), trained.theta)
     ]
     taken = np.minimum(np.array(checkpoints), trained.steps[:, None])
@@ -94,7 +94,7 @@ def training_by_protocol(
     return {
         "kernel_change": drift[-1],
         "steps": trained.steps.astype(float),
-        "min_loss": np.nanmin(losses, axis=1),
+        "min_loss": np.where(diverged, np.nan, np.nanmin(losses, axis=1)),
         "linearised_loss": linearised_loss(spectrum, modes, start - y, rate, trained.steps),
         "constant_loss": labels.var(axis=1).mean(axis=1),
         "rate_over_edge": rate / limit,
@@ -115,7 +115,7 @@ def training_map(backend: Backend, configuration: Mapping[str, Any], replicates:
     otherwise that fraction, so that the steps may not last; first: only replicates numbered below it are trained.
     Returns, each (replicates, sigma_w2), NaN for replicates that are not trained: "map_change", Delta at the end, and
     "map_loss", the least, both NaN if training diverged; "map_reached", 1.0 if the target loss was; "map_lasted", 1.0
-    if it was or the flow time went by.
+    if it was or, without divergence, the flow time went by.
     """
     phases, steps = configuration["sigma_w2"], configuration["steps"]
     chosen = [replicate for replicate in replicates if replicate < configuration["first"]]
@@ -130,14 +130,15 @@ def training_map(backend: Backend, configuration: Mapping[str, Any], replicates:
     stop = Stop(loss=configuration["target_loss"])
     trained = spanned.train(net, theta, x, y, optimizer=SGD(rate), steps=steps, stop=stop)
     diverged, reached = trained.reason == "diverged", trained.reason == "loss"
-    ended = {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), theta[n], a) for n, a in trained.theta.items()}
-    change = relative_change(spanned.empirical_ntk(net, ended, x), full.trace(axis1=3, axis2=4))
+    change = relative_change(
+        spanned.empirical_ntk(net, kept(trained.theta, theta, diverged), x), full.trace(axis1=3, axis2=4)
+    )
     least = np.fmin(np.fmin.reduce(trained.losses, axis=1), trained.loss)
     found = {
         "map_change": np.where(diverged, np.nan, change),
         "map_loss": np.where(diverged, np.nan, least),
         "map_reached": reached.astype(float),
-        "map_lasted": (reached | (rate * steps > 0.999 * flow_time)).astype(float),
+        "map_lasted": (reached | ~diverged & (rate * steps > 0.999 * flow_time)).astype(float),
     }
     arrays = {name: np.full((len(replicates), len(phases)), np.nan) for name in found}
     for name, array in found.items():
@@ -183,11 +184,6 @@ def _rate(configuration: Mapping[str, Any], limit: np.ndarray) -> np.ndarray:
     if (flow_time is None) == (fraction is None):
         raise InvalidInput(f"Give flow_time or edge_fraction, and the other as null; got {flow_time}, {fraction}.")
     return fraction * limit if flow_time is None else np.full_like(limit, flow_time / configuration["steps"])
-
-
-def _kept(theta: Theta, start: Theta, diverged: np.ndarray) -> Theta:
-    """The weights; those at the start for seeds that diverged, which have no kernel to speak of."""
-    return {n: np.where(diverged.reshape(-1, *[1] * (a.ndim - 1)), start[n], a) for n, a in theta.items()}
 
 
 def linearised_loss(

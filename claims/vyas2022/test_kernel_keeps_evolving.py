@@ -244,9 +244,9 @@ def effects(m):
 
 def gates(m):
     """Whether networks fitted fixed samples or learnt from fresh ones, and whether all effects can be had."""
-    unfitted = (m("train_error", arm="fixed") > FITTED).sum()
+    unfitted = (~(m("train_error", arm="fixed") <= FITTED)).sum()
     worst = {"one_pass": LEARNT, "lazy": LAZY_LEARNT}
-    weak = [arm for arm, most in worst.items() if (m("network_error", arm=arm)[:, -1] > most).any()]
+    weak = [arm for arm, most in worst.items() if not (m("network_error", arm=arm)[:, -1] <= most).all()]
     own = [(what, c["arm"]) for what in ("cka", "error") for c in m.configurations(what) if "dataset" not in c["task"]]
     whole = all((m(what, arm=arm) > 0).all() for what, arm in own)
     return {

@@ -257,8 +257,8 @@ def gates(m):
     """Whether Gram matrices are regular, looks inside the ball, and all values numbers."""
     found = m.configurations("drift")
     named = {f"{c['family']} {c['depth']} x {c['width']}": c for c in found if c["width"] > c["depth"]}
-    singular = [n for n, c in named.items() if (m("eigenvalues", **c)[:, [0, -1]] @ (1, -1e-10) <= 0).any()]
-    outside = [n for n, c in named.items() if (m("reach", **c) > 1).any()]
+    singular = [n for n, c in named.items() if not (m("eigenvalues", **c)[:, [0, -1]] @ (1, -1e-10) > 0).all()]
+    outside = [n for n, c in named.items() if not (m("reach", **c) <= 1).all()]
     values = [m(q, **c) for q in ("drift", "ball") for c in named.values()] + [m("residuals", **c) for c in found]
     return {
         "regular": f"a singular Gram matrix at the start: {', '.join(singular)}" if singular else "",

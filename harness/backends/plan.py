@@ -16,6 +16,8 @@ from harness.networks import Theta
 class Stop:
     """When a seed stops before the last step; without any criterion it never does.
 
+    A seed whose outputs are not finite has reached nothing; it ends as "diverged".
+
     Args:
         loss: as soon as the training loss is at most this. With full batches this is seen at every step.
         accuracy: as soon as the training accuracy (arg max over outputs; the sign for one output) is at least this.
@@ -31,6 +33,10 @@ class Stop:
     every: int = 10
 
     def __post_init__(self) -> None:
+        for name in ("loss", "accuracy"):
+            value = getattr(self, name)
+            if value is not None and np.isnan(value):
+                raise InvalidInput(f"{name} must be a number or None (no such criterion); got {value!r}.")
         if self.every < 1 or (self.patience is not None and self.patience < 1):
             raise InvalidInput(f"every and patience must be at least 1; got {self.every!r} and {self.patience!r}.")
         if self.patience is not None and self.validation is None:
@@ -45,7 +51,8 @@ class Trained:
         theta: the weights at the end; with validation those of the lowest validation loss.
         steps: steps taken, (S,).
         loss: training loss of `theta`, (S,).
-        reason: why each seed ended, (S,): "loss", "accuracy", "validation", "steps" or "diverged" (loss not finite).
+        reason: why each seed ended, (S,): "loss", "accuracy", "validation", "steps" or "diverged" (its
+            last training or validation loss is not finite).
         losses: the loss before each step, on that step's samples, (S, T); NaN after a seed has stopped.
         checkpoints: step -> weights; of a seed that had stopped by then, the weights it stopped with.
         validation: validation loss at each check, (S, checks); NaN after a seed has stopped.

@@ -112,7 +112,7 @@ def _look(
     if stop.accuracy is not None or (stop.loss is not None and plan.batch_size):
         f, y = _trained_on(ops, net, descent.theta, data, plan)
         if stop.accuracy is not None:
-            done["accuracy"] = accuracy(f, y) >= stop.accuracy
+            done["accuracy"] = (accuracy(f, y) >= stop.accuracy) & np.isfinite(squared(f, y))
         if stop.loss is not None and plan.batch_size:
             done["loss"] = squared(f, y) <= stop.loss
     if validation is not None:
@@ -139,7 +139,10 @@ def _validate(
     watch: Watch,
     running: np.ndarray,
 ) -> np.ndarray:
-    """Validation loss now; keeps the weights of seeds at a new lowest; who has lost patience, (S,) bool."""
+    """Validation loss now; keeps the weights of seeds at a new lowest; who has lost patience, (S,) bool.
+
+    A seed without a finite loss that has lost patience has diverged, which is its reason then.
+    """
     losses = squared(np.asarray(ops.fetch(ops.forward(net, descent.theta, validation[0]))), validation[1])
     better = running & (losses < watch.best)
     watch.best = np.where(better, losses, watch.best)
@@ -152,7 +155,9 @@ def _validate(
     watch.validation.append(np.where(running, losses, np.nan))
     watch.validation_steps.append(descent.step)
     patience = np.inf if stop.patience is None else stop.patience
-    return np.asarray(watch.since_best >= patience)
+    lost = np.asarray(watch.since_best >= patience)
+    watch.reason[running & lost & ~np.isfinite(losses)] = "diverged"
+    return lost
 
 
 def _outcome(
@@ -166,6 +171,8 @@ def _outcome(
 ) -> Trained:
     theta = _fetched(ops, descent.theta)
     if stop.validation is not None:
+        # The loss of the last weights: that of the best ones, below, is finite although these may not be.
+        watch.reason[(watch.reason == "") & ~np.isfinite(watch.validation[-1])] = "diverged"
         theta = {name: np.asarray(best, dtype=theta[name].dtype) for name, best in watch.best_theta.items()}
     weights = {name: ops.put(array) for name, array in theta.items()}
     loss = squared(*_trained_on(ops, net, weights, data, plan))
@@ -216,6 +223,14 @@ def squared(f: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def accuracy(f: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Fraction of samples whose arg max (one output: sign) is right, per seed, (S,)."""
+    """Fraction of samples whose arg max (one output: sign) is right, per seed, (S,).
+
+    NaN for a seed with an output that is not finite: the arg max of NaN is class 0, and NaN > 0 is False, so a network
+    that diverged would be right about every sample of that class.
+
+    >>> y = -np.ones((2, 4, 1))
+    >>> accuracy(np.stack([y[0], np.full((4, 1), np.nan)]), y)
+    array([ 1., nan])
+    """
     right = (f > 0) == (y > 0) if f.shape[2] == 1 else (f.argmax(axis=2) == y.argmax(axis=2))[..., None]
-    return np.asarray(right.mean(axis=(1, 2)))
+    return np.where(np.isfinite(f).all(axis=(1, 2)), right.mean(axis=(1, 2)), np.nan)

@@ -189,6 +189,9 @@ class Game:
         if self.seen is not None and squares is not None:
             width[self.diagonal] = (1 / (self.seen + ridge[self.diagonal, None])) @ squares[arms].T
         score = mean[:, arms] + self.gammas()[:, None] * np.sqrt(np.maximum(width, 0))
+        if np.isnan(score).any():  # arg max would pull the first arm without a score
+            policy = self.policies[int(np.isnan(score).any(axis=1).argmax())]
+            raise InvalidInput(f"A context's score is NaN for {policy}: its kernel is not finite. Scale contexts down.")
         chosen = arms.start + np.argmax(score + self.ties[now][arms], axis=1)
         column = covariance[everyone, :, chosen]
         spread = column[everyone, chosen] + ridge

@@ -26,7 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     examples(command, "ntk-claims diff reports/recorded/quick reports/quick --markdown changes.md --html changes.html")
     command.add_argument("a", type=Path, metavar="A", help="folder of a report, or its verdicts.json: the earlier run")
     command.add_argument("b", type=Path, metavar="B", help="the same of the later run")
-    command.add_argument("--all", action="store_true", help="print identical effects too")
+    command.add_argument("--all", action="store_true", help="print effects that agree to the printed digits too")
     command.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a CI job page")
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page")
     command.set_defaults(run=diff)

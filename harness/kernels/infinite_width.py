@@ -8,7 +8,7 @@ deviation d_l, fan-in n_{l-1}, bias scale s_l and bias standard deviation e_l (h
     Theta^l = w_l^2 n_{l-1} q^{l-1} + s_l^2 + (w_l d_l)^2 n_{l-1} p^{l-1} Theta^{l-1},   Theta^0 = 0
 
 the NNGP kernel is K^D (Lee et al. 2018) and the NTK is Theta^D (Jacot, Gabriel, Hongler 2018). Without biases the
-terms in s_l are absent; with sigma_b = 0 only Theta has them.
+terms in s_l are absent; with biases that start at zero (e_l = 0) only Theta has them.
 
 Convolutions and pooling turn K and Theta of a pair of inputs into matrices over pairs of positions: position_pairs.
 

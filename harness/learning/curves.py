@@ -53,7 +53,8 @@ class Run:
         start: weights before training, if f - f_0 is trained, else None: f is.
         scale: the labels were multiplied by it.
         loss: training loss of `theta`, (R,).
-        gain: share of the lowest validation loss that the last quarter of the checks took off, (R,).
+        gain: share of the lowest validation loss that the last quarter of the checks took off, (R,); NaN if training
+            diverged.
         steps: steps up to `theta`, (R,).
     """
 
@@ -115,6 +116,8 @@ def train(
         batch_seed=[seeds.derive("batches", stream=stream, replicate=r) for r in replicates],
         stop=Stop(validation=(validation.x, y_validation), every=every),
     )
+    # A validation loss that is no longer finite is not flat: of a seed that diverged the gain is not known.
+    diverged = trained.reason == "diverged"
     looks = np.fmin.accumulate(np.where(np.isfinite(trained.validation), trained.validation, np.inf), axis=1)
     return Run(
         net=net,
@@ -122,7 +125,7 @@ def train(
         start=start if centred else None,
         scale=scale,
         loss=trained.loss / scale**2,
-        gain=1 - looks[:, -1] / looks[:, -1 - looks.shape[1] // 4],
+        gain=np.where(diverged, np.nan, 1 - looks[:, -1] / looks[:, -1 - looks.shape[1] // 4]),
         steps=trained.validation_steps[(looks == looks[:, -1:]).argmax(axis=1)],
     )
 

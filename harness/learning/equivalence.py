@@ -16,7 +16,7 @@ from harness.backends import SGD, Adam, Backend, Stop
 from harness.learning.problems import problem, relative
 from harness.learning.ridge import by_validation
 from harness.learning.tasks import Samples
-from harness.measurements import edge
+from harness.measurements import edge, kept
 from harness.networks import Network, Theta
 from harness.networks.builder import choice
 from harness.networks.network import Parametrization
@@ -44,7 +44,7 @@ def common_training(
     permuted: with the labels of other inputs, so that nothing can be learnt.
     Returns per replicate: "error" of its first network, "ensemble_error" of the mean of all, "ridge_error" of the NTK,
     all relative to the target's variance; of the first network the "stopped" step and "gain", the share of the least
-    validation loss that the last quarter of the checks took off.
+    validation loss that the last quarter of the checks took off (NaN if its training diverged).
     """
     training, validation, test = problem(configuration, replicates, stream)
     members, net = configuration["members"], network(configuration, "standard")
@@ -69,13 +69,15 @@ def common_training(
     )
     f = backend.forward(net, trained.theta, x_test).astype(float).reshape(len(replicates), members, -1, 1)
     ridge = ntk_regression(backend, network(configuration, "ntk"), training, validation, test)
-    losses = trained.validation[::members]
+    # After a seed has diverged its losses are NaN, of which arg min would make the least.
+    losses = np.where(np.isnan(trained.validation), np.inf, trained.validation)[::members]
+    gain = 1 - losses.min(axis=1) / losses[:, : -(-3 * losses.shape[1] // 4)].min(axis=1)
     return {
         "error": relative(f[:, 0] - test.y, test),
         "ensemble_error": relative(f.mean(axis=1) - test.y, test),
         "ridge_error": relative(ridge - test.y, test),
         "stopped": trained.validation_steps[losses.argmin(axis=1)].astype(float),
-        "gain": 1 - losses.min(axis=1) / losses[:, : -(-3 * losses.shape[1] // 4)].min(axis=1),
+        "gain": np.where((trained.reason == "diverged")[::members], np.nan, gain),
     }
 
 
@@ -91,6 +93,7 @@ def descent_by_theory(
     centred: f - f_0 is trained (descent starts at an output of zero) instead of f.
     Returns what `kernel_predictors` does, and per replicate: "error" of the network; "ridge_error" of regression with
     the NTK; the distances "net_to_own" and "net_to_limit" to both predictors; and "loss", of training.
+    What comes from a network whose training diverged is NaN.
     """
     training, validation, test = problem(configuration, replicates, stream)
     net, theta = _start(configuration, replicates, stream)
@@ -169,8 +172,10 @@ def _descend(
     start, start_test = (centred * backend.forward(net, theta, x).astype(float) for x in (training.x, test.x))
     y = scale * _labels(configuration, training) + start
     trained = backend.train(net, theta, training.x, y, optimizer=SGD(rate, MOMENTUM), steps=configuration["steps"])
-    f = backend.forward(net, trained.theta, test.x) - start_test
-    return f / scale, trained.loss / scale**2
+    diverged = trained.reason == "diverged"
+    f = backend.forward(net, kept(trained.theta, theta, diverged), test.x) - start_test
+    f = np.where(diverged[:, None, None], np.nan, f / scale)
+    return f, np.where(diverged, np.nan, trained.loss / scale**2)
 
 
 def heavy_ball(

@@ -14,6 +14,7 @@ from harness.backends import Backend
 from harness.learning.curves import Arrays, initial, kernel_pair, network, optimizer_of
 from harness.learning.ridge import mistakes, ridge_errors
 from harness.learning.tasks import Samples, samples
+from harness.measurements import kept
 from harness.networks import Network, Theta
 from harness.networks.builder import choice
 
@@ -35,7 +36,7 @@ def kernel_evolution(
     "fixed", trained on the samples regressed on, epoch after epoch, or "one-pass", on others, each of them once.
     Returns, per replicate: "cka", (R, C, C) over checkpoints; "error", of ridge regression with the kernel at the
     checkpoint, and "network_error", both rates on test samples, (R, C); "train_error", of the network at the end on
-    the samples regressed on, (R,).
+    the samples regressed on, (R,). All are NaN for a replicate whose training diverged.
 
     Raises:
         InvalidInput: for an unknown regime or schedule.
@@ -68,13 +69,18 @@ def kernel_evolution(
         schedule=_factors(configuration["schedule"], steps),
         checkpoints=tuple(configuration["checkpoints"]),
     )
-    thetas = [trained.checkpoints[step] for step in configuration["checkpoints"]]
+    diverged = trained.reason == "diverged"
+    thetas = [kept(trained.checkpoints[step], start, diverged) for step in configuration["checkpoints"]]
     before, before_known = origin(test.x), origin(known.x)
     errors = [mistakes(backend.forward(net, theta, test.x) - before, test.y)[0] for theta in thetas]
-    fit, _ = mistakes(backend.forward(net, trained.theta, known.x) - before_known, known.y)
+    last = kept(trained.theta, start, diverged)
+    fit, _ = mistakes(backend.forward(net, last, known.x) - before_known, known.y)
     kernels = (kernel_pair(backend, net, theta, known, validation, test) for theta in thetas)
     judged = _judged(backend, kernels, known, validation, test)
-    return {**judged, "network_error": np.array(errors).T, "train_error": fit}
+    found = {**judged, "network_error": np.array(errors).T, "train_error": fit}
+    for values in found.values():
+        values[diverged] = np.nan
+    return found
 
 
 def told_kernel(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:

@@ -178,6 +178,7 @@ def tuned(pairs: Sequence[Pair], y: np.ndarray, fold: np.ndarray) -> Fit:
         fold: of each training sample, as `folds` gives it.
     """
     missed = np.array([_held_out(k_train, y, fold) for k_train, _ in pairs])
+    missed = np.where(np.isnan(missed), np.inf, missed)  # NaN would be the least
     which, rung = divmod(int(missed.argmin()), len(RIDGES))
     k_train, k_test = pairs[which]
     prediction, ridgeless = regress(k_train, y, k_test, np.array([RIDGES[rung], JITTER]))

@@ -91,5 +91,10 @@ def least(ladder: np.ndarray, y_held: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def mistakes(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each (...)."""
-    return ((f > 0) != (y > 0)).mean(axis=(-2, -1)), ((f - y) ** 2).mean(axis=(-2, -1))
+    """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each (...).
+
+    The error rate is NaN where a prediction is not finite: NaN has no sign, and would count as -1.
+    """
+    rate = ((f > 0) != (y > 0)).mean(axis=(-2, -1))
+    finite = np.isfinite(f).all(axis=(-2, -1))
+    return np.where(finite, rate, np.nan), ((f - y) ** 2).mean(axis=(-2, -1))

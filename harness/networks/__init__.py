@@ -12,8 +12,11 @@ with one pair of scales per parametrization (both give the same distribution of 
 A convolution is such a layer at every position of its output, on a patch: n_{l-1} is the fan-in, kernel positions times
 channels, also where the patch reaches into the padding. Average pooling stands between layers.
 
-Without biases (sigma_b = None) the second term is absent. With sigma_b = 0 biases start at zero and are trained; their
-scale s_l is then 1 in both parametrizations, since a scale of zero would leave nothing to train (as Hanin, Nica 2019).
+Without biases (sigma_b = None, the default) the second term is absent. With sigma_b = 0 the formulas hold as they
+stand. In "standard" biases then start at zero and are trained. In "ntk" they are scaled by zero: they exist, and add
+nothing to f or to the kernel, as in neural-tangents. Biases that start at zero and are trained in "ntk", as in Hanin,
+Nica 2019, are those of `train_zero_biases=True`: s_l = 1 and b = 0 at the start, so each layer adds its own 1 to the
+NTK.
 
 Any other function of weights and inputs becomes a network by `from_callable`; the backends differentiate it.
 

@@ -1,5 +1,6 @@
 """Puts networks together step by step, and checks that the steps fit."""
 
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -17,17 +18,15 @@ class Builder:
         grid: Grid,
         channels: int,
         activation: Activation,
-        parametrization: Parametrization,
-        sigma_w: float,
-        sigma_b: float | None,
+        scales: "Scales",
     ) -> None:
-        self.grid, self.channels, self.activation = grid, channels, activation
-        self.parametrization, self.sigma_w, self.sigma_b = parametrization, sigma_w, sigma_b
+        self.grid, self.channels, self.activation, self.scales = grid, channels, activation, scales
         self.inputs, self.steps = grid[0] * grid[1] * channels, list[Step]()
 
     def network(self) -> Network:
         """What was built."""
-        return Network(self.inputs, tuple(self.steps), self.parametrization, self.sigma_w, self.sigma_b)
+        scales = self.scales
+        return Network(self.inputs, tuple(self.steps), scales.parametrization, scales.sigma_w, scales.sigma_b)
 
     def activate(self) -> None:
         """Adds the activation."""
@@ -66,10 +65,10 @@ class Builder:
     def _weights(self, fan_in: int, fan_out: int) -> tuple[str, str | None, int, int, float, float, float, float]:
         """Names, sizes, scales and standard deviations of the next layer's parameters; see the module docstring."""
         index = sum(isinstance(step, Weighted) for step in self.steps) + 1
-        gain, sigma_b, ntk = self.sigma_w / fan_in**0.5, self.sigma_b, self.parametrization == "ntk"
-        scales = (gain, sigma_b or 1.0) if ntk else (1.0, 1.0)
-        stds = (1.0, 1.0 if sigma_b else 0.0) if ntk else (gain, sigma_b or 0.0)
-        return f"W{index}", None if sigma_b is None else f"b{index}", fan_in, fan_out, *scales, *stds
+        weight_scale, weight_std = self.scales.weight(fan_in)
+        bias_scale, bias_std = self.scales.bias
+        bias = None if self.scales.sigma_b is None else f"b{index}"
+        return f"W{index}", bias, fan_in, fan_out, weight_scale, bias_scale, weight_std, bias_std
 
 
 def _same(size: int, kernel: int, stride: int) -> Grid:
@@ -78,17 +77,48 @@ def _same(size: int, kernel: int, stride: int) -> Grid:
     return total // 2, total - total // 2
 
 
+@dataclass(frozen=True)
+class Scales:
+    """Parametrization and scales of a network, all layers alike; build it with `scales_of`, which checks them."""
+
+    parametrization: Parametrization
+    sigma_w: float
+    sigma_b: float | None
+    train_zero_biases: bool
+
+    @property
+    def ntk(self) -> bool:
+        """Whether scales stand in the layers; in the standard parametrization they stand in the weights."""
+        return self.parametrization == "ntk"
+
+    def weight(self, fan_in: int) -> tuple[float, float]:
+        """Scale of the weights in a layer, and the standard deviation that they are drawn with."""
+        gain = self.sigma_w / fan_in**0.5
+        return (gain, 1.0) if self.ntk else (1.0, gain)
+
+    @property
+    def bias(self) -> tuple[float, float]:
+        """Scale of the biases in a layer, and the standard deviation that they are drawn with."""
+        if self.sigma_b is None or self.train_zero_biases:
+            return 1.0, 0.0
+        return (self.sigma_b, 1.0) if self.ntk else (1.0, self.sigma_b)
+
+
 def scales_of(
-    activation: str, parametrization: Parametrization, sigma_w: float, sigma_b: float | None
-) -> tuple[Parametrization, float, float | None]:
+    parametrization: Parametrization, sigma_w: float, sigma_b: float | None, train_zero_biases: bool
+) -> Scales:
     """Parametrization and scales, checked; raises InvalidInput naming the argument."""
-    choice("activation", activation, get_args(Activation))
     choice("parametrization", parametrization, get_args(Parametrization))
     if not (np.isfinite(sigma_w) and sigma_w > 0):
         raise InvalidInput(f"sigma_w must be finite and positive; got {sigma_w!r}.")
     if sigma_b is not None and not (np.isfinite(sigma_b) and sigma_b >= 0):
         raise InvalidInput(f"sigma_b must be None (no biases) or finite and >= 0; got {sigma_b!r}.")
-    return parametrization, float(sigma_w), None if sigma_b is None else float(sigma_b)
+    if train_zero_biases and (parametrization != "ntk" or sigma_b != 0):
+        raise InvalidInput(
+            "train_zero_biases=True needs parametrization='ntk' and sigma_b=0.0; "
+            f"got {parametrization!r} and {sigma_b!r}. All other biases are trained without it: leave it out."
+        )
+    return Scales(parametrization, float(sigma_w), None if sigma_b is None else float(sigma_b), bool(train_zero_biases))
 
 
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from harness.errors import InvalidInput
-from harness.networks.builder import Builder, scales_of
+from harness.networks.builder import Builder, choice, scales_of
 from harness.networks.layers import Activation, Grid
 from harness.networks.network import Network, Parametrization
 
@@ -50,14 +50,16 @@ def cnn(
     activation: Activation = "relu",
     parametrization: Parametrization = "ntk",
     sigma_w: float = 2**0.5,
-    sigma_b: float | None = 0.0,
+    sigma_b: float | None = None,
+    *,
+    train_zero_biases: bool = False,
 ) -> Network:
     """A convolutional network with a dense readout.
 
     Args:
         shape: of one input, (rows, columns, channels) for images, (length, channels) for sequences; x itself is flat.
         parts: Conv, Pool and Hidden, in order; the readout to `outputs` is added.
-        activation, parametrization, sigma_w, sigma_b: as in `mlp`.
+        activation, parametrization, sigma_w, sigma_b, train_zero_biases: as in `mlp`.
 
     Raises:
         InvalidInput: naming the part, its value and what is allowed.
@@ -71,9 +73,10 @@ def cnn(
     if not isinstance(outputs, (int, np.integer)) or outputs < 1:
         raise InvalidInput(f"outputs must be a positive integer; got {outputs!r}.")
     image = len(shape) == 3
-    scales = scales_of(activation, parametrization, sigma_w, sigma_b)
+    choice("activation", activation, get_args(Activation))
+    scales = scales_of(parametrization, sigma_w, sigma_b, train_zero_biases)
     grid = (int(shape[0]), int(shape[1])) if image else (1, int(shape[0]))
-    builder = Builder(grid, int(shape[-1]), activation, *scales)
+    builder = Builder(grid, int(shape[-1]), activation, scales)
     for part in parts:
         match part:
             case Conv():
@@ -98,12 +101,14 @@ def myrtle(
     outputs: int = 10,
     parametrization: Parametrization = "ntk",
     sigma_w: float = 2**0.5,
-    sigma_b: float | None = 0.0,
+    sigma_b: float | None = None,
+    *,
+    train_zero_biases: bool = False,
 ) -> Network:
     """A Myrtle-type ReLU network: three groups of 3x3 convolutions with pooling by 2 between, and global pooling.
 
     Groups of 2, 1, 1 (depth 5), 2, 2, 2 (7) or 3, 3, 3 (10) convolutions, as in Shankar et al. 2020, "Neural Kernels
-    Without Tangents".
+    Without Tangents". The scales are those of `mlp`.
 
     >>> len(myrtle(5, 8).layers)
     5
@@ -113,7 +118,16 @@ def myrtle(
         raise InvalidInput(f"depth of a Myrtle network must be 5, 7 or 10; got {depth!r}.")
     first, second, third = ([Conv(channels)] * count for count in groups[depth])
     parts: list[Part] = [*first, Pool(2), *second, Pool(2), *third, Pool(None)]
-    return cnn(shape, parts, outputs, "relu", parametrization, sigma_w, sigma_b)
+    return cnn(
+        shape,
+        parts,
+        outputs,
+        "relu",
+        parametrization,
+        sigma_w=sigma_w,
+        sigma_b=sigma_b,
+        train_zero_biases=train_zero_biases,
+    )
 
 
 def _pair(part: Part, value: int | tuple[int, ...], image: bool) -> Grid:

@@ -8,7 +8,9 @@ from itertools import chain
 from harness.report.runs import Finding, Judged, Run
 
 NOTHING = "–"
-WORDS = ("identical", "overlap", "APART", "not comparable")
+IDENTICAL, AS_PRINTED = "identical", "same as printed"
+OVERLAP = {True: "overlap", False: "APART", None: "not comparable"}
+WORDS = (IDENTICAL, AS_PRINTED, *OVERLAP.values())
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class EffectChange:
     """The effect of one hypothesis in one backend, before and after, as readers are shown it.
 
     `overlap` is None where the intervals cannot be compared: one is missing, or the scale of the effect changed.
+    `identical`: the same to the last digit; `alike`: the same to the digits that are printed, on one scale.
     """
 
     backend: str
@@ -23,11 +26,14 @@ class EffectChange:
     after: str
     overlap: bool | None
     identical: bool
+    alike: bool
 
     @property
     def words(self) -> str:
         """How the intervals lie to each other."""
-        return "identical" if self.identical else WORDS[{True: 1, False: 2, None: 3}[self.overlap]]
+        if self.identical:
+            return IDENTICAL
+        return AS_PRINTED if self.alike else OVERLAP[self.overlap]
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,10 @@ class HypothesisChange:
     effects: tuple[EffectChange, ...]
 
     @property
-    def identical(self) -> bool:
-        """Whether the verdict, what it needs, and every effect are the same to the last digit."""
+    def alike(self) -> bool:
+        """Whether the verdict, what it needs, and every effect are the same to the printed digits."""
         same = self.kinds[0] == self.kinds[1] and self.needs[0] == self.needs[1]
-        return same and all(effect.identical for effect in self.effects)
+        return same and all(effect.alike for effect in self.effects)
 
 
 @dataclass(frozen=True)
@@ -160,10 +166,13 @@ def _effect(backend: str, old: Finding | None, new: Finding | None) -> EffectCha
     before = old.effects.get(backend) if old else None
     after = new.effects.get(backend) if new else None
     one_scale = old is not None and new is not None and old.scale == new.scale
+    shown_before = old.shown(backend) if old else NOTHING
+    shown_after = new.shown(backend) if new else NOTHING
     return EffectChange(
         backend=backend,
-        before=old.shown(backend) if old else NOTHING,
-        after=new.shown(backend) if new else NOTHING,
+        before=shown_before,
+        after=shown_after,
         overlap=before.overlaps(after) if before and after and one_scale else None,
         identical=one_scale and before == after,
+        alike=one_scale and shown_before == shown_after,
     )

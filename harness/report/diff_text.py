@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.report.diff import ClaimChange, Difference, HypothesisChange
+from harness.report.diff import AS_PRINTED, ClaimChange, Difference, EffectChange, HypothesisChange
 from harness.report.html import page
 from harness.report.runs import Run
 from harness.report.summary import MARKS, escape
@@ -27,7 +27,7 @@ def as_lines(difference: Difference, everything: bool = False) -> list[str]:
 
     Args:
         difference: of the two runs.
-        everything: list identical effects too.
+        everything: list effects that agree to the printed digits too.
     """
     lines = [
         f"A  {difference.a.path}",
@@ -59,13 +59,18 @@ def _verdict_lines(claims: Sequence[ClaimChange]) -> Iterator[str]:
 
 
 def _effect_lines(claim: ClaimChange, everything: bool) -> Iterator[str]:
-    shown = [h for h in claim.hypotheses if claim.in_both and (everything or not h.identical)]
+    shown = [h for h in claim.hypotheses if claim.in_both and (everything or not h.alike)]
     if shown:
         yield f"  {claim.id}"
     for hypothesis in shown:
         yield f"    {hypothesis.label} ({hypothesis.role}; {needs(hypothesis)}){_verdicts(hypothesis)}"
-        for effect in hypothesis.effects:
+        for effect in listed(hypothesis, everything):
             yield f"      {effect.backend:<6} {effect.before} -> {effect.after}  {effect.words}"
+
+
+def listed(hypothesis: HypothesisChange, everything: bool = False) -> list[EffectChange]:
+    """The effects that changed in the printed digits; all of them on demand."""
+    return [effect for effect in hypothesis.effects if everything or not effect.alike]
 
 
 def needs(hypothesis: HypothesisChange) -> str:
@@ -103,7 +108,7 @@ def as_markdown(difference: Difference) -> str:
         "",
         f"## Effects: {difference.effects}",
         "",
-        f"{MEANS} Identical ones are not listed.",
+        f"{MEANS} Effects that agree to the printed digits are not listed.",
         "",
         *_markdown_effects(difference),
         f"## Versions and devices: {len(difference.environment)} changed",
@@ -127,16 +132,25 @@ def _markdown_row(claim: ClaimChange) -> str:
 
 def _markdown_effects(difference: Difference) -> Iterator[str]:
     rows = [
-        f"| {escape(claim.title)} | {escape(h.label)} ({h.role}; {escape(needs(h))}){_verdicts(h)} "
-        f"| {escape(e.backend)} | {escape(e.before)} | {escape(e.after)} | {e.words} |"
+        row
         for claim in difference.claims
         if claim.in_both
-        for h in claim.hypotheses
-        if not h.identical
-        for e in h.effects
+        for hypothesis in claim.hypotheses
+        if not hypothesis.alike
+        for row in _markdown_rows(claim, hypothesis)
     ]
     if rows:
         yield from ("| Claim | Effect | Backend | A | B | Intervals |", "|---|---|---|---|---|---|", *rows, "")
+
+
+def _markdown_rows(claim: ClaimChange, hypothesis: HypothesisChange) -> Iterator[str]:
+    """A row for each effect that changed; one without an effect where only the verdict or what it needs did."""
+    what = f"{escape(hypothesis.label)} ({hypothesis.role}; {escape(needs(hypothesis))}){_verdicts(hypothesis)}"
+    start = f"| {escape(claim.title)} | {what} |"
+    for effect in listed(hypothesis):
+        yield f"{start} {escape(effect.backend)} | {escape(effect.before)} | {escape(effect.after)} | {effect.words} |"
+    if not listed(hypothesis):
+        yield f"{start} all | | | {AS_PRINTED} |"
 
 
 def as_page(difference: Difference) -> str:

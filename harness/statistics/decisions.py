@@ -95,11 +95,13 @@ def decisions(
         resamples: of the bootstrap.
 
     Raises:
-        InvalidInput: for another shape, or no agreement margin for several backends.
+        InvalidInput: for another shape, effects that are not finite, or no agreement margin for several backends.
     """
     samples = np.asarray(effects, dtype=np.float64)
     if samples.ndim != 3 or not samples.size:
         raise InvalidInput(f"Effects have shape (backends, experiments, seeds), none of them 0; got {samples.shape}.")
+    if not np.isfinite(samples).all():
+        raise InvalidInput(f"Effects must be finite; {np.count_nonzero(~np.isfinite(samples))} of them are not.")
     disagree = _disagree(samples, rule, agreement)
     undecided = disagree | ~varies(samples).all(axis=0)
     regions = _regions(t_interval(samples, rule.end), rule) & ~undecided

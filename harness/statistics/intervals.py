@@ -70,12 +70,14 @@ def prediction_interval(effects: ArrayLike, alpha: float, *, runs: int = 1) -> t
 def p_above(effects: ArrayLike, margin: float) -> Floats:
     """One-sided p of "mean <= margin" against "mean > margin" by Student's t.
 
-    Without any spread the mean is known: p is 0 above the margin, 1 below it, 1/2 on it; never NaN.
+    Without any spread the mean is known: p is 0 above the margin, 1 below it, 1/2 on it. NaN only where an effect or
+    the margin is not finite: what is not a number is neither above nor below.
     """
     mean, error, n = mean_and_error(effects)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (mean - margin) / error
     p: Floats = stdtr(n - 1, -np.where(np.isnan(t), 0.0, t))
+    p = np.where(np.isfinite(mean - margin), p, np.nan)
     return p
 
 

@@ -94,15 +94,54 @@ def test_what_differs_in_the_last_digit_is_not_identical(save, capsys):
         values = document["claims"][0]["hypotheses"][0]["verdict"]["backends"]["jax"]
         values["mean"] = math.nextafter(values["mean"], 1.0)
 
-    main(["diff", str(save("a")), str(save("b", rounded))])
-    assert re.search(r"^Effects: \d+ identical, 1 overlap\. Those that changed", capsys.readouterr().out, re.MULTILINE)
+    a, b = str(save("a")), str(save("b", rounded))
+    main(["diff", a, b])
+    out = capsys.readouterr().out
+    assert re.search(r"^Effects: \d+ identical, 1 same as printed\. Those that changed", out, re.MULTILINE)
+    assert "->" not in out  # what agrees to the printed digits is not listed
+    main(["diff", a, b, "--all"])
+    ((before, after),) = re.findall(
+        r"^      jax    (.*) -> (.*)  same as printed$", capsys.readouterr().out, re.MULTILINE
+    )
+    assert before == after
+
+
+def test_of_a_hypothesis_that_changed_only_the_changed_effects_are_listed(save):
+    def shifted(document):
+        for end in ("mean", "low", "high"):
+            document["claims"][0]["hypotheses"][0]["verdict"]["backends"]["torch"][end] += 5.0
+
+    made = difference(save, shifted)
+    (line,) = [line for line in as_lines(made) if "->" in line]
+    assert re.search(r"^      torch  .* -> .*  APART$", line)
+    rows = [row for row in as_markdown(made).splitlines() if row.endswith((" APART |", " printed |", " identical |"))]
+    assert len(rows) == 1
+
+
+def test_effects_on_another_scale_are_listed_though_they_print_the_same(save):
+    def ratio(document):
+        hypothesis = document["claims"][0]["hypotheses"][0]
+        for values in hypothesis["verdict"]["backends"].values():
+            values.update(mean=1.0, low=None, high=None)
+
+    def same_digits(document):
+        ratio(document)
+        hypothesis = document["claims"][0]["hypotheses"][0]
+        hypothesis["scale"] = "ratio"
+        for values in hypothesis["verdict"]["backends"].values():
+            values.update(mean=0.0, low=None, high=None)
+
+    lines = as_lines(compare(read(save("a", ratio)), read(save("b", same_digits))))
+    assert len([line for line in lines if line.endswith("  not comparable")]) == 2
 
 
 def test_a_changed_margin_is_said_though_nothing_else_changed(save):
     def moved(document):
         document["claims"][0]["hypotheses"][0]["rule"]["margin"] = 0.07
 
-    assert any("needs > 0.05 -> needs > 0.07" in line for line in as_lines(difference(save, moved)))
+    made = difference(save, moved)
+    assert any("needs > 0.05 -> needs > 0.07" in line for line in as_lines(made))
+    assert "| all | | | same as printed |" in as_markdown(made)
 
 
 def test_effects_of_ratios_are_shown_as_ratios(save):
