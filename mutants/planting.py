@@ -6,7 +6,7 @@ import importlib.machinery
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from mutants.defect import Defect, Replacement
 
@@ -17,7 +17,7 @@ class NoTargetError(Exception):
 
 def plant_on_import(defect: Defect) -> None:
     """From now on, the import of the defect's module plants it."""
-    sys.meta_path.insert(0, _Finder(defect))
+    sys.meta_path = _FirstStays([_Finder(defect), *sys.meta_path])
 
 
 def target_of(defect: Defect, module: ModuleType) -> tuple[Any, str, Any]:
@@ -64,6 +64,14 @@ def _wrapped(sound: Any, replacement: Replacement) -> Any:
         return replacement(sound, *arguments, **options)
 
     return planted
+
+
+class _FirstStays(list[Any]):
+    """The finders of modules, of which the first stays the first: pytest inserts one that rewrites assertions."""
+
+    def insert(self, index: SupportsIndex, finder: Any) -> None:
+        """Inserts behind the first."""
+        super().insert(max(int(index), 1), finder)
 
 
 class _Finder(importlib.abc.MetaPathFinder):

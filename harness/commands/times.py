@@ -1,4 +1,4 @@
-"""How long the cells of a plan took, or will take: by a store, and by what their work costs."""
+"""How long the cells of a plan took, by a store, and so how long those that are missing will take."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,6 @@ from harness.errors import BackendUnavailable
 from harness.experiment import Request
 from harness.sweep import Cell, Store, code
 from harness.sweep.estimates import Estimates, likeness
-from harness.workload.costs import Costs
 
 Here = tuple[str, dict[str, str]] | None
 
@@ -29,22 +28,6 @@ class Found:
     seconds: tuple[float, ...]
     machine: str
     cached: bool
-
-
-@dataclass(frozen=True)
-class Guesses:
-    """What is known about how long cells take: what the same ones took, and what their work costs."""
-
-    learned: Estimates
-    costs: Costs
-
-    def seconds(self, request: Request) -> tuple[float | None, bool]:
-        """Of the same cell, in any backend; by its work, which is marked True; or of its computation's mean."""
-        *same, like = likeness(request)
-        known, cost = self.learned.guess(tuple(same)), self.costs.of(request)
-        if known is None and cost is not None and cost.estimate is not None:
-            return cost.estimate, True
-        return (self.learned.guess((like,)) if known is None else known), False
 
 
 def looked_up(unique: Mapping[str, Request], store: Store) -> dict[str, Found]:
