@@ -26,7 +26,7 @@ from harness.commands import (
     verdict,
 )
 from harness.errors import ClaimsError
-from harness.sweep.pack import commands as packing
+from harness.sweep import pack
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,5 +69,5 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add(commands)
     export.add(commands)
     data.add(commands)
-    packing.add(commands)
+    pack.add(commands)
     return top
