@@ -1,6 +1,7 @@
 """Runs the tests that must catch a defect, with the defect planted in every process that they start."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,9 @@ from mutants.defect import Defect
 
 ROOT = Path(__file__).resolve().parents[1]
 FAILED = 1
-"""Pytest's exit code if tests ran and some failed; an error in a plant or a name of a test has another one."""
+"""Pytest's exit code if tests ran and some failed; but also Python's, if pytest itself did not start."""
+SUMMARY = re.compile(r"^\d+ failed\b.* in [\d.]+s", re.MULTILINE)
+"""Pytest's last line if tests ran and some failed."""
 
 TIME_LIMIT = 600.0
 
@@ -35,7 +38,7 @@ def examine(defect: Defect) -> Outcome:
     """Plants the defect and runs its tests."""
     start = time.perf_counter()
     code, said = _pytest(defect.caught_by, planted=defect.name)
-    caught = code == FAILED
+    caught = code == FAILED and SUMMARY.search(said) is not None
     return Outcome(defect, caught, "" if caught else said, time.perf_counter() - start)
 
 

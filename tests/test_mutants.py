@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mutants import __main__ as command
+from mutants import examination
 from mutants.defect import Defects
 from mutants.examination import Outcome, examine
 from mutants.planting import NoTargetError, plant, target_of
@@ -40,6 +41,16 @@ def test_what_catches_a_defect_is_there(defect):
 def test_a_defect_is_caught(name):
     outcome = examine(TABLE[name])
     assert outcome.caught, outcome.said
+
+
+def test_pytest_that_does_not_start_has_caught_nothing(monkeypatch):
+    """It ends with the exit code of failed tests."""
+    monkeypatch.setattr(examination, "_pytest", lambda *_, **__: (1, "ImportError: no such module"))
+    assert not examine(TABLE["two_sided_alpha"]).caught
+    monkeypatch.setattr(
+        examination, "_pytest", lambda *_, **__: (1, "FAILED tests/x.py::y\n1 failed, 3 passed in 0.5s")
+    )
+    assert examine(TABLE["two_sided_alpha"]).caught
 
 
 def defect_of(target, replacement):
