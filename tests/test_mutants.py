@@ -47,9 +47,7 @@ def test_pytest_that_does_not_start_has_caught_nothing(monkeypatch):
     """It ends with the exit code of failed tests."""
     monkeypatch.setattr(examination, "_pytest", lambda *_, **__: (1, "ImportError: no such module"))
     assert not examine(TABLE["two_sided_alpha"]).caught
-    monkeypatch.setattr(
-        examination, "_pytest", lambda *_, **__: (1, "FAILED tests/x.py::y\n1 failed, 3 passed in 0.5s")
-    )
+    monkeypatch.setattr(examination, "_pytest", lambda *_, **__: (1, "FAILED x::y\n1 failed, 3 passed in 0.5s"))
     assert examine(TABLE["two_sided_alpha"]).caught
 
 

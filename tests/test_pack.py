@@ -205,7 +205,7 @@ def assembled(*members, contents=None, first=None):
     """A tar of a contents.json and of members: a header and its content."""
     listed = listing(len(members), sum(len(data) for _, data in members)) if contents is None else contents
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(first or entry(packs.CONTENTS, size=len(listed)), io.BytesIO(listed))
         for header, data in members:
             header.size = len(data)
@@ -359,7 +359,7 @@ SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 @SLOW
 @given(cut=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_pack_is_refused_before_anything_is_unpacked(packed, here, cut):
-    data = packed.read_bytes()
+    data = packed.read_bytes().rstrip(b"\0")  # what follows the last file is nothing but zeros
     file = packed.with_name("cut.pack")
     file.write_bytes(data[: int(cut * len(data))])
     with pytest.raises(PackCorrupted, match=r"is no pack|expected|truncated"):
