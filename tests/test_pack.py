@@ -222,12 +222,13 @@ def special(kind):
 
 
 def sparse():
-    """A file of ten gigabytes in a few bytes, as GNU tar writes holes."""
-    header = bytearray(entry(kind=tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    """A file of ten gigabytes in a few bytes, as GNU tar writes holes; a block with its long name comes before."""
+    blocks = entry(kind=tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT)
+    header = bytearray(blocks[-512:])
     header[386:398], header[398:410], header[483:495] = b"00000000000\0", b"00000000000\0", b"112402762000"
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
-    return assembled(contents=listing(1))[:1024] + bytes(header) + bytes(1024)
+    return assembled(contents=listing(1))[:1024] + blocks[:-512] + bytes(header) + bytes(1024)
 
 
 def attributed():
