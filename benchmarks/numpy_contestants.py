@@ -25,12 +25,6 @@ def ours(case: Case, device: str) -> Run:
     return lambda: kernels.regression(kernel, case.y, test, ridge)
 
 
-def refined(case: Case, device: str) -> Run:
-    """harness.kernels.refined_solve: a float32 factor, refined."""
-    kernel, test, ridge = problem(case)
-    return lambda: test @ kernels.refined_solve(kernel, case.y, ridge).alpha
-
-
 def in_place(case: Case, device: str) -> Run:
     """Cholesky in place in column order, checks off; the copy that it destroys is made inside."""
     kernel, test, ridge = problem(case)
@@ -76,7 +70,6 @@ def contestants() -> tuple[Contestant, ...]:
 
     return (
         Contestant(OURS, ours, lambda case: "computes no empirical kernels" if case.subject == "empirical" else None),
-        Contestant("ours, float32 factor", refined, only_solve),
         Contestant("scipy in place", in_place, only_solve),
         Contestant(PRODUCT, matrix_product, any_case),
         Contestant(COPY, memory_copy, any_case),

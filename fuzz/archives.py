@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas
 import rdata
-import scipy.io
 
 from fuzz.mutations import altered
 from fuzz.target import Target
-from harness.datasets import Dataset, _mlbench, cifar5m, cifar10, fashion_mnist, shuttle, svhn
+from harness.datasets import Dataset, _mlbench, cifar5m, cifar10, fashion_mnist, shuttle
 from harness.datasets._places import Published
 from harness.errors import DatasetUnavailable
 
@@ -35,7 +34,6 @@ def targets() -> list[Target]:
     """Of this module."""
     refusals = (DatasetUnavailable,)
     grey = bytes([0, 0, 8, 3]) + np.array([IMAGES, 28, 28], ">u4").tobytes() + PIXELS[:, :28, :28, 0].tobytes()
-    matlab = {"X": np.moveaxis(PIXELS, 0, 3), "y": LABELS[:, None]}
     return [
         Target("idx", [grey], _idx, refusals),
         Target("idx-gz", [gzip.compress(grey)], _idx_gz, refusals),
@@ -44,8 +42,6 @@ def targets() -> list[Target]:
         Target("tar-gz", [gzip.compress(_tar())], _cifar10, refusals),
         Target("npz", [_npz(stored=True), _npz(stored=False)], _cifar5m, refusals),
         Target("npy-header", [_npz(stored=True)], _cifar5m, refusals, _other_header),
-        Target("mat", [_mat(matlab, False)], _svhn, refusals),
-        Target("mat-compressed", [_mat(matlab, True)], _svhn, refusals),
         Target("rda", [_rda()], _mlbench_table, refusals),
     ]
 
@@ -121,12 +117,6 @@ def _other_header(draws: random.Random, content: bytes) -> bytes:
     return stream.getvalue()
 
 
-def _mat(variables: dict[str, np.ndarray], compressed: bool) -> bytes:
-    stream = io.BytesIO()
-    scipy.io.savemat(stream, variables, do_compression=compressed)
-    return stream.getvalue()
-
-
 def _rda() -> bytes:
     columns = {"V1": [0.0, 1.0], "V2": [0.5, 0.25], "Class": pandas.Categorical(["High", "Bypass"])}
     with tempfile.TemporaryDirectory() as folder:
@@ -137,9 +127,3 @@ def _rda() -> bytes:
 def _mlbench_table(folder: Path, content: bytes) -> None:
     (folder / "Shuttle.rda").write_bytes(content)
     _mlbench.load_table(replace(shuttle.TABLE, sha256=TABLE), folder)
-
-
-def _svhn(folder: Path, content: bytes) -> None:
-    wanted = _unverified(svhn.published("test"))
-    (folder / wanted.files[0].name).write_bytes(content)
-    _checked(svhn.assemble(wanted, IMAGES, folder))

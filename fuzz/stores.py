@@ -41,7 +41,7 @@ def targets() -> list[Target]:
         Target("failure", [FAILURE], _failure, (StoreError,), altered_json),
         Target("plan", [plan], _plan, (InvalidInput,), altered_json),
         Target("pack", [packed], _pack, (PackCorrupted,)),
-        Target("pack-manifest", [packed], _pack, (PackCorrupted,), _remanifested),
+        Target("pack-contents", [packed], _pack, (PackCorrupted,), _other_contents),
     ]
 
 
@@ -116,8 +116,8 @@ def _packed() -> bytes:
         return Path(folder, "file").read_bytes()
 
 
-def _remanifested(draws: random.Random, content: bytes) -> bytes:
-    """Another manifest of the size that its header states, or padded to it."""
+def _other_contents(draws: random.Random, content: bytes) -> bytes:
+    """Other contents.json, with a header that fits."""
     size = int(content[124:135], 8)
     manifest = altered_json(draws, content[512 : 512 + size])
     header = bytearray(content[:512])

@@ -24,7 +24,7 @@ from harness.commands import (
     verdict,
 )
 from harness.console import CODES, guarded
-from harness.sweep.pack import commands as packing
+from harness.sweep import pack
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add(commands)
     export.add(commands)
     data.add(commands)
-    packing.add(commands)
+    pack.add(commands)
     for command in commands.choices.values():
         _name_codes(command)
     return top

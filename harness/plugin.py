@@ -24,7 +24,7 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from harness import __version__, papers, plugin_options, report, studies
 from harness.commands.data import fetch_for
-from harness.commands.times import RATES, prior
+from harness.commands.times import prior
 from harness.console import show_all_signs
 from harness.errors import ClaimsError
 from harness.export import properties
@@ -149,7 +149,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     try:
         _prove_writable(config, folder)
         collected.outcome = _verified(config, collected.studies)
-        collected.report = report.write(folder, collected.outcome.document, collected.outcome.run)
+        made = collected.outcome
+        collected.report = report.write(folder, made.document, made.run, made.seconds)
     except ClaimsError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -190,14 +191,15 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
     run = replace(settings(config), claims=studies.claims_folder(selected))
     if chosen(config, "download"):
         fetch_for([request for study in selected.values() for request in requests(study, run)], write)
+    recorded_run = config.rootpath / REPORTS / "recorded" / chosen(config, "tier")
     return verify(
         list(selected.values()),
         run,
         family_sizes=sizes,
         recorded=recorded,
         registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
-        calibrations=calibration.read(config.rootpath / REPORTS / "recorded" / chosen(config, "tier")),
-        prior=prior(config.rootpath / RATES, roots),
+        calibrations=calibration.read(recorded_run),
+        prior=prior(recorded_run),
         progress=Progress(write, live=bool(terminal and terminal.isatty)),
     )
 

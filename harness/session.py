@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,12 @@ def backend_names(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Session:
-    """What came out: verdicts by claim id, and the contents of verdicts.json and run.json."""
+    """What came out: verdicts by claim id, the contents of verdicts.json and run.json, and the seconds of each cell."""
 
     verdicts: Mapping[str, ClaimVerdict]
     document: Mapping[str, Any]
     run: Mapping[str, Any]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def requests(study: Study, settings: Settings) -> list[Request]:
@@ -162,7 +163,8 @@ def verify(
         for study in studies
     ]
     document = report.document(entries, settings.tier, settings.backends, environment(outcomes, settings.backends))
-    return Session(verdicts, document, run_record(started, plans, outcomes, swept))
+    seconds = {name: round(o.cell.provenance.seconds, 2) for name, o in outcomes.items() if o.cell is not None}
+    return Session(verdicts, document, run_record(started, plans, outcomes, swept), seconds)
 
 
 def _calibrated(calibrations: Mapping[str, Any] | None, **known: Any) -> report.Entry:

@@ -1,5 +1,6 @@
-"""The verifier verified: planted defects, each of which some test, gate or control must catch.
+"""Known defects, planted one at a time; a test, gate or control must catch each of them.
 
-`python -m mutants` plants them one after another into a copy of the sources and runs what must turn red. A defect that
-nothing notices is a hole in the net; what is known to slip through is listed with its reason, never left out.
+A defect replaces a named function at run time, so moving or reformatting code breaks none of them. `python -m mutants`
+plants all of them in turn, `python -m mutants --list` says what they are. A verifier that was never seen to fail proves
+nothing: a defect that survives is a hole in the tests.
 """

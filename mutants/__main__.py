@@ -2,84 +2,63 @@
 
 import argparse
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from queue import SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
 
-from mutants.catalogue import CATALOGUE
-from mutants.mutant import ROOT, Mutant, StaleMutant
-from mutants.page import line, page, table
-from mutants.workshop import Outcome, UnsoundBaseline, Workshop
-
-PAGE = ROOT / "docs" / "mutants.md"
+from mutants.defect import Defect
+from mutants.examination import Outcome, UnsoundError, check_soundness, examine
+from mutants.table import TABLE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 if every mutant is caught or known to be missed, 1 if not, 2 if that could not be found out."""
+    """Exit code 0 if every defect was caught, 1 if one survived, 2 if that could not be found out."""
     options = _parser().parse_args(arguments)
-    chosen = [mutant for mutant in CATALOGUE if options.name in mutant.name]
-    if not chosen or options.jobs < 1 or (options.write and options.name):
-        print("Nothing to do: -k must name a mutant, --jobs be at least 1, and --write is for all mutants (no -k).")
+    chosen = [defect for defect in TABLE.values() if options.name in defect.name]
+    if not chosen or options.jobs < 1:
+        print(f"No defect has {options.name!r} in its name, or --jobs is below 1. Names: python -m mutants --list")
         return 2
-    start = time.perf_counter()
+    if options.list:
+        print("\n".join(_described(defect) for defect in chosen))
+        return 0
     try:
-        with _workshops(options.jobs) as workshops:
-            outcomes = _examined(chosen, workshops)
-    except (StaleMutant, UnsoundBaseline) as error:
+        if not options.trust:
+            tests = {test for defect in chosen for test in defect.caught_by}
+            print(f"{len(chosen)} defects; first their {len(tests)} tests without any.", flush=True)
+            check_soundness(tests)
+    except UnsoundError as error:
         print(error)
         return 2
-    print(f"\n{table(outcomes)}\n{time.perf_counter() - start:.0f} s in all.")
-    if options.write:
-        PAGE.write_text(page(outcomes), encoding="utf-8")
-    return int(any(not outcome.caught and not outcome.mutant.known_missed for outcome in outcomes))
+    survivors = [outcome for outcome in _examined(chosen, options.jobs) if not outcome.caught]
+    print(f"\n{len(chosen) - len(survivors)} of {len(chosen)} defects were caught.")
+    for outcome in survivors:
+        print(f"\nSurvived: {_described(outcome.defect)}\n{outcome.said}")
+    return int(bool(survivors))
+
+
+def _examined(chosen: Sequence[Defect], jobs: int) -> Iterator[Outcome]:
+    """The outcomes in order, each printed as soon as it and those before it are there."""
+    width = max(len(defect.name) for defect in chosen)
+    with ThreadPoolExecutor(jobs) as pool:
+        for number, outcome in enumerate(pool.map(examine, chosen), 1):
+            word = "caught" if outcome.caught else "SURVIVED"
+            print(f"[{number}/{len(chosen)}] {outcome.defect.name:{width}} {word} {outcome.seconds:.0f} s", flush=True)
+            yield outcome
+
+
+def _described(defect: Defect) -> str:
+    tests = "\n    ".join(defect.caught_by)
+    return f"{defect.name}: {defect.sentence}\n    in {defect.target}\n    {tests}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m mutants", description="Plants each known defect into a copy of the sources; it must be caught."
+        prog="python -m mutants", description="Plants each known defect at run time; a test must catch it."
     )
-    parser.add_argument("-k", dest="name", default="", help="only mutants with this in their name")
-    parser.add_argument("--jobs", type=int, default=2, help="mutants examined at a time (default: 2)")
-    parser.add_argument("--write", action="store_true", help=f"write the table to {PAGE.relative_to(ROOT)}")
+    parser.add_argument("-k", dest="name", default="", help="only defects with this in their name")
+    parser.add_argument("--jobs", type=int, default=2, help="defects examined at a time (default: 2)")
+    parser.add_argument("--list", action="store_true", help="say what the defects are, and run nothing")
+    parser.add_argument("--trust", action="store_true", help="do not run the tests without any defect first")
     return parser
-
-
-@contextmanager
-def _workshops(count: int) -> "Iterator[SimpleQueue[Workshop]]":
-    """So many copies of the sources, gone afterwards."""
-    free: SimpleQueue[Workshop] = SimpleQueue()
-    with ExitStack() as stack:
-        for _ in range(count):
-            free.put(Workshop.furnish(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))))
-        yield free
-
-
-def _examined(chosen: Sequence[Mutant], workshops: "SimpleQueue[Workshop]") -> list[Outcome]:
-    """The outcome of each mutant, in order, after its tests were seen to pass without it."""
-    tests = sorted({test for mutant in chosen for test in mutant.caught_by})
-    print(f"{len(chosen)} mutants; first their {len(tests)} tests without any.", flush=True)
-    first = workshops.get()
-    first.check(tests)
-    workshops.put(first)
-    width = max(len(mutant.name) for mutant in chosen)
-
-    def examine(mutant: Mutant) -> Outcome:
-        workshop = workshops.get()
-        try:
-            return workshop.examine(mutant)
-        finally:
-            workshops.put(workshop)
-
-    with ThreadPoolExecutor(workshops.qsize()) as pool:
-        pending = {pool.submit(examine, mutant): mutant for mutant in chosen}
-        for number, future in enumerate(as_completed(pending), 1):
-            print(f"[{number}/{len(chosen)}] {line(future.result(), width)}", flush=True)
-    found = {future.result().mutant: future.result() for future in pending}
-    return [found[mutant] for mutant in chosen]
 
 
 if __name__ == "__main__":

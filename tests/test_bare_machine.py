@@ -17,7 +17,7 @@ import pytest
 
 from harness import cli
 from harness.sweep import __main__ as sweep_command
-from harness.sweep.pack import __main__ as pack_command
+from harness.sweep import pack as pack_command
 
 ROOT = Path(__file__).parents[1]
 OTHERS = {"scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic", "hypothesis"}

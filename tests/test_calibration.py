@@ -8,7 +8,7 @@ import pytest
 from harness.errors import InvalidInput
 from harness.statistics.calibration import calibrate, heavy_tailed, normal, scatter_of, smoothed
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
-from harness.statistics.intervals import bootstrap_interval
+from harness.statistics.intervals import Bootstrap
 from harness.statistics.planted import exponent_coverage
 from harness.statistics.power import (
     decision_power,
@@ -68,7 +68,7 @@ def test_many_bootstrap_intervals_are_those_of_one_sample_each() -> None:
     for seeds in (5, 12):
         samples = 1e6 + np.random.default_rng(seeds).exponential(size=(30, seeds))
         ends = np.stack(bootstrap_intervals(samples, 0.025), axis=1)
-        assert ends == pytest.approx(np.array([bootstrap_interval(sample, 0.025) for sample in samples]), rel=1e-12)
+        assert ends == pytest.approx(np.array([Bootstrap.of(sample).interval(0.025) for sample in samples]), rel=1e-12)
 
 
 def test_effects_that_are_not_finite_are_refused() -> None:

@@ -5,7 +5,6 @@ import hashlib
 import io
 import struct
 import tarfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,24 +207,6 @@ def test_other_matlab_files_than_svhns_are_corrupted(tmp_path, variables, messag
         read_svhn(tmp_path, mat(**variables))
 
 
-def test_damaged_matlab_files_are_corrupted(tmp_path):
-    whole = mat(X=X, y=Y)
-    hdf5 = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
-    for damaged in (
-        b"",
-        b"no MATLAB file",
-        whole[:60],
-        whole[:200],
-        whole[:-9],
-        whole[:300] + b"\0\0" + whole[302:],
-        hdf5,
-    ):
-        with pytest.raises(
-            DatasetCorrupted, match=r"^train_32x32\.mat (is no MATLAB file of version 5: |has no array)"
-        ):
-            read_svhn(tmp_path, damaged)
-
-
 def uncompressed(**variables) -> bytes:
     stream = io.BytesIO()
     scipy.io.savemat(stream, variables)
@@ -238,51 +219,20 @@ def test_svhn_files_may_be_uncompressed_and_hold_other_variables(tmp_path):
     np.testing.assert_array_equal(data.labels, LABELS)
 
 
-PIXEL_TAG = 184  # where the uncompressed file has the tag of the pixels: type, then size
+def test_scipy_reads_no_matlab_file_but_the_published_one(tmp_path, monkeypatch):
+    """SciPy trusts what it reads: a type beyond its table ends the process by a segmentation fault."""
+    monkeypatch.setattr(scipy.io, "loadmat", lambda *arguments, **options: pytest.fail("it was read"))
+    content = mat(X=X, y=Y)
+    wanted = published(svhn.published("train"), content)
+    altered = content[:184] + struct.pack("<I", 20) + content[188:]
+    with pytest.raises(DatasetCorrupted, match=r"train_32x32\.mat"):
+        svhn.assemble(wanted, 3 * IMAGES, put(tmp_path, wanted, altered))
 
 
-@pytest.mark.parametrize("kind", [20, 200, 60_000])
-def test_matlab_types_beyond_the_table_are_refused(tmp_path, kind):
-    """scipy.io.loadmat ends the process here: by a segmentation fault for the first two, a bus error for the last."""
-    whole = uncompressed(X=X, y=Y)
-    assert whole[PIXEL_TAG : PIXEL_TAG + 8] == struct.pack("<2I", 2, X.nbytes)
-    altered = whole[:PIXEL_TAG] + struct.pack("<I", kind) + whole[PIXEL_TAG + 4 :]
-    with pytest.raises(DatasetCorrupted, match=f"version 5: X has data of the type {kind}. Get it again"):
-        read_svhn(tmp_path, altered)
-
-
-def element(content: bytes, kind: int = 15) -> bytes:
-    return struct.pack("<2I", kind, len(content)) + content
-
-
-@pytest.mark.parametrize(
-    ("elements", "message"),
-    [
-        (element(zlib.compress(bytes(2**20))), "an element of type 0 is no matrix"),
-        (element(zlib.compress(struct.pack("<2I", 14, 8))), "it is cut off"),
-        (element(bytes(32), 14), "a matrix has not the flags and dimensions of one"),
-        (uncompressed(X=X)[128:] * 2, "it holds X twice"),
-        (uncompressed(X=np.tile(X, 9))[128:], r"X takes 165\d{3} bytes, and may take 147456"),
-        (mat(X=np.zeros((32, 32, 3, 9_000), np.uint8))[128:], r"X takes 27648\d{3} bytes, and may take 147456"),
-        (struct.pack("<2I", 14, 2**32 - 1), "an element of 4294967295 bytes is cut off"),
-        (b"\x0e\0\0", "it is cut off"),
-        (
-            element(zlib.compress(uncompressed(X=X)[128:])[:-4]),
-            r"a compressed element does not hold the \d+ bytes that it says",
-        ),
-    ],
-    ids=["zeros", "empty", "no-matrix", "twice", "large", "bomb", "long", "short", "no-checksum"],
-)
-def test_matlab_elements_that_lie_are_refused(tmp_path, elements, message):
-    with pytest.raises(DatasetCorrupted, match=f"no MATLAB file of version 5: {message}"):
-        read_svhn(tmp_path, uncompressed(y=Y) + elements)
-
-
-def test_matlab_pixels_changed_below_the_compression_are_refused(tmp_path):
-    """The checksum at the end of a compressed element is looked at."""
-    whole = mat(y=Y, X=X)
-    with pytest.raises(DatasetCorrupted, match="incorrect data check"):
-        read_svhn(tmp_path, whole[:-4] + bytes([whole[-4] ^ 1]) + whole[-3:])
+@pytest.mark.parametrize("content", [b"", b"no MATLAB file", b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"])
+def test_other_files_than_matlabs_are_corrupted(tmp_path, content):
+    with pytest.raises(DatasetCorrupted, match=r"^train_32x32\.mat is no MATLAB file of version 5: "):
+        read_svhn(tmp_path, content)
 
 
 # MNIST

@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pyarrow.parquet
 import pytest
@@ -55,15 +54,10 @@ def test_every_format_at_once(record, call, pytester):
     record(holds={}, fails={"EFFECT": 0.0})
     code, out, _ = call(
         *("run", "--store", "store", "--agent", "Ada Lovelace", "--crate", "out/crate", "--parquet", "out/m.parquet"),
-        *("--junit", "out/junit.xml", "--ctrf", "out/ctrf.json", "--markdown", "out/summary.md", "--schemas", "out/s"),
+        *("--markdown", "out/summary.md", "--schemas", "out/s"),
     )
-    assert (code, len(out.splitlines())) == (0, 8)
+    assert (code, len(out.splitlines())) == (0, 6)
     out = pytester.path / "out"
-    cases = {case.get("name"): case for case in ElementTree.parse(out / "junit.xml").iter("testcase")}
-    assert cases["holds"].find("failure") is None
-    assert cases["fails"].find("failure").get("message").startswith("REFUTED: At quick scale: In numpy alone. Ref")
-    tests = json.loads((out / "ctrf.json").read_text())["results"]["tests"]
-    assert [test["status"] for test in tests] == ["passed", "failed"]
     assert (out / "summary.md").read_text() == (pytester.path / "run" / "summary.md").read_text()
     assert {path.name for path in (out / "s").iterdir()} == {
         f"{name}.schema.json" for name in ("verdicts", "run", "registration")
@@ -85,19 +79,19 @@ def test_a_minus_writes_to_the_terminal(record, call, pytester):
     assert (code, out) == (0, (pytester.path / "run" / "summary.md").read_text())
 
 
-def test_tests_need_neither_store_nor_claims(record, call, pytester):
+def test_a_table_needs_neither_store_nor_claims(record, call, pytester):
     record(holds={})
     for place in ("store", "claims"):
         (pytester.path / place).rename(pytester.path / f"gone {place}")
-    assert call("run", "--junit", "junit.xml", "--ctrf", "ctrf.json")[:2] == (0, "junit.xml\nctrf.json\n")
+    assert call("run", "--markdown", "summary.md")[:2] == (0, "summary.md\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], r"Name what to write: one or more of --junit, --ctrf, .*See ntk-claims export --help\."),
-        (["nowhere", "--junit", "-"], r"nowhere/verdicts\.json cannot be read as part of a report"),
-        (["run", "--junit", "run/run.json/x"], r"run/run\.json/x cannot be written: .*\. Name another file\."),
+        (["run"], r"Name what to write: one or more of --markdown, .*See ntk-claims export --help\."),
+        (["nowhere", "--markdown", "-"], r"nowhere/verdicts\.json cannot be read as part of a report"),
+        (["run", "--markdown", "run/run.json/x"], r"run/run\.json/x cannot be written: .*\. Name another file\."),
         (["run", "--parquet", "x", "--store", "gone"], r"3 of 3 cells of backend 'numpy' are missing"),
         (["run", "--parquet", "x", "--store", "store", "--claims", "run"], r"'toy/holds' of the run is not there, so"),
         (["run", "--crate", "run", "--store", "store"], r"run exists\. Name a new folder for the crate"),
@@ -135,6 +129,6 @@ def test_the_help_says_what_each_format_is_for(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["export", "--help"])
     told = capsys.readouterr().out
-    for name in ("--junit FILE     JUnit XML", "--ctrf FILE      CTRF", "--crate PLACE    the archive", "[export]"):
+    for name in ("--markdown FILE  a table", "JUnit XML is pytest's", "--crate PLACE    the archive", "[export]"):
         assert name in told
     assert max(map(len, told.splitlines())) <= 120

@@ -1,95 +1,133 @@
-"""The catalogue of planted defects fits the sources as they are; `python -m mutants` plants them."""
+"""The planted defects have targets and tests; a handful are caught, and a survivor fails the run."""
 
 import ast
-import subprocess
-from collections import Counter
-from dataclasses import replace
+import importlib
+from pathlib import Path
 
 import pytest
 
-from mutants.catalogue import CATALOGUE
-from mutants.mutant import ROOT, Mutant, StaleMutant
-from mutants.page import page, table
-from mutants.workshop import Outcome, UnsoundBaseline, Workshop
+from mutants import __main__ as command
+from mutants import examination
+from mutants.defect import Defects
+from mutants.examination import Outcome, examine
+from mutants.planting import NoTargetError, plant, target_of
+from mutants.table import TABLE
 
-each_mutant = pytest.mark.parametrize("mutant", CATALOGUE, ids=lambda mutant: mutant.name)
-
-
-def functions_in(path):
-    """Names of the test functions in a file."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+ROOT = Path(__file__).parents[1]
+each_defect = pytest.mark.parametrize("defect", TABLE.values(), ids=TABLE)
 
 
-def test_there_are_at_least_forty_with_names_of_their_own():
-    assert len(CATALOGUE) >= 40
-    assert [name for name, count in Counter(mutant.name for mutant in CATALOGUE).items() if count > 1] == []
+def test_there_are_enough_and_not_too_many_to_read():
+    assert 60 <= len(TABLE) <= 100
 
 
-@each_mutant
-def test_a_mutant_replaces_what_the_source_has_exactly_once(mutant, tmp_path):
-    copy = tmp_path / mutant.file
-    copy.parent.mkdir(parents=True)
-    copy.write_text((ROOT / mutant.file).read_text(encoding="utf-8"), encoding="utf-8")
-    sound = mutant.plant(tmp_path)
-    planted = copy.read_text(encoding="utf-8")
-    assert planted != sound
-    assert ast.dump(ast.parse(planted)) != ast.dump(ast.parse(sound))
+@each_defect
+def test_the_target_is_there(defect):
+    target_of(defect, importlib.import_module(defect.module))
 
 
-@each_mutant
-def test_what_catches_a_mutant_is_there(mutant):
-    assert mutant.what.endswith(".")
-    assert mutant.caught_by
-    for test in mutant.caught_by:
+@each_defect
+def test_what_catches_a_defect_is_there(defect):
+    assert defect.sentence.endswith(".")
+    assert defect.caught_by
+    for test in defect.caught_by:
         path, _, name = test.partition("::")
-        assert name.partition("[")[0] in functions_in(path), test
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert not name or name.partition("[")[0] in functions, test
 
 
-def test_the_page_shows_every_mutant():
-    shown = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
-    rows = [line.split(" | ")[0].removeprefix("| ") for line in shown.splitlines() if line.startswith("| ")]
-    assert rows[1:] == [mutant.name for mutant in CATALOGUE], "run: python -m mutants --write"
+@pytest.mark.parametrize("name", ["two_sided_alpha", "last_name_counts", "p_rounded_to_zero"])
+def test_a_defect_is_caught(name):
+    outcome = examine(TABLE[name])
+    assert outcome.caught, outcome.said
 
 
-SOME = Mutant("some", "A defect.", "code.py", "+", "-", ("tests/test_code.py::test_sum",), known_missed="too rare")
+def test_pytest_that_does_not_start_has_caught_nothing(monkeypatch):
+    """It ends with the exit code of failed tests."""
+    monkeypatch.setattr(examination, "_pytest", lambda *_, **__: (1, "ImportError: no such module"))
+    assert not examine(TABLE["two_sided_alpha"]).caught
+    monkeypatch.setattr(examination, "_pytest", lambda *_, **__: (1, "FAILED x::y\n1 failed, 3 passed in 0.5s"))
+    assert examine(TABLE["two_sided_alpha"]).caught
 
 
-@pytest.mark.parametrize("text", ["a * b", "a + b + c"])
-def test_a_stale_mutant_is_named(tmp_path, text):
-    (tmp_path / "code.py").write_text(text)
-    with pytest.raises(StaleMutant, match=rf"'some': code\.py has the text '\+' {text.count('+')} times"):
-        SOME.plant(tmp_path)
+def defect_of(target, replacement):
+    own = Defects()
+    own.plant(target, "tests/test_mutants.py")(replacement)
+    return own[replacement.__name__]
 
 
-def test_a_mutant_without_its_file_is_named(tmp_path):
-    with pytest.raises(StaleMutant, match=r"'some': there is no code\.py\. Point it to where the code is now"):
-        SOME.plant(tmp_path)
+def doubled(sound, *arguments):
+    return 2 * sound(*arguments)
 
 
-def test_missed_mutants_are_listed_with_their_reason():
-    outcomes = [Outcome(SOME, False, "all of its tests pass", 1.0), Outcome(CATALOGUE[0], True, "", 1.0)]
-    for shown in (page(outcomes), table(outcomes)):
-        assert "1 of 2" in shown
-        assert "## Missed\n\n- some: too rare" in shown
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module with something of each kind to be replaced."""
+    (tmp_path / "planted_here.py").write_text(
+        "from functools import cached_property\n"
+        "LIMIT = 3\n"
+        "def one(): return 1\n"
+        "class Box:\n"
+        "    @property\n"
+        "    def width(self): return 1\n"
+        "    @cached_property\n"
+        "    def depth(self): return 1\n"
+        "    @staticmethod\n"
+        "    def height(): return 1\n"
+        "    def times(self, n): return n\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("planted_here")
 
 
-def test_a_mutant_of_equal_length_is_caught_though_the_bytecode_of_the_source_is_there(tmp_path):
-    (tmp_path / "adding.py").write_text("def total(a, b):\n    return a + b\n")
-    (tmp_path / "test_adding.py").write_text("from adding import total\n\ndef test(): assert total(2, 1) == 3\n")
-    mutant, workshop = replace(SOME, file="adding.py", caught_by=("test_adding.py::test",)), Workshop(tmp_path)
-    workshop.check(mutant.caught_by)
-    assert list(tmp_path.glob("__pycache__/adding.*.pyc"))
-    assert workshop.examine(mutant).caught
+@pytest.mark.parametrize(
+    ("target", "use"),
+    [
+        ("one", lambda module: module.one()),
+        ("Box.width", lambda module: module.Box().width),
+        ("Box.depth", lambda module: module.Box().depth),
+        ("Box.height", lambda module: module.Box.height()),
+        ("Box.times", lambda module: module.Box().times(1)),
+    ],
+)
+def test_every_kind_of_function_is_replaced(module, monkeypatch, target, use):
+    monkeypatch.delitem(importlib.sys.modules, "planted_here")
+    fresh = importlib.import_module("planted_here")
+    plant(defect_of(f"planted_here:{target}", doubled), fresh)
+    assert use(fresh) == 2
 
 
-def test_a_baseline_that_fails_or_hangs_is_named(tmp_path, monkeypatch):
-    with pytest.raises(UnsoundBaseline, match=r"Tests fail without any mutant:\n(?s:.*)file or directory not found"):
-        Workshop(tmp_path).check(["tests/test_code.py"])
+def test_a_constant_is_replaced_by_what_the_replacement_makes_of_it(module):
+    def one_more(limit):
+        return limit + 1
 
-    def hang(*arguments, timeout, **options):
-        raise subprocess.TimeoutExpired("pytest", timeout)
+    plant(defect_of("planted_here:LIMIT", one_more), module)
+    assert module.LIMIT == 4
 
-    monkeypatch.setattr(subprocess, "run", hang)
-    with pytest.raises(UnsoundBaseline, match=r"no answer within 3600 s\. Run fewer mutants \(-k\), or"):
-        Workshop(tmp_path).check(["tests/test_code.py"])
+
+def test_a_target_that_went_away_is_named(module):
+    with pytest.raises(NoTargetError, match=r"'doubled': there is no planted_here:Box\.area\. Point it to where"):
+        target_of(defect_of("planted_here:Box.area", doubled), module)
+
+
+def test_two_defects_of_one_name_are_refused():
+    own = Defects()
+    own.plant("a:b", "tests/x.py")(doubled)
+    with pytest.raises(ValueError, match="Two defects are named 'doubled'"):
+        own.plant("a:c", "tests/x.py")(doubled)
+
+
+def test_a_survivor_fails_the_run_and_is_named(monkeypatch, capsys):
+    survivor = TABLE["two_sided_alpha"]
+    monkeypatch.setattr(command, "examine", lambda defect: Outcome(defect, defect != survivor, "24 passed", 1.0))
+    assert command.main(["--trust", "-k", "alpha"]) == 1
+    assert "Survived: two_sided_alpha: The interval has level 1 - alpha" in capsys.readouterr().out
+    assert command.main(["--trust", "-k", "family"]) == 0
+
+
+def test_a_list_says_what_is_planted_where_and_what_catches_it(capsys):
+    assert command.main(["--list"]) == 0
+    told = capsys.readouterr().out
+    assert "two_sided_alpha: The interval has level 1 - alpha where 1 - 2 alpha is registered.\n    in harness." in told
+    assert command.main(["-k", "no such name"]) == 2

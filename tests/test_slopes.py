@@ -1,4 +1,4 @@
-"""Slopes of learning curves and the mixed model beside them: exact lines, statsmodels, and coverage by simulation."""
+"""Slopes of learning curves: exact lines, and coverage by simulation."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,10 @@ from scipy import stats
 
 from harness.errors import InvalidInput
 from harness.statistics.intervals import prediction_interval, region, t_interval
-from harness.statistics.mixed import mixed_exponent_difference
 from harness.statistics.slopes import (
     contrast,
     curvatures,
-    difference_in_differences,
     exponent_differences,
-    local_slopes,
     loglog_slopes,
     offset_differences,
 )
@@ -80,14 +77,6 @@ def test_prediction_is_for_at_least_one_run() -> None:
         prediction_interval([0.1, 0.2], 0.025, runs=0)
 
 
-def test_local_slopes_stand_between_neighbours_with_their_intervals() -> None:
-    found = local_slopes(SIZES, curves(SEEDS))
-    assert found.slopes.shape == (SEEDS, 5)
-    assert found.x == pytest.approx(np.sqrt(SIZES[:-1] * SIZES[1:]))
-    assert found.mean == pytest.approx(found.slopes.mean(axis=0))
-    assert (found.low[2], found.high[2]) == pytest.approx(t_interval(found.slopes[:, 2], 0.025))
-
-
 def test_curvature_is_zero_for_a_power_law_and_the_planted_one_for_a_parabola() -> None:
     x = np.log(SIZES)
     assert curvatures(SIZES, SIZES**-0.4) == pytest.approx(0.0, abs=1e-12)
@@ -114,15 +103,6 @@ def test_test_of_a_common_slope_is_that_of_scipy_over_seeds_and_keeps_its_level(
     assert found.p_common_slope == pytest.approx(stats.ttest_1samp(differences, 0.0).pvalue)
     assert (found.exponent_low, found.exponent_high) == pytest.approx(t_interval(differences, 0.025))
     assert found.offset == pytest.approx(offset_differences(SIZES, first, second).mean())
-
-
-def test_difference_in_differences_drops_what_arms_share() -> None:
-    time, arm, rng = 0.7, 0.3, np.random.default_rng(0)
-    seeds = rng.normal(size=SEEDS)
-    found = difference_in_differences(seeds + time + arm + 0.25, seeds + arm, seeds + time, seeds)
-    assert found == pytest.approx(np.full(SEEDS, 0.25))
-    with pytest.raises(InvalidInput, match=r"share a shape; got \[\(2,\), \(1,\), \(1,\), \(1,\)\]"):
-        difference_in_differences([1.0, 2.0], [1.0], [1.0], [1.0])
 
 
 @pytest.mark.parametrize(
@@ -166,30 +146,3 @@ def test_region_is_where_the_whole_interval_lies(
     interval: tuple[float, float], margins: tuple[float, ...], expected: int | None
 ) -> None:
     assert region(interval, margins) == expected
-
-
-def test_mixed_model_has_the_estimate_of_the_slopes_and_nearly_their_interval() -> None:
-    shared = curves(SEEDS, seed=1)
-    offsets = np.exp(0.1 * np.random.default_rng(3).normal(size=(SEEDS, 1)))
-    first = shared * offsets * curves(SEEDS, exponent=0.1, sd=0.05, seed=2)
-    found = mixed_exponent_difference(SIZES, first, shared)
-    differences = exponent_differences(SIZES, first, shared)
-    low, high = t_interval(differences, 0.025)
-    assert found.reason == ""
-    assert found.estimate == pytest.approx(differences.mean(), rel=1e-6)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.05 * (high - low))
-
-
-def test_mixed_model_says_where_it_fails_instead_of_warning() -> None:
-    shared = curves(SEEDS)
-    without_variance = [
-        mixed_exponent_difference(SIZES, shared * curves(SEEDS, sd=0.0, seed=seed), shared).reason for seed in range(3)
-    ]
-    assert any("boundary" in reason or "converge" in reason or "Hessian" in reason for reason in without_variance)
-    few = mixed_exponent_difference(SIZES, curves(3, seed=1), curves(3, seed=2))
-    assert few.reason == "not fitted: random effects take at least 5 seeds; got 3"
-    assert np.isnan([few.estimate, few.low, few.high]).all()
-    straight = mixed_exponent_difference(SIZES, curves(6, noise=0.0, seed=1), curves(6, noise=0.0, seed=2))
-    assert straight.reason.startswith("not fitted: the differences are straight lines")
-    with pytest.raises(InvalidInput, match=r"curves of 2 seeds or more, shape \(S, K\); got \(6,\)"):
-        mixed_exponent_difference(SIZES, curves(1)[0], curves(1)[0])

@@ -9,7 +9,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
-from harness.statistics.intervals import bootstrap_interval, p_above, t_interval, varies
+from harness.statistics.intervals import Bootstrap, p_above, t_interval, varies
 from harness.statistics.multiplicity import holm
 from harness.statistics.power import equivalence_power, power, seeds_needed, superiority_power
 from harness.study import Equivalence, Superiority
@@ -17,6 +17,10 @@ from harness.study import Equivalence, Superiority
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
+
+
+def bootstrap_interval(effects, alpha: float, **options: int) -> tuple[float, float]:
+    return Bootstrap.of(effects, **options).interval(alpha)
 
 
 @pytest.mark.parametrize("n", [2, 10, 40])

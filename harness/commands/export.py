@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import export, registration, report, studies, sweep
+from harness import registration, report, studies, sweep
 from harness.commands.options import folder_option
 from harness.errors import InvalidInput
 from harness.export import archive, crate, parquet, parts
@@ -22,10 +22,6 @@ DESCRIPTION = """\
 Writes a run, as its folder's verdicts.json and run.json have it, in the formats that other programs read. Any number
 of formats at once; - instead of a file writes to the terminal.
 
-  --junit FILE     JUnit XML: one test per claim, with verdict, effects, intervals, margins and p as properties. For
-                   Jenkins, GitLab, and whatever else shows test results. (pytest claims --junitxml FILE writes the
-                   same properties while the claims run.)
-  --ctrf FILE      CTRF JSON (Common Test Report Format, ctrf.io): the same for tools that read JSON.
   --markdown FILE  a table for the page of a CI job, e.g. --markdown - >> "$GITHUB_STEP_SUMMARY".
   --schemas FOLDER the JSON Schemas of verdicts.json and run.json, to check them or to write a reader.
   --parquet FILE   every raw measurement as one table, a row per claim, quantity, configuration, backend, seed and
@@ -34,12 +30,15 @@ of formats at once; - instead of a file writes to the terminal.
                    the measurements as Parquet, the registrations, the claims as code and the installed packages. A
                    new folder, or a zip file if the name ends in .zip.
 
-The last two need the store with the run's cells, the claims as they were in the run, and: pip install
+JUnit XML is pytest's: pytest claims --replay --junitxml FILE judges the recorded cells and writes it, with each claim's
+verdict, effects, intervals, margins and p as properties. junit-to-ctrf (npm) turns that into CTRF.
+
+The last two formats need the store with the run's cells, the claims as they were in the run, and: pip install
 'ntk-claims[export]'. The cells are held against the run first: every claim must be registered as it was, and must give
 the effects that verdicts.json has. Exports of one run have the same bytes."""
 EXAMPLES = """\
 examples:
-  ntk-claims export reports/quick-1 --junit junit.xml --ctrf ctrf.json
+  ntk-claims export reports/quick-1 --parquet quick-1.parquet
   ntk-claims export reports/quick-1 --crate quick-1.zip --agent "Ada Lovelace"
 """
 TOLERANCE = 1e-6
@@ -49,13 +48,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Adds the command to those of `ntk-claims`."""
     command = commands.add_parser(
         "export",
-        help="a run as JUnit XML, CTRF, Markdown, Parquet, or as an archive (RO-Crate)",
+        help="a run as Markdown, Parquet, or as an archive (RO-Crate)",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run's report")
-    for name in ("junit", "ctrf", "markdown", "parquet"):
+    for name in ("markdown", "parquet"):
         command.add_argument(f"--{name}", type=Path, metavar="FILE", help="see above")
     command.add_argument("--schemas", type=Path, metavar="FOLDER", help="see above")
     command.add_argument("--crate", type=Path, metavar="PLACE", help="see above")
@@ -67,18 +66,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def write(options: argparse.Namespace) -> int:
     """Writes what was asked for."""
-    wanted = ("junit", "ctrf", "markdown", "schemas", "parquet", "crate")
+    wanted = ("markdown", "schemas", "parquet", "crate")
     if not any(getattr(options, name) for name in wanted):
         raise InvalidInput(f"Name what to write: one or more of --{', --'.join(wanted)}. See ntk-claims export --help.")
     document, run = report.load(options.run_folder)
-    texts = {
-        "junit": lambda: export.junit(document, run),
-        "ctrf": lambda: report.as_text(export.ctrf(document, run)),
-        "markdown": lambda: report.summary_markdown(document, run),
-    }
-    for name, text in texts.items():
-        if getattr(options, name):
-            _put(getattr(options, name), text().encode())
+    if options.markdown:
+        _put(options.markdown, report.summary_markdown(document, run).encode())
     if options.schemas:
         for name, content in parts.schemas().items():
             _put(options.schemas / name, content)

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from harness import report
-from harness.commands import full_tier
 from harness.commands.options import examples, write_text
 from harness.errors import InvalidInput
 from harness.report import readme
@@ -18,8 +17,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command = commands.add_parser("readme", help="write the table of recorded verdicts into README.md, or check it")
     command.description = (
         "Writes what README.md and the pages below docs show of a recorded report: the table of verdicts between the "
-        "comments <!-- verdicts: ... --> and <!-- end of verdicts -->, and likewise the example of a claim, the "
-        "rates of its calibration, and the plan of the full tier by the rates that lie beside the report."
+        "comments <!-- verdicts: ... --> and <!-- end of verdicts -->, and likewise the example of a claim and the "
+        "rates of its calibration."
     )
     examples(command, "ntk-claims readme --check", "ntk-claims readme reports/recorded/full --readme docs/full.md")
     command.add_argument(
@@ -33,16 +32,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def write_readme(options: argparse.Namespace) -> int:
     """Writes what is generated; with --check, 1 if that would change anything."""
-    verdicts, run = report.load(options.folder)
-    planned = {
-        "plan": lambda of: full_tier.plan_table(options.folder, of),
-        "estimates": lambda of: full_tier.estimates_table(options.folder, run),
-    }
+    verdicts, _ = report.load(options.folder)
     pages = [page for page in sorted(Path("docs").glob("*.md")) if readme.BLOCK.search(_text(page))]
     stale = 0
     for file in [options.readme] if options.readme else [Path("README.md"), *pages]:
         old = _text(file)
-        new = readme.updated(old, verdicts, options.folder, file, planned)
+        new = readme.updated(old, verdicts, options.folder, file)
         if options.check and new != old:
             print(f"{file} is stale against {options.folder}: run `ntk-claims readme`.", file=sys.stderr)
             stale = 1

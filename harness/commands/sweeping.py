@@ -15,7 +15,7 @@ from harness.commands.options import (
     settings,
     tier_option,
 )
-from harness.commands.times import RATES, prior
+from harness.commands.times import RECORDED, prior
 from harness.session import requests
 
 
@@ -46,7 +46,7 @@ def run_sweep(options: argparse.Namespace) -> int:
         sweep.Store(options.store),
         device=options.device,
         claims=papers_folder(options),
-        prior=prior(RATES, [options.claims]),
+        prior=prior(RECORDED / options.tier),
         progress=sweep.on(sys.stderr),
         **computing(options),
     )

@@ -1,18 +1,19 @@
-"""How long the cells of a plan took, or will take: by a store, and by what their work costs."""
+"""How long the cells of a plan took, by a store, and so how long those that are missing will take."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import strict_json
 from harness.backends import available
-from harness.errors import BackendUnavailable, ClaimsError
+from harness.errors import BackendUnavailable
 from harness.experiment import Request
+from harness.report import SECONDS
 from harness.sweep import Cell, Prior, Store, code, nothing_known
 from harness.sweep.estimates import Estimates, likeness
-from harness.workload import rates
-from harness.workload.costs import Costs, counted_beside
 
-RATES = Path("reports/recorded/quick/rates.json")
+RECORDED = Path("reports/recorded")
+"""Where recorded runs lie, one folder a tier, from the project's root."""
 Here = tuple[str, dict[str, str]] | None
 
 
@@ -32,22 +33,6 @@ class Found:
     seconds: tuple[float, ...]
     machine: str
     cached: bool
-
-
-@dataclass(frozen=True)
-class Guesses:
-    """What is known about how long cells take: what the same ones took, and what their work costs."""
-
-    learned: Estimates
-    costs: Costs
-
-    def seconds(self, request: Request) -> tuple[float | None, bool]:
-        """Of the same cell, in any backend; by its work, which is marked True; or of its computation's mean."""
-        *same, like = likeness(request)
-        known, cost = self.learned.guess(tuple(same)), self.costs.of(request)
-        if known is None and cost is not None and cost.estimate is not None:
-            return cost.estimate, True
-        return (self.learned.guess((like,)) if known is None else known), False
 
 
 def looked_up(unique: Mapping[str, Request], store: Store, claims: Path) -> dict[str, Found]:
@@ -92,24 +77,15 @@ def learned(found: Collection[Found], store: Store) -> Estimates:
     return estimates
 
 
-def prior(file: Path, claims: Iterable[Path]) -> Prior:
-    """What requests are expected to take, for the time left of a run: by their counted work, at recorded rates.
+def prior(report: Path) -> Prior:
+    """What requests are expected to take, by the seconds that their cells took in a recorded run.
 
     Args:
-        file: of the rates; without it, or where it cannot be read, nothing is known.
-        claims: folders whose `work.py` counts the work of their own computations.
+        report: folder of the recorded run; where its seconds.json is not there or cannot be read, nothing is known.
     """
     try:
-        own = {name: counted for folder in claims for name, counted in counted_beside(folder).items()}
-        costs = Costs(rates.read(file), own)
-    except ClaimsError:  # an estimate is no reason to refuse a run
+        recorded = strict_json.load(report / SECONDS)
+        known = {str(name): float(seconds) for name, seconds in recorded.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # an estimate is no reason to refuse a run
         return nothing_known
-
-    def expected(request: Request) -> float | None:
-        try:
-            cost = costs.of(request)
-        except Exception:  # a count is somebody's code; `ntk-claims plan` shows its faults
-            return None
-        return None if cost is None else cost.estimate
-
-    return expected
+    return lambda request: known.get(request.digest)

@@ -15,8 +15,3 @@ def moment(text: str) -> datetime:
     """
     time = datetime.fromisoformat(text)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def seconds(run: Json, claim: str) -> float:
-    """Worker time behind a claim's cells; 0 where the run does not name the claim. Claims share cells."""
-    return float(run["claims"].get(claim, {}).get("seconds", 0.0))

@@ -8,9 +8,7 @@
 array([3.])
 """
 
-from harness.kernels.conjugate_gradients import Solution, solve
 from harness.kernels.infinite_width import nngp, ntk
 from harness.kernels.prediction import gradient_flow, regression
-from harness.kernels.refinement import refined_solve
 
-__all__ = ["Solution", "gradient_flow", "nngp", "ntk", "refined_solve", "regression", "solve"]
+__all__ = ["gradient_flow", "nngp", "ntk", "regression"]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,24 @@ from harness.report.summary import MARKS, escape
 from harness.report.terminal import claim_lines
 
 Json = Mapping[str, Any]
-NAMES = ("verdicts", "example", "calibration", "plan", "estimates")
+NAMES = ("verdicts", "example", "calibration")
 BLOCK = re.compile(
     rf"(<!-- ({'|'.join(NAMES)})(?: of ([^:>]+))?:[^>]*-->\n).*?(<!-- end of \2 -->)",
     re.DOTALL,
 )
 
 
-def updated(
-    text: str, document: Json, folder: Path, readme: Path, others: Mapping[str, Callable[[str], str]] | None = None
-) -> str:
+def updated(text: str, document: Json, folder: Path, readme: Path) -> str:
     """The text of a Markdown file, with what is generated between its pairs of comments.
 
         <!-- verdicts: a note --> ... <!-- end of verdicts -->                  the table of verdicts
         <!-- example of CLAIM: a note --> ... <!-- end of example -->           one claim, as in a terminal
         <!-- calibration: a note --> ... <!-- end of calibration -->            the simulated error rates
-        <!-- plan of GPU: a note --> ... <!-- end of plan -->                   and "estimates": by the caller
 
     Args:
         text: of the file.
         document: content of verdicts.json.
         folder: of the report, and `readme`, the path of the file: the link to the report leads from one to the other.
-        others: what the caller makes, by name: a function of what stands behind "of", or "".
 
     Raises:
         InvalidInput: if the text has no such pair or one of them twice, or an example of a claim that is not there.
@@ -55,7 +51,6 @@ def updated(
             "verdicts": lambda of: table(document, report),
             "example": lambda of: example(document, of),
             "calibration": lambda of: rates(calibration.read(folder) or {}),
-            **(others or {}),
         }
         return f"{match[1]}\n{made[match[2]](match[3] or '')}\n{match[4]}"
 

@@ -5,53 +5,20 @@ sizes. Tolerances are in units of the exponent and registered with the claim.
 
 `untrained` alone looks at networks, not at their curve: one that was stopped early manufactures an exponent.
 
-A prediction interval that held only the mean would reject every real curve once seeds are many; these gates ask whether
-a deviation matters, at the scatter of one seed or against a tolerance.
+A test of the mean would reject every real curve once seeds are many; these gates hold a deviation against a tolerance.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
-from harness.statistics.intervals import Floats, prediction_interval, t_interval
-from harness.statistics.scaling import Fit, fit_per_seed, held_out_errors
+from harness.statistics.intervals import Floats, t_interval
+from harness.statistics.scaling import fit_per_seed
 from harness.statistics.scaling_forms import Form, fewest_sizes
 from harness.statistics.slopes import curvatures, log_curves, loglog_slopes
 
 LEARNT = 0.9
 """Training loss, in units of the labels' mean square, below which a network has learnt something: 1 is predicting 0."""
-
-
-def unconverged(fitted: tuple[Fit, ...]) -> str:
-    """Every seed's search found its optimum: see `Fit.converged`."""
-    failed = [seed for seed, one in enumerate(fitted) if not one.converged]
-    if not failed:
-        return ""
-    worst = fitted[failed[0]]
-    return (
-        f"The fit of {worst.form!r} did not converge for {len(failed)} of {len(fitted)} seeds: {_listed(failed)}. Seed "
-        f"{failed[0]}: gradient {worst.gradient:.2g}, {worst.agreeing} searches agree to {worst.spread:.2g} in the "
-        f"exponent, parameters {_parameters(worst)}."
-    )
-
-
-def held_out_largest(sizes: ArrayLike, curves: ArrayLike, form: Form = "power", alpha: float = 0.025) -> str:
-    """The law, fitted without the largest size, predicts the error there.
-
-    log(predicted / measured) of a seed has a prediction interval of level 1 - 2 alpha, mean ± t_{S-1} sd sqrt(1 + 1/S)
-    over seeds; 0, an exact prediction, must lie inside. What seeds share cancels, so this sees a bend as large as the
-    scatter of one seed's extrapolation, whatever the number of seeds.
-    """
-    n, errors = _seeds(sizes, curves, fewest_sizes(form) + 1)
-    off = held_out_errors(n, errors, form)
-    low, high = prediction_interval(off, alpha)
-    if low <= 0 <= high:
-        return ""
-    return (
-        f"Fitted without size {n[-1]:g}, {form!r} predicts {np.exp(off.mean()):.4g} times the error measured there "
-        f"(geometric mean of {len(off)} seeds; {100 * (1 - 2 * alpha):.3g} % prediction interval of a seed "
-        f"[{np.exp(low):.4g}, {np.exp(high):.4g}]), and 1 lies outside."
-    )
 
 
 def leave_one_size_out(sizes: ArrayLike, curves: ArrayLike, tolerance: float, form: Form = "power") -> str:
@@ -176,11 +143,3 @@ def _seeds(sizes: ArrayLike, curves: ArrayLike, fewest: int) -> tuple[Floats, Fl
 def _check(tolerance: float) -> None:
     if not (np.isfinite(tolerance) and tolerance > 0):
         raise InvalidInput(f"A gate's tolerance must be a positive number of exponent units; got {tolerance!r}.")
-
-
-def _listed(seeds: list[int]) -> str:
-    return ", ".join(map(str, seeds[:10])) + (" ..." if len(seeds) > 10 else "")
-
-
-def _parameters(fitted: Fit) -> str:
-    return ", ".join(f"{name} = {value!r}" for name, value in fitted.parameters.items())

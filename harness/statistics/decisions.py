@@ -116,7 +116,7 @@ def decisions(
 def bootstrap_intervals(
     effects: ArrayLike, alpha: float, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """`harness.statistics.intervals.bootstrap_interval` of every sample: (..., n) -> two ends of shape (...).
+    """The interval of `harness.statistics.intervals.Bootstrap` of every sample: (..., n) -> two ends of shape (...).
 
     The samples must vary over seeds.
     """

@@ -138,13 +138,6 @@ class Bootstrap:
         return (beyond(distance / self.error) + 1) / (len(self.t) + 1)
 
 
-def bootstrap_interval(
-    effects: ArrayLike, alpha: float, *, resamples: int = 4_000, seed: int = 0
-) -> tuple[float, float]:
-    """The interval of `Bootstrap.of(effects)`."""
-    return Bootstrap.of(effects, resamples=resamples, seed=seed).interval(alpha)
-
-
 def region(interval: tuple[float, float], margins: Sequence[float]) -> int | None:
     """Which of the regions that the margins cut the line into holds the whole interval: 0, 1, ...; None if none does.
 

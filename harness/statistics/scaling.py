@@ -2,19 +2,16 @@
 
     "power"        E = a n^-b
     "power+floor"  E = c + a n^-b,  c >= 0
-    "broken"       E = a n^-b1 (1 + (n / n0)^2)^-((b2 - b1) / 2): exponent b1 below n0, b2 above, joined smoothly
-                   (as Caballero et al. 2023, with the width of the bend fixed, which five or six sizes cannot tell)
 
 The loss is the mean square of log E - log model, for three reasons. Errors span decades, so residuals must be relative.
 "power" is then the straight line of `slopes`, exactly. And one loss for all forms makes them comparable; weighting by
 1/E^2 would make the floor linear, but favours points that happen to be low.
 
-Fits are by variable projection (Golub, Pereyra 1973). In this loss all parameters are linear but one or two: log a, b,
-b1 and b2 - b1 are solved for exactly, and only these are searched:
+Fits are by variable projection (Golub, Pereyra 1973). In this loss log a and the b of a power are linear and solved for
+exactly; only these are searched:
 
     "power"        none
     "power+floor"  b in [0, 5] and the floor's share s = c / E(n_K) of the error at the largest size, in [0, 1)
-    "broken"       log n0, between the second and the second last size
 
 The search starts from the best points of a grid, one per range of it, and says how it ended: `gradient` and
 `spread` are fields of the result. An optimiser that stopped early has made a published scaling law wrong (Besiroglu et
@@ -37,8 +34,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult, least_squares
 
 from harness.errors import InvalidInput
-from harness.statistics.intervals import Floats, p_above
-from harness.statistics.scaling_forms import FORMS, LAWS, Form, Law, fewest_sizes
+from harness.statistics.intervals import Floats
+from harness.statistics.scaling_forms import LAWS, Form, Law, fewest_sizes
 from harness.statistics.slopes import log_curves, loglog_slopes
 
 SEARCHES = 4
@@ -56,8 +53,8 @@ class Fit:
 
     Args:
         form: which.
-        parameters: name -> value in full precision: a, b; c with a floor; a, b1, b2, n0 when broken.
-        exponent: b; of "broken" that of large n, b2.
+        parameters: name -> value in full precision: a, b; c with a floor.
+        exponent: b.
         loss: mean square of the log residuals.
         gradient: largest component of the loss's gradient in the searched parameters, those pushed against a bound
             left out; 0 where nothing is searched.
@@ -65,7 +62,7 @@ class Fit:
             1e-16: large if the data do not determine the exponent.
         agreeing: how many of the searches those are.
         converged: gradient <= 1e-8, spread <= 1e-4, two searches or more agree (one where nothing is searched), and
-            none of b, s, n0 is at the end of its range, but for a floor of 0.
+            neither b nor s is at the end of its range, but for a floor of 0.
     """
 
     form: Form
@@ -80,8 +77,6 @@ class Fit:
     def predict(self, sizes: ArrayLike) -> Floats:
         """The law at these sizes."""
         p, n = self.parameters, np.asarray(sizes, dtype=np.float64)
-        if self.form == "broken":
-            return p["a"] * n ** -p["b1"] * (1 + (n / p["n0"]) ** 2) ** (-(p["b2"] - p["b1"]) / 2)
         return p.get("c", 0.0) + p["a"] * n ** -p["b"]
 
 
@@ -99,14 +94,14 @@ def fit(sizes: ArrayLike, errors: ArrayLike, form: Form) -> Fit:
     searches = [_search(law, start, x, y) for start in _starts(law, x, y)]
     best = min(searches, key=lambda search: search.cost)
     agree = [s for s in searches if 2 * (s.cost * (1 - SAME_LOSS) - best.cost) / len(x) <= NO_LOSS]
-    exponents = [_parameters(law, s.x, x, y)[law.asymptotic] for s in agree]
+    exponents = [_parameters(law, s.x, x, y)["b"] for s in agree]
     gradient, spread = _gradient(best, x), max(exponents) - min(exponents)
     settled = gradient <= GRADIENT_TOLERANCE and spread <= SPREAD_TOLERANCE and len(agree) >= min(2, len(searches))
     parameters = _parameters(law, best.x, x, y)
     return Fit(
         form=form,
         parameters=parameters,
-        exponent=parameters[law.asymptotic],
+        exponent=parameters["b"],
         loss=2 * float(best.cost) / len(x),
         gradient=gradient,
         spread=spread,
@@ -126,7 +121,7 @@ def fits(sizes: ArrayLike, curves: ArrayLike, form: Form) -> tuple[Fit, ...]:
 def fit_per_seed(sizes: ArrayLike, curves: ArrayLike, form: Form) -> Floats:
     """The exponent of every seed, (S, K) -> (S,); for "power" without a search.
 
-    It is up to the gate `curve_gates.unconverged` to say whether the searches ended well.
+    Whether the searches ended well is said by `fits`.
     """
     if form == "power":
         return -loglog_slopes(sizes, curves)
@@ -175,62 +170,3 @@ def _at_end(law: Law, searched: Floats, x: Floats) -> bool:
     low, high = (np.array(end) for end in law.bounds(x))
     near = 1e-6 * (high - low)
     return bool(np.any((searched <= low + near)[:1]) or np.any(searched >= high - near))
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which form the data themselves would choose: a diagnostic, since the registered form decides.
-
-    Args:
-        form: lowest AICc among the forms that are not clearly worse at the held-out largest size.
-        held_out: form -> root mean square over seeds of log(predicted / measured) at the largest size.
-        clearly_worse: forms whose squared prediction error exceeds that of the best, by a paired t-test over seeds at
-            5 %.
-        aicc: form -> AICc of all seeds together, one error variance; infinite where parameters are too many.
-        untried: forms for which there are too few sizes.
-    """
-
-    form: Form
-    held_out: Mapping[str, float]
-    clearly_worse: tuple[str, ...]
-    aicc: Mapping[str, float]
-    untried: tuple[str, ...]
-
-
-def choose_form(sizes: ArrayLike, curves: ArrayLike) -> Choice:
-    """Compare the forms on curves (S, K), S >= 2: prediction of the held-out largest size first, then AICc.
-
-    AICc = N log(RSS / N) + 2 P + 2 P (P + 1) / (N - P - 1) with N = S K residuals and P = S p + 1 parameters; Hurvich,
-    Tsai 1989.
-    """
-    log_n, log_curve = log_curves(sizes, curves, fewest=fewest_sizes("power") + 1)
-    if log_curve.ndim != 2 or len(log_curve) < 2:
-        raise InvalidInput(f"A choice takes curves of 2 seeds or more, shape (S, K); got {log_curve.shape}.")
-    forms = [form for form in FORMS if len(log_n) > fewest_sizes(form)]
-    squared = {form: held_out_errors(sizes, curves, form) ** 2 for form in forms}
-    best = min(forms, key=lambda form: squared[form].mean())
-    worse = tuple(f for f in forms if f != best and p_above(squared[f] - squared[best], 0.0) < 0.05)
-    aicc: dict[str, float] = {form: _aicc(fits(sizes, curves, form), len(log_n)) for form in forms}
-    return Choice(
-        form=min((form for form in forms if form not in worse), key=lambda form: aicc[form]),
-        held_out={form: float(np.sqrt(errors.mean())) for form, errors in squared.items()},
-        clearly_worse=worse,
-        aicc=aicc,
-        untried=tuple(form for form in FORMS if form not in forms),
-    )
-
-
-def held_out_errors(sizes: ArrayLike, curves: ArrayLike, form: Form) -> Floats:
-    """log(predicted / measured) at the largest size, by fits without it, of every seed: (S, K) -> (S,)."""
-    n, errors = np.asarray(sizes, dtype=np.float64), np.asarray(curves, dtype=np.float64)
-    predicted = np.array([one.predict(n[-1]) for one in fits(n[:-1], errors[..., :-1], form)])
-    return np.log(predicted / errors[..., -1])
-
-
-def _aicc(fitted: tuple[Fit, ...], sizes: int) -> float:
-    residuals, parameters = len(fitted) * sizes, len(fitted) * LAWS[fitted[0].form].free + 1
-    spare = residuals - parameters - 1
-    if spare <= 0:
-        return float("inf")
-    loss = max(float(np.mean([one.loss for one in fitted])), np.finfo(float).tiny)
-    return float(residuals * np.log(loss) + 2 * parameters * (1 + (parameters + 1) / spare))

@@ -10,7 +10,7 @@ import numpy as np
 from harness.errors import InvalidInput
 from harness.statistics.intervals import Floats
 
-Form = Literal["power", "power+floor", "broken"]
+Form = Literal["power", "power+floor"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 STEEPEST = 5.0
@@ -29,14 +29,12 @@ class Law:
         bounds: x -> lower and upper bounds of the searched parameters.
         model: searched, x -> offset (K,), basis (K, number of linear parameters).
         parameters: searched, linear, x -> the parameters by name.
-        asymptotic: the name of the exponent.
     """
 
     free: int
     bounds: Callable[[Floats], tuple[list[float], list[float]]]
     model: Callable[[Floats, Floats], tuple[Floats, Floats]]
     parameters: Callable[[Floats, Floats, Floats], dict[str, float]]
-    asymptotic: str = "b"
 
     def project(self, searched: Floats, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Residuals of y = log E after the linear parameters are solved for, and these."""
@@ -54,26 +52,15 @@ def _with_floor(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
     return np.log((1 - share) * np.exp(-b * (x - x[-1])) + share), np.ones((len(x), 1))
 
 
-def _broken(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
-    bend = np.logaddexp(0.0, 2 * (x - searched[0])) / 2
-    return np.zeros_like(x), np.stack([np.ones_like(x), -x, -bend], axis=1)
-
-
 def _floor_parameters(searched: Floats, linear: Floats, x: Floats) -> dict[str, float]:
     (b, share), at_largest = searched, np.exp(linear[0])
     return {"a": (1 - share) * at_largest * np.exp(b * x[-1]), "b": b, "c": share * at_largest}
-
-
-def _broken_parameters(searched: Floats, linear: Floats, x: Floats) -> dict[str, float]:
-    log_a, b1, change = linear
-    return {"a": np.exp(log_a), "b1": b1, "b2": b1 + change, "n0": np.exp(searched[0])}
 
 
 LAWS: Mapping[str, Law] = MappingProxyType(
     {
         "power": Law(2, lambda x: ([], []), _power, lambda _, linear, x: {"a": np.exp(linear[0]), "b": linear[1]}),
         "power+floor": Law(3, lambda x: ([0.0, 0.0], [STEEPEST, 1 - FLAT]), _with_floor, _floor_parameters),
-        "broken": Law(4, lambda x: ([x[1]], [x[-2]]), _broken, _broken_parameters, "b2"),
     }
 )
 

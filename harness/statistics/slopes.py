@@ -61,31 +61,6 @@ def loglog_slopes(x: ArrayLike, y: ArrayLike) -> Floats:
     return log_y @ centred / (centred @ centred)
 
 
-@dataclass(frozen=True)
-class LocalSlopes:
-    """Slopes between neighbouring sizes: per seed (S, K-1), their mean and t interval (K-1,), at x (K-1,)."""
-
-    x: Floats
-    slopes: Floats
-    mean: Floats
-    low: Floats
-    high: Floats
-
-
-def local_slopes(x: ArrayLike, y: ArrayLike, alpha: float = 0.025) -> LocalSlopes:
-    """Slope of log y between neighbouring sizes, with t intervals of level 1 - 2 alpha over seeds; y has shape (S, K).
-
-    Each stands at the geometric mean of its two sizes. A power law has them all equal.
-
-    >>> local_slopes([1, 10, 100], [[1.0, 0.1, 0.05], [1.0, 0.1, 0.05]]).mean.round(3)
-    array([-1.   , -0.301])
-    """
-    log_x, log_y = log_curves(x, y)
-    slopes = np.diff(log_y) / np.diff(log_x)
-    low, high = t_interval(slopes.T, alpha)
-    return LocalSlopes(np.exp((log_x[1:] + log_x[:-1]) / 2), slopes, slopes.mean(axis=0), low, high)
-
-
 def curvatures(x: ArrayLike, y: ArrayLike) -> Floats:
     """Coefficient q of the parabola log y = p + b log x + q (log x)^2 of every curve: (..., K) -> (...), K >= 3.
 
@@ -117,22 +92,6 @@ def offset_differences(x: ArrayLike, first: ArrayLike, second: ArrayLike) -> Flo
     """
     same_shape(first, second)
     return (log_curves(x, first)[1] - log_curves(x, second)[1]).mean(axis=-1)
-
-
-def difference_in_differences(
-    treated_after: ArrayLike, treated_before: ArrayLike, control_after: ArrayLike, control_before: ArrayLike
-) -> Floats:
-    """(treated_after - treated_before) - (control_after - control_before), seed by seed.
-
-    For errors give logarithms, so that a factor common to both arms drops out.
-
-    >>> difference_in_differences([3.0], [1.0], [2.0], [1.5])
-    array([1.5])
-    """
-    arms = [_numbers(arm, "Values") for arm in (treated_after, treated_before, control_after, control_before)]
-    if len({arm.shape for arm in arms}) > 1:
-        raise InvalidInput(f"The four samples are paired by seed, so share a shape; got {[arm.shape for arm in arms]}.")
-    return (arms[0] - arms[1]) - (arms[2] - arms[3])
 
 
 @dataclass(frozen=True)

@@ -1,49 +1,10 @@
-"""What a claim's verdict comes to as a test, and the properties that machine-readable test reports carry with it."""
+"""The properties that `pytest claims --junitxml FILE` gives each claim's test."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from harness.verdict import Kind
-
 Json = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a claim's test ends.
-
-    Args:
-        status: "passed", "failed", "error" (BROKEN), "skipped" (NOT_RUN) or "expected": not SUPPORTED, as recorded.
-        message: why; empty where it passed.
-    """
-
-    status: str
-    message: str = ""
-
-
-def outcome(claim: Json) -> Outcome:
-    """How the claim's test ends in `pytest claims`: a change of verdict in either direction fails.
-
-    Args:
-        claim: of verdicts.json.
-
-    >>> outcome({"verdict": {"kind": "SUPPORTED", "reason": "It holds."}, "recorded": "REFUTED"})
-    Outcome(status='failed', message='SUPPORTED, and REFUTED is recorded: It holds.')
-    >>> outcome({"verdict": {"kind": "REFUTED", "reason": "It does not hold."}, "recorded": "REFUTED"}).status
-    'expected'
-    """
-    kind, reason = claim["verdict"]["kind"], claim["verdict"]["reason"]
-    recorded = claim["recorded"] or Kind.SUPPORTED
-    if kind == Kind.BROKEN:
-        return Outcome("error", f"BROKEN: {reason}")
-    if kind == Kind.NOT_RUN:
-        return Outcome("skipped", reason)
-    if kind != recorded:
-        known = f", and {claim['recorded']} is recorded" if claim["recorded"] else ""
-        return Outcome("failed", f"{kind}{known}: {reason}")
-    return Outcome("passed") if kind == Kind.SUPPORTED else Outcome("expected", f"recorded {kind}: {reason}")
 
 
 def properties(claim: Json) -> dict[str, str]:

@@ -1,0 +1,437 @@
+"""Packs: the cells and failures of a store as one file, for the way from one machine to another.
+
+    python -m harness.sweep.pack pack results results.pack         on the machine that computed; numpy is enough
+    python -m harness.sweep.pack unpack results.pack STORE         on the one that judges
+
+`ntk-claims pack` and `ntk-claims unpack` are the same. A pack is a tar archive, not compressed, that any tar can list:
+
+    contents.json      {"bytes": of all that follow, "format": "ntk-claims-pack 2", "members": how many}
+    cells/<2 hex>/<request digest>/<cell key>.cell
+    failures/<cell key>.<number>.json
+
+Equal stores make equal bytes. A reader takes regular files with these names alone, in their order, each once, and reads
+their content in memory: nothing is extracted, so a name or a link leads nowhere. The store verifies every cell, which
+carries a SHA-256 of its own, before it lies there.
+"""
+
+import argparse
+import hashlib
+import io
+import os
+import re
+import sys
+import tarfile
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import strict_json
+from harness.errors import CellCorrupted, ClaimsError, InvalidInput, PackCorrupted, StoreError
+from harness.experiment import Request, canonical
+from harness.sweep import cell, plans
+from harness.sweep.store import Store, check_failure
+
+FORMAT, CONTENTS = "ntk-claims-pack 2", "contents.json"
+NAME = re.compile(r"cells/([0-9a-f]{2})/\1[0-9a-f]{62}/[0-9a-f]{64}\.cell|failures/[0-9a-f]{64}\.[1-9][0-9]{0,2}\.json")
+CONTENTS_BYTES = 1024
+"""No contents.json is longer."""
+UNREADABLE = (tarfile.TarError, ValueError, OverflowError, EOFError)
+REFUSED, INTERRUPTED = 2, 130
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a pack may ask of the machine that unpacks it.
+
+    Args:
+        members: files in it.
+        member_bytes: bytes of one of them; so much memory is needed.
+        total_bytes: bytes of all together.
+    """
+
+    members: int = 200_000
+    member_bytes: int = 2**30
+    total_bytes: int = 2**36
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What went into a pack.
+
+    Args:
+        cells, failures: how many.
+        size: bytes of the pack.
+        sha256: of the pack; equal for equal stores.
+        left_out: why files of the store that look like cells or failures, but are none, did not go in.
+    """
+
+    cells: int
+    failures: int
+    size: int
+    sha256: str
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What came of unpacking.
+
+    Args:
+        new: cells and failures that the store did not have.
+        same: those that it had, byte for byte.
+        kept: names of cells of which the store had another valid answer, which stayed.
+    """
+
+    new: int
+    same: int
+    kept: tuple[str, ...]
+
+
+def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) -> Packed:
+    """Writes the valid cells and the failures of a store into a file; the store is only read.
+
+    Args:
+        store: whose cells.
+        file: made, or replaced if it is a pack.
+        requests: only what answers these, and their failures; None: everything.
+
+    Raises:
+        InvalidInput: if the file is there and no pack.
+        StoreError: if the store is not there, has nothing of it, or changes meanwhile; if the file cannot be written.
+    """
+    if file.exists() and not _is_pack(file):
+        raise InvalidInput(f"{file} is there, and is no pack, so it is not written over. Name another file.")
+    if not store.path.is_dir():
+        raise StoreError(f"There is no store at {store.path}, so there is nothing to pack. Name the folder of one.")
+    wanted = None if requests is None else {request.digest for request in requests}
+    left_out: list[str] = []
+    sizes = dict(_valid(store.path, wanted, left_out))
+    if not sizes:
+        raise StoreError(
+            f"The store at {store.path} holds no valid cell or failure{'' if wanted is None else ' of that plan'}; "
+            "nothing was packed."
+        )
+    _write(file, store.path, sizes)
+    cells = sum(name.startswith("cells/") for name in sizes)
+    with file.open("rb") as written:
+        sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+    return Packed(cells, len(sizes) - cells, file.stat().st_size, sha256, tuple(left_out))
+
+
+def _valid(root: Path, wanted: set[str] | None, left_out: list[str]) -> Iterator[tuple[str, int]]:
+    """Names, in their order, and sizes; what is not valid is told in `left_out`."""
+    paths = [*root.glob("cells/*/*/*.cell"), *root.glob("failures/*.json")]
+    for name in sorted(path.relative_to(root).as_posix() for path in paths):
+        try:
+            content = (root / name).read_bytes()
+            if not NAME.fullmatch(name):
+                raise StoreError(f"{name} is no name of a cell or failure.")
+            request = _request(root / name, content)
+            if wanted is None or request.digest in wanted:
+                yield name, len(content)
+        except FileNotFoundError:
+            continue  # a run that read it at the same time has set it aside
+        except StoreError as error:
+            left_out.append(str(error))
+
+
+def _request(path: Path, content: bytes) -> Request:
+    """The request of a cell, or of the record of a failure; raises CellCorrupted for anything else."""
+    if path.suffix == ".cell":
+        return cell.read(path, content).request
+    return check_failure(_key(path.as_posix()), content)
+
+
+def _key(name: str) -> str:
+    """Of the cell whose file this is, or the record of whose failure."""
+    return name.rpartition("/")[2].partition(".")[0]
+
+
+def _write(file: Path, root: Path, sizes: dict[str, int]) -> None:
+    """Writes under a temporary name, synced, renamed."""
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with _explained(file, "written"), temporary.open("xb") as out:
+            with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+                _add(tar, CONTENTS, canonical(_contents(sizes.values())).encode())
+                for name, size in sizes.items():
+                    _add(tar, name, _again(root / name, size))
+            out.flush()
+            os.fsync(out.fileno())
+            os.replace(temporary, file)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _contents(sizes: Iterable[int]) -> dict[str, str | int]:
+    listed = list(sizes)
+    return {"format": FORMAT, "members": len(listed), "bytes": sum(listed)}
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Without owner, with one mode and the time 0: equal files make equal bytes."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _again(path: Path, size: int) -> bytes:
+    """The content of a file that was valid; raises StoreError if it changed meanwhile."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} went away while it was being packed ({error.strerror}). Pack again.") from error
+    try:
+        _request(path, content)
+    except CellCorrupted:
+        size = -1
+    if len(content) != size:
+        raise StoreError(f"{path} was changed while it was being packed. Pack again.")
+    return content
+
+
+def unpack(file: Path, store: Store, limits: Limits | None = None) -> Unpacked:
+    """Takes what a pack holds over into a store, one verified file after the other.
+
+    May be stopped at any moment and started again. What the store has, it keeps. Names, kinds and sizes of all files
+    are checked before the first is taken over.
+
+    Raises:
+        PackCorrupted: naming what is wrong, and how much of the pack had been taken over, which stays.
+        StoreError: if the file cannot be read, or the store cannot be written.
+    """
+    counts: Counter[str] = Counter()
+    kept: list[str] = []
+    with _opened(file) as tar:
+        for entry in _checked(file, tar, limits or Limits()):
+            result = _adopted(file, store, entry.name, _content(file, tar, entry), sum(counts.values()))
+            counts[result] += 1
+            kept += [entry.name] * (result == "kept")
+    return Unpacked(counts["new"], counts["same"], tuple(kept))
+
+
+def _adopted(file: Path, store: Store, name: str, content: bytes, before: int) -> str:
+    try:
+        if name.startswith("cells/"):
+            return store.adopt(name, content)
+        return store.adopt_failure(_key(name), content)
+    except CellCorrupted as error:
+        taken = f" {before} of its files had been verified, and are in the store." if before else ""
+        raise PackCorrupted(f"{file} holds a file that is not what its name promises, {name}. {error}{taken}") from None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tarfile.TarFile]:
+    """The archive; raises PackCorrupted if it is none, and StoreError if it cannot be read."""
+    if file.exists() and not file.is_file():
+        raise PackCorrupted(f"{file} is no regular file, so it is no pack.")
+    with _explained(file, "read"), ExitStack() as stack:
+        try:
+            tar = stack.enter_context(tarfile.open(file, "r:"))  # no compression: a bomb is no tar
+        except UNREADABLE as error:
+            raise PackCorrupted(f"{file} is no pack: {error}.") from None
+        yield tar
+
+
+def _is_pack(file: Path) -> bool:
+    """Whether a file begins as a pack does."""
+    try:
+        with _opened(file) as tar:
+            first = tar.next()
+            return first is not None and _declared(file, tar, first)["format"] == FORMAT
+    except (StoreError, *UNREADABLE):
+        return False
+
+
+def _checked(file: Path, tar: tarfile.TarFile, limits: Limits) -> list[tarfile.TarInfo]:
+    """All files of the pack behind its contents.json, none of which has been read.
+
+    Raises:
+        PackCorrupted: if one is no regular file, has another name, comes twice or is too large, or if there are not as
+            many as contents.json says.
+    """
+    entries: list[tarfile.TarInfo] = []
+    total, last = 0, ""
+    try:
+        first = tar.next()
+        declared = _declared(file, tar, first)
+        while (entry := tar.next()) is not None:
+            _check_entry(file, entry, last)
+            entries.append(entry)
+            total, last = total + entry.size, entry.name
+            _check_limits(file, entry, len(entries), total, limits)
+    except UNREADABLE as error:
+        raise PackCorrupted(f"{file}: it is truncated or was altered ({error}). Nothing was unpacked.") from None
+    found = _contents(entry.size for entry in entries)
+    if declared != found:
+        raise PackCorrupted(
+            f"{file}: expected {declared}, found {found}: it is truncated or was altered. Nothing was unpacked; "
+            "copy it again."
+        )
+    return entries
+
+
+def _declared(file: Path, tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> dict[str, str | int]:
+    """What contents.json says; raises PackCorrupted if the first file is none."""
+    if first is None or not _regular(first) or first.name != CONTENTS or first.size > CONTENTS_BYTES:
+        raise PackCorrupted(f"{file} is no pack: expected {CONTENTS} first, found {_described(first)}.")
+    try:
+        content = strict_json.parse(_content(file, tar, first))
+        if set(content) != {"format", "members", "bytes"} or content["format"] != FORMAT:
+            raise ValueError("another format")
+    except (ValueError, TypeError) as error:
+        raise PackCorrupted(f"{file}: expected the contents of {FORMAT!r}, found others ({error}).") from None
+    return dict(content)
+
+
+def _check_entry(file: Path, entry: tarfile.TarInfo, last: str) -> None:
+    if not NAME.fullmatch(entry.name):
+        raise PackCorrupted(f"{file}: {entry.name[:200]!r} is no name of a cell or failure; nothing was unpacked.")
+    if not _regular(entry):
+        raise PackCorrupted(f"{file}: expected a regular file, found {_described(entry)}; nothing was unpacked.")
+    if entry.name <= last:
+        raise PackCorrupted(f"{file}: {entry.name} occurs twice, or out of order; nothing was unpacked.")
+
+
+def _check_limits(file: Path, entry: tarfile.TarInfo, count: int, total: int, limits: Limits) -> None:
+    for what, found, allowed, option in (
+        ("members", count, limits.members, "--max-members"),
+        (f"bytes in {entry.name}", entry.size, limits.member_bytes, "--max-member-bytes"),
+        ("bytes together", total, limits.total_bytes, "--max-bytes"),
+    ):
+        if found > allowed:
+            raise PackCorrupted(
+                f"{file}: {found} {what}; allowed are {allowed}. Nothing was unpacked. If you trust it, raise {option}."
+            )
+
+
+def _regular(entry: tarfile.TarInfo) -> bool:
+    """Whether it is a plain file: no link, device, folder, sparse file, or one with attributes of its own."""
+    return entry.type == tarfile.REGTYPE and not entry.issparse() and not entry.pax_headers and entry.size >= 0
+
+
+def _described(entry: tarfile.TarInfo | None) -> str:
+    if entry is None:
+        return "nothing"
+    kinds = (
+        ("a symbolic link", entry.issym()),
+        ("a hard link", entry.islnk()),
+        ("a folder", entry.isdir()),
+        ("a named pipe", entry.isfifo()),
+        ("a device", entry.isdev()),
+    )
+    kind = next((name for name, holds in kinds if holds), "a file")
+    return f"{kind} {entry.name[:200]!r} of {entry.size} bytes"
+
+
+def _content(file: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    reader = tar.extractfile(entry)
+    content = b"" if reader is None else reader.read()
+    if len(content) != entry.size:
+        raise PackCorrupted(
+            f"{file}: expected {entry.size} bytes of {entry.name}, found {len(content)}. Copy it again."
+        )
+    return content
+
+
+@contextmanager
+def _explained(file: Path, action: str) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{file} cannot be {action}: {error.strerror or error}. Name another file.") from error
+
+
+# The commands
+
+PACK = """\
+Writes the valid cells and the recorded failures of a store into one file, for the way to another machine. Equal
+cells make equal bytes. The store is only read; what is damaged in it is left out, and named."""
+UNPACK = """\
+Takes what a pack holds over into a store. Everything is verified before it lies there; a valid cell that the store has
+stays as it is. It may be stopped at any moment and started again."""
+CODES = "Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why."
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds both commands."""
+    packing = _command(commands, "pack", "the cells of a store as one file, to be carried to another machine", PACK)
+    packing.add_argument("store", type=Path, help="folder of the cells")
+    packing.add_argument("file", type=Path, help="the pack; made, or replaced")
+    packing.add_argument("--plan", type=Path, metavar="FILE", help="only what answers this plan (default: everything)")
+    packing.set_defaults(run=_pack)
+    unpacking = _command(commands, "unpack", "take a packed store over into a store", UNPACK)
+    unpacking.add_argument("file", type=Path, help="the pack")
+    unpacking.add_argument("store", type=Path, help="folder of the cells; made if it is not there")
+    most = Limits()
+    unpacking.add_argument("--max-members", type=int, default=most.members, help="files (default: %(default)s)")
+    unpacking.add_argument(
+        "--max-member-bytes", type=int, default=most.member_bytes, help="bytes of one file (default: %(default)s)"
+    )
+    unpacking.add_argument(
+        "--max-bytes", type=int, default=most.total_bytes, help="bytes of all files (default: %(default)s)"
+    )
+    unpacking.set_defaults(run=_unpack)
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, line: str, description: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=line,
+        description=description,
+        epilog=CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _pack(options: argparse.Namespace) -> int:
+    requests = None if options.plan is None else plans.read(options.plan)
+    packed = pack(Store(options.store), options.file, requests)
+    for reason in packed.left_out:
+        print(f"Left out: {reason}", file=sys.stderr)
+    contents = f"{packed.cells} cells and {packed.failures} failures, {packed.size} bytes"
+    print(f"{contents} in {options.file}\nSHA-256 of the pack: {packed.sha256}")
+    return 1 if packed.left_out else 0
+
+
+def _unpack(options: argparse.Namespace) -> int:
+    store = Store(options.store, notify=lambda notice: print(notice, file=sys.stderr))
+    limits = Limits(options.max_members, options.max_member_bytes, options.max_bytes)
+    unpacked = unpack(options.file, store, limits)
+    for name in unpacked.kept:
+        print(f"Kept: {name}; the store had a valid answer of its own, with other bytes.", file=sys.stderr)
+    there = f"{unpacked.same} there already, {len(unpacked.kept)} kept as they were"
+    print(f"{unpacked.new} new in {options.store}, {there}")
+    return 1 if unpacked.kept else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m harness.sweep.pack`; the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except ClaimsError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was unpacked so far is kept; start again to go on.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Both commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m harness.sweep.pack", description="Stores as one file.")
+    add(top.add_subparsers(required=True, metavar="command"))
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())

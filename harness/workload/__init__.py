@@ -1,1 +1,0 @@
-"""What a cell will cost, before it ran: its work counted from its configuration, at rates fitted to cells that ran."""
