@@ -31,7 +31,7 @@ POINTS = 12
 
 
 @pytest.fixture
-def plan(tmp_path):
+def plan(tmp_path, monkeypatch):
     """Plan files of twelve cells that last so many seconds each, and the requests in them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "claims" / "toy").mkdir(parents=True)
@@ -39,9 +39,7 @@ def plan(tmp_path):
 
     def make(seconds):
         requests = [
-            Request(
-                "toy/draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64"
-            )
+            Request("toy/draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64")
             for p in range(POINTS)
         ]
         (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in requests]))

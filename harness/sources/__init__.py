@@ -8,6 +8,6 @@ files, so that a function may move between files.
 """
 
 from harness.sources.following import WHOLE, Node, Reached, reached
-from harness.sources.reading import Definition, Library, Source, parsed
+from harness.sources.reading import Definition, Library, Source, digest_of, parsed
 
-__all__ = ["WHOLE", "Definition", "Library", "Node", "Reached", "Source", "parsed", "reached"]
+__all__ = ["WHOLE", "Definition", "Library", "Node", "Reached", "Source", "digest_of", "parsed", "reached"]
