@@ -1,4 +1,4 @@
-"""No general estimator changes unnoticed: beside its version stands a digest of its code, without comments and layout."""
+"""No general estimator changes unnoticed: beside its version stands a digest of its code."""
 
 from pathlib import Path
 
