@@ -35,8 +35,8 @@ MUTANTS = (
         "gates-not-registered",
         "The code of a claim's gates can be changed after the run without anyone being told.",
         "harness/registration/code.py",
-        "functions = (study.effects, study.gates, *(",
-        "functions = (study.effects, *(",
+        "[study.effects] if study.gates is Study.gates else [study.effects, study.gates]",
+        "[study.effects]",
         ("tests/test_registration.py::test_code_behind_the_effects_is_registered",),
     ),
     Mutant(
