@@ -53,7 +53,8 @@ def reached(
         for statement in statements:
             stands_for = {}
             for chain, targets in _targets(statement, module, library, boundary, result.outside):
-                new = [t for t in targets if not isinstance(t, str) and t not in closed and t not in numbers]
+                nodes = dict.fromkeys(target for target in targets if not isinstance(target, str))
+                new = [node for node in nodes if node not in closed and node not in numbers]
                 numbers.update({node: len(numbers) + index for index, node in enumerate(new)})
                 waiting += new
                 stands_for[".".join(chain)] = [_described(target, numbers) for target in targets]
