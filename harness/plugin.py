@@ -96,6 +96,13 @@ class ClaimModule(pytest.Module):
             raise self.CollectError(f"{self.path} cannot be imported.\n{how}") from error
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_file(file_path: Path) -> None:
+    """Makes `claims` the folder of a paper's file, for whatever collects it (doctests too)."""
+    if file_path.suffix == ".py" and studies.is_of_paper(file_path):
+        papers.bind(papers.folder_of(file_path))
+
+
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
     """Modules of papers are imported by their names; all others are left to pytest."""
     if not studies.is_of_paper(module_path):

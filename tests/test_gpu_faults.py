@@ -35,7 +35,7 @@ def lost(backend, configuration, replicates, stream):
 
 def last(backend, configuration, replicates, stream):
     if configuration["point"] == 1:
-        Path(__file__).with_name("broken").touch()
+        Path("broken").touch()
         os._exit(7)
     return {"draw": np.array(replicates)}
 """

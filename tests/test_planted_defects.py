@@ -146,15 +146,17 @@ def test_a_question_about_two_configurations_is_refused():
         Measurements(cells)("loss", depth=2)
 
 
-def test_one_slot_serves_two_backends_with_a_worker_of_each(tmp_path):
+def test_one_slot_serves_two_backends_with_a_worker_of_each(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    file = tmp_path / "computations.py"
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "claims" / "toy" / "computations.py"
+    file.parent.mkdir(parents=True)
     file.write_text(
         "import sys, numpy as np\n"
         "def frameworks(backend, configuration, replicates, stream):\n"
         "    return {backend.name: np.array([[name in sys.modules for name in ('torch', 'jax')]] * len(replicates))}\n"
     )
-    wanted = [Request(f"{file}:frameworks", {}, (0,), "test", name, "float64") for name in ("numpy", "torch", "numpy")]
+    wanted = [Request("toy/frameworks", {}, (0,), "test", name, "float64") for name in ("numpy", "torch", "numpy")]
     wanted[2] = replace(wanted[2], replicates=(1,))
     result = sweep.run(wanted, Store(tmp_path / "store"), device="cpu", workers=1)
     assert result.counts["done"] == 3

@@ -316,7 +316,7 @@ def test_without_ray_the_extra_is_named(store, request_, monkeypatch):
 
 def test_a_store_that_a_node_does_not_see_is_named_before_hours_are_spent(run, request_, calls, monkeypatch):
     true = ray_keeper.arguments
-    monkeypatch.setattr(ray_keeper, "arguments", lambda store, place: true(store.with_name("elsewhere"), place))
+    monkeypatch.setattr(ray_keeper, "arguments", lambda store, *more: true(store.with_name("elsewhere"), *more))
     with pytest.raises(StoreError, match=r"it cannot read and write .*/elsewhere: .* mounts at the same path"):
         run([request_(1)])
     assert calls() == []

@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import pytest
 from harness import registration, report, studies
 from harness.cli import main
 from harness.errors import InvalidInput
-from harness.experiment import Experiment, Tier, digest
+from harness.experiment import Experiment, Tier, canonical, digest
 from harness.registration import ClaimRecord, ledger
+from harness.registration import code as registered_code
 from harness.registration.rules import objections, unreachable
 from harness.session import Settings, verify
+from harness.statistics import versions
 from harness.study import Equivalence, Gate, Hypothesis, Published, Superiority
 
 ROOT = Path(__file__).parents[1]
@@ -284,12 +287,111 @@ def test_a_weak_check_is_registered_if_it_says_so_and_the_report_does(toy, folde
     assert "No more seeds could be had." in report.render(session.document, session.run)
 
 
-def test_a_computation_outside_the_project_is_not_registered(toy, pytester, monkeypatch):
+def test_a_computation_that_two_files_of_its_paper_define_is_not_registered(toy, pytester):
     study = toy()
-    (pytester.path / "elsewhere").mkdir()
-    monkeypatch.chdir(pytester.path / "elsewhere")
+    assert objections(study) == []
+    (pytester.path / "claims" / "toy" / "experiments.py").write_text("def draw_toy(): ...\n")
     (text,) = objections(study)
-    assert text.endswith("test_toy.py:draw lies outside the current folder; register from the project's root")
+    assert re.search(r"'toy/draw_toy': \S+experiments\.py and \S+test_toy\.py each define 'draw_toy'", text)
+
+
+def test_the_record_is_the_same_from_every_folder_and_through_a_link(plant, pytester, monkeypatch):
+    file = plant("toy")
+    folder = file.parents[1]
+    before = ClaimRecord.of(studies.load(file)).digest
+    (pytester.path / "elsewhere").mkdir()
+    (pytester.path / "elsewhere" / "claims").symlink_to(folder)
+    shutil.copytree(folder, pytester.path / "copy")
+    places = [
+        file,
+        pytester.path / "elsewhere" / "claims" / "toy" / file.name,
+        pytester.path / "copy" / "toy" / file.name,
+    ]
+    for cwd in (pytester.path, pytester.path / "elsewhere", folder, folder / "toy", Path("/")):
+        monkeypatch.chdir(cwd)
+        for place in places:
+            study = studies.load(place)
+            assert registration.check(study, place.parents[1] / registration.FOLDER) == ""
+            assert ClaimRecord.of(study).digest == before
+
+
+ESTIMATORS = """
+from claims.toy import tables
+from harness.beds import slope
+
+
+def gap_of(values):
+    slope
+    return values * tables.UNIT
+
+
+def unused(values):
+    return values
+"""
+
+
+@pytest.fixture
+def spread_out(plant, pytester):
+    """The file of a toy claim whose effects live in other modules, one of them in the harness."""
+    file = plant("toy", registered=False)
+    text = file.read_text(encoding="utf-8").replace('{"gap": m(', '{"gap": gap_of(m(')
+    text = text.replace('arm="effect"),', 'arm="effect")),')
+    file.write_text(f"from claims.toy.estimators import gap_of\n{text}", encoding="utf-8")
+    (file.parent / "estimators.py").write_text(ESTIMATORS)
+    (file.parent / "tables.py").write_text("UNIT = 1.0\nOTHER = 2.0\n")
+    registration.register(studies.load(file), pytester.path / "claims" / registration.FOLDER, "First.", False)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "seen"),
+    [
+        ("estimators.py", "values * tables", "2 * values * tables", True),
+        ("estimators.py", "    return values\n", "    return -values\n", False),
+        ("estimators.py", "def gap_of(values):", 'def gap_of(values):\n    """A gap."""  # in words', False),
+        ("tables.py", "UNIT = 1.0", "UNIT = 1.5", True),
+        ("tables.py", "OTHER = 2.0", "OTHER = 3.0", False),
+        ("tables.py", "OTHER", "UNIT += 1\nOTHER", True),
+    ],
+)
+def test_estimators_and_constants_in_other_modules_of_the_paper_are_registered(
+    spread_out, folder, file, old, new, seen
+):
+    path = spread_out.parent / file
+    assert registration.check(studies.load(spread_out), folder) == ""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    found = registration.check(studies.load(spread_out), folder)
+    assert found.startswith("unregistered change: code (") if seen else found == ""
+
+
+def test_estimators_in_the_harness_are_registered_too(spread_out, folder, tmp_path, monkeypatch):
+    home = tmp_path / "copy" / "harness"
+    shutil.copytree(ROOT / "harness", home, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(registered_code, "HOME", home)
+    study = studies.load(spread_out)
+    assert registration.check(study, folder) == ""
+    beds = (home / "beds.py").read_text(encoding="utf-8")
+    inside = beds.index("def slope(")
+    colon = beds.index(":\n", inside) + 2
+    (home / "beds.py").write_text(f"{beds[:colon]}    1 + 1\n{beds[colon:]}", encoding="utf-8")
+    assert registration.check(study, folder).startswith("unregistered change: code (")
+
+
+def test_the_versions_of_the_statistics_are_registered(toy, folder, monkeypatch):
+    study = toy(registered=True)
+    record = ClaimRecord.of(study)
+    assert record.estimators.keys() >= {"agreement", "equivalence", "intervals", "multiplicity"}
+    assert registration.check(study, folder) == ""
+    monkeypatch.setitem(versions.VERSIONS, "intervals", versions.VERSIONS["intervals"] + 1)
+    assert registration.check(study, folder).startswith("unregistered change: estimators.intervals (1 -> 2)")
+
+
+def test_a_record_without_estimators_still_loads(toy):
+    content = ClaimRecord.of(toy()).content
+    del content["estimators"]
+    assert ClaimRecord.model_validate_json(canonical(content)).content == content
 
 
 def test_a_registered_claim_is_judged(toy, run):

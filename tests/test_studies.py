@@ -35,7 +35,7 @@ def test_a_folder_of_claims_must_be_there(tmp_path, name):
 
 def test_each_claim_has_its_own_id(claims, plant):
     plant("same").rename(claims / "toy" / "test_other.py")
-    plant("same")
+    plant("same", registered=False)
     message = f"Two claim files below {claims} have the id toy/same. Each claim has its own."
     with pytest.raises(InvalidInput, match=re.escape(message)):
         studies.discover(claims)

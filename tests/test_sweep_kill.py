@@ -31,7 +31,7 @@ POINTS = 12
 
 
 @pytest.fixture
-def plan(tmp_path):
+def plan(tmp_path, monkeypatch):
     """Plan files of twelve cells that last so many seconds each, and the requests in them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "claims" / "toy").mkdir(parents=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "claim": "Id of the claim that the cell is measured for; claims share cells, and each has its own rows.",
-    "computation": "What was computed: module or file, and function.",
+    "computation": "What was computed: module or paper, and function.",
     "quantity": "Name of the measured array.",
     "configuration": "Canonical JSON of the point of the grid.",
     "backend": "torch, jax or numpy.",

@@ -8,6 +8,7 @@ files, so that a function may move between files.
 """
 
 from harness.sources.following import WHOLE, Node, Reached, reached
-from harness.sources.reading import Definition, Library, Source, parsed
+from harness.sources.reading import Library, Source, digest_of, parsed
+from harness.sources.scopes import Definition
 
-__all__ = ["WHOLE", "Definition", "Library", "Node", "Reached", "Source", "parsed", "reached"]
+__all__ = ["WHOLE", "Definition", "Library", "Node", "Reached", "Source", "digest_of", "parsed", "reached"]

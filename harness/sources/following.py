@@ -19,7 +19,8 @@ class Reached:
     """What a function names, transitively.
 
     Args:
-        records: of each definition in the order of discovery: its name, its syntax, and what its names stand for.
+        records: of each definition in the order of discovery: its name, and of each statement that makes it its syntax
+            and what the names in it stand for.
         outside: modules of the project behind which nothing was followed.
     """
 
@@ -48,17 +49,25 @@ def reached(
         source = library.source(module)
         assert source is not None
         statements = source.statements if name == WHOLE else source.names.get(name, ())
-        stands_for: dict[str, list[Any]] = {}
+        described = []
         for statement in statements:
+            stands_for = {}
             for chain, targets in _targets(statement, module, library, boundary, result.outside):
-                stands_for[".".join(chain)] = []
-                for target in targets:
-                    if not isinstance(target, str) and target not in closed and target not in numbers:
-                        numbers[target] = len(numbers)
-                        waiting.append(target)
-                    stands_for[".".join(chain)].append(numbers.get(target, _named(target)))
-        result.records.append([name, [syntax(statement) for statement in statements], stands_for])
+                nodes = dict.fromkeys(target for target in targets if not isinstance(target, str))
+                new = [node for node in nodes if node not in closed and node not in numbers]
+                numbers.update({node: len(numbers) + index for index, node in enumerate(new)})
+                waiting += new
+                stands_for[".".join(chain)] = [_described(target, numbers) for target in targets]
+            described.append([syntax(statement), stands_for])
+        result.records.append([name, described])
     return result
+
+
+def _described(target: Node | str, numbers: dict[Node, int]) -> int | str:
+    """A definition by its number in the order of discovery, if it has one; else by its name."""
+    if not isinstance(target, str) and target in numbers:
+        return numbers[target]
+    return _named(target)
 
 
 def _named(target: Node | str) -> str:

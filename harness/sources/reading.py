@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ class Source:
         imports: name -> the dotted names that it may stand for.
         stars: modules of which it imports everything.
         imported: dotted names of all that it may load, from inside functions too.
-        digest: SHA-256, in hex, of the syntax of the whole file.
     """
 
     statements: tuple[ast.stmt, ...]
@@ -37,7 +36,6 @@ class Source:
     imports: Imports
     stars: tuple[str, ...]
     imported: tuple[str, ...]
-    digest: str
 
     def binds(self, name: str) -> bool:
         """Whether a name is defined or imported at the top level."""
@@ -83,31 +81,53 @@ def parsed(file: Path, package: str) -> Source:
     Raises:
         InvalidInput: if it cannot be read, or is no Python.
     """
+    return _kept(_parsed, file, package)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256, in hex, of the syntax of a file; kept until the file changes.
+
+    Raises:
+        InvalidInput: if it cannot be read, or is no Python.
+    """
+    return _kept(_digest, file)
+
+
+def _kept(read: Callable[..., Any], file: Path, *more: str) -> Any:
+    """What a function makes of a file in its present state."""
     try:
         state = file.stat()
-        return _parsed(file, package, state.st_mtime_ns, state.st_size)
+        return read(file, state.st_mtime_ns, state.st_size, *more)
     except (OSError, SyntaxError, ValueError) as error:
         raise InvalidInput(f"{file} cannot be read as Python ({error}).") from error
 
 
-@functools.lru_cache(maxsize=2048)
-def _parsed(file: Path, package: str, _changed: int, _size: int) -> Source:
+def _tree(file: Path) -> ast.Module:
     with tokenize.open(file) as opened:
-        tree = ast.parse(opened.read())
+        return ast.parse(opened.read())
+
+
+@functools.lru_cache(maxsize=2048)
+def _digest(file: Path, _changed: int, _size: int) -> str:
+    text = json.dumps(syntax(_tree(file).body), separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=2048)
+def _parsed(file: Path, _changed: int, _size: int, package: str) -> Source:
+    tree = _tree(file)
     names: dict[str, list[ast.stmt]] = {}
     for statement in tree.body:
         for name in dict.fromkeys(_touched(statement)):
             names.setdefault(name, []).append(statement)
     top = [node for statement in tree.body if not isinstance(statement, Definition) for node in ast.walk(statement)]
     imported = [name for bound in imports_of([*ast.walk(tree)], package).values() for name in bound]
-    text = json.dumps(syntax(tree.body), separators=(",", ":"))
     return Source(
         tuple(s for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom) and not _is_text(s)),
         names,
         imports_of(top, package),
         tuple(_stars(top, package)),
         tuple(dict.fromkeys([*imported, *_stars([*ast.walk(tree)], package)])),
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
     )
 
 

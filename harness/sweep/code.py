@@ -14,7 +14,7 @@ from harness import papers
 from harness.errors import BackendUnavailable, InvalidInput
 from harness.experiment import digest
 from harness.papers import CLAIMS
-from harness.sources import Library, parsed, reached
+from harness.sources import Library, digest_of, parsed, reached
 from harness.sweep.cell import Circumstances
 
 SHARED = ("seeds", "networks", "measurements", "kernels", "datasets", "backends", "sweep/environment")
@@ -66,12 +66,22 @@ def code_digest(computation: str, backend: str, claims: Path = CLAIMS) -> str:
         file = papers.locate(computation, claims)
         own = reached([(papers.name_of(file), papers.split(computation)[1])], library, _of_the_harness)
         modules, definitions = own.outside, own.records
-    shared = {file for part in SHARED for file in _files(HOME / part)}
-    files = [
-        file for file in _with_imports(modules, shared, library) | shared if not _of_another_backend(file, backend)
-    ]
-    contents = {file.relative_to(HOME.parent).as_posix(): parsed(file, _package(file)).digest for file in files}
+    shared = _shared()
+    used = _with_imports(modules, shared, library) | shared
+    files = [file for file in used if not _of_another_backend(file, backend)]
+    contents = {file.relative_to(HOME.parent).as_posix(): digest_of(file) for file in files}
     return digest({"files": contents, "definitions": definitions})
+
+
+def prepare(backend: str) -> None:
+    """Reads what every computation in a backend shares, which takes a while once in a process."""
+    for file in _shared():
+        if not _of_another_backend(file, backend):
+            digest_of(file)
+
+
+def _shared() -> set[Path]:
+    return {file for part in SHARED for file in _files(HOME / part)}
 
 
 def split(computation: str) -> tuple[str, str]:

@@ -86,6 +86,7 @@ class Worker:
         try:
             device = self._backend(None).device
             versions = code.versions(self.backend)
+            code.prepare(self.backend)  # here, so that it counts for no cell
             if device == "cuda":
                 _prove(self._backend(None))
         except (BackendUnavailable, InvalidInput) as error:

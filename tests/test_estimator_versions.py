@@ -1,0 +1,41 @@
+"""No general estimator changes unnoticed: beside its version stands a digest of its code."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import statistics
+from harness.sources import digest_of
+from harness.statistics.versions import DECIDING, VERSIONS
+
+FOLDER = Path(statistics.__file__).parent
+WITHOUT = {"__init__", "versions"}
+KNOWN = {
+    "agreement": (1, "246c387acae4"),
+    "calibration": (1, "ae72f24f5fca"),
+    "curve_gates": (1, "1d585d6fe16a"),
+    "decisions": (1, "ecf497687c7f"),
+    "equivalence": (1, "d7692add1e0d"),
+    "intervals": (1, "5391daf522be"),
+    "mixed": (1, "12b046b4b120"),
+    "multiplicity": (1, "dd463ec7c0ef"),
+    "planted": (1, "734f56d2018c"),
+    "power": (1, "c064adadb921"),
+    "replication": (1, "92f53bf29bc0"),
+    "scaling": (1, "4f0b859d3a47"),
+    "scaling_forms": (1, "2a26d25dfb4b"),
+    "slopes": (1, "ba3f9a1f0af7"),
+    "trend": (1, "483fcabb2a08"),
+}
+"""Module -> its version, and the first digits of the digest of its code."""
+
+
+def test_every_estimator_has_a_version():
+    assert VERSIONS.keys() == {path.stem for path in FOLDER.glob("*.py")} - WITHOUT == KNOWN.keys()
+    assert set(DECIDING) <= VERSIONS.keys()
+
+
+@pytest.mark.parametrize("module", sorted(VERSIONS))
+def test_the_code_of_an_estimator_is_that_of_its_version(module):
+    """Raise the version if the module may give another number than before; write the new digest here in any case."""
+    assert (VERSIONS[module], digest_of(FOLDER / f"{module}.py")[:12]) == KNOWN[module]
