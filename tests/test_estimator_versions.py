@@ -17,7 +17,6 @@ KNOWN = {
     "decisions": (1, "ecf497687c7f"),
     "equivalence": (1, "d7692add1e0d"),
     "intervals": (1, "5391daf522be"),
-    "mixed": (1, "12b046b4b120"),
     "multiplicity": (1, "dd463ec7c0ef"),
     "planted": (1, "734f56d2018c"),
     "power": (1, "c064adadb921"),
@@ -25,7 +24,6 @@ KNOWN = {
     "scaling": (1, "4f0b859d3a47"),
     "scaling_forms": (1, "2a26d25dfb4b"),
     "slopes": (1, "ba3f9a1f0af7"),
-    "trend": (1, "483fcabb2a08"),
 }
 """Module -> its version, and the first digits of the digest of its code."""
 

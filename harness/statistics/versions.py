@@ -12,7 +12,6 @@ VERSIONS = {
     "decisions": 1,
     "equivalence": 1,
     "intervals": 1,
-    "mixed": 1,
     "multiplicity": 1,
     "planted": 1,
     "power": 1,
@@ -20,7 +19,6 @@ VERSIONS = {
     "scaling": 1,
     "scaling_forms": 1,
     "slopes": 1,
-    "trend": 1,
 }
 DECIDING = ("agreement", "equivalence", "intervals", "multiplicity")
 """The modules that every verdict rests on (`harness.verdict`, `harness.judge`)."""
