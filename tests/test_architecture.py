@@ -50,6 +50,7 @@ FRAMEWORK_PARTS = (
     "torch_backend",
     "torch_layers",
     "torch_autodiff",
+    "torch_mapping",
     "torch_descent",
     "torch_passes",
     "torch_determinism",

@@ -79,7 +79,7 @@ class TorchOperations:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """No autograd but where asked, no autocast; full float32 in matrix products (no TF32, no bfloat16).
+        """No autograd but where asked, whatever mode the caller is in, no autocast; full float32 in matrix products (no TF32, no bfloat16).
 
         On a GPU deterministic kernels alone.
         """
@@ -90,7 +90,7 @@ class TorchOperations:
         try:
             for product in products:
                 product.fp32_precision = "ieee"
-            with torch.no_grad(), torch.autocast(self.device, enabled=False), repeatable:
+            with torch.inference_mode(False), torch.no_grad(), torch.autocast(self.device, enabled=False), repeatable:
                 yield
         finally:
             for product, precision in zip(products, precisions, strict=True):
