@@ -1,21 +1,47 @@
 """JAX: what the kernel takes of any function, by automatic differentiation.
 
 The Jacobian of every sample is taken of a batch of that sample alone, so samples cannot mix in the kernel. What else
-depends on the network is differentiated in jax_backend for every kind of network.
+depends on the network is differentiated in jax_backend for every kind of network. All of it is mapped over seeds and
+compiled; `JaxAutodiff` holds it against the function itself, not mapped, once per shape, and not compiled, every call.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from harness.backends.cost import jacobian_numbers
+from harness.backends.jax_layers import network
 from harness.backends.operations import Outputs, Tensors
+from harness.backends.probes import difference, moved, moved_rows, noise, tolerance
+from harness.errors import InvalidInput
 from harness.networks import Function
 
 Array: TypeAlias = jax.Array
+Arrays: TypeAlias = dict[str, np.ndarray]
+
+COMPILED: WeakKeyDictionary[Function, Function] = WeakKeyDictionary()
+"""Function -> the one in whose name it is compiled: a copy, where what it closes over has changed meanwhile."""
+AGREED: WeakKeyDictionary[Function, set[tuple[object, ...]]] = WeakKeyDictionary()
+"""Per function: quantity, precision and shape of what was found to be the same mapped and not mapped."""
+
+
+@partial(jax.jit, static_argnums=0)
+def plain(net: Function, theta: Tensors, x: Array, v: Array) -> tuple[Array, Tensors]:
+    """f and J^T v of one seed, with nothing mapped."""
+    f, transposed = jax.vjp(lambda t: network(net, t, x), theta)
+    return f, transposed(v)[0]
+
+
+@partial(jax.jit, static_argnums=0)
+def contracted(net: Function, theta: Tensors, x: Array, v: Array) -> Tensors:
+    """J^T v of the mapped Jacobian, name -> (S, size)."""
+    return {name: jnp.einsum("snop,sno->sp", j, v) for name, j in jacobian(net, theta, x).items()}
 
 
 @partial(jax.jit, static_argnums=0)
@@ -51,9 +77,17 @@ class JaxAutodiff:
     """The operations of a `networks.Function` that are not those of a network."""
 
     dtype: str
+    renewed: set[Function]
+    """Functions that were compiled anew in this call."""
 
     def factors(self, net: Function, theta: Tensors, x: Array) -> Tensors:
         """The Jacobian per parameter, name -> (S, N, O, size)."""
+        net = compiled(net)
+
+        def mapped(theta: Tensors, x: Array) -> Tensors:
+            return contracted(net, theta, x, self._noise("v", len(first(theta)), x.shape[1], net.outputs))
+
+        self._hold(net, "Jacobian", theta, x, mapped)
         return jacobian(net, theta, x)
 
     def contract(self, net: Function, left: Tensors, right: Tensors, outputs: Outputs) -> Array:
@@ -63,3 +97,90 @@ class JaxAutodiff:
     def sample_bytes(self, net: Function) -> int:
         """The Jacobian; what else the function needs while it is differentiated is not known, and not counted."""
         return jacobian_numbers(net) * np.dtype(self.dtype).itemsize
+
+    def outdated(self, net: Function, theta: Tensors, x: Array, f: np.ndarray) -> bool:
+        """Whether f, which a compiled program gave, is no longer f(theta, x) of one seed; then compiles anew.
+
+        A program keeps the arrays and numbers that the function closed over when it was compiled.
+
+        Raises:
+            InvalidInput: f comes from what was just compiled anew. JAX itself keeps arrays that were changed in place.
+        """
+        weights = {name: array[0] for name, array in theta.items()}
+        now = np.asarray(uncompiled(net.of("jax"), weights, x[0]), dtype=float)[None]
+        rounding = np.finfo(self.dtype).eps ** 0.5 * np.abs(now[np.isfinite(now)]).max(initial=0.0)
+        if now.shape == f.shape and np.allclose(now, f, rtol=0.0, atol=rounding, equal_nan=True):
+            return False
+        if net in self.renewed:
+            raise InvalidInput(
+                "The function gives other outputs when JAX compiles it than when it runs as it stands. Was an array or "
+                "a jax.jit-compiled function that it closes over changed in place, or does it draw random numbers of "
+                "NumPy's? JAX keeps what it read at first: put a new array in place of the old one (scale = 2 * scale, "
+                "not scale *= 2), or make it part of theta."
+            )
+        self.renewed.add(net)
+        COMPILED[net] = replace(net)
+        return True
+
+    def _noise(self, name: str, *shape: int) -> Array:
+        return jax.device_put(noise(name, shape).astype(self.dtype))
+
+    def _hold(
+        self, net: Function, quantity: str, theta: Tensors, x: Array, mapped: Callable[[Tensors, Array], Tensors]
+    ) -> None:
+        """Holds a mapped quantity against the function of one seed after another; raises InvalidInput if they differ.
+
+        `mapped` gives J^T v of random v, name -> (S, ...); for "outputs" f; for "product" <v, J u> of random u.
+        """
+        key = (quantity, self.dtype, len(first(theta)), x.shape)
+        agreed = AGREED.setdefault(net, set())
+        if key in agreed:
+            return
+        near = {n: jax.device_put(moved(n, np.asarray(a)).astype(self.dtype)) for n, a in theta.items()}
+        inputs = jax.device_put(moved_rows(np.asarray(x)).astype(self.dtype))
+        result = {name: np.asarray(array) for name, array in mapped(near, inputs).items()}
+        apart = difference(result, self._plain(net, quantity, near, inputs), self.dtype)
+        if not apart <= tolerance(self.dtype):
+            raise InvalidInput(
+                f"JAX's {quantity} of this function, mapped over seeds and samples (jax.vmap), differs by "
+                f"{100 * apart:.2g} % from that of one seed after another. Is a rule that the function brings "
+                "(custom_vmap, custom_vjp, custom_jvp) wrong, or are its derivatives not finite?"
+            )
+        agreed.add(key)
+
+    def _plain(self, net: Function, quantity: str, theta: Tensors, x: Array) -> Arrays:
+        """What `mapped` of `_hold` has to give."""
+        seeds = len(first(theta))
+        v = self._noise("v", seeds, x.shape[1], net.outputs)
+        outputs, gradients = [], []
+        for s in range(seeds):
+            weights = {name: array[s] for name, array in theta.items()}
+            f, gradient = plain(net, weights, x[s if len(x) > 1 else 0], v[s])
+            outputs.append(np.asarray(f))
+            gradients.append({name: np.asarray(array).reshape(-1) for name, array in gradient.items()})
+        if quantity == "outputs":
+            return {"f": np.stack(outputs)}
+        whole = {name: np.stack([gradient[name] for gradient in gradients]) for name in theta}
+        if quantity == "Jacobian" or quantity == "gradient":
+            return whole
+        terms = [(g * np.asarray(self._noise(f"u {n}", *theta[n].shape)).reshape(g.shape)) for n, g in whole.items()]
+        return {"product": np.concatenate(terms, axis=1).sum(1)}
+
+
+def compiled(net: Function) -> Function:
+    """The function in whose name programs are compiled now."""
+    return COMPILED.get(net, net)
+
+
+def first(theta: Tensors) -> Array:
+    """One of the weights; its first axis is seeds."""
+    return next(iter(theta.values()))
+
+
+def uncompiled(f: Callable[..., Any], theta: Tensors, x: Array) -> Any:
+    """f(theta, x) operation by operation, with nothing that was compiled; some functions have to be."""
+    try:
+        with jax.disable_jit():
+            return f(theta, x)
+    except Exception:  # what cannot run so; of its own errors it tells again
+        return f(theta, x)

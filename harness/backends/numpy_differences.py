@@ -52,6 +52,10 @@ def jacobian(net: Function, theta: Theta, x: np.ndarray) -> np.ndarray:
 class Differences:
     """The operations of a `networks.Function` that depend on it."""
 
+    def outdated(self, net: Function, theta: Tensors, x: np.ndarray, f: np.ndarray) -> bool:
+        """Never: nothing is compiled."""
+        return False
+
     def forward(self, net: Function, theta: Tensors, x: np.ndarray) -> np.ndarray:
         """f(x), the samples of a seed together: mapping over them is what the check of samples is about."""
         return np.array([called(net, seed_slice(theta, s), x[s if len(x) > 1 else 0]) for s in range(seeds_of(theta))])

@@ -47,6 +47,10 @@ class TorchAutodiff:
     device: str
     dtype: str
 
+    def outdated(self, net: Function, theta: Tensors, x: Tensor, f: np.ndarray) -> bool:
+        """Never: nothing is compiled."""
+        return False
+
     def forward(self, net: Function, theta: Tensors, x: Tensor) -> Tensor:
         """f(x), (S, N, O)."""
         with differentiable():
