@@ -5,7 +5,8 @@ depends on the network is differentiated in jax_backend for every kind of networ
 compiled; `JaxAutodiff` holds it against the function itself, not mapped, once per shape, and not compiled, every call.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -77,6 +78,8 @@ class JaxAutodiff:
     """The operations of a `networks.Function` that are not those of a network."""
 
     dtype: str
+    put: Callable[[np.ndarray], Array]
+    fetch: Callable[[Array], np.ndarray]
     renewed: set[Function]
     """Functions that were compiled anew in this call."""
 
@@ -107,9 +110,7 @@ class JaxAutodiff:
             InvalidInput: f comes from what was just compiled anew. JAX itself keeps arrays that were changed in place.
         """
         weights = {name: array[0] for name, array in theta.items()}
-        now = np.asarray(uncompiled(net.of("jax"), weights, x[0]), dtype=float)[None]
-        rounding = np.finfo(self.dtype).eps ** 0.5 * np.abs(now[np.isfinite(now)]).max(initial=0.0)
-        if now.shape == f.shape and np.allclose(now, f, rtol=0.0, atol=rounding, equal_nan=True):
+        if all(self._same(array[None], f) for array in uncompiled(net.of("jax"), weights, x[0])):
             return False
         if net in self.renewed:
             raise InvalidInput(
@@ -122,8 +123,13 @@ class JaxAutodiff:
         COMPILED[net] = replace(net)
         return True
 
+    def _same(self, now: np.ndarray, f: np.ndarray) -> bool:
+        """Whether they differ by rounding alone, sqrt(eps) of the largest output."""
+        rounding = np.finfo(self.dtype).eps ** 0.5 * np.abs(now[np.isfinite(now)]).max(initial=0.0)
+        return now.shape == f.shape and np.allclose(now, f, rtol=0.0, atol=rounding, equal_nan=True)
+
     def _noise(self, name: str, *shape: int) -> Array:
-        return jax.device_put(noise(name, shape).astype(self.dtype))
+        return self.put(noise(name, shape))
 
     def _hold(
         self, net: Function, quantity: str, theta: Tensors, x: Array, mapped: Callable[[Tensors, Array], Tensors]
@@ -136,9 +142,9 @@ class JaxAutodiff:
         agreed = AGREED.setdefault(net, set())
         if key in agreed:
             return
-        near = {n: jax.device_put(moved(n, np.asarray(a)).astype(self.dtype)) for n, a in theta.items()}
-        inputs = jax.device_put(moved_rows(np.asarray(x)).astype(self.dtype))
-        result = {name: np.asarray(array) for name, array in mapped(near, inputs).items()}
+        near = {name: self.put(moved(name, self.fetch(array))) for name, array in theta.items()}
+        inputs = self.put(moved_rows(self.fetch(x)))
+        result = {name: self.fetch(array) for name, array in mapped(near, inputs).items()}
         apart = difference(result, self._plain(net, quantity, near, inputs), self.dtype)
         if not apart <= tolerance(self.dtype):
             raise InvalidInput(
@@ -156,14 +162,14 @@ class JaxAutodiff:
         for s in range(seeds):
             weights = {name: array[s] for name, array in theta.items()}
             f, gradient = plain(net, weights, x[s if len(x) > 1 else 0], v[s])
-            outputs.append(np.asarray(f))
-            gradients.append({name: np.asarray(array).reshape(-1) for name, array in gradient.items()})
+            outputs.append(self.fetch(f))
+            gradients.append({name: self.fetch(array).reshape(-1) for name, array in gradient.items()})
         if quantity == "outputs":
             return {"f": np.stack(outputs)}
         whole = {name: np.stack([gradient[name] for gradient in gradients]) for name in theta}
         if quantity == "Jacobian" or quantity == "gradient":
             return whole
-        terms = [(g * np.asarray(self._noise(f"u {n}", *theta[n].shape)).reshape(g.shape)) for n, g in whole.items()]
+        terms = [g * noise(f"u {n}", theta[n].shape).reshape(g.shape) for n, g in whole.items()]
         return {"product": np.concatenate(terms, axis=1).sum(1)}
 
 
@@ -177,10 +183,11 @@ def first(theta: Tensors) -> Array:
     return next(iter(theta.values()))
 
 
-def uncompiled(f: Callable[..., Any], theta: Tensors, x: Array) -> Any:
-    """f(theta, x) operation by operation, with nothing that was compiled; some functions have to be."""
-    try:
-        with jax.disable_jit():
-            return f(theta, x)
-    except Exception:  # what cannot run so; of its own errors it tells again
-        return f(theta, x)
+def uncompiled(f: Callable[..., Any], theta: Tensors, x: Array) -> Iterator[np.ndarray]:
+    """f(theta, x) operation by operation, as it stands, and with nothing that was compiled inside it.
+
+    Both, since some functions have to be compiled, and since JAX keeps arrays at different places in the two.
+    """
+    yield np.asarray(f(theta, x))
+    with suppress(Exception), jax.disable_jit():
+        yield np.asarray(f(theta, x))

@@ -46,6 +46,8 @@ class TorchAutodiff:
 
     device: str
     dtype: str
+    put: Callable[[np.ndarray], Tensor]
+    fetch: Callable[[Tensor], np.ndarray]
 
     def outdated(self, net: Function, theta: Tensors, x: Tensor, f: np.ndarray) -> bool:
         """Never: nothing is compiled."""
@@ -157,7 +159,7 @@ class TorchAutodiff:
         return gradient
 
     def _noise(self, name: str, *shape: int) -> Tensor:
-        return torch.from_numpy(noise(name, shape).astype(self.dtype)).to(self.device)
+        return self.put(noise(name, shape))
 
     def _trusted(
         self, net: Function, quantity: str, theta: Tensors, x: Tensor, mapped: Answer, plain: Answer
@@ -181,28 +183,30 @@ class TorchAutodiff:
         return verdicts[key]
 
     def _moved(self, name: str, tensor: Tensor) -> Tensor:
-        array = moved(name, tensor.detach().cpu().numpy()).astype(self.dtype)
-        return torch.from_numpy(array).to(self.device)
+        return self.put(moved(name, self.fetch(tensor)))
 
     def _right(self, plain: Answer, theta: Tensors, x: Tensor) -> tuple[Tensor, dict[str, np.ndarray]]:
         """Inputs near x, or x itself if the function takes no others, and what plain autograd gives there."""
-        near = torch.from_numpy(moved_rows(x.cpu().numpy()).astype(self.dtype)).to(self.device)
+        near = self.put(moved_rows(self.fetch(x)))
         try:
-            return near, fetched(plain(theta, near))
+            return near, self._fetched(plain(theta, near))
         except Exception as error:  # whatever a function of someone else raises
             if out_of_memory(error):
                 raise
-            return x, fetched(plain(theta, x))
+            return x, self._fetched(plain(theta, x))
 
     def _reason(self, mapped: Answer, theta: Tensors, x: Tensor, right: dict[str, np.ndarray]) -> str:
         """Why the mapped way is not to be taken; "" if it is."""
         try:
-            apart = difference(fetched(mapped(theta, x)), right, self.dtype)
+            apart = difference(self._fetched(mapped(theta, x)), right, self.dtype)
         except Exception as error:  # what PyTorch cannot map
             if out_of_memory(error):
                 raise
             return f"fails ({first_line(error)})"
         return "" if apart <= tolerance(self.dtype) else f"differs from plain autograd by {100 * apart:.2g} %"
+
+    def _fetched(self, tensors: Tensors) -> dict[str, np.ndarray]:
+        return {name: self.fetch(tensor) for name, tensor in tensors.items()}
 
     def _operations(self, net: Function, theta: Tensors, x: Tensor) -> str:
         with torch.enable_grad():
@@ -218,8 +222,3 @@ def first(theta: Tensors) -> Tensor:
 def by_seed(gradient: Tensors) -> Tensors:
     """Shaped (S, size)."""
     return {name: tensor.flatten(1) if tensor.ndim > 1 else tensor[:, None] for name, tensor in gradient.items()}
-
-
-def fetched(tensors: Tensors) -> dict[str, np.ndarray]:
-    """In NumPy."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}

@@ -79,9 +79,9 @@ class TorchOperations:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """No autograd but where asked, whatever mode the caller is in, no autocast; full float32 in matrix products (no TF32, no bfloat16).
+        """No autograd but where asked, no autocast; full float32 in matrix products (no TF32, no bfloat16).
 
-        On a GPU deterministic kernels alone.
+        Whatever mode the caller is in (torch.inference_mode). On a GPU deterministic kernels alone.
         """
         blas, gpu, cpu = torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.mkldnn
         products: tuple[Any, ...] = blas, gpu.conv, gpu.rnn, cpu.matmul, cpu.conv  # type: ignore[attr-defined]
