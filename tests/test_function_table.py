@@ -4,9 +4,6 @@ The Jacobian is that of one sample and one output at a time by plain autograd, f
 wrong or missing for some of them, some only where a block has as many samples as outputs: 2 and 2 here.
 """
 
-import importlib.util
-import sys
-
 import numpy as np
 import pytest
 
@@ -48,14 +45,14 @@ TORCH = {
     "avg_pool1d": "F.avg_pool1d(h[:, None], 2)",
     "avg_pool2d": "F.avg_pool2d(h.view(-1, 1, 2, 4), 2)",
     "avg_pool3d": "F.avg_pool3d(h.view(-1, 1, 2, 2, 2), 2)",
-    "lp_pool1d": "F.lp_pool1d(h[:, None], 3.0, 2)",
+    "lp_pool1d": "F.lp_pool1d(h[:, None].abs(), 3.0, 2)",
     "adaptive_avg_pool2d": "F.adaptive_avg_pool2d(h.view(-1, 1, 2, 4), (1, 3))",
     "adaptive_max_pool1d": "F.adaptive_max_pool1d(h[:, None], 3)",
     "layer_norm": "F.layer_norm(h, (8,), p)",
     "group_norm": "F.group_norm(h, 2, p)",
     "instance_norm": "F.instance_norm(h.view(-1, 2, 4))",
     "batch_norm, evaluated": "F.batch_norm(h, torch.zeros(8).double(), 2 * torch.ones(8).double(), p)",
-    "local_response_norm": "F.local_response_norm(h, 2)",
+    "local_response_norm": "F.local_response_norm(h.view(-1, 2, 4), 2)",
     "rms_norm": "F.rms_norm(h, (8,), p)",
     "normalize": "F.normalize(h)",
     "attention": "F.scaled_dot_product_attention(*[h.view(-1, 1, 4, 2)] * 3)",
@@ -121,11 +118,11 @@ TORCH = {
     "a shared weight, twice": "((h * p).tanh() * p).tanh() * p",
     "a python number read from theta": "h * p[0].item()",
     "a loop over samples": "torch.stack([row * p for row in h])",
-    "under no_grad": "without(lambda: h * p)",
+    "a part under no_grad": "without(lambda: h * p)",
     "NumPy inside": "torch.from_numpy(np.tanh(h.numpy()))",
 }
 # What has no gradient that autograd could know.
-REFUSED = {"under no_grad", "NumPy inside", "checkpoint, reentrant"}
+REFUSED = {"NumPy inside", "checkpoint, reentrant"}
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +147,7 @@ def words():
 
     def put(h):
         result = h.clone()
-        result[:, :3] = result[:, 3:6] ** 2
+        result[:, :3] = h[:, 3:6] ** 2
         return result
 
     def without(f):
@@ -243,7 +240,8 @@ def test_of_many_seeds_outputs_and_training_are_those_of_each_alone(words, name)
         for _ in range(2):
             leaves = {n: torch.tensor(array, requires_grad=True) for n, array in one.items()}
             ((f(leaves, torch.tensor(x)) - torch.tensor(y)) ** 2).mean().backward()
-            one = {n: one[n] - 0.01 * leaf.grad.numpy() for n, leaf in leaves.items() if leaf.grad is not None}
+            steps = {n: 0.01 * leaf.grad.numpy() for n, leaf in leaves.items() if leaf.grad is not None}
+            one = {n: array - steps.get(n, 0.0) for n, array in one.items()}
         for n, array in one.items():
             assert off(many[n][seed], array) < CLOSE
 
@@ -252,10 +250,10 @@ def test_a_wrong_batching_rule_is_warned_of_by_name_and_no_budget_changes_the_ke
     backend = backends.get("torch", "cpu", "float64")
     f = around(lambda h, p, x: words["F"].prelu(h, p[:1]))
     x, kernels = np.random.default_rng(0).standard_normal((6, INPUTS)), []
-    for budget in (1, 3000, 8000, 2**30):
-        net = from_callable({"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0))
-        small = backends.Backend(backend.name, backend.operations, budget)
-        with pytest.warns(UserWarning, match=r"batched Jacobian of this function (differs|fails).*plain autograd.*Prelu"):
+    with pytest.warns(UserWarning, match=r"batched Jacobian of this function (differs|fails).*plain autograd.*Prelu"):
+        for budget in (1, 3000, 8000, 2**30):
+            net = from_callable({"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0))
+            small = backends.Backend(backend.name, backend.operations, budget)
             kernels.append(small.empirical_ntk(net, net.init(0), x))
     for kernel in kernels:
         assert off(kernel, kernels[-1]) < 1e-13
@@ -278,41 +276,28 @@ def test_the_mode_of_the_caller_does_not_matter(words, mode):
 # JAX.
 
 JAX = {
-    "relu": "jax.nn.relu(h)",
     "gelu": "jax.nn.gelu(h)",
-    "silu": "jax.nn.silu(h)",
-    "softmax": "jax.nn.softmax(h)",
     "PReLU": "jnp.where(h > 0, h, p[0] * h)",
-    "conv1d": "jax.lax.conv_general_dilated(h[:, None], p.reshape(2, 1, 4), (1,), 'SAME')",
     "conv2d": "jax.lax.conv(h.reshape(-1, 1, 2, 4), p.reshape(2, 1, 2, 2), (1, 1), 'VALID')",
     "conv_transpose": "jax.lax.conv_transpose(h[:, :, None], p.reshape(4, 1, 2), (2,), 'SAME')",
     "max pool": "jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, (1, 2), (1, 2), 'VALID')",
-    "mean pool": "jax.lax.reduce_window(h, 0.0, jax.lax.add, (1, 2), (1, 2), 'VALID')",
     "layer norm": "(h - h.mean(-1, keepdims=True)) / h.std(-1, keepdims=True) * p",
     "attention": "jax.nn.dot_product_attention(*[h.reshape(-1, 4, 1, 2)] * 3)",
     "det": "jnp.linalg.det(h.reshape(-1, 2, 2, 2))",
     "slogdet": "jnp.linalg.slogdet(h.reshape(-1, 2, 2, 2))[1]",
-    "inv": "jnp.linalg.inv(spd(h))",
     "solve": "jnp.linalg.solve(spd(h), h.reshape(-1, 4, 2))",
     "cholesky": "jnp.linalg.cholesky(spd(h))",
     "svdvals": "jnp.linalg.svd(spd(h), compute_uv=False)",
     "eigh": "jnp.linalg.eigh(spd(h))[1] ** 2",
     "sort": "jnp.sort(h)",
     "top_k": "jax.lax.top_k(h, 3)[0]",
-    "cumsum": "jnp.cumsum(h, -1)",
     "cumprod": "jnp.cumprod(h, -1)",
     "prod": "h.prod(-1)",
-    "max": "h.max(-1)",
     "logsumexp": "jax.nn.logsumexp(h, -1)",
     "norm": "jnp.linalg.norm(h, axis=-1)",
-    "einsum": "jnp.einsum('nij,nkj->nik', h.reshape(-1, 4, 2), h.reshape(-1, 4, 2))",
     "gather": "jnp.take_along_axis(h, jnp.argsort(h), 1)",
     "scatter": "jnp.zeros_like(h).at[:, jnp.array([3, 1])].add(h[:, :2]) + p",
-    "clip": "jnp.clip(h, -0.3, 0.4) + p",
     "fft": "jnp.abs(jnp.fft.rfft(h))",
-    "roll, flip": "jnp.flip(jnp.roll(h, 1, 1), 1) * p",
-    "pad": "jnp.pad(h, ((0, 0), (2, 1)), mode='reflect')",
-    "embedding": "p.reshape(2, 4)[(x > 0).astype(int)]",
     "scan": "jax.lax.scan(lambda c, a: (jnp.tanh(c + a * p[0]), c), h[:, 0], h.T)[1].T",
     "checkpoint": "jax.checkpoint(lambda a: jnp.tanh(a * p))(h)",
     "custom_vjp": "cube(h) * p",
@@ -345,11 +330,15 @@ def test_an_operation_of_jax_is_right(jax_words, name):
     net = from_callable({"jax": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0))
     theta, x = net.init(0), np.random.default_rng(1).standard_normal((OUTPUTS, INPUTS))
     kernel = backend.empirical_ntk(net, theta, x, outputs="full")
+
+    @jax.jit
+    def gradient(theta, row, unit):
+        return jax.vjp(lambda t: f(t, row[None])[0], theta)[1](unit)[0]
+
     with jax.enable_x64(True):
         samples = []
         for row in x:
-            _, transposed = jax.vjp(lambda t, row=row: f(t, jax.numpy.array(row[None]))[0], theta)
-            rows = [transposed(jax.numpy.array(unit))[0] for unit in np.eye(OUTPUTS)]
-            samples.append([np.concatenate([np.ravel(g[n]) for n in theta]) for g in rows])
+            gradients = [gradient(theta, row, unit) for unit in np.eye(OUTPUTS)]
+            samples.append([np.concatenate([np.ravel(g[n]) for n in theta]) for g in gradients])
     jacobian = np.array(samples)
     assert off(kernel, np.einsum("nop,mqp->nmoq", jacobian, jacobian)) < CLOSE

@@ -161,9 +161,7 @@ class TorchAutodiff:
     def _noise(self, name: str, *shape: int) -> Tensor:
         return self.put(noise(name, shape))
 
-    def _trusted(
-        self, net: Function, quantity: str, theta: Tensors, x: Tensor, mapped: Answer, plain: Answer
-    ) -> bool:
+    def _trusted(self, net: Function, quantity: str, theta: Tensors, x: Tensor, mapped: Answer, plain: Answer) -> bool:
         """Whether the mapped way gives what plain autograd gives, near these weights and inputs; warns if not."""
         verdicts = TRUSTED.setdefault(net, {})
         key = (quantity, self.dtype, self.device, len(first(theta)), tuple(x.shape))
