@@ -26,7 +26,7 @@ def centred(theta, x):
 
 def shifted(theta, x):
     """Each sample gets a part of the one before it."""
-    return (x + 0.1 * x[[*range(1, len(x)), 0]]) @ theta["w"]
+    return (x + 0.1 * x[np.roll(np.arange(len(x)), -1)]) @ theta["w"]
 
 
 def product(theta, x):
@@ -38,7 +38,7 @@ def product(theta, x):
 @pytest.mark.parametrize("function", [centred, shifted])
 def test_samples_that_mix_are_refused_whatever_the_first_rows_are(backend, function, data):
     net = from_callable(function, inputs=2, outputs=1, initial=W)
-    with pytest.raises(InvalidInput, match="other outputs for . samples together than for each alone"):
+    with pytest.raises(InvalidInput, match=r"other outputs for \d samples together than for each alone"):
         backend.forward(net, net.init(0), DATA[data])
 
 
@@ -82,12 +82,15 @@ def test_jax_takes_what_a_function_closes_over_as_it_is_now_or_refuses(dtype, ch
         state["scale"][:] = 2.0
     else:
         state["scale"] = 2.0 * state["scale"]
+    refusal = ""
     try:
         kernel = backend.empirical_ntk(net, net.init(0), x)
     except InvalidInput as error:
-        assert (change, dtype) == ("in place", "float32"), "JAX keeps the array only there"
-        assert "put a new array in place of the old one" in str(error)
+        refusal = str(error)
+    if (change, dtype) == ("in place", "float32") and refusal:  # there JAX itself keeps the array
+        assert "put a new array in place of the old one" in refusal
         return
+    assert not refusal
     assert kernel[1, 1] == pytest.approx(4.0)
     assert backend.forward(net, net.init(0), x)[1, 0] == pytest.approx(2.0)
 

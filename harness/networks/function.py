@@ -70,8 +70,8 @@ class Function:
         if self.fixed and len(thetas) > 1:
             raise InvalidInput(
                 f"The initial weights of this function are fixed, so its {len(thetas)} seeds would be one network. "
-                "Give networks.from_callable a function that draws them, initial=lambda rng: {name: array, ...}, or take "
-                "one seed."
+                "Give networks.from_callable a function that draws them, initial=lambda rng: {name: array, ...}, or "
+                "take one seed."
             )
         return {name: np.stack([theta[name] for theta in thetas]) for name in self.shapes}
 
