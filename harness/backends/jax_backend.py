@@ -248,10 +248,7 @@ class JaxOperations:
 
 
 class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  # of another kind of network
-    """The operations of a `networks.Function`: its kernel by differentiation, the rest as above, held against it.
-
-    One object serves one call.
-    """
+    """The operations of a `networks.Function`: its kernel by differentiation, the rest as above, held against it."""
 
     def __init__(self, device: Any, dtype: str) -> None:
         super().__init__(device, dtype)
@@ -275,8 +272,7 @@ class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  
         net = compiled(net)
 
         def product(theta: Tensors, x: Array) -> Tensors:
-            u = {name: self._noise(f"u {name}", *array.shape) for name, array in theta.items()}
-            v = self._noise("v", len(first(theta)), x.shape[1], net.outputs)
+            v, u = self._directions(net, theta, x)
             return {"product": jnp.einsum("sno,sno->s", v, pushforward(net, theta, x, u))}
 
         self._hold(net, "product", theta, x, product)
@@ -301,6 +297,5 @@ class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  
 
     def _gradient(self, net: Function, theta: Tensors, x: Array) -> Tensors:
         """J^T v of random v, name -> (S, size)."""
-        seeds = len(first(theta))
-        v = self._noise("v", seeds, x.shape[1], net.outputs)
-        return {name: array.reshape(seeds, -1) for name, array in pullback(net, theta, x, v).items()}
+        v, _ = self._directions(net, theta, x)
+        return {name: array.reshape(len(array), -1) for name, array in pullback(net, theta, x, v).items()}

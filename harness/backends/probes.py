@@ -70,6 +70,11 @@ def difference(result: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray]
     return float(np.max(ratios))
 
 
+def finite(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether all numbers are."""
+    return all(bool(np.isfinite(array).all()) for array in arrays.values())
+
+
 def lengths(array: np.ndarray) -> np.ndarray:
     """The Euclidean norm of each seed's numbers, (S,)."""
     with np.errstate(invalid="ignore", over="ignore"):

@@ -14,7 +14,7 @@ import torch
 
 from harness.backends.cost import jacobian_numbers
 from harness.backends.operations import Outputs, Tensors
-from harness.backends.probes import difference, moved, moved_rows, noise, tolerance
+from harness.backends.probes import difference, finite, moved, moved_rows, noise, tolerance
 from harness.backends.samplewise import first_line, out_of_memory
 from harness.backends.torch_mapping import (
     Forward,
@@ -168,6 +168,8 @@ class TorchAutodiff:
         if key not in verdicts:
             near = {name: self._moved(name, tensor) for name, tensor in theta.items()}
             inputs, right = self._right(plain, near, x)
+            if not finite(right):  # of weights that diverged, say; it tells nothing
+                return False
             reason = self._reason(mapped, near, inputs, right)
             if reason:
                 names = self._operations(net, near, inputs)
