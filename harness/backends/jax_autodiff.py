@@ -8,7 +8,7 @@ compiled; `JaxAutodiff` holds it against the function itself, not mapped, once p
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -80,8 +80,11 @@ class JaxAutodiff:
     dtype: str
     put: Callable[[np.ndarray], Array]
     fetch: Callable[[Array], np.ndarray]
-    renewed: set[Function]
-    """Functions that were compiled anew in this call."""
+
+    @cached_property
+    def renewed(self) -> set[Function]:
+        """Functions that were compiled anew in this call, which has operations of its own."""
+        return set()
 
     def factors(self, net: Function, theta: Tensors, x: Array) -> Tensors:
         """The Jacobian per parameter, name -> (S, N, O, size)."""

@@ -250,10 +250,6 @@ class JaxOperations:
 class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  # of another kind of network
     """The operations of a `networks.Function`: its kernel by differentiation, the rest as above, held against it."""
 
-    def __init__(self, device: Any, dtype: str) -> None:
-        super().__init__(device, dtype)
-        self.renewed = set()
-
     def forward(self, net: Function, theta: Tensors, x: Array) -> Array:
         """f(x), (S, N, O)."""
         net, outputs = compiled(net), super().forward
