@@ -287,7 +287,7 @@ class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  
         """The compiled loop, whose gradient is held against the function for the shape of its batches."""
         net, x = compiled(net), data[0]
         if batches is not None:
-            x = np.asarray(x)[np.arange(len(x))[:, None], np.asarray(batches[0])[: len(x)]]
+            x = self.fetch(x)[np.arange(len(x))[:, None], self.fetch(batches)[0, : len(x)]]
         self._hold(net, "gradient", descent.theta, x, partial(self._gradient, net))
         return super().advance(net, descent, optimizer, data, batches, rates, target)
 
