@@ -120,7 +120,8 @@ class JaxAutodiff:
             raise InvalidInput(
                 "The function gives other outputs when JAX compiles it than when it runs as it stands. Was an array or "
                 "a jax.jit-compiled function that it closes over changed in place, does it draw random numbers of "
-                "NumPy's, or is a rule that it brings (custom_vmap) wrong? JAX keeps what it read at first: put a new array in place of the old one (scale = 2 * scale, "
+                "NumPy's, or is a rule that it brings (custom_vmap) wrong? JAX keeps "
+                "what it read at first: put a new array in place of the old one (scale = 2 * scale, "
                 "not scale *= 2), or make it part of theta."
             )
         self.renewed.add(net)
