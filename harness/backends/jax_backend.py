@@ -15,9 +15,9 @@ import numpy as np
 
 from harness.backends.cost import structured_bytes
 from harness.backends.infinite_width import fill
-from harness.backends.operations import Descent, Optimizer, Outputs, Tensors
+from harness.backends.operations import Descent, Net, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
-from harness.networks import Function, Network
+from harness.networks import Network
 from harness.networks.layers import Activation
 
 try:
@@ -250,20 +250,20 @@ class JaxOperations:
 class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  # of another kind of network
     """The operations of a `networks.Function`: its kernel by differentiation, the rest as above, held against it."""
 
-    def forward(self, net: Function, theta: Tensors, x: Array) -> Array:
+    def forward(self, net: Net, theta: Tensors, x: Array) -> Array:
         """f(x), (S, N, O)."""
         net, outputs = compiled(net), super().forward
         if len(first(theta)) > 1:
             self._hold(net, "outputs", theta, x, lambda theta, x: {"f": outputs(net, theta, x)})
         return outputs(net, theta, x)
 
-    def pullback(self, net: Function, theta: Tensors, x: Array, v: Array) -> Tensors:
+    def pullback(self, net: Net, theta: Tensors, x: Array, v: Array) -> Tensors:
         """J^T v."""
         net = compiled(net)
         self._hold(net, "gradient", theta, x, partial(self._gradient, net))
         return pullback(net, theta, x, v)
 
-    def pushforward(self, net: Function, theta: Tensors, x: Array, tangent: Tensors) -> Array:
+    def pushforward(self, net: Net, theta: Tensors, x: Array, tangent: Tensors) -> Array:
         """J u."""
         net = compiled(net)
 
@@ -276,7 +276,7 @@ class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  
 
     def advance(
         self,
-        net: Function,
+        net: Net,
         descent: Descent,
         optimizer: Optimizer,
         data: tuple[Array, Array],
@@ -291,7 +291,7 @@ class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  
         self._hold(net, "gradient", descent.theta, x, partial(self._gradient, net))
         return super().advance(net, descent, optimizer, data, batches, rates, target)
 
-    def _gradient(self, net: Function, theta: Tensors, x: Array) -> Tensors:
+    def _gradient(self, net: Net, theta: Tensors, x: Array) -> Tensors:
         """J^T v of random v, name -> (S, size)."""
         v, _ = self._directions(net, theta, x)
         return {name: array.reshape(len(array), -1) for name, array in pullback(net, theta, x, v).items()}

@@ -24,9 +24,9 @@ def check_samplewise(ops: Operations, net: Function, batch: Batch) -> None:
         InvalidInput: they differ, the result is not (N, O), or the function raised an error of its own.
     """
     theta = {name: ops.put(moved(name, array[0])[None]) for name, array in batch.theta.items()}
-    rows = different_rows(batch)
+    rows = list(different_rows(batch))
     outputs = [called(ops, net, theta, row) for row in rows]
-    rows, near = list(rows), []
+    near = []
     for row in moved_rows(np.array(rows)):
         try:
             near.append((row, called(ops, net, theta, row)))
