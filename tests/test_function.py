@@ -145,7 +145,8 @@ def test_a_module_of_pytorch_against_its_jacobian(name):
     torch.manual_seed(0)
     module = modules(torch)[name].double().eval()
     net, backend = of_module(torch, module, 32, 3), backends.get("torch", "cpu", "float64")
-    theta, x, v = net.init(range(2)), RNG.standard_normal((4, 32)), RNG.standard_normal((4, 3))
+    theta = {name: np.stack([array, array]) for name, array in net.init(0).items()}
+    x, v = RNG.standard_normal((4, 32)), RNG.standard_normal((4, 3))
     theta = {name: array + 0.1 * RNG.standard_normal(array.shape) for name, array in theta.items()}
     kernel = backend.empirical_ntk(net, theta, x, outputs="full")
     product = backend.ntk_vector_product(net, theta, x, v)
@@ -217,7 +218,10 @@ def test_weights_are_drawn_per_seed_or_fixed_for_all():
     weights = {"w": np.ones((2, 1), dtype=np.float32)}
     fixed = from_callable(lambda theta, x: x @ theta["w"], inputs=2, outputs=1, initial=weights)
     weights["w"][:] = 7.0
-    assert (fixed.init(range(2))["w"] == np.ones((2, 2, 1))).all()
+    assert (fixed.init(3)["w"] == np.ones((2, 1))).all()
+    assert fixed.init([3])["w"].shape == (1, 2, 1)
+    with pytest.raises(InvalidInput, match=r"weights of this function are fixed, so its 2 seeds would be one network"):
+        fixed.init(range(2))
 
 
 def test_one_callable_serves_every_backend():
@@ -316,7 +320,7 @@ def test_samples_that_mix_are_refused(backend):
 
     net = from_callable(**GOOD | {"functions": normed, "initial": {"w": np.zeros((2, 1))}})
     refused(
-        backend, net, r"other outputs for 2 samples together than for each alone: .* \(a batch norm in training mode\)"
+        backend, net, r"other outputs for 4 samples together than for each alone: .* \(a batch norm in training mode\)"
     )
 
 
@@ -350,12 +354,12 @@ def test_modules_in_training_mode_are_refused():
 
 def test_a_result_of_another_shape_is_refused(backend):
     net = from_callable(**GOOD | {"functions": lambda theta, x: (x @ theta["w"])[:, 0]})
-    refused(backend, net, r"The function must return shape \(2, 1\) for x of \(2, 2\); got \(2,\)\.")
+    refused(backend, net, r"The function must return shape \(1, 1\) for x of \(1, 2\); got \(1,\)\.")
 
 
 def test_an_error_of_the_function_is_told(backend):
     net = from_callable(**GOOD | {"functions": lambda theta, x: x @ theta["V"]})
-    refused(backend, net, r"The function failed on x of shape \(2, 2\): KeyError: 'V'\. It is called with")
+    refused(backend, net, r"The function failed on x of shape \(1, 2\): KeyError: 'V'\. It is called with")
 
 
 def test_random_networks_and_other_things_are_refused(backend, function):

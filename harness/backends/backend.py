@@ -12,7 +12,7 @@ from harness.backends.kernel_blocks import block_rows, fill_ntk
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Stop, Trained
 from harness.backends.ridge import regress
-from harness.backends.samplewise import check_samplewise
+from harness.backends.samplewise import check_samplewise, errors_of_the_function
 from harness.backends.training import descend
 from harness.errors import InvalidInput
 from harness.kernels.arguments import checked_inputs, checked_out
@@ -30,7 +30,8 @@ class Backend:
     of the backend's dtype. Wrong shapes, NaN or infinities raise InvalidInput naming the argument.
 
     A net is a Network, or a function of your own made one by `networks.from_callable`. That is differentiated
-    automatically, and has to treat each sample by itself: every call checks it and raises InvalidInput.
+    automatically, and has to treat each sample by itself: every call checks it and raises InvalidInput. All that its
+    theta names counts as a parameter. docs/own-networks.md says what else is checked.
     """
 
     name: str
@@ -105,9 +106,12 @@ class Backend:
         """The operations for this kind of network, in their session; a function is checked first."""
         ops = self.operations if isinstance(net, Network) else self.operations.autodiff()
         with ops.session():
-            if isinstance(net, Function):
+            if isinstance(net, Network):
+                yield ops
+            else:
                 check_samplewise(ops, net, batch)
-            yield ops
+                with errors_of_the_function("while it was differentiated"):
+                    yield ops
 
     def pullback(self, net: Network | Function, theta: Theta, x: np.ndarray, v: np.ndarray) -> Theta:
         """J^T v, a sum over samples, shaped like the weights; v is (N, O), seed axes as elsewhere.

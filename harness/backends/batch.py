@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.arrays import as_array
 from harness.backends.operations import shapes
 from harness.errors import InvalidInput
 from harness.networks import Function, Network, Theta, noise_sizes
@@ -70,8 +71,8 @@ def checked(name: str, array: np.ndarray, width: int, ndim: tuple[int, ...]) -> 
 
 
 def real(name: str, array: np.ndarray) -> np.ndarray:
-    """The array, integers as float64; raises InvalidInput for complex numbers, booleans, strings and objects."""
-    array = np.asarray(array)
+    """The array, integers as float64; raises InvalidInput for what is masked or not of real numbers."""
+    array = as_array(name, array)
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
         raise InvalidInput(f"{name} must be an array of real numbers; its dtype is {array.dtype}.")
     return array.astype(float) if np.issubdtype(array.dtype, np.integer) else array
@@ -108,7 +109,7 @@ def checked_noise(net: Network, noise: Mapping[str, np.ndarray]) -> dict[str, np
     sizes = noise_sizes(net)
     if missing := [name for name in sizes if name not in noise]:
         raise InvalidInput(f"noise lacks {', '.join(missing)}. Draw it with networks.ntk_noise for this network.")
-    wanted = {name: np.asarray(noise[name]) for name in sizes}
+    wanted = {name: as_array(f"noise {name}", noise[name]) for name in sizes}
     draws = {array.shape[:-1] for array in wanted.values()}
     if len(draws) > 1 or any(wanted[name].shape[1:] != (size,) for name, size in sizes.items()):
         expected = ", ".join(f"{name} (draws, {size})" for name, size in sizes.items())

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.backends.cost import structured_bytes
 from harness.backends.infinite_width import fill
-from harness.backends.operations import Descent, Optimizer, Outputs, Tensors
+from harness.backends.operations import Descent, Net, Optimizer, Outputs, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
 from harness.networks.layers import Activation
@@ -28,7 +28,7 @@ except ImportError as error:
         "The jax backend was asked for, but JAX is not installed. Install it: pip install 'ntk-claims[jax]'."
     ) from error
 
-from harness.backends.jax_autodiff import JaxAutodiff
+from harness.backends.jax_autodiff import JaxAutodiff, compiled, first
 from harness.backends.jax_descent import run, run_in_parts, seeds_together
 from harness.backends.jax_infinite import JaxArrays
 from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network, over_seeds
@@ -248,4 +248,50 @@ class JaxOperations:
 
 
 class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  # of another kind of network
-    """The operations of a `networks.Function`: its kernel by differentiation, the rest as above."""
+    """The operations of a `networks.Function`: its kernel by differentiation, the rest as above, held against it."""
+
+    def forward(self, net: Net, theta: Tensors, x: Array) -> Array:
+        """f(x), (S, N, O)."""
+        net, outputs = compiled(net), super().forward
+        if len(first(theta)) > 1:
+            self._hold(net, "outputs", theta, x, lambda theta, x: {"f": outputs(net, theta, x)})
+        return outputs(net, theta, x)
+
+    def pullback(self, net: Net, theta: Tensors, x: Array, v: Array) -> Tensors:
+        """J^T v."""
+        net = compiled(net)
+        self._hold(net, "gradient", theta, x, partial(self._gradient, net))
+        return pullback(net, theta, x, v)
+
+    def pushforward(self, net: Net, theta: Tensors, x: Array, tangent: Tensors) -> Array:
+        """J u."""
+        net = compiled(net)
+
+        def product(theta: Tensors, x: Array) -> Tensors:
+            v, u = self._directions(net, theta, x)
+            return {"product": jnp.einsum("sno,sno->s", v, pushforward(net, theta, x, u))}
+
+        self._hold(net, "product", theta, x, product)
+        return pushforward(net, theta, x, tangent)
+
+    def advance(
+        self,
+        net: Net,
+        descent: Descent,
+        optimizer: Optimizer,
+        data: tuple[Array, Array],
+        batches: Array | None,
+        rates: np.ndarray,
+        target: float | None,
+    ) -> tuple[Descent, np.ndarray]:
+        """The compiled loop, whose gradient is held against the function for the shape of its batches."""
+        net, x = compiled(net), data[0]
+        if batches is not None:
+            x = self.fetch(x)[np.arange(len(x))[:, None], self.fetch(batches)[0, : len(x)]]
+        self._hold(net, "gradient", descent.theta, x, partial(self._gradient, net))
+        return super().advance(net, descent, optimizer, data, batches, rates, target)
+
+    def _gradient(self, net: Net, theta: Tensors, x: Array) -> Tensors:
+        """J^T v of random v, name -> (S, size)."""
+        v, _ = self._directions(net, theta, x)
+        return {name: array.reshape(len(array), -1) for name, array in pullback(net, theta, x, v).items()}

@@ -34,11 +34,16 @@ def derivative(f: Callable[[Theta], np.ndarray], theta: Theta, name: str, index:
     return (4.0 * narrow - wide) / 3.0
 
 
+def called(net: Function, theta: Theta, x: np.ndarray) -> np.ndarray:
+    """f(x) on copies: a function may change its arguments in place."""
+    return np.asarray(net.of("numpy")({name: array.copy() for name, array in theta.items()}, x.copy()))
+
+
 def jacobian(net: Function, theta: Theta, x: np.ndarray) -> np.ndarray:
     """df/dtheta of one network and one sample, x (n_0,): (O, P)."""
 
     def f(theta: Theta) -> np.ndarray:
-        return np.asarray(net.of("numpy")(theta, x[None])[0])
+        return called(net, theta, x[None])[0]
 
     columns = [derivative(f, theta, name, index) for name in theta for index in np.ndindex(theta[name].shape)]
     return np.stack(columns, axis=1)
@@ -47,10 +52,13 @@ def jacobian(net: Function, theta: Theta, x: np.ndarray) -> np.ndarray:
 class Differences:
     """The operations of a `networks.Function` that depend on it."""
 
+    def outdated(self, net: Function, theta: Tensors, x: np.ndarray, f: np.ndarray) -> bool:
+        """Never: nothing is compiled."""
+        return False
+
     def forward(self, net: Function, theta: Tensors, x: np.ndarray) -> np.ndarray:
         """f(x), the samples of a seed together: mapping over them is what the check of samples is about."""
-        f = net.of("numpy")
-        return np.array([f(seed_slice(theta, s), x[s if len(x) > 1 else 0]) for s in range(seeds_of(theta))])
+        return np.array([called(net, seed_slice(theta, s), x[s if len(x) > 1 else 0]) for s in range(seeds_of(theta))])
 
     def factors(self, net: Function, theta: Tensors, x: np.ndarray) -> np.ndarray:
         """The Jacobian, (S, N, O, P)."""

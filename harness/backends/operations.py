@@ -78,6 +78,12 @@ class Operations(Protocol):
     def autodiff(self) -> "Operations":
         """The same operations for a `networks.Function`, by automatic differentiation."""
 
+    def outdated(self, net: Net, theta: Tensors, x: Tensor, f: np.ndarray) -> bool:
+        """Of a `networks.Function` and one seed: whether f is no longer f(theta, x), since a compiled program is old.
+
+        What is called after that is compiled anew.
+        """
+
     def forward(self, net: Net, theta: Tensors, x: Tensor) -> Tensor:
         """f(x), (S, N, O)."""
 

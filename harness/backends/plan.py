@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness import seeds
+from harness.arrays import as_array
 from harness.backends.batch import Batch
 from harness.backends.operations import SGD, Adam, Optimizer
 from harness.errors import InvalidInput
@@ -105,10 +106,10 @@ class Plan:
             raise InvalidInput(f"steps must be at least 0; got {steps!r}.")
         if batch_size is not None and not 1 <= batch_size <= samples:
             raise InvalidInput(f"batch_size must lie in 1..{samples}, the number of samples; got {batch_size!r}.")
-        rate = np.asarray(optimizer.learning_rate, dtype=float)
+        rate = as_array("learning_rate", optimizer.learning_rate).astype(float)
         if rate.shape not in ((), (batch.seeds,)) or not (np.isfinite(rate) & (rate > 0)).all():
             raise InvalidInput(f"learning_rate must be positive, a number or one per seed ({batch.seeds}); got {rate}.")
-        factors = np.ones(steps) if schedule is None else np.asarray(schedule, dtype=float)
+        factors = np.ones(steps) if schedule is None else as_array("schedule", schedule).astype(float)
         if factors.shape != (steps,) or not (np.isfinite(factors) & (factors >= 0)).all():
             got = factors if factors.shape == (steps,) else factors.shape
             raise InvalidInput(f"schedule must have one finite factor >= 0 per step, shape ({steps},); got {got}.")

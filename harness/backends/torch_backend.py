@@ -81,7 +81,7 @@ class TorchOperations:
     def session(self) -> Iterator[None]:
         """No autograd but where asked, no autocast; full float32 in matrix products (no TF32, no bfloat16).
 
-        On a GPU deterministic kernels alone.
+        Whatever mode the caller is in (torch.inference_mode). On a GPU deterministic kernels alone.
         """
         blas, gpu, cpu = torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.mkldnn
         products: tuple[Any, ...] = blas, gpu.conv, gpu.rnn, cpu.matmul, cpu.conv  # type: ignore[attr-defined]
@@ -90,7 +90,7 @@ class TorchOperations:
         try:
             for product in products:
                 product.fp32_precision = "ieee"
-            with torch.no_grad(), torch.autocast(self.device, enabled=False), repeatable:
+            with torch.inference_mode(False), torch.no_grad(), torch.autocast(self.device, enabled=False), repeatable:
                 yield
         finally:
             for product, precision in zip(products, precisions, strict=True):

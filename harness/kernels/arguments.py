@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from harness.arrays import as_array
 from harness.errors import InvalidInput
 from harness.networks import Network
 
@@ -15,7 +16,7 @@ def checked_inputs(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -
 
 def _checked(name: str, x: np.ndarray, inputs: int) -> np.ndarray:
     """x (N, n_0) as float64."""
-    x = np.asarray(x)
+    x = as_array(name, x)
     if x.ndim != 2 or x.shape[1] != inputs:
         raise InvalidInput(f"{name} must have shape (N, {inputs}), one row per input of the net; got {x.shape}.")
     if x.dtype.kind not in "biuf":

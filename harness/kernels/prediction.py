@@ -10,9 +10,11 @@ so one eigendecomposition serves any number of ridges or times.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from harness.arrays import as_array
 from harness.errors import InvalidInput
 
 Ladder = float | Sequence[float] | np.ndarray
@@ -114,9 +116,9 @@ def _decompose(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> _Spect
     return _Spectrum(eigenvalues, len(eigenvalues) * eps * eigenvalues[-1], k_test @ vectors, vectors.T @ y)
 
 
-def _real(name: str, value: np.ndarray) -> np.ndarray:
+def _real(name: str, value: Any) -> np.ndarray:
     """The value as an array of floats (integers become float64), finite."""
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype.kind not in "biuf":
         raise InvalidInput(f"{name} must be real: booleans, integers or floats; got dtype {array.dtype}.")
     array = array if array.dtype.kind == "f" else array.astype(np.float64)
@@ -126,7 +128,7 @@ def _real(name: str, value: np.ndarray) -> np.ndarray:
 
 
 def _ladder(name: str, value: Ladder) -> np.ndarray:
-    ladder = _real(name, np.asarray(value)).astype(np.float64)
+    ladder = _real(name, value).astype(np.float64)
     if ladder.ndim > 1 or not (ladder >= 0).all():
         raise InvalidInput(f"{name} must be a number >= 0 or a sequence of such numbers; got {value!r}.")
     return ladder

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness import seeds
+from harness.arrays import as_array
 from harness.errors import InvalidInput
 from harness.networks.network import Theta
 
@@ -27,6 +28,7 @@ class Function:
         shapes: parameter name -> shape, without a seed axis.
         functions: the callable for every backend, or backend name -> callable.
         draw: generator -> initial weights of one seed.
+        fixed: whether these are the same whatever the seed.
     """
 
     inputs: int
@@ -34,6 +36,7 @@ class Function:
     shapes: dict[str, tuple[int, ...]]
     functions: Callables
     draw: Draw
+    fixed: bool = False
 
     def of(self, backend: str) -> Callable[..., Any]:
         """The callable for a backend; raises InvalidInput if there is none."""
@@ -50,7 +53,8 @@ class Function:
         """Initial weights: name -> float64 array, with a leading seed axis if `seed` is a sequence.
 
         Raises:
-            InvalidInput: an empty sequence, or a draw whose names or shapes are not those of the first.
+            InvalidInput: an empty sequence, a draw whose names or shapes are not those of the first, or more than one
+                seed of a function whose initial weights are fixed.
 
         >>> net = from_callable(lambda theta, x: x @ theta["w"], inputs=3, outputs=1,
         ...                     initial=lambda rng: {"w": rng.standard_normal((3, 1))})
@@ -63,6 +67,12 @@ class Function:
         thetas = [self._drawn(int(s)) for s in seed]
         if not thetas:
             raise InvalidInput("init needs at least one seed; got an empty sequence.")
+        if self.fixed and len(thetas) > 1:
+            raise InvalidInput(
+                f"The initial weights of this function are fixed, so its {len(thetas)} seeds would be one network. "
+                "Give networks.from_callable a function that draws them, initial=lambda rng: {name: array, ...}, or "
+                "take one seed."
+            )
         return {name: np.stack([theta[name] for theta in thetas]) for name in self.shapes}
 
     def _drawn(self, seed: int) -> Theta:
@@ -82,14 +92,17 @@ def from_callable(functions: Callables, *, inputs: int, outputs: int, initial: M
         functions: f(theta, x) with theta a dict name -> array of the framework, x (N, n_0) and result (N, O): one
             callable that keeps to what NumPy, PyTorch and JAX arrays share (`@`, `+`, `.T`, slices), or a mapping
             backend name -> callable. The row n of the result must depend on the row n of x alone, which is checked:
-            a batch norm has to be in evaluation mode, dropout off. It is mapped over seeds and samples (vmap), which
-            the recurrent layers of PyTorch do not allow. A PyTorch module, its buffers in the dtype and on the device
-            of the backend, is `{"torch": lambda theta, x: torch.func.functional_call(module, theta, (x,))}`.
+            a batch norm has to be in evaluation mode, dropout off. Its derivatives are taken for all seeds and samples
+            at once where that agrees with plain differentiation, which is checked, too: docs/own-networks.md. A
+            PyTorch module, its buffers in the dtype and on the device of the backend, is
+            `{"torch": lambda theta, x: torch.func.functional_call(module, theta, (x,))}`.
         inputs: n_0; images come flat, and the function gives them their shape.
         outputs: O.
-        initial: name -> array, the same weights for every seed (of a module: `{name: p.detach().numpy() for name, p in
+        initial: name -> array, fixed weights, for one seed (of a module: `{name: p.detach().numpy() for name, p in
             module.named_parameters()}`); or a callable that draws such a mapping from the numpy.random.Generator of
-            a seed. A nested tree of JAX has to be flattened to names.
+            a seed. A nested tree of JAX has to be flattened to names. All that is named here counts in the kernel and
+            is trained, whatever its `requires_grad`; leave out what is frozen (`if p.requires_grad`), and the module
+            uses its own.
 
     Raises:
         InvalidInput: naming the argument, its value and what is allowed.
@@ -124,7 +137,7 @@ def from_callable(functions: Callables, *, inputs: int, outputs: int, initial: M
 
     shapes = {name: array.shape for name, array in weights(draw(seeds.generator("weights", seed=0))).items()}
     kept = dict(functions) if isinstance(functions, Mapping) else functions
-    return Function(int(inputs), int(outputs), shapes, kept, draw)
+    return Function(int(inputs), int(outputs), shapes, kept, draw, fixed=not callable(initial))
 
 
 def weights(initial: Mapping[str, Any]) -> Theta:
@@ -141,10 +154,7 @@ def _name(name: Any) -> str:
 
 
 def _array(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:  # what NumPy and PyTorch raise for what is no array
-        raise InvalidInput(f"initial {name!r} is no NumPy array: {error}") from error
+    array = as_array(f"initial {name!r}", value)
     if array.size == 0 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise InvalidInput(
             f"initial {name!r} must be a finite array of real numbers, not empty; got {array.dtype} {array.shape}."
