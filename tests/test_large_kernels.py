@@ -175,6 +175,27 @@ def test_solve_with_vector_products_of_the_empirical_ntk():
     assert error(solution.checked(), np.linalg.solve(k + 0.1 * np.eye(40), y)) < 1e-8
 
 
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-500, 2.0**500, 2.0**1000])
+def test_units_of_kernel_and_targets_do_not_matter(scale):
+    k, y = of_condition(1e3, n=30), normal(30, 2)
+    right = np.linalg.solve(k + 0.01 * np.eye(30), y)
+    for preconditioner in ("nystrom", "jacobi", "none", lambda v: v / scale):
+        scaled = kernels.solve(
+            scale * k, scale * y, 0.01 * scale, tolerance=1e-10, rank=20, preconditioner=preconditioner
+        )
+        assert error(scaled.checked(), right) < 1e-7
+    assert error(kernels.refined_solve(scale * k, scale * y, 0.01 * scale).alpha, right) < 1e-7
+    products = kernels.solve(lambda v: scale * (k @ v), scale * y, 0.01 * scale, tolerance=1e-10)
+    assert error(products.checked(), right) < 1e-7
+
+
+def test_a_solution_that_overflows_is_refused():
+    tiny = 2.0**-1060 * np.eye(2)
+    for solver in (kernels.solve, kernels.refined_solve):
+        with pytest.raises(InvalidInput, match=re.escape("alpha = (kernel + ridge I)^-1 y overflows: y is about 1,")):
+            solver(tiny, np.ones(2), ridge=2.0**-1060)
+
+
 def test_own_preconditioner_is_used():
     k, y = ntk_problem(60)
     inverse = np.linalg.inv(k + 0.1 * np.eye(60))

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from harness.errors import InvalidInput
-from harness.kernels.panels import KernelMatrix, Product, relative, targets
+from harness.kernels.panels import KernelMatrix, Product, relative, targets, units, weights
 from harness.kernels.preconditioning import jacobi, nystrom
 
 Preconditioner = Literal["nystrom", "jacobi", "none"]
@@ -80,7 +80,7 @@ def solve(
 
     Raises:
         InvalidInput: naming the argument, its value and what is allowed; also if K + ridge I proves not positive
-            definite on the way.
+            definite on the way, or alpha overflows.
 
     >>> solve(np.diag([1.0, 3.0]), np.array([2.0, 8.0]), ridge=1.0).checked().round(6)
     array([1., 2.])
@@ -92,7 +92,9 @@ def solve(
         raise InvalidInput(
             f"tolerance must be between 0 and 1, max_iterations at least 1; got {tolerance!r} and {max_iterations!r}."
         )
-    matrix = KernelMatrix.of(kernel, len(right), memory_budget)
+    matrix = KernelMatrix.of(kernel, len(right), memory_budget, ridge)
+    scale = units(np.abs(right).max(axis=0))
+    right, ridge = right / scale, ridge / matrix.unit
     precondition = _preconditioner(preconditioner, matrix, ridge, rank)
     x, r, iterations = np.zeros_like(right), right, np.zeros(right.shape[1], dtype=int)
     residuals, goals = relative(r, right), tolerance * np.linalg.norm(right, axis=0)
@@ -105,7 +107,7 @@ def solve(
         before, residuals = residuals, relative(r, right)
         if not (residuals[left] < before[left] / 2).any():  # starting again from the true residual no longer helps
             break
-    alpha = x.reshape(np.shape(y))
+    alpha = weights(x, scale, matrix.unit).reshape(np.shape(y))
     return Solution(alpha, iterations, residuals, residuals <= tolerance, tolerance)
 
 
@@ -126,7 +128,7 @@ def _descend(
             raise InvalidInput(
                 f"kernel + ridge I and the preconditioner must be positive definite; a search direction p has "
                 f"p.(K + ridge I)p = {curvature.min():.3g} and r.P^-1 r = {rz[on].min():.3g}. Raise the ridge "
-                f"({ridge:.3g}) above N eps lambda_max of the kernel's precision."
+                f"({ridge * matrix.unit:.3g}) above N eps lambda_max of the kernel's precision."
             )
         step = rz[on] / curvature
         x[:, on] += step * p[:, on]
@@ -141,7 +143,7 @@ def _descend(
 
 def _preconditioner(choice: Preconditioner | Product, matrix: KernelMatrix, ridge: float, rank: int | None) -> Product:
     if callable(choice):
-        return choice
+        return lambda v: matrix.unit * choice(v)
     match choice:
         case "nystrom":
             return nystrom(matrix, ridge, min(matrix.size, 200) if rank is None else rank)

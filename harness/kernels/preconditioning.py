@@ -7,15 +7,16 @@ from harness.kernels.panels import KernelMatrix, Product
 
 
 def jacobi(kernel: KernelMatrix, ridge: float) -> Product:
-    """P = diag(K) + ridge I. Helps where the rows differ in scale; needs the kernel as an array."""
+    """P = diag(K) + ridge I, both in the kernel's unit. Helps where the rows differ in scale; needs the kernel as an array."""
     if callable(kernel.source):
         raise InvalidInput(
             "The jacobi preconditioner needs the kernel's diagonal, and kernel is a function. Use nystrom."
         )
-    diagonal = np.asarray(np.diagonal(kernel.source), dtype=np.float64) + ridge
+    diagonal = kernel.diagonal() + ridge
     if not (diagonal > 0).all():
+        lowest = (diagonal.min() - ridge) * kernel.unit
         raise InvalidInput(
-            f"kernel must have a diagonal above -ridge; entry {int(diagonal.argmin())} is {diagonal.min() - ridge:.3g}."
+            f"kernel must have a diagonal above -ridge; entry {int(diagonal.argmin())} is {lowest:.3g}."
         )
     return lambda v: v / diagonal[:, None]
 
@@ -24,7 +25,7 @@ def nystrom(kernel: KernelMatrix, ridge: float, rank: int) -> Product:
     """The randomised Nystroem preconditioner (Frangella, Tropp, Udell 2023, algorithms 2.1 and section 5.1).
 
     With an orthonormal random test matrix Q, (N, rank), K is approximated by (K Q)(Q^T K Q)^+ (K Q)^T = U L U^T of rank
-    `rank`, and with l its smallest eigenvalue
+    `rank`, and with l its smallest eigenvalue (K and ridge in the kernel's unit)
 
         P^-1 = (l + ridge) U (L + ridge)^-1 U^T + (I - U U^T):
 

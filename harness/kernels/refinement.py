@@ -4,7 +4,7 @@ import numpy as np
 
 from harness.errors import InvalidInput
 from harness.kernels.conjugate_gradients import Solution
-from harness.kernels.panels import KernelMatrix, relative, targets
+from harness.kernels.panels import KernelMatrix, relative, targets, units, weights
 
 
 def refined_solve(
@@ -37,7 +37,7 @@ def refined_solve(
 
     Raises:
         InvalidInput: naming the argument, its value and what is allowed; also, with the condition number, if float32
-            is not enough.
+            is not enough, or if alpha overflows.
 
     >>> refined_solve(np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([1.0, 0.0]), ridge=0.0).alpha
     array([ 0.6, -0.2])
@@ -51,7 +51,9 @@ def refined_solve(
         )
     if not isinstance(kernel, np.ndarray):
         raise InvalidInput(f"kernel must be a NumPy array, since it is factored; got {type(kernel).__name__}.")
-    matrix = KernelMatrix.of(kernel, len(right), memory_budget)
+    matrix = KernelMatrix.of(kernel, len(right), memory_budget, ridge)
+    scale = units(np.abs(right).max(axis=0))
+    right, ridge = right / scale, ridge / matrix.unit
     factor, reciprocal = _factor(matrix, ridge)
     x, r, steps = np.zeros_like(right), right, 0
     residual = float(relative(r, right).max())
@@ -67,7 +69,8 @@ def refined_solve(
             )
     count = np.full(right.shape[1], steps)
     residuals = relative(r, right)
-    return Solution(x.reshape(np.shape(y)), count, residuals, residuals <= tolerance, tolerance)
+    alpha = weights(x, scale, matrix.unit).reshape(np.shape(y))
+    return Solution(alpha, count, residuals, residuals <= tolerance, tolerance)
 
 
 def _factor(matrix: KernelMatrix, ridge: float) -> tuple[np.ndarray, float]:
@@ -85,7 +88,7 @@ def _factor(matrix: KernelMatrix, ridge: float) -> tuple[np.ndarray, float]:
     except np.linalg.LinAlgError as error:
         raise InvalidInput(
             f"kernel + ridge I is not positive definite in float32: its condition number is above about 1e7, or it has "
-            f"a negative eigenvalue ({error}). Raise the ridge ({ridge:.3g}), or use kernels.solve or a float64 "
+            f"a negative eigenvalue ({error}). Raise the ridge ({ridge * matrix.unit:.3g}), or use kernels.solve or a float64 "
             "factorisation."
         ) from error
     reciprocal, _ = scipy.linalg.lapack.spocon(factor, norm)
