@@ -15,9 +15,7 @@ def jacobi(kernel: KernelMatrix, ridge: float) -> Product:
     diagonal = kernel.diagonal() + ridge
     if not (diagonal > 0).all():
         lowest = (diagonal.min() - ridge) * kernel.unit
-        raise InvalidInput(
-            f"kernel must have a diagonal above -ridge; entry {int(diagonal.argmin())} is {lowest:.3g}."
-        )
+        raise InvalidInput(f"kernel must have a diagonal above -ridge; entry {int(diagonal.argmin())} is {lowest:.3g}.")
     return lambda v: v / diagonal[:, None]
 
 
