@@ -7,7 +7,10 @@ from harness.kernels.panels import KernelMatrix, Product
 
 
 def jacobi(kernel: KernelMatrix, ridge: float) -> Product:
-    """P = diag(K) + ridge I, both in the kernel's unit. Helps where the rows differ in scale; needs the kernel as an array."""
+    """P = diag(K) + ridge I, both in the kernel's unit.
+
+    Helps where the rows differ in scale; needs the kernel as an array.
+    """
     if callable(kernel.source):
         raise InvalidInput(
             "The jacobi preconditioner needs the kernel's diagonal, and kernel is a function. Use nystrom."

@@ -92,8 +92,8 @@ def gradient_flow(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, time: 
 class _Spectrum:
     """The kernel in units of `unit`, in the basis of its eigenvectors.
 
-    Eigenvalues (N,) of k_train, negative ones as zero; k_test (T, N) and y (N, O) or (N,) in that basis. Rounding errors
-    are about as large as `rounding`, and eigenvalues up to `cut` may be nothing else.
+    Eigenvalues (N,) of k_train, negative ones as zero; k_test (T, N) and y (N, O) or (N,) in that basis. Rounding
+    errors are about as large as `rounding`, and eigenvalues up to `cut` may be nothing else.
     """
 
     eigenvalues: np.ndarray

@@ -88,8 +88,8 @@ def _factor(matrix: KernelMatrix, ridge: float) -> tuple[np.ndarray, float]:
     except np.linalg.LinAlgError as error:
         raise InvalidInput(
             f"kernel + ridge I is not positive definite in float32: its condition number is above about 1e7, or it has "
-            f"a negative eigenvalue ({error}). Raise the ridge ({ridge * matrix.unit:.3g}), or use kernels.solve or a float64 "
-            "factorisation."
+            f"a negative eigenvalue ({error}). Raise the ridge ({ridge * matrix.unit:.3g}), or use kernels.solve or a "
+            "float64 factorisation."
         ) from error
     reciprocal, _ = scipy.linalg.lapack.spocon(factor, norm)
     return factor, float(reciprocal)
