@@ -20,7 +20,7 @@ def limits(dtype: str) -> tuple[float, float]:
     (1e-18, 1e+18)
     """
     info = np.finfo(dtype)
-    low = np.floor(np.log10(float(info.tiny)) / 2) + 2
+    low = np.floor(np.log10(float(info.tiny)) / 2) + 1
     high = np.floor(np.log10(float(info.max)) / 2) - 1
     return float(f"1e{low:.0f}"), float(f"1e{high:.0f}")
 

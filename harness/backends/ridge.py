@@ -36,7 +36,8 @@ def _one(ops: Operations, k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray
     if not told and not np.isfinite(ops.solve_ridges(gram, targets, np.array([probe]))).all():
         raise InvalidInput(
             f"k_train must be positive semi-definite up to rounding; with {probe * problem.unit:.3g} added to its "
-            f"diagonal (sqrt(eps) of its dtype, {problem.eps**0.5:.1g}, times its Frobenius norm) it still has no Cholesky factor. "
+            f"diagonal (sqrt(eps) of its dtype, {problem.eps**0.5:.1g}, times its Frobenius norm) it still has no "
+            "Cholesky factor. "
             "Is it a kernel of inputs with themselves?"
         )
     predictions = np.array([k_test @ alpha for alpha in weights])
