@@ -1,4 +1,4 @@
-"""Settings of other people's projects, under which the same numbers must come out: JAX's strict modes, NumPy's traps."""
+"""Settings of other projects, under which the same numbers must come out: JAX's strict modes, NumPy's traps."""
 
 import jax
 import numpy as np
