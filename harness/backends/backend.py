@@ -153,7 +153,7 @@ class Backend:
         The result has this backend's dtype. Measured against the oracle, relative to the diagonal: float64 6e-15 at
         depth 10, near-duplicates included (convolutions with relu: 2e-9 for patches within 1e-6 rad); float32 5e-7
         for relu and sigmoid, 4e-6 for erf and tanh. Regression with a small ridge amplifies that: take float64.
-        Standard deviations of inputs and of what they cause in a layer may be 0 or 1e-18 to 1e18 in float32; others
+        Standard deviations of inputs and of what they cause in a layer may be 0 or 1e-15 to 1e18 in float32; others
         are refused. Beyond the result it needs copies of the inputs, and blocks within the memory budget.
 
         >>> from harness import backends, networks

@@ -163,8 +163,8 @@ def activated(arrays: Arrays, step: Activate, state: State, left: Factors, right
     s *= after2
     if state.theta is None:
         return State(s, None, state.crossed)
+    slope *= gate1  # before theta: with large inputs the product of the two alone overflows
     slope *= state.theta
-    slope *= gate1
     slope *= gate2
     return State(s, slope, state.crossed)
 

@@ -1,8 +1,8 @@
 """Which inputs the infinite-width kernels of a dtype take; what would overflow or vanish is refused with the range.
 
 The recursions multiply standard deviations in pairs. So those of one input, at every layer, must lie within the square
-root of the dtype's range, with a factor of ten to spare: 1e-18 to 1e18 for float32, 1e-153 to 1e153 for float64. What
-biases outweigh may be smaller, and what is 0 may be so.
+root of the dtype's range, with room for sums above and for the terms of sums, to rounding, below: 1e-15 to 1e18 for
+float32, 1e-145 to 1e153 for float64. What biases outweigh may be smaller, and what is 0 may be so.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ def limits(dtype: str) -> tuple[float, float]:
     """The smallest and the largest standard deviation.
 
     >>> limits("float32")
-    (1e-18, 1e+18)
+    (1e-15, 1e+18)
     """
     info = np.finfo(dtype)
-    low = np.floor(np.log10(float(info.tiny)) / 2) + 1
+    low = np.ceil(np.log10(float(info.tiny) / float(info.eps)) / 2)
     high = np.floor(np.log10(float(info.max)) / 2) - 1
     return float(f"1e{low:.0f}"), float(f"1e{high:.0f}")
 
@@ -32,7 +32,8 @@ def check_perceptron(dtype: str, net: Network, stds: np.ndarray, diagonal: np.nd
         InvalidInput: naming the first row that is out of the range.
     """
     low, high = limits(dtype)
-    _refuse(dtype, stds.max(axis=0), (stds.max(axis=0) > high) | (diagonal > high**2))
+    largest = stds.max(axis=0)
+    _refuse(dtype, largest, ~((largest <= high) & (diagonal <= high**2)))
     if tangent and all(layer.bias is not None for layer in net.layers):
         return  # at least the square of the readout's bias scale, beside which small moments do not count
     responses = np.where(stds[1:] > 0, stds[1:], np.inf).min(axis=0)

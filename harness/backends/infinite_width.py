@@ -122,8 +122,9 @@ class Perceptron:
 
     def sides(self, x: np.ndarray, rows: int) -> list[Side]:
         """The inputs in parts of so many rows, on the device."""
-        inputs = PerceptronInputs.of(self._net, x)
-        self_kernels = inputs.diagonal(self._tangent)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            inputs = PerceptronInputs.of(self._net, x)
+            self_kernels = inputs.diagonal(self._tangent)
         check_perceptron(self._device.dtype, self._net, inputs.stds, self_kernels, self._tangent)
         sides = []
         for part in blocks(len(x), rows):
