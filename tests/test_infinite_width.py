@@ -193,3 +193,81 @@ def test_neural_tangents_has_the_same_kernels(backend, frozen, name):
     net, x = ours.network(architectures()[name]), frozen[f"{name}/x"]
     found = {"ntk": backend.infinite_ntk(net, x), "nngp": backend.infinite_nngp(net, x)}
     assert list(compared(name, found, {entry: frozen[f"{name}/{entry}"] for entry in found})) == []
+
+
+IN_RANGE = {
+    "float32": (1e-14, 1e-9, 1e9, 1.7e12, 1e17),
+    "float64": (1e-140, 1e-100, 1e-20, 1e20, 1e80, 1e150),
+}
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf", "tanh", "sigmoid"])
+@pytest.mark.parametrize("sigma_b", [None, 0.0, 0.3])
+def test_large_and_small_inputs_have_the_kernels_of_the_oracle(precise, activation, sigma_b):
+    backend, _ = precise
+    net = mlp((4, 8, 8, 1), activation, sigma_w=1.3, sigma_b=sigma_b)
+    x = inputs(5, 4)
+    for scale in IN_RANGE[backend.dtype]:
+        mixed = np.vstack([scale * x, x[:2], 0 * x[:1]])
+        for name, kernel in KERNELS.items():
+            found = getattr(backend, name)(net, mixed)
+            assert error(found, kernel, net, mixed) < {"float32": 1e-5, "float64": 1e-12}[backend.dtype]
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf", "tanh", "sigmoid"])
+def test_convolutions_of_large_and_small_inputs_have_the_kernels_of_the_oracle(precise, activation):
+    backend, _ = precise
+    net = cnn((4, 4, 1), [Conv(4), Pool(2), Conv(4)], activation=activation, sigma_b=0.3)
+    for scale in {"float32": (1e-9, 1e10, 1e15), "float64": (1e-20, 1e20, 1e80)}[backend.dtype]:
+        images = scale * inputs(3, 16)
+        for name, kernel in KERNELS.items():
+            found = getattr(backend, name)(net, images)
+            assert error(found, kernel, net, images) < {"float32": 1e-5, "float64": 1e-9}[backend.dtype]
+
+
+def test_two_erf_layers_of_very_large_inputs_depend_on_the_angle_alone():
+    """Where erf has saturated, E[phi phi] = 1 - 2 a / pi at angle a: the kernel in closed form, for any size."""
+    net, angle = mlp((2, 8, 1), "erf", sigma_w=1.0, sigma_b=None), np.array([0.1, 1.0, 2.0])
+    x = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    right = 1 - 2 / np.pi * np.abs(angle[:, None] - angle)
+    for scale in (1e40, 1e100, 1e150):
+        np.testing.assert_allclose(kernels.nngp(net, scale * x), right, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf", "tanh", "sigmoid"])
+@pytest.mark.parametrize("name", ["torch", "jax"])
+@pytest.mark.parametrize("scale", [1e-25, 1e20, 1e100])
+def test_inputs_out_of_the_range_of_float32_are_refused_with_the_range(activation, name, scale):
+    pytest.importorskip(name)
+    backend = backends.get(name, dtype="float32")
+    x = np.vstack([inputs(2, 16), scale * inputs(1, 16, seed=1)])
+    message = re.escape("1 of 3 inputs are out of the range of float32 (first: row 2)") + ".* allowed are 0 and 1e-15 "
+    for net in (mlp((16, 8, 1), activation, sigma_b=None), cnn((4, 4, 1), [Conv(4)], activation=activation)):
+        with pytest.raises(InvalidInput, match=message):
+            backend.infinite_nngp(net, x)
+        with pytest.raises(InvalidInput, match=message):
+            backend.infinite_nngp(net, x[:2], x) if scale < 1 else backend.infinite_nngp(net, x, x[:2])
+
+
+def test_kernels_that_leave_the_range_on_the_way_are_refused(fast):
+    """Inputs of usual size, but weights that make the kernel overflow or vanish with depth."""
+    for sigma_w in (1e-80, 1e80):
+        for net in (
+            mlp((16, 8, 8, 1), sigma_w=sigma_w, sigma_b=None),
+            cnn((4, 4, 1), [Conv(4), Conv(4)], sigma_w=sigma_w, sigma_b=None),
+        ):
+            with pytest.raises(InvalidInput, match="3 of 3 inputs are out of the range of float64"):
+                fast.infinite_ntk(net, inputs(3, 16))
+
+
+def test_tiny_inputs_beside_a_bias_count_as_zero(precise):
+    backend, _ = precise
+    net = mlp((4, 8, 1), "erf", sigma_b=0.3)
+    tiny = 10.0 ** {"float32": -30, "float64": -145}[backend.dtype] * inputs(3, 4)
+    np.testing.assert_allclose(backend.infinite_ntk(net, tiny), kernels.ntk(net, 0 * tiny), rtol=1e-6)
+
+
+def test_rows_whose_squares_vanish_are_refused():
+    net = mlp((4, 8, 1))
+    with pytest.raises(InvalidInput, match=re.escape("rows that are 0 or longer than 1e-150")):
+        kernels.ntk(net, np.vstack([np.zeros(4), np.full(4, 1e-160)]))

@@ -99,6 +99,76 @@ def test_gradient_flow_with_a_singular_kernel_stays_finite():
     np.testing.assert_allclose(flow, [1.0], atol=1e-14)
 
 
+def truth_of_duplicates():
+    """Inputs 0 to 4 twice, with labels that differ: a singular kernel, and the regression on averaged labels."""
+    random = np.random.default_rng(3)
+    x, x_test = random.standard_normal((20, 3)), random.standard_normal((4, 3))
+    again = np.r_[np.arange(20), np.arange(5)]
+    y = random.standard_normal(25)
+    averages = np.array([y[again == index].mean() for index in range(20)])
+    truth = kernels.ntk(NET, x_test, x) @ np.linalg.solve(kernels.ntk(NET, x), averages)
+    return kernels.ntk(NET, x[again]), y, kernels.ntk(NET, x_test, x[again]), truth
+
+
+def truth_of_few_features():
+    """50 samples of 5 features, a kernel of rank 5, and least squares."""
+    random = np.random.default_rng(4)
+    x, x_test, y = random.standard_normal((50, 5)), random.standard_normal((4, 5)), random.standard_normal(50)
+    return x @ x.T, y, x_test @ x.T, x_test @ np.linalg.lstsq(x, y)[0]
+
+
+SINGULAR = pytest.mark.parametrize("singular", [truth_of_duplicates, truth_of_few_features])
+
+
+@SINGULAR
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-4)])
+def test_gradient_flow_with_a_singular_kernel_tends_to_the_solution_without_ridge(singular, dtype, tolerance):
+    k, y, k_test, truth = singular()
+    k, k_test = k.astype(dtype), k_test.astype(dtype)
+    times = 10.0 ** np.arange(6, 21)
+    flow = kernels.gradient_flow(k, y, k_test, times)
+    allowed = tolerance * np.abs(truth).max()
+    np.testing.assert_allclose(flow, np.tile(truth, (len(times), 1)), rtol=0, atol=allowed)
+    np.testing.assert_allclose(kernels.gradient_flow(k, y, k_test, 1e300), truth, rtol=0, atol=allowed)
+
+
+@SINGULAR
+def test_regression_with_a_ridge_far_below_rounding_is_that_without(singular):
+    k, y, k_test, truth = singular()
+    tiny = kernels.regression(k, y, k_test, [1e-17, 1e-20, 1e-100, 1e-300, 0.0])
+    np.testing.assert_allclose(tiny, np.tile(truth, (5, 1)), rtol=0, atol=1e-10 * np.abs(truth).max())
+
+
+def test_eigenvalues_no_larger_than_a_negative_one_are_rounding_too():
+    k = np.diag([1.0, 1e-9, -1e-9])
+    y, k_test = np.array([2.0, 1.0, 1.0]), np.array([[1.0, 1e-9, 1e-9]])
+    np.testing.assert_allclose(kernels.regression(k, y, k_test, 0.0), [2.0], rtol=1e-12)
+    np.testing.assert_allclose(kernels.gradient_flow(k, y, k_test, 1e15), [2.0], rtol=1e-12)
+
+
+def test_the_filters_have_no_step():
+    """An unresolved eigenvalue is left out little by little, as the time grows or the ridge falls."""
+    k, y, k_test = np.diag([1.0, 1e-17]), np.array([0.0, 1.0]), np.array([[0.0, 1.0]])
+    times = np.geomspace(1e10, 1e17, 500)
+    flow = kernels.gradient_flow(k, y, k_test, times)[:, 0]
+    np.testing.assert_allclose(flow[times < 1e12], times[times < 1e12], rtol=1e-5)
+    ridge = kernels.regression(k, y, k_test, 1 / times)[:, 0]
+    for filters in (flow, ridge):
+        assert np.abs(np.diff(filters)).max() < 0.1 * filters.max()
+        assert filters[-1] == 0.0
+
+
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-600, 2.0**600, 2.0**1015])
+def test_units_of_the_kernel_do_not_matter(scale):
+    k, y, k_test = problem(n=10)
+    for ridge in (0.0, 0.1):
+        right = kernels.regression(k, y, k_test, ridge)
+        scaled = kernels.regression(scale * k, y, scale * k_test, scale * ridge)
+        np.testing.assert_allclose(scaled, right, rtol=1e-9)
+    flow = kernels.gradient_flow(scale * k, y, scale * k_test, 0.3 / scale)
+    np.testing.assert_allclose(flow, kernels.gradient_flow(k, y, k_test, 0.3), rtol=1e-9)
+
+
 K2, Y2 = np.eye(2), np.ones(2)
 
 

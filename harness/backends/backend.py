@@ -157,7 +157,8 @@ class Backend:
         The result has this backend's dtype. Measured against the oracle, relative to the diagonal: float64 6e-15 at
         depth 10, near-duplicates included (convolutions with relu: 2e-9 for patches within 1e-6 rad); float32 5e-7
         for relu and sigmoid, 4e-6 for erf and tanh. Regression with a small ridge amplifies that: take float64.
-        Beyond the result it needs copies of the inputs, and blocks within the memory budget.
+        Standard deviations of inputs and of what they cause in a layer may be 0 or 1e-15 to 1e18 in float32; others
+        are refused. Beyond the result it needs copies of the inputs, and blocks within the memory budget.
 
         >>> from harness import backends, networks
         >>> backends.get("numpy").infinite_ntk(networks.mlp((2, 8, 1), sigma_b=None), np.eye(2)).round(4)
@@ -177,7 +178,7 @@ class Backend:
     ) -> np.ndarray:
         x1, x2 = checked_inputs(net, x1, x2)
         out = checked_out(out, (len(x1), len(x1 if x2 is None else x2)), self.dtype)
-        with self.operations.session():
+        with self.operations.session(), np.errstate(under="ignore"):
             self.operations.fill_infinite(net, x1, x2, tangent, self.memory_budget, out)
         return out
 

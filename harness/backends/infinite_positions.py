@@ -163,8 +163,8 @@ def activated(arrays: Arrays, step: Activate, state: State, left: Factors, right
     s *= after2
     if state.theta is None:
         return State(s, None, state.crossed)
+    slope *= gate1  # before theta: with large inputs the product of the two alone overflows
     slope *= state.theta
-    slope *= gate1
     slope *= gate2
     return State(s, slope, state.crossed)
 
@@ -172,11 +172,11 @@ def activated(arrays: Arrays, step: Activate, state: State, left: Factors, right
 def factors(arrays: Arrays, name: str, std: Tensor) -> Factors:
     """What an input contributes to an activation, from its standard deviations before it, all of their shape.
 
-    Root mean squares before and after, 1 / (sqrt(2) before) or zero, and the gate: sqrt(1/2) for relu, relu'(0) = 0.
+    Root mean squares before and after, 1 / (sqrt(2) before) or zero, and the gate, as `gaussian_pairs.gate`.
     """
     live, zero = std > 0, 0.0 * std
     half = arrays.where(live, 0.5**0.5 / arrays.where(live, std, 1.0), zero)
-    gate = arrays.where(live, 0.5**0.5, zero) if name == "relu" else 1.0 + zero
+    gate = arrays.where(live, 0.5**0.5, zero) if name == "relu" else 1 / arrays.sqrt(1 + std**2)
     return std, std_after(arrays, name, std), half, gate
 
 

@@ -98,7 +98,7 @@ def perceptron(arrays: Arrays, net: Network, tangent: bool, s: Tensor, scales1: 
 
 
 def activate(arrays: Arrays, name: str, s: Tensor, before: Pair, after: Pair) -> Pair:
-    """s after the activation, and E[phi' phi'] without the gates of both sides; see `gate`."""
+    """s after the activation, and E[phi' phi'] without the gates of both sides, `gaussian_pairs.gate`."""
     if name == "relu":
         return arrays.relu(s)
     phi = dual(name)  # type: ignore[arg-type]
@@ -107,13 +107,20 @@ def activate(arrays: Arrays, name: str, s: Tensor, before: Pair, after: Pair) ->
 
 
 def erf_mixture(arrays: Arrays, phi: ErfMixture, s: Tensor, before: Pair, after: Pair) -> Pair:
-    """s after a mixture of error functions, and E[phi' phi']; standard deviations broadcast with s."""
+    """s after a mixture of error functions, and E[phi' phi'] / (gate1 gate2); standard deviations broadcast with s.
+
+    `ErfMixture._moments` has the formulas. Here, too, each side is in units of 1 / gate = sqrt(std^2 + 1), in which the
+    variances are below 1: those of large inputs would leave the range of float32 at the fourth power.
+    """
     std1, std2 = before
-    product, variance1, variance2 = std1 * std2, std1**2, std2**2
+    inverse1, inverse2 = 1 / (std1**2 + 1), 1 / (std2**2 + 1)
+    variance1, variance2 = std1**2 * inverse1, std2**2 * inverse2
+    product = (std1 * arrays.sqrt(inverse1)) * (std2 * arrays.sqrt(inverse2))
     covariance, determinant = product * (1 - 2 * s), 4 * product**2 * s * (1 - s)
 
     def term(weight: Any, noise1: Any, noise2: Any) -> Pair:
-        root = arrays.sqrt(determinant + (noise1 * variance2 + noise1 * noise2) + noise2 * variance1)
+        root = arrays.multiply_add(determinant, noise1 * inverse1, variance2 + noise2 * inverse2)
+        root = arrays.sqrt(arrays.multiply_add(root, variance1, noise2 * inverse2))
         return weight * arrays.arctan(covariance / root), weight / root
 
     moment, dot = arrays.total(term, phi.terms())

@@ -21,8 +21,9 @@ import numpy as np
 
 from harness.backends.batch import blocks
 from harness.backends.infinite_positions import convolutional, convolutional_selves, opening, pairs_of_positions
+from harness.backends.infinite_range import check_images, check_perceptron, check_selves
 from harness.backends.infinite_steps import Arrays, half_angles, perceptron
-from harness.kernels.gaussian_pairs import gains
+from harness.kernels.gaussian_pairs import gains, gate
 from harness.kernels.infinite_width import symmetric
 from harness.kernels.perceptron import PerceptronInputs
 from harness.networks import AveragePool, Network
@@ -121,8 +122,10 @@ class Perceptron:
 
     def sides(self, x: np.ndarray, rows: int) -> list[Side]:
         """The inputs in parts of so many rows, on the device."""
-        inputs = PerceptronInputs.of(self._net, x)
-        self_kernels = inputs.diagonal(self._tangent)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            inputs = PerceptronInputs.of(self._net, x)
+            self_kernels = inputs.diagonal(self._tangent)
+        check_perceptron(self._device.dtype, self._net, inputs.stds, self_kernels, self._tangent)
         sides = []
         for part in blocks(len(x), rows):
             directions, factors = inputs.directions[part], scales(self._net, inputs.stds[:, part])
@@ -183,7 +186,7 @@ def scales(net: Network, stds: np.ndarray) -> np.ndarray:
     stds (2 D, N) as in PerceptronInputs: before and after each layer. With gain g and bias variance b of the layer,
 
         before, after   root mean square of what comes in, standard deviation of what comes out
-        gate            sqrt(g) times the activation's own factor
+        gate            sqrt(g) times the gate of the activation before the layer
         ratio           sqrt(g) before / after = cos(beta), where sqrt(b) / after = sin(beta)
         sine, cosine    of beta / 2
     """
@@ -191,10 +194,9 @@ def scales(net: Network, stds: np.ndarray) -> np.ndarray:
     for index, layer in enumerate(net.dense_layers):
         gain, bias = gains(layer)
         before, after = stds[2 * index], stds[2 * index + 1]
-        halved = np.where(before > 0, 0.5, 0.0) if net.activation == "relu" and index else 1.0  # relu'(0) = 0
-        gate = np.broadcast_to((gain * halved) ** 0.5, before.shape)
+        own = gate(net.activation, stds[2 * index - 1]) if index else np.ones_like(before)
         beta = np.arctan2(bias**0.5, gain**0.5 * before)
-        found.append([before, after, gate, np.cos(beta), np.sin(beta / 2), np.cos(beta / 2)])
+        found.append([before, after, gain**0.5 * own, np.cos(beta), np.sin(beta / 2), np.cos(beta / 2)])
     return np.array(found)
 
 
@@ -208,12 +210,15 @@ class Convolutional:
 
     def sides(self, x: np.ndarray, rows: int) -> list[Side]:
         """The inputs in parts of so many rows, on the device, with their standard deviations and own kernels."""
+        check_images(self._device.dtype, self._net, x)
         sides = []
         for part in blocks(len(x), rows):
             spare = rows - (part.stop - part.start) if self._arrays.compiles else 0
             features = padded(entering(self._net, x[part]).T, 0, 1)  # a zero, which patches have for padding
             images = self._device.put(padded(features, 1, spare))
-            sides.append(Side(part, np.empty((0, 0)), (images, *self._selves(images))))
+            side = Side(part, np.empty((0, 0)), (images, *self._selves(images)))
+            check_selves(self._device.dtype, self._net, x[part], self.diagonal(side))
+            sides.append(side)
         return sides
 
     def block(self, left: Side, right: Side) -> np.ndarray:

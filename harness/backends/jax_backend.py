@@ -151,11 +151,20 @@ class JaxOperations:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """x64 for float64, no reduced precision, this device; all undone on leaving."""
+        """x64 for float64, no reduced precision, this device; all undone on leaving.
+
+        A project's strict modes are for its own code: broadcasting, numbers that NumPy hands over, and NaN where a
+        seed diverges or a matrix has no factor are meant here.
+        """
         with (
             jax.enable_x64(self.dtype == "float64"),
             jax.default_matmul_precision("highest"),
             jax.default_device(self.target),
+            jax.numpy_rank_promotion("allow"),
+            jax.numpy_dtype_promotion("standard"),
+            jax.transfer_guard("allow"),
+            jax.debug_nans(False),
+            jax.debug_infs(False),
         ):
             yield
 

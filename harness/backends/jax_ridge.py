@@ -22,4 +22,7 @@ def solve_ridges(gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndar
     """
     with jax.enable_x64(True):
         kernel, targets = jnp.asarray(gram), jnp.asarray(y)
-        return np.array([solve(kernel, targets, jnp.asarray(ridge)) for ridge in ridges])
+        found = np.empty((len(ridges), *y.shape))
+        for k, ridge in enumerate(ridges):
+            found[k] = solve(kernel, targets, jnp.asarray(ridge))
+        return found

@@ -120,7 +120,9 @@ class Oracle:
         """By the eigenvalues, of which each must be positive with the ridge."""
         eigenvalues, vectors = np.linalg.eigh(gram)
         shifted = eigenvalues + ridges[:, None]
-        found = np.array([vectors / one @ (vectors.T @ y) for one in shifted])
+        found = np.empty((len(ridges), *y.shape))
+        for k, denominators in enumerate(shifted):
+            found[k] = vectors / denominators @ (vectors.T @ y)
         found[shifted.min(axis=1) <= 0] = np.nan
         return found
 

@@ -26,15 +26,18 @@ def regress(ops: Operations, k_train: np.ndarray, y: np.ndarray, k_test: np.ndar
 
 
 def _one(ops: Operations, k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridges: np.ndarray) -> np.ndarray:
-    gram, y, k_test, eps = checked_problem(k_train, y, k_test)
-    probe, targets, ladder = eps**0.5 * float(np.linalg.norm(gram)), y.reshape(len(y), -1), np.atleast_1d(ridges)
+    problem = checked_problem(k_train, y, k_test)
+    gram, y, k_test = problem.k_train, problem.y, problem.k_test
+    targets, ladder = y.reshape(len(y), -1), np.atleast_1d(ridges) / problem.unit
+    probe = problem.eps**0.5 * float(np.linalg.norm(gram))
     weights = ops.solve_ridges(gram, targets, ladder)
     # A ridge no larger than the probe that left a positive matrix tells as much as the probe would.
     told = np.isfinite(weights[ladder <= probe]).all(axis=(1, 2)).any()
     if not told and not np.isfinite(ops.solve_ridges(gram, targets, np.array([probe]))).all():
         raise InvalidInput(
-            f"k_train must be positive semi-definite up to rounding; with {probe:.3g} added to its diagonal (sqrt(eps) "
-            f"of its dtype, {eps**0.5:.1g}, times its Frobenius norm) it still has no Cholesky factor. "
+            f"k_train must be positive semi-definite up to rounding; with {probe * problem.unit:.3g} added to its "
+            f"diagonal (sqrt(eps) of its dtype, {problem.eps**0.5:.1g}, times its Frobenius norm) it still has no "
+            "Cholesky factor. "
             "Is it a kernel of inputs with themselves?"
         )
     predictions = np.array([k_test @ alpha for alpha in weights])

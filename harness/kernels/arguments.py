@@ -6,6 +6,9 @@ from harness.arrays import as_array
 from harness.errors import InvalidInput
 from harness.networks import Network
 
+SHORTEST = 1e-150
+"""Length of the shortest row that is not 0."""
+
 
 def checked_inputs(net: Network, x1: np.ndarray, x2: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """x1 and x2 (or None) as float64; raises InvalidInput, as documented at `harness.kernels.ntk`."""
@@ -22,12 +25,21 @@ def _checked(name: str, x: np.ndarray, inputs: int) -> np.ndarray:
     if x.dtype.kind not in "biuf":
         raise InvalidInput(f"{name} must be real: booleans, integers or floats; got dtype {x.dtype}.")
     x = np.ascontiguousarray(x, dtype=np.float64)
-    finite = np.isfinite(np.einsum("ij,ij->i", x, x))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", x, x)
+    finite = np.isfinite(squares)
     if not finite.all():
         rows = np.flatnonzero(~finite)
         raise InvalidInput(
             f"{name} must be finite, and so must the squared lengths of its rows; {len(rows)} of {len(x)} rows are not "
             f"(first: row {rows[0]}). Remove or rescale them."
+        )
+    short = (squares < SHORTEST**2) & x.any(axis=1)
+    if short.any():
+        raise InvalidInput(
+            f"{name} must have rows that are 0 or longer than {SHORTEST:.0e}, whose squares do not vanish; "
+            f"{np.count_nonzero(short)} of {len(x)} rows are not (first: row {np.flatnonzero(short)[0]}). Set them to "
+            "0, or rescale all of them."
         )
     return x
 

@@ -113,19 +113,24 @@ class ErfMixture:
         """E[phi phi] and E[phi' phi']: the sum of the formulas for erf over pairs of terms.
 
         arcsin(q12 / sqrt((q1 + k1)(q2 + k2))) = arctan(q12 / root), root^2 = q1 q2 - q12^2 + k1 q2 + k2 q1 + k1 k2.
+        Each side is in units of sqrt(std^2 + 1), since the fourth power of a large one would overflow.
         """
-        covariance, variance1, variance2 = pre.moment, pre.std1**2, pre.std2**2
-        determinant = pre.deficit * (pre.std1 * pre.std2 + covariance)
+        gate1, gate2 = 1 / np.hypot(pre.std1, 1), 1 / np.hypot(pre.std2, 1)
+        scaled = Pairs(pre.std1 * gate1, pre.std2 * gate2, pre.deficit * gate1 * gate2)
+        covariance, variance1, variance2 = scaled.moment, scaled.std1**2, scaled.std2**2
+        determinant = scaled.deficit * (scaled.std1 * scaled.std2 + covariance)
+        inverse1, inverse2 = gate1**2, gate2**2
         moment, dot = np.zeros_like(covariance), np.zeros_like(covariance)
         root, term = np.empty_like(covariance), np.empty_like(covariance)
         for weight, noise1, noise2 in self.terms():
-            np.add(determinant, noise1 * variance2 + noise1 * noise2, out=root)
-            np.add(root, noise2 * variance1, out=root)
+            np.multiply(noise1 * inverse1, variance2 + noise2 * inverse2, out=root)
+            root += determinant
+            root += np.multiply(variance1, noise2 * inverse2, out=term)
             np.sqrt(root, out=root)
             np.arctan(np.divide(covariance, root, out=term), out=term)
             moment += np.multiply(term, weight, out=term)
             dot += np.divide(weight, root, out=term)
-        return self.offset**2 + 2 / np.pi * moment, 2 / np.pi * dot
+        return self.offset**2 + 2 / np.pi * moment, 2 / np.pi * dot * gate1 * gate2
 
     def terms(self) -> list[tuple[float, float, float]]:
         """Weight and both noises of each pair of terms, without those below 1e-11 of phi and of phi'."""
@@ -135,6 +140,18 @@ class ErfMixture:
         return [(float(values[i, j]), float(self.noises[i]), float(self.noises[j])) for i, j in np.argwhere(relevant)]
 
 
+def gate(activation: Activation, std: np.ndarray) -> np.ndarray:
+    """What one side of a pair contributes to E[phi' phi'] as a factor, from its standard deviation before phi.
+
+    relu: sqrt(1/2), or 0 where the side is 0, since relu'(0) = 0; others: 1 / sqrt(std^2 + 1), so that what is left
+    neither overflows nor vanishes with the size of the inputs.
+    """
+    if activation == "relu":
+        return np.where(std > 0, 0.5**0.5, 0.0)
+    factor: np.ndarray = 1 / np.hypot(std, 1)
+    return factor
+
+
 def kolmogorov_rule(step: float = 1 / 6) -> tuple[np.ndarray, np.ndarray]:
     """Weights and nodes K with E[f(K)] = sum weights f(K): the trapezoidal rule in log K for Kolmogorov's distribution.
 
@@ -142,7 +159,8 @@ def kolmogorov_rule(step: float = 1 / 6) -> tuple[np.ndarray, np.ndarray]:
     """
     scales = np.exp(np.arange(-1.65, 1.4, step))
     k = np.arange(1, 41)[:, None]
-    density = 8 * scales * np.sum((-1.0) ** (k + 1) * k**2 * np.exp(-2 * (k * scales) ** 2), axis=0)
+    with np.errstate(under="ignore"):
+        density = 8 * scales * np.sum((-1.0) ** (k + 1) * k**2 * np.exp(-2 * (k * scales) ** 2), axis=0)
     return step * scales * density, scales
 
 

@@ -94,10 +94,9 @@ def nngp(net: Network, x1: np.ndarray, x2: np.ndarray | None = None, out: np.nda
 def _assemble(net: Network, x1: np.ndarray, x2: np.ndarray | None, out: np.ndarray | None, tangent: bool) -> np.ndarray:
     x1, x2 = checked_inputs(net, x1, x2)
     out = checked_out(out, (len(x1), len(x1 if x2 is None else x2)), "float64")
-    if net.dense:
-        _fill(out, PerceptronInputs.of(net, x1), x2 if x2 is None else PerceptronInputs.of(net, x2), tangent)
-    else:
-        _fill(out, ConvolutionalInputs.of(net, x1), x2 if x2 is None else ConvolutionalInputs.of(net, x2), tangent)
+    prepare = PerceptronInputs.of if net.dense else ConvolutionalInputs.of
+    with np.errstate(under="ignore"):  # what vanishes beside the diagonal may vanish, also where users trap it
+        _fill(out, prepare(net, x1), x2 if x2 is None else prepare(net, x2), tangent)
     return out
 
 

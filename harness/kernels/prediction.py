@@ -6,10 +6,20 @@ With K = U diag(lambda) U^T the predictor is k_test U diag(filter(lambda)) U^T y
     filter = (1 - exp(-time lambda)) / lambda       gradient flow on 1/2 |f - y|^2 from f = 0, stopped at that time
 
 so one eigendecomposition serves any number of ridges or times.
+
+Which of the small eigenvalues are real and which are rounding, a kernel does not say. An eigenvalue is unresolved up to
+N eps lambda_max, or up to the size of the most negative one, which is rounding for certain. The filter of unresolved
+eigenvalues is multiplied by exp(-excess^2), which is 1 as long as the ridge is large or the time is short beside the
+rounding errors, and 0 in the limit. So both filters tend to that of ridge 0, where unresolved eigenvalues count as
+zero. The excess is
+
+    eps lambda_max / ridge        ridge regression
+    time cut                      gradient flow, where cut is the bound of unresolved eigenvalues above
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +41,10 @@ def regression(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: La
         y: (N,) or (N, O).
         k_test: (T, N), test inputs by training inputs.
         ridge: added to the diagonal as it is (not relative to the trace), >= 0; a number, or a sequence of R numbers.
-            0 gives the minimum-norm solution: eigenvalues up to N eps lambda_max, eps of k_train's dtype, count as
-            zero. Positive ridges use every eigenvalue (negative ones, which are rounding, as zero).
+            0 gives the minimum-norm solution: eigenvalues up to N eps lambda_max, eps of k_train's dtype, or up to
+            the size of the most negative one, count as zero. Positive ridges use every eigenvalue (negative ones,
+            which are rounding, as zero), unless the ridge is as small as the rounding errors, eps lambda_max: the
+            smaller it is, the less of those eigenvalues is used, and ridge 0 is the limit.
 
     Returns:
         (T,) or (T, O) float64, as y; with a leading axis of R for a sequence of ridges.
@@ -44,11 +56,14 @@ def regression(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: La
     array([[3. ],
            [1.5]])
     """
-    ridges = _ladder("ridge", ridge)
+    ridges = _ladder("ridge", ridge)[..., None]
     spectrum = _decompose(k_train, y, k_test)
-    eigenvalues = np.maximum(spectrum.eigenvalues, 0.0)
-    used = (ridges[..., None] > 0) | (eigenvalues > spectrum.cut)
-    return spectrum.predict(np.divide(1.0, eigenvalues + ridges[..., None], out=np.zeros(used.shape), where=used))
+    with np.errstate(over="ignore", under="ignore"):
+        ridges = ridges / spectrum.unit
+        shifted = spectrum.eigenvalues + ridges
+        excess = np.divide(spectrum.rounding, ridges, out=np.full(ridges.shape, np.inf), where=ridges > 0)
+        kept = spectrum.kept(excess)
+        return spectrum.predict(np.divide(kept, shifted, out=np.zeros(kept.shape), where=kept > 0))
 
 
 def gradient_flow(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, time: Ladder) -> np.ndarray:
@@ -56,28 +71,52 @@ def gradient_flow(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, time: 
 
     k_test k_train^-1 (I - exp(-time k_train)) y solves df/dtime = -k_train (f - y), f = 0 at time 0, which is gradient
     flow on 1/2 |f - y|^2 summed over examples (Lee et al. 2019). For a network that starts at f_0, pass y - f_0 and
-    add its f_0 on the test inputs. As time grows it tends to the solution of `regression` at ridge 0. Times are finite
-    and >= 0, in units of 1/eigenvalue; the other arguments, the result and the errors are those of `regression`.
+    add its f_0 on the test inputs. As time grows it tends to the solution of `regression` at ridge 0: eigenvalues that
+    count as zero there stop to take part where the time times N eps lambda_max passes 1. Times are finite and >= 0, in
+    units of 1/eigenvalue; the other arguments, the result and the errors are those of `regression`.
 
     >>> gradient_flow(np.eye(1), np.ones(1), np.ones((1, 1)), time=np.log(2))
     array([0.5])
     """
-    times = _ladder("time", time)
+    times = _ladder("time", time)[..., None]
     spectrum = _decompose(k_train, y, k_test)
-    eigenvalues = np.maximum(spectrum.eigenvalues, 0.0)
-    limit = np.broadcast_to(times[..., None], (*times.shape, len(eigenvalues))).copy()
-    decayed = -np.expm1(-limit * eigenvalues)
-    return spectrum.predict(np.divide(decayed, eigenvalues, out=limit, where=eigenvalues > 0))
+    with np.errstate(over="ignore", under="ignore"):
+        times = times * spectrum.unit
+        kept = spectrum.kept(times * spectrum.cut)
+        limit = np.broadcast_to(times, kept.shape).copy()
+        decayed = -np.expm1(-limit * spectrum.eigenvalues)
+        flow = np.divide(decayed, spectrum.eigenvalues, out=limit, where=spectrum.eigenvalues > 0)
+        filters = np.multiply(flow, kept, out=np.zeros(kept.shape), where=kept > 0)
+        return spectrum.settled().predict(filters)
 
 
 @dataclass(frozen=True)
 class _Spectrum:
-    """Eigenvalues (N,) of k_train, and k_test (T, N) and y (N, O) or (N,) in the basis of its eigenvectors."""
+    """The kernel in units of `unit`, in the basis of its eigenvectors.
+
+    Eigenvalues (N,) of k_train, negative ones as zero; k_test (T, N) and y (N, O) or (N,) in that basis. Rounding
+    errors are about as large as `rounding`, and eigenvalues up to `cut` may be nothing else.
+    """
 
     eigenvalues: np.ndarray
+    rounding: float
     cut: float
+    unit: float
     k_test: np.ndarray
     y: np.ndarray
+
+    def kept(self, excess: np.ndarray) -> np.ndarray:
+        """By how much each eigenvalue takes part, from 0 to 1, (..., N), for each excess, (..., 1)."""
+        share = np.where(excess < 6, np.exp(-(np.minimum(excess, 6) ** 2)), 0.0)  # exp(-36) is eps
+        return np.where(self.eigenvalues > self.cut, 1.0, share)
+
+    def settled(self) -> "_Spectrum":
+        """Without the components of k_test along unresolved eigenvectors that are no larger than rounding errors.
+
+        A long time would multiply them by itself.
+        """
+        nothing = (self.eigenvalues <= self.cut) & (np.abs(self.k_test) <= self.rounding)
+        return replace(self, k_test=np.where(nothing, 0.0, self.k_test))
 
     def predict(self, filters: np.ndarray) -> np.ndarray:
         """Predictions for each filter on the eigenvalues, (..., N) -> (..., T, O) or (..., T)."""
@@ -86,10 +125,24 @@ class _Spectrum:
         return predictions.reshape(*predictions.shape[:-1], *self.y.shape[1:])
 
 
-def checked_problem(
-    k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """The arguments of a regression in float64, k_train made exactly symmetric, and eps of the dtype it came in.
+@dataclass(frozen=True)
+class Problem:
+    """The arguments of a regression in float64: k_train (N, N), exactly symmetric, y (N, O) or (N,), k_test (T, N).
+
+    Both kernels are in units of `unit`, and so a ridge must be. It is a power of two: 1 for kernels of usual size, and
+    for others such that squares of their entries neither overflow nor vanish. `eps` is that of the dtype that k_train
+    came in.
+    """
+
+    k_train: np.ndarray
+    y: np.ndarray
+    k_test: np.ndarray
+    eps: float
+    unit: float
+
+
+def checked_problem(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> Problem:
+    """The arguments of a regression, checked.
 
     Raises:
         InvalidInput: as `regression` does, but for eigenvalues, which nobody looks at here.
@@ -98,22 +151,46 @@ def checked_problem(
     _check_shapes(k_train, y, k_test)
     eps = max(float(np.finfo(k_train.dtype).eps), float(np.finfo(np.float64).eps))
     k_train, y, k_test = (array.astype(np.float64, copy=False) for array in (k_train, y, k_test))
-    _check_symmetric(k_train, eps**0.5)
+    largest = _check_symmetric(k_train, eps**0.5)
+    unit = unit_of(largest)
+    if unit != 1.0:
+        k_train, k_test = k_train / unit, k_test / unit
     symmetric = k_train + k_train.T
     symmetric /= 2  # in place: of the largest kernels one more copy does not fit
-    return symmetric, y, k_test, eps
+    return Problem(symmetric, y, k_test, eps, unit)
+
+
+def unit_of(largest: float) -> float:
+    """1 for numbers of usual size; for others a power of two about the root of the largest of them.
+
+    The root, so that neither the numbers nor others of usual size become extreme when they are divided by it.
+
+    >>> unit_of(3.0), unit_of(2.0**-1000) == 2.0**-500
+    (1.0, True)
+    """
+    if largest == 0.0 or 1e-100 < largest < 1e100:
+        return 1.0
+    return 2.0 ** round(math.log2(largest) / 2)
 
 
 def _decompose(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> _Spectrum:
-    k_train, y, k_test, eps = checked_problem(k_train, y, k_test)
-    eigenvalues, vectors = np.linalg.eigh(k_train)
-    if eigenvalues[0] < -(eps**0.5) * abs(eigenvalues[-1]):
+    problem = checked_problem(k_train, y, k_test)
+    eigenvalues, vectors = np.linalg.eigh(problem.k_train)
+    lowest, highest = float(eigenvalues[0]), float(eigenvalues[-1])
+    if lowest < -(problem.eps**0.5) * abs(highest):
         raise InvalidInput(
-            f"k_train must be positive semi-definite; its smallest eigenvalue is {eigenvalues[0]:.3g}, its largest "
-            f"{eigenvalues[-1]:.3g} (allowed: down to -{eps**0.5:.1g} times the largest, sqrt(eps) of its dtype). "
-            "Is it a kernel of inputs with themselves?"
+            f"k_train must be positive semi-definite; its smallest eigenvalue is {lowest * problem.unit:.3g}, its "
+            f"largest {highest * problem.unit:.3g} (allowed: down to -{problem.eps**0.5:.1g} times the largest, "
+            "sqrt(eps) of its dtype). Is it a kernel of inputs with themselves?"
         )
-    return _Spectrum(eigenvalues, len(eigenvalues) * eps * eigenvalues[-1], k_test @ vectors, vectors.T @ y)
+    return _Spectrum(
+        eigenvalues=np.maximum(eigenvalues, 0.0),
+        rounding=problem.eps * max(highest, 0.0),
+        cut=max(len(eigenvalues) * problem.eps * highest, -lowest),
+        unit=problem.unit,
+        k_test=problem.k_test @ vectors,
+        y=vectors.T @ problem.y,
+    )
 
 
 def _real(name: str, value: Any) -> np.ndarray:
@@ -144,7 +221,8 @@ def _check_shapes(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> Non
         raise InvalidInput(f"k_test must have shape (T, {n}), test inputs by training inputs; got {k_test.shape}.")
 
 
-def _check_symmetric(k_train: np.ndarray, tolerance: float) -> None:
+def _check_symmetric(k_train: np.ndarray, tolerance: float) -> float:
+    """Refuses what is not; returns the largest entry's absolute value."""
     blocks = [slice(first, first + BLOCK) for first in range(0, len(k_train), BLOCK)]
     asymmetry = max(float(np.abs(k_train[rows] - k_train[:, rows].T).max()) for rows in blocks)
     largest = max(float(np.abs(k_train[rows]).max()) for rows in blocks)
@@ -153,3 +231,4 @@ def _check_symmetric(k_train: np.ndarray, tolerance: float) -> None:
             f"k_train must be symmetric; |k_train - k_train^T| reaches {asymmetry:.3g}, its largest entry is "
             f"{largest:.3g} (allowed: {tolerance:.1g} times that, sqrt(eps) of its dtype)."
         )
+    return largest

@@ -43,10 +43,26 @@ class Rate:
     count: int
     trials: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.count <= self.trials or self.trials < 1:
+            raise InvalidInput(
+                f"A rate takes at least 1 trial and from 0 to that many counts; got {self.count} of {self.trials}."
+            )
+
     @staticmethod
     def of(flags: ArrayLike) -> "Rate":
-        """The share of flags that are True."""
-        happened = np.asarray(flags, dtype=np.bool_)
+        """The share of flags that are True.
+
+        Raises:
+            InvalidInput: for no flags, or others than True and False (0 and 1).
+        """
+        given = np.asarray(flags)
+        if not given.size or not np.isin(given, (0, 1)).all():
+            raise InvalidInput(
+                "A rate takes at least one flag, each True or False; got "
+                f"{given.size} of dtype {given.dtype}" + (", some of them neither." if given.size else ".")
+            )
+        happened = given.astype(np.bool_)
         return Rate(int(happened.sum()), happened.size)
 
     @property

@@ -70,14 +70,14 @@ def prediction_interval(effects: ArrayLike, alpha: float, *, runs: int = 1) -> t
 def p_above(effects: ArrayLike, margin: float) -> Floats:
     """One-sided p of "mean <= margin" against "mean > margin" by Student's t.
 
-    Without any spread the mean is known: p is 0 above the margin, 1 below it, 1/2 on it. NaN only where an effect or
-    the margin is not finite: what is not a number is neither above nor below.
+    Without any spread the mean is known: p is 0 above the margin, 1 below it, 1/2 on it. NaN where an effect or the
+    margin is not finite: what was not measured is evidence for nothing.
     """
     mean, error, n = mean_and_error(effects)
+    distance = mean - margin
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = (mean - margin) / error
-    p: Floats = stdtr(n - 1, -np.where(np.isnan(t), 0.0, t))
-    p = np.where(np.isfinite(mean - margin), p, np.nan)
+        t = np.where(distance == 0.0, 0.0, distance / error)
+    p: Floats = np.where(np.isfinite(distance) & np.isfinite(error), stdtr(n - 1, -t), np.nan)
     return p
 
 
@@ -124,7 +124,7 @@ class Bootstrap:
         """One-sided p of "mean <= margin": below alpha where the interval's lower end is above the margin.
 
         That holds where alpha is a whole number of resamples; otherwise p may exceed it by less than one of them. 1 for
-        effects that do not vary.
+        effects that do not vary; NaN if an effect or the margin is not finite.
         """
         return self._p(self.mean - margin, lambda t: len(self.t) - int(np.searchsorted(self.t, t, side="left")))
 
@@ -133,6 +133,8 @@ class Bootstrap:
         return self._p(self.mean - margin, lambda t: int(np.searchsorted(self.t, t, side="right")))
 
     def _p(self, distance: float, beyond: Callable[[float], int]) -> float:
+        if not np.isfinite(distance):
+            return float("nan")
         if self.error == 0.0:
             return 1.0
         return (beyond(distance / self.error) + 1) / (len(self.t) + 1)
@@ -142,11 +144,13 @@ def region(interval: tuple[float, float], margins: Sequence[float]) -> int | Non
     """Which of the regions that the margins cut the line into holds the whole interval: 0, 1, ...; None if none does.
 
     The margins are increasing: (m,) of Superiority(m), regions 0 and 1; (-m, m) of Equivalence(m), region 1 being the
-    inside. An interval that ends on a margin lies on neither side.
+    inside. An interval that ends on a margin lies on neither side, and one with an end that is NaN nowhere.
 
     >>> region((0.06, 0.12), [0.05]), region((0.04, 0.12), [0.05]), region((0.01, 0.04), [-0.05, 0.05])
     (1, None, 1)
     """
     low, high = interval
+    if np.isnan(low) or np.isnan(high):
+        return None
     below = bisect_left(margins, low)
     return below if below == bisect_right(margins, high) else None
