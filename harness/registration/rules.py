@@ -10,6 +10,8 @@ from harness.registration.record import ClaimRecord
 from harness.statistics.power import registered_power
 
 SEEDS, POWER = 10, 0.9
+REHEARSAL = "rehearsal of "
+"""With these words begins the stream of every rehearsal; no registered stream may begin so."""
 
 
 def objections(study: Study) -> list[str]:
@@ -30,6 +32,8 @@ def _of_experiments(study: Study) -> Iterator[str]:
     for experiment in record.experiments:
         if Path(experiment.measure.rpartition(":")[0]).is_absolute():
             yield f"{experiment.measure} lies outside the current folder; register from the project's root"
+        if experiment.stream.startswith(REHEARSAL):
+            yield f"its stream {experiment.stream!r} is that of a rehearsal, whose seeds may have been seen"
     for name in TIERS:
         counts = sorted({tier.replicates for tier in _tiers(study, name)})
         if counts and counts[0] < SEEDS:
