@@ -21,6 +21,7 @@ from harness.commands import (
     power,
     readme,
     registration,
+    rehearsal,
     rendering,
     sweeping,
     verdict,
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     verdict.add(commands)
     diff.add(commands)
     history.add(commands)
+    rehearsal.add(commands)
     registration.add(commands)
     audit.add(commands)
     power.add(commands)

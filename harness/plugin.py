@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import __version__, report, studies
+from harness import __version__, registration, report, studies
 from harness.backends import DEVICES
 from harness.claim import Study
 from harness.commands.data import fetch_for
@@ -64,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--store", default=None, help=f"where cells are kept (default: {STORE})")
     group.addoption("--report", default=None, help=f"folder of the report (default: {REPORTS}/<tier>-<time>)")
     group.addoption("--download", action="store_true", help="download the data sets that the claims need and lack")
+    group.addoption("--stale-ok", action="store_true", help="--replay may judge cells of other code than the present")
     group.addoption("--replay", action="store_true", help="judge the cells recorded in the store; compute nothing")
 
 
@@ -132,7 +133,14 @@ def _distributed(config: pytest.Config) -> bool:
 def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     roots = {studies.root_of(path) for path in selected}
-    sizes = Counter(study.claim.family for root in roots for study in studies.discover(root).values())
+    claims = {root: [study.claim for study in studies.discover(root).values()] for root in roots}
+    unclaimed = [
+        one
+        for root, found in claims.items()
+        for one in registration.unclaimed(root / FOLDER, [claim.id for claim in found])
+    ]
+    sizes = Counter(claim.family for found in claims.values() for claim in found)
+    sizes += Counter(one.family for one in unclaimed if one.family)
     recorded = {key: entry for root in roots for key, entry in studies.recorded(root).items()}
 
     def write(text: str) -> None:
@@ -148,6 +156,7 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         family_sizes=sizes,
         recorded=recorded,
         registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
+        unclaimed=unclaimed,
         calibrations=calibration.read(config.rootpath / REPORTS / "recorded" / config.getoption("--tier")),
         progress=Progress(write, live=bool(terminal and terminal.isatty)),
     )
@@ -183,6 +192,14 @@ def _path(config: pytest.Config, option: str, default: str) -> Path:
     return config.rootpath / default if given is None else config.invocation_params.dir / given
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A registration that has no claim file, and was not withdrawn, turns a green run red."""
+    outcome = session.config.stash[KEY].outcome
+    hidden = outcome is not None and any(one["state"] != "withdrawn" for one in outcome.document["unclaimed"])
+    if hidden and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture
 def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
     """The verdict on the claim that the test's file makes (its STUDY)."""
@@ -202,6 +219,8 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
         pytest.skip(found.reason)
     if found.kind == Kind.BROKEN:
         pytest.fail(f"BROKEN: {found.reason}", pytrace=False)
+    if written["stale"] and not request.config.getoption("--stale-ok"):
+        pytest.fail(f"STALE: {found.reason} To judge such cells nevertheless: --stale-ok.", pytrace=False)
     record = studies.recorded(studies.root_of(request.path)).get((study.claim.id, found.tier))
     if record is not None and record.verdict != Kind.SUPPORTED and found.kind in (record.verdict, Kind.SUPPORTED):
         # SUPPORTED where another verdict is recorded then fails as a strict xfail that passed: a change turns red.
@@ -219,6 +238,9 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config:
     for claim in collected.outcome.document["claims"]:
         found, known = claim["verdict"]["kind"], claim["recorded"]
         changed = "" if known in (None, found) else f", recorded {known}"
-        terminalreporter.line(f"{found:<13} {claim['id']} ({claim['tier']}){changed}")
+        stale = f", STALE: {report.in_words_stale(claim['stale'], claim['cells'])}" if claim["stale"] else ""
+        terminalreporter.line(f"{found:<13} {claim['id']} ({claim['tier']}){changed}{stale}")
+    for one in collected.outcome.document["unclaimed"]:
+        terminalreporter.line(f"{one['state']:<13} {one['claim']}: {one['words']}")
     if collected.report is not None:
         terminalreporter.line(f"report: {collected.report}")

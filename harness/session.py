@@ -13,7 +13,7 @@ from harness.claim import Figure, Study
 from harness.errors import ClaimsError, DatasetUnavailable, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
-from harness.provenance import environment, run_record
+from harness.provenance import environment, order, run_record, stale_cells
 from harness.report import calibration
 from harness.studies import Recorded
 from harness.sweep import Outcome, Status, Store, Sweep
@@ -104,13 +104,14 @@ def verify(
     family_sizes: Mapping[str, int] | None = None,
     recorded: Mapping[tuple[str, str], Recorded] | None = None,
     registrations: Mapping[str, Path] | None = None,
+    unclaimed: Sequence[registration.Unclaimed] = (),
     calibrations: Mapping[str, Any] | None = None,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
 
-    A claim that is not registered as it is now is computed and judged like the others, so that one can explore; its
-    verdict is BROKEN.
+    A claim that is not registered as it is now is BROKEN: none of its cells is computed for it, and no number of it is
+    shown. One that was withdrawn is NOT_RUN. To explore, there is `ntk-claims rehearse`.
 
     Args:
         studies: claims, each with its experiments.
@@ -118,6 +119,7 @@ def verify(
         family_sizes: registered number of claims per family; counted over `studies` where it is not known better.
         recorded: verdicts recorded earlier, for the report.
         registrations: claim id -> folder that holds its registration; None: registrations are not asked for.
+        unclaimed: registrations without a claim file, for the report.
         calibrations: the content of calibration.json, of which the report shows what is of these registrations.
         progress: called with the status of the sweep.
 
@@ -126,21 +128,24 @@ def verify(
         InvalidInput, BackendUnavailable, StoreError: as `harness.sweep.run` does, before anything is computed.
     """
     started = datetime.now(UTC)
+    made_on = registration.now(Path.cwd())
     records = _records(studies)
     unregistered = _unregistered(studies, registrations)
-    plans = {study.claim.id: requests(study, settings) for study in studies}
+    plans = {s.claim.id: [] if unregistered[s.claim.id] else requests(s, settings) for s in studies}
     swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
-    judged = {
-        s.claim.id: _registered(_judged(s, plans[s.claim.id], outcomes, settings), unregistered[s.claim.id])
-        for s in studies
-    }
+    stale = {claim: stale_cells(plan, outcomes) for claim, plan in plans.items()}
+    judged = {}
+    for study in studies:
+        claim = study.claim.id
+        refused = _refused(study, settings.tier, unregistered[claim])
+        judged[claim] = refused or _judged(study, plans[claim], outcomes, settings)
     members = [
         Member(s.claim.family, min(h.rule.alpha for h in s.claim.primary), judged[s.claim.id][0]) for s in studies
     ]
     # A family is never smaller than what is judged of it: Counter's | takes the larger of two counts.
     sizes = Counter(study.claim.family for study in studies) | Counter(family_sizes or {})
-    verdicts = {verdict.claim: verdict for verdict in judge_family(members, sizes)}
+    verdicts = {v.claim: _with_stale(v, stale[v.claim], plans[v.claim]) for v in judge_family(members, sizes)}
     entries = [
         _calibrated(
             calibrations,
@@ -151,12 +156,21 @@ def verify(
             replicates=_replicates(study, settings.tier) if plans[study.claim.id] else 0,
             figures=judged[study.claim.id][1],
             cells=len(plans[study.claim.id]),
+            stale=stale[study.claim.id],
             recorded=entry.verdict if (entry := (recorded or {}).get((study.claim.id, settings.tier))) else None,
         )
         for study in studies
     ]
-    document = report.document(entries, settings.tier, settings.backends, environment(outcomes, settings.backends))
-    return Session(verdicts, document, run_record(started, plans, outcomes, swept))
+    document = report.document(
+        entries,
+        settings.tier,
+        settings.backends,
+        environment(outcomes, settings.backends),
+        [report.Unclaimed(one.claim, one.state, one.words) for one in unclaimed],
+    )
+    logs = {s.claim.id: _log(s, registrations, unregistered) for s in studies}
+    run = run_record(started, plans, outcomes, swept, made_on=made_on, order=order(logs, made_on, plans, outcomes))
+    return Session(verdicts, document, run)
 
 
 def _calibrated(calibrations: Mapping[str, Any] | None, **known: Any) -> report.Entry:
@@ -186,26 +200,26 @@ def _unregistered(studies: Sequence[Study], folders: Mapping[str, Path] | None) 
     }
 
 
-def _registered(
-    judged: tuple[ClaimVerdict, Sequence[Figure]], unregistered: str
-) -> tuple[ClaimVerdict, Sequence[Figure]]:
-    """What was judged if the claim is as registered; otherwise BROKEN, with the numbers but without the verdict."""
-    verdict, figures = judged
+def _refused(study: Study, tier: str, unregistered: str) -> tuple[ClaimVerdict, Sequence[Figure]] | None:
+    """Without any number: BROKEN for a claim that is not as registered, NOT_RUN for one withdrawn; None for others."""
     if not unregistered:
-        return judged
+        return None
+    kind = Kind.NOT_RUN if unregistered.startswith(registration.WITHDRAWN) else Kind.BROKEN
     reason = f"{unregistered[0].upper()}{unregistered[1:]}"
-    if verdict.kind in (Kind.BROKEN, Kind.NOT_RUN):
-        reason = f"{reason} {verdict.reason}"
-    return replace(verdict, kind=Kind.BROKEN, alone=Kind.BROKEN, reason=reason, beside=(), p=None), figures
+    return ClaimVerdict(study.claim.id, tier, kind, reason, alone=kind), ()
+
+
+def _with_stale(verdict: ClaimVerdict, stale: int, plan: Sequence[Request]) -> ClaimVerdict:
+    """The verdict, whose reason says so if cells behind it were computed by other code than the present."""
+    if not stale:
+        return verdict
+    return replace(verdict, reason=f"{report.in_words_stale(stale, len(plan))} {verdict.reason}")
 
 
 def _history(
     study: Study, folders: Mapping[str, Path] | None, unregistered: Mapping[str, str]
 ) -> tuple[report.Amendment, ...]:
-    """The lines of the claim's log, where it can be trusted: it is registered, and nothing was altered by hand."""
-    if folders is None or unregistered[study.claim.id]:
-        return ()
-    found = registration.read(folders[study.claim.id], study.claim.id)
+    """The lines of the claim's log as the report has them."""
     return tuple(
         report.Amendment(
             date=entry.date,
@@ -213,9 +227,24 @@ def _history(
             results_seen=entry.results_seen,
             digest=entry.after,
             changed=tuple(registration.in_words([change]) for change in entry.changed),
+            time=entry.time,
+            commit=entry.commit,
+            no_commit=entry.no_commit,
+            withdrawn=entry.withdrawn,
         )
-        for entry in (found.history if found else ())
+        for entry in _log(study, folders, unregistered)
     )
+
+
+def _log(
+    study: Study, folders: Mapping[str, Path] | None, unregistered: Mapping[str, str]
+) -> tuple[registration.Entry, ...]:
+    """The claim's log, where it can be trusted: it is registered or withdrawn, and nothing was altered by hand."""
+    said = unregistered[study.claim.id]
+    if folders is None or (said and not said.startswith(registration.WITHDRAWN)):
+        return ()
+    found = registration.read(folders[study.claim.id], study.claim.id)
+    return found.history if found else ()
 
 
 def _sweep(wanted: Sequence[Request], settings: Settings, progress: Callable[[Status], object]) -> Sweep:

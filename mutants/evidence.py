@@ -3,6 +3,7 @@
 from mutants.mutant import Mutant
 
 LEDGER = "harness/registration/ledger.py"
+WRITING = "harness/registration/writing.py"
 AUDIT = "harness/sweep/audit.py"
 BACKENDS = "harness/backends/backend.py"
 
@@ -42,7 +43,7 @@ MUTANTS = (
     Mutant(
         "results-can-be-unseen",
         "An amendment may say that no results had been seen when its own history says otherwise.",
-        LEDGER,
+        WRITING,
         "if seen and not results_seen:",
         "if not seen and not results_seen and False:",
         ("tests/test_registration.py::test_results_that_were_seen_stay_seen",),

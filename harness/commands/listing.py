@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from collections.abc import Mapping
 
-from harness import studies
+from harness import registration, studies
 from harness.claim import Study
 from harness.commands.options import examples, keyword_options, selected_by_keyword
 from harness.experiment import TIERS
@@ -19,7 +19,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.description = (
         "Lists every claim below a folder: its id, its title, and per tier the recorded verdict. "
         "'unrecorded': the tier has no verdict on record, and a run passes only if it comes out SUPPORTED; "
-        "'-': the claim has no such tier."
+        "'-': the claim has no such tier; 'withdrawn': it was taken back. Below: registrations without a claim file."
     )
     examples(command, "ntk-claims list -k vyas2022")
     keyword_options(command)
@@ -30,13 +30,27 @@ def list_claims(options: argparse.Namespace) -> int:
     """A row of verdicts per claim, and its title below."""
     recorded = studies.recorded(options.claims)
     chosen = selected_by_keyword(options)
+    folder = options.claims / registration.FOLDER
     width = max(len(study.claim.id) for study in chosen)
     print("  ".join([f"{'claim':<{width}}", *(f"{tier:<{COLUMN}}" for tier in TIERS)]).rstrip())
     for study in chosen:
-        verdicts = [f"{_verdict(study, tier, recorded):<{COLUMN}}" for tier in TIERS]
+        state = registration.check(study, folder)
+        withdrawn = state.startswith(registration.WITHDRAWN)
+        words = [registration.WITHDRAWN if withdrawn else _verdict(study, tier, recorded) for tier in TIERS]
+        verdicts = [f"{word:<{COLUMN}}" for word in words]
         print("  ".join([f"{study.claim.id:<{width}}", *verdicts]).rstrip())
-        print(textwrap.fill(study.claim.title, WIDTH, initial_indent="    ", subsequent_indent="    "))
+        print(_indented(study.claim.title))
+        if withdrawn:
+            print(_indented(f"{state[:1].upper()}{state[1:]}"))
+    known = [study.claim.id for study in studies.discover(options.claims).values()]
+    for one in registration.unclaimed(folder, known):
+        print(f"{one.claim:<{width}}  {one.state}".rstrip())
+        print(_indented(one.words))
     return 0
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
 def _verdict(study: Study, tier: str, recorded: Mapping[tuple[str, str], Recorded]) -> str:

@@ -1,11 +1,14 @@
 """Options that several commands take, each written once."""
 
 import argparse
+import sys
 import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import studies
+from harness import registration, studies
 from harness.backends import DEVICES
 from harness.claim import Study
 from harness.errors import InvalidInput
@@ -75,6 +78,31 @@ def selected_by_keyword(options: argparse.Namespace) -> list[Study]:
             f"No claim below {options.claims} has an id that contains {options.keyword!r}. There: {known}."
         )
     return selected
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The claims of a call that may be computed, and how many were left out."""
+
+    studies: Sequence[Study]
+    left_out: int
+
+
+def as_registered(options: argparse.Namespace) -> Chosen:
+    """Of the claims that `keyword_options` chose, those that are as registered; why the others are not, on stderr.
+
+    Raises:
+        InvalidInput: as `selected_by_keyword` does.
+    """
+    folder = options.claims / registration.FOLDER
+    chosen = selected_by_keyword(options)
+    said = [registration.check(study, folder) for study in chosen]
+    for study, text in zip(chosen, said, strict=True):
+        if text:
+            print(
+                f"Left out: {study.claim.id}, {text} To try it: ntk-claims rehearse {study.claim.id}", file=sys.stderr
+            )
+    return Chosen([study for study, text in zip(chosen, said, strict=True) if not text], sum(map(bool, said)))
 
 
 def settings(options: argparse.Namespace) -> Settings:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from harness.commands.fitting import fit
 from harness.commands.options import (
+    Chosen,
+    as_registered,
     cells_options,
     examples,
     keyword_options,
@@ -46,7 +48,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "another claim too. The estimate is worker time for what is to compute, spread over as many workers as run: "
         "from what the same cells took, in this backend or the other; marked ~, by the work that their configuration "
         "asks for, at rates fitted to cells that ran (--fit). With --json FILE the plan goes to a file "
-        "that a machine with numpy and one framework alone can run: python -m harness.sweep FILE --backend torch."
+        "that a machine with numpy and one framework alone can run: python -m harness.sweep FILE --backend torch. "
+        "Claims that are not as registered are left out of the file."
     )
     examples(
         command,
@@ -67,16 +70,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def plan(options: argparse.Namespace) -> int:
     """Counts, per claim and backend; or a plan file, or one of rates."""
+    chosen = as_registered(options) if options.json else Chosen(selected_by_keyword(options), 0)
     wanted = {
         study.claim.id: {request.digest: request for request in requests(study, settings(options))}
-        for study in selected_by_keyword(options)
+        for study in chosen.studies
     }
     unique = {name: request for own in wanted.values() for name, request in own.items()}
     if options.json:
         content = [asdict(request) for request in unique.values()]
         write_text(options.json, json.dumps(content, indent=1, sort_keys=True) + "\n")
         print(f"{len(unique)} cells in {options.json}")
-        return 0
+        return 1 if chosen.left_out else 0
     store, own = Store(options.store), counted_beside(options.claims)
     found = looked_up(unique, store)
     if options.fit:

@@ -5,6 +5,7 @@
 The record's format is published as `schema.json` beside this file (`ntk-claims register --schema` prints it).
 """
 
+from harness.registration.chain import CHAIN
 from harness.registration.changes import Change, in_words
 from harness.registration.ledger import FOLDER, WITHDRAWN, Entry, Registered, check, read
 from harness.registration.moment import Moment, committed_at, is_ancestor, now
@@ -14,6 +15,7 @@ from harness.registration.rules import REHEARSAL
 from harness.registration.writing import adopt, amend, register, withdraw
 
 __all__ = [
+    "CHAIN",
     "FOLDER",
     "REHEARSAL",
     "WITHDRAWN",

@@ -16,9 +16,9 @@ from typing import Any
 from harness.errors import InvalidInput
 from harness.report import schemas
 from harness.report.calibration import Calibration
-from harness.report.document import Amendment, Entry, document
+from harness.report.document import Amendment, Entry, Unclaimed, document, in_words_stale
 from harness.report.html import render
-from harness.report.run import Cells, Cost, run_record
+from harness.report.run import Cells, Cost, Git, run_record
 from harness.report.summary import summary_markdown
 from harness.report.versions import READ
 
@@ -28,7 +28,10 @@ __all__ = [
     "Cells",
     "Cost",
     "Entry",
+    "Git",
+    "Unclaimed",
     "document",
+    "in_words_stale",
     "load",
     "render",
     "run_record",
