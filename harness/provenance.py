@@ -76,6 +76,24 @@ def _present(request: Request) -> str:
         return ""
 
 
+def amendments(log: Sequence[registration.Entry]) -> tuple[report.Amendment, ...]:
+    """The lines of a claim's log as the report has them."""
+    return tuple(
+        report.Amendment(
+            date=entry.date,
+            reason=entry.reason,
+            results_seen=entry.results_seen,
+            digest=entry.after,
+            changed=tuple(registration.in_words([change]) for change in entry.changed),
+            time=entry.time,
+            commit=entry.commit,
+            no_commit=entry.no_commit,
+            withdrawn=entry.withdrawn,
+        )
+        for entry in log
+    )
+
+
 def order(
     logs: Mapping[str, Sequence[registration.Entry]],
     made_on: registration.Moment,

@@ -13,7 +13,7 @@ from harness.claim import Figure, Study
 from harness.errors import ClaimsError, DatasetUnavailable, InvalidInput, StoreError, SweepFailed
 from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
-from harness.provenance import environment, order, run_record, stale_cells
+from harness.provenance import amendments, environment, order, run_record, stale_cells
 from harness.report import calibration
 from harness.studies import Recorded
 from harness.sweep import Outcome, Status, Store, Sweep
@@ -131,6 +131,7 @@ def verify(
     made_on = registration.now(Path.cwd())
     records = _records(studies)
     unregistered = _unregistered(studies, registrations)
+    logs = {study.claim.id: _log(study, registrations, unregistered) for study in studies}
     plans = {s.claim.id: [] if unregistered[s.claim.id] else requests(s, settings) for s in studies}
     swept = _sweep([request for plan in plans.values() for request in plan], settings, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
@@ -152,7 +153,7 @@ def verify(
             study=study,
             verdict=verdicts[study.claim.id],
             registration=records[study.claim.id],
-            history=_history(study, registrations, unregistered),
+            history=amendments(logs[study.claim.id]),
             replicates=_replicates(study, settings.tier) if plans[study.claim.id] else 0,
             figures=judged[study.claim.id][1],
             cells=len(plans[study.claim.id]),
@@ -161,14 +162,9 @@ def verify(
         )
         for study in studies
     ]
-    document = report.document(
-        entries,
-        settings.tier,
-        settings.backends,
-        environment(outcomes, settings.backends),
-        [report.Unclaimed(one.claim, one.state, one.words) for one in unclaimed],
-    )
-    logs = {s.claim.id: _log(s, registrations, unregistered) for s in studies}
+    missing = [report.Unclaimed(one.claim, one.state, one.words) for one in unclaimed]
+    backends = settings.backends
+    document = report.document(entries, settings.tier, backends, environment(outcomes, backends), missing)
     run = run_record(started, plans, outcomes, swept, made_on=made_on, order=order(logs, made_on, plans, outcomes))
     return Session(verdicts, document, run)
 
@@ -214,26 +210,6 @@ def _with_stale(verdict: ClaimVerdict, stale: int, plan: Sequence[Request]) -> C
     if not stale:
         return verdict
     return replace(verdict, reason=f"{report.in_words_stale(stale, len(plan))} {verdict.reason}")
-
-
-def _history(
-    study: Study, folders: Mapping[str, Path] | None, unregistered: Mapping[str, str]
-) -> tuple[report.Amendment, ...]:
-    """The lines of the claim's log as the report has them."""
-    return tuple(
-        report.Amendment(
-            date=entry.date,
-            reason=entry.reason,
-            results_seen=entry.results_seen,
-            digest=entry.after,
-            changed=tuple(registration.in_words([change]) for change in entry.changed),
-            time=entry.time,
-            commit=entry.commit,
-            no_commit=entry.no_commit,
-            withdrawn=entry.withdrawn,
-        )
-        for entry in _log(study, folders, unregistered)
-    )
 
 
 def _log(

@@ -95,14 +95,15 @@ def as_registered(options: argparse.Namespace) -> Chosen:
         InvalidInput: as `selected_by_keyword` does.
     """
     folder = options.claims / registration.FOLDER
-    chosen = selected_by_keyword(options)
-    said = [registration.check(study, folder) for study in chosen]
-    for study, text in zip(chosen, said, strict=True):
-        if text:
-            print(
-                f"Left out: {study.claim.id}, {text} To try it: ntk-claims rehearse {study.claim.id}", file=sys.stderr
-            )
-    return Chosen([study for study, text in zip(chosen, said, strict=True) if not text], sum(map(bool, said)))
+    kept, left_out = [], 0
+    for study in selected_by_keyword(options):
+        claim, said = study.claim.id, registration.check(study, folder)
+        if said:
+            left_out += 1
+            print(f"Left out: {claim}, {said} To try it: ntk-claims rehearse {claim}", file=sys.stderr)
+        else:
+            kept.append(study)
+    return Chosen(kept, left_out)
 
 
 def settings(options: argparse.Namespace) -> Settings:
