@@ -22,7 +22,7 @@ MUTANTS = (
         LEDGER,
         'return f"not registered: run `ntk-claims register {claim}`."',
         'return ""',
-        ("tests/test_registration.py::test_an_unregistered_claim_is_measured_and_broken",),
+        ("tests/test_registration.py::test_an_unregistered_claim_is_broken_and_not_measured",),
     ),
     Mutant(
         "history-need-not-follow",
