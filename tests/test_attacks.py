@@ -212,6 +212,7 @@ def test_if_everything_is_deleted_git_has_the_lines(plant, folder, call, git):
     git("add", "claims")
     git("commit", "--quiet", "--message", "Registered.")
     shutil.rmtree(folder)
+    assert [one.claim for one in registration.unclaimed(folder, ["toy/toy"])] == ["chain.jsonl"]
     assert call("register", "toy/toy")[0] == 0
     (found,) = registration.unclaimed(folder, ["toy/toy"])
     assert (found.claim, found.state) == ("chain.jsonl", "altered")

@@ -3,10 +3,12 @@
 import argparse
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 
 from harness import registration, studies
 from harness.claim import Study
 from harness.commands.options import examples, keyword_options, selected_by_keyword
+from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.studies import Recorded
 
@@ -34,19 +36,30 @@ def list_claims(options: argparse.Namespace) -> int:
     width = max(len(study.claim.id) for study in chosen)
     print("  ".join([f"{'claim':<{width}}", *(f"{tier:<{COLUMN}}" for tier in TIERS)]).rstrip())
     for study in chosen:
-        state = registration.check(study, folder)
-        withdrawn = state.startswith(registration.WITHDRAWN)
+        withdrawn = _withdrawn(study, folder)
         words = [registration.WITHDRAWN if withdrawn else _verdict(study, tier, recorded) for tier in TIERS]
         verdicts = [f"{word:<{COLUMN}}" for word in words]
         print("  ".join([f"{study.claim.id:<{width}}", *verdicts]).rstrip())
         print(_indented(study.claim.title))
         if withdrawn:
-            print(_indented(f"{state[:1].upper()}{state[1:]}"))
+            print(_indented(withdrawn))
     known = [study.claim.id for study in studies.discover(options.claims).values()]
     for one in registration.unclaimed(folder, known):
         print(f"{one.claim:<{width}}  {one.state}".rstrip())
         print(_indented(one.words))
     return 0
+
+
+def _withdrawn(study: Study, folder: Path) -> str:
+    """When a claim was withdrawn, and why; "" if it was not, or its registration does not hold."""
+    try:
+        found = registration.read(folder, study.claim.id)
+    except InvalidInput:
+        return ""
+    if found is None or not found.withdrawn:
+        return ""
+    last = found.history[-1]
+    return f"Withdrawn on {last.date}: {last.reason}"
 
 
 def _indented(text: str) -> str:

@@ -39,7 +39,7 @@ def unclaimed(folder: Path, claims: Collection[str]) -> tuple[Unclaimed, ...]:
     except InvalidInput as error:
         chained, wrong = set(), [f"{error}."]
     else:
-        wrong = [f"{text}." for text in [chain.cut(folder)] if text and chained]
+        wrong = [f"{text}." for text in [chain.cut(folder)] if text]
     gone = sorted((chained | set(claims_on_file(folder))) - set(claims))
     return (
         *(_of(folder, claim) for claim in gone),
