@@ -368,7 +368,7 @@ def test_a_changed_estimator_constant_or_number_of_seeds_is_an_unregistered_chan
     assert registration.check(studies.load(file), folder).startswith("unregistered change: ")
 
 
-@pytest.mark.xfail(strict=False, reason="Needs the digest that follows imports into other modules (issue 17, item 4).")
+@pytest.mark.xfail(strict=False, reason="Needs the digest that follows imports into other modules.")
 def test_a_constant_in_another_module_is_an_unregistered_change(plant, folder, pytester, monkeypatch):
     monkeypatch.syspath_prepend(pytester.path)
     (pytester.path / "estimators.py").write_text("SCALE = 1.0\n\n\ndef scaled(values):\n    return SCALE * values\n")
@@ -380,7 +380,7 @@ def test_a_constant_in_another_module_is_an_unregistered_change(plant, folder, p
     assert registration.check(studies.load(file), folder).startswith("unregistered change: ")
 
 
-@pytest.mark.xfail(strict=False, reason="Needs the version of the statistics in the record (issue 17, item 4).")
+@pytest.mark.xfail(strict=False, reason="Needs the version of the statistics in the record.")
 def test_the_version_of_the_statistics_is_registered(plant):
     content = registration.ClaimRecord.of(studies.load(plant("toy"))).content
     assert any("statistic" in name for name in content)
