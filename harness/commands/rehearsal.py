@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,8 @@ def rehearse(options: argparse.Namespace) -> int:
         print(f"{len(failures)} of {len(swept.outcomes)} cells failed. The first:\n{failures[0].traceback}")
         return 1
     measurements = {backend: swept.measurements(backend) for backend in chosen.backends}
-    quantities = sorted({name for found in measurements.values() for _, arrays in found.cells for name in arrays})
+    cells = [cell for measured in measurements.values() for cell in measured.cells]
+    quantities = sorted({name for _, arrays in cells for name in arrays})
     print(f"{study.claim.id} ({options.tier}): {options.seeds} seeds of stream {_streams(rehearsed)}; no verdict.")
     print(f"    measured: {', '.join(quantities)}")
     outcome = judge(rehearsed, measurements, options.tier, options.seeds)
@@ -89,9 +91,11 @@ def _rehearsed(experiment: Experiment, tier: str, seeds: int) -> Experiment:
     scale: Tier | None = getattr(experiment, tier)
     if scale is None:
         return experiment
-    resized = replace(scale, replicates=seeds)
-    stream = f"{registration.REHEARSAL}{experiment.stream}"
-    return replace(experiment, stream=stream, **{tier: resized})
+    changes: dict[str, Any] = {
+        "stream": f"{registration.REHEARSAL}{experiment.stream}",
+        tier: replace(scale, replicates=seeds),
+    }
+    return replace(experiment, **changes)
 
 
 def _streams(study: Study) -> str:
@@ -120,7 +124,7 @@ def _passed(passed: bool) -> str:
     return "as planted" if passed else "NOT AS PLANTED"
 
 
-def _of_hypothesis(hypothesis: Hypothesis, samples: "dict[str, Sequence[float]]", seeds: int) -> Iterator[str]:
+def _of_hypothesis(hypothesis: Hypothesis, samples: Mapping[str, Sequence[float]], seeds: int) -> Iterator[str]:
     """What it needs and expects; per backend, mean and scatter, and the power of the registered seeds with these."""
     rule = hypothesis.rule
     yield f"    {hypothesis.name} ({hypothesis.role}): needs {rule.describe()}"
