@@ -21,9 +21,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Adds the command to those of `ntk-claims`."""
     command = commands.add_parser("sweep", help="compute the cells of a run, without judging anything")
     command.description = (
-        "Computes the missing cells of a run, of claims that are as registered; others are named and left out. Killing "
-        "it loses the cells in flight; start it again. Progress goes to the standard error: one line that is written "
-        "over on a terminal, plain lines elsewhere."
+        "Computes the missing cells of a run. Killing it loses the cells in flight; start it again. Claims that are "
+        "not as registered are named and left out. Progress goes to the standard error: one line that is written over "
+        "on a terminal, plain lines elsewhere."
     )
     examples(
         command,
