@@ -104,7 +104,7 @@ def _streams(study: Study) -> str:
 
 def _lines(study: Study, outcome: ClaimVerdict, seeds: int) -> Iterator[str]:
     claim = study.claim.at(outcome.tier)
-    yield f"    the rules alone would say {outcome.alone.replace('_', ' ')}: {outcome.reason}"
+    yield f"    the rules alone would say {str(outcome.alone).replace('_', ' ')}: {outcome.reason}"
     for hypothesis in claim.hypotheses:
         samples = {backend: own[hypothesis.name] for backend, own in outcome.effects.items() if hypothesis.name in own}
         yield from _of_hypothesis(hypothesis, samples, seeds)
