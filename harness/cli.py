@@ -19,6 +19,7 @@ from harness.commands import (
     power,
     readme,
     registration,
+    rehearsal,
     rendering,
     sweeping,
     verdict,
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     verdict.add(commands)
     diff.add(commands)
     history.add(commands)
+    rehearsal.add(commands)
     registration.add(commands)
     audit.add(commands)
     power.add(commands)

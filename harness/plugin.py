@@ -22,7 +22,7 @@ import pytest
 from _pytest._code import ExceptionInfo
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
-from harness import __version__, papers, plugin_options, report, studies
+from harness import __version__, papers, plugin_options, registration, report, studies
 from harness.commands.data import fetch_for
 from harness.commands.times import prior
 from harness.console import show_all_signs
@@ -188,7 +188,14 @@ def _distributed(config: pytest.Config) -> bool:
 def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     roots = {studies.root_of(path) for path in selected}
-    sizes = Counter(study.claim.family for root in roots for study in studies.discover(root).values())
+    claims = {root: [study.claim for study in studies.discover(root).values()] for root in roots}
+    unclaimed = [
+        one
+        for root, found in claims.items()
+        for one in registration.unclaimed(root / FOLDER, [claim.id for claim in found])
+    ]
+    sizes = Counter(claim.family for found in claims.values() for claim in found)
+    sizes += Counter(one.family for one in unclaimed if one.family)
     recorded = {key: entry for root in roots for key, entry in studies.recorded(root).items()}
 
     def write(text: str) -> None:
@@ -205,6 +212,7 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         family_sizes=sizes,
         recorded=recorded,
         registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
+        unclaimed=unclaimed,
         calibrations=calibration.read(recorded_run),
         prior=prior(recorded_run),
         progress=Progress(write, live=bool(terminal and terminal.isatty)),
@@ -241,13 +249,21 @@ def _path(config: pytest.Config, name: str, default: str) -> Path:
     return config.rootpath / default if given is None else config.invocation_params.dir / given
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A registration that has no claim file, and was not withdrawn, turns a green run red."""
+    outcome = session.config.stash[KEY].outcome
+    hidden = outcome is not None and any(one["state"] != "withdrawn" for one in outcome.document["unclaimed"])
+    if hidden and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture
 def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
     """The verdict on the claim that the test's file makes (its STUDY)."""
     collected = request.config.stash[KEY]
     study = studies.study_of(request.module)
     if study is None:
-        text = f"{request.path} takes the fixture 'verdict' but defines no STUDY = harness.study.Study(...)."
+        text = f"{request.path} takes the fixture 'verdict' but defines no claim = harness.claim.Claim(...)."
         pytest.fail(text, pytrace=False)
     if _distributed(request.config):
         text = "Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0)."
@@ -261,6 +277,8 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
         pytest.skip(found.reason)
     if found.kind == Kind.BROKEN:
         pytest.fail(f"BROKEN: {found.reason}", pytrace=False)
+    if written["stale"] and not chosen(request.config, "stale-ok"):
+        pytest.fail(f"STALE: {found.reason} To judge such cells nevertheless: --stale-ok.", pytrace=False)
     record = studies.recorded(studies.root_of(request.path)).get((study.claim.id, found.tier))
     if record is not None and record.verdict != Kind.SUPPORTED and found.kind in (record.verdict, Kind.SUPPORTED):
         # SUPPORTED where another verdict is recorded then fails as a strict xfail that passed: a change turns red.
@@ -278,6 +296,9 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config:
     for claim in collected.outcome.document["claims"]:
         found, known = claim["verdict"]["kind"], claim["recorded"]
         changed = "" if known in (None, found) else f", recorded {known}"
-        terminalreporter.line(f"{found:<13} {claim['id']} ({claim['tier']}){changed}")
+        stale = f", STALE: {report.in_words_stale(claim['stale'], claim['cells'])}" if claim["stale"] else ""
+        terminalreporter.line(f"{found:<13} {claim['id']} ({claim['tier']}){changed}{stale}")
+    for one in collected.outcome.document["unclaimed"]:
+        terminalreporter.line(f"{one['state']:<13} {one['claim']}: {one['words']}")
     if collected.report is not None:
         terminalreporter.line(f"report: {collected.report}")

@@ -63,6 +63,7 @@ OPTIONS = (
     Option("store", None, f"where cells are kept (default: {STORE})", {}),
     Option("report", None, f"folder of the report (default: {REPORTS}/<tier>-<time>)", {}),
     Option("download", False, "download the data sets that the claims need and lack", FLAG),
+    Option("stale-ok", False, "--replay may judge cells of other code than the present", FLAG),
     Option("replay", False, "judge the cells recorded in the store; compute nothing", FLAG),
 )
 DEFAULTS = {option.name: option.default for option in OPTIONS}

@@ -14,7 +14,7 @@ from harness.experiment import TIERS, Measurements, Request
 from harness.judge import Member, broken, judge, judge_family, not_run
 from harness.papers import CLAIMS
 from harness.plots import Figure
-from harness.provenance import environment, run_record
+from harness.provenance import amendments, environment, order, run_record, stale_cells
 from harness.report import calibration
 from harness.studies import Recorded
 from harness.study import Study
@@ -109,14 +109,15 @@ def verify(
     family_sizes: Mapping[str, int] | None = None,
     recorded: Mapping[tuple[str, str], Recorded] | None = None,
     registrations: Mapping[str, Path] | None = None,
+    unclaimed: Sequence[registration.Unclaimed] = (),
     calibrations: Mapping[str, Any] | None = None,
     prior: sweep.Prior = sweep.nothing_known,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
 
-    A claim that is not registered as it is now is computed and judged like the others, so that one can explore; its
-    verdict is BROKEN.
+    A claim that is not registered as it is now is BROKEN: none of its cells is computed for it, and no number of it is
+    shown. One that was withdrawn is NOT_RUN. To explore, there is `ntk-claims rehearse`.
 
     Args:
         studies: claims, each with its experiments.
@@ -124,6 +125,7 @@ def verify(
         family_sizes: registered number of claims per family; counted over `studies` where it is not known better.
         recorded: verdicts recorded earlier, for the report.
         registrations: claim id -> folder that holds its registration; None: registrations are not asked for.
+        unclaimed: registrations without a claim file, for the report.
         calibrations: the content of calibration.json, of which the report shows what is of these registrations.
         prior: seconds that a request is expected to take, see `harness.sweep.run`.
         progress: called with the status of the sweep.
@@ -133,38 +135,46 @@ def verify(
         InvalidInput, BackendUnavailable, StoreError: as `harness.sweep.run` does, before anything is computed.
     """
     started = datetime.now(UTC)
+    made_on = registration.now(Path.cwd())
     records = _records(studies)
     unregistered = _unregistered(studies, registrations)
-    plans = {study.claim.id: requests(study, settings) for study in studies}
+    logs = {study.claim.id: _log(study, registrations, unregistered) for study in studies}
+    plans = {s.claim.id: [] if unregistered[s.claim.id] else requests(s, settings) for s in studies}
     swept = _sweep([request for plan in plans.values() for request in plan], settings, prior, progress)
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
-    judged = {
-        s.claim.id: _registered(_judged(s, plans[s.claim.id], outcomes, settings), unregistered[s.claim.id])
-        for s in studies
-    }
+    stale = {claim: stale_cells(plan, outcomes) for claim, plan in plans.items()}
+    judged = {}
+    for study in studies:
+        claim = study.claim.id
+        refused = _refused(study, settings.tier, unregistered[claim])
+        judged[claim] = refused or _judged(study, plans[claim], outcomes, settings)
     members = [
         Member(s.claim.family, min(h.rule.alpha for h in s.claim.primary), judged[s.claim.id][0]) for s in studies
     ]
     # A family is never smaller than what is judged of it: Counter's | takes the larger of two counts.
     sizes = Counter(study.claim.family for study in studies) | Counter(family_sizes or {})
-    verdicts = {verdict.claim: verdict for verdict in judge_family(members, sizes)}
+    verdicts = {v.claim: _with_stale(v, stale[v.claim], plans[v.claim]) for v in judge_family(members, sizes)}
     entries = [
         _calibrated(
             calibrations,
             study=study,
             verdict=verdicts[study.claim.id],
             registration=records[study.claim.id],
-            history=_history(study, registrations, unregistered),
+            history=amendments(logs[study.claim.id]),
             replicates=_replicates(study, settings.tier) if plans[study.claim.id] else 0,
             figures=judged[study.claim.id][1],
             cells=len(plans[study.claim.id]),
+            stale=stale[study.claim.id],
             recorded=entry.verdict if (entry := (recorded or {}).get((study.claim.id, settings.tier))) else None,
         )
         for study in studies
     ]
-    document = report.document(entries, settings.tier, settings.backends, environment(outcomes, settings.backends))
+    missing = [report.Unclaimed(one.claim, one.state, one.words) for one in unclaimed]
+    backends = settings.backends
+    document = report.document(entries, settings.tier, backends, environment(outcomes, backends), missing)
+    run = run_record(started, plans, outcomes, swept, made_on=made_on, order=order(logs, made_on, plans, outcomes))
     seconds = {name: round(o.cell.provenance.seconds, 2) for name, o in outcomes.items() if o.cell is not None}
-    return Session(verdicts, document, run_record(started, plans, outcomes, swept), seconds)
+    return Session(verdicts, document, run, seconds)
 
 
 def _calibrated(calibrations: Mapping[str, Any] | None, **known: Any) -> report.Entry:
@@ -194,36 +204,31 @@ def _unregistered(studies: Sequence[Study], folders: Mapping[str, Path] | None) 
     }
 
 
-def _registered(
-    judged: tuple[ClaimVerdict, Sequence[Figure]], unregistered: str
-) -> tuple[ClaimVerdict, Sequence[Figure]]:
-    """What was judged if the claim is as registered; otherwise BROKEN, with the numbers but without the verdict."""
-    verdict, figures = judged
+def _refused(study: Study, tier: str, unregistered: str) -> tuple[ClaimVerdict, Sequence[Figure]] | None:
+    """Without any number: BROKEN for a claim that is not as registered, NOT_RUN for one withdrawn; None for others."""
     if not unregistered:
-        return judged
+        return None
+    kind = Kind.NOT_RUN if unregistered.startswith(registration.WITHDRAWN) else Kind.BROKEN
     reason = f"{unregistered[0].upper()}{unregistered[1:]}"
-    if verdict.kind in (Kind.BROKEN, Kind.NOT_RUN):
-        reason = f"{reason} {verdict.reason}"
-    return replace(verdict, kind=Kind.BROKEN, alone=Kind.BROKEN, reason=reason, beside=(), p=None), figures
+    return ClaimVerdict(study.claim.id, tier, kind, reason, alone=kind), ()
 
 
-def _history(
+def _with_stale(verdict: ClaimVerdict, stale: int, plan: Sequence[Request]) -> ClaimVerdict:
+    """The verdict, whose reason says so if cells behind it were computed by other code than the present."""
+    if not stale:
+        return verdict
+    return replace(verdict, reason=f"{report.in_words_stale(stale, len(plan))} {verdict.reason}")
+
+
+def _log(
     study: Study, folders: Mapping[str, Path] | None, unregistered: Mapping[str, str]
-) -> tuple[report.Amendment, ...]:
-    """The lines of the claim's log, where it can be trusted: it is registered, and nothing was altered by hand."""
-    if folders is None or unregistered[study.claim.id]:
+) -> tuple[registration.Entry, ...]:
+    """The claim's log, where it can be trusted: it is registered or withdrawn, and nothing was altered by hand."""
+    said = unregistered[study.claim.id]
+    if folders is None or (said and not said.startswith(registration.WITHDRAWN)):
         return ()
     found = registration.read(folders[study.claim.id], study.claim.id)
-    return tuple(
-        report.Amendment(
-            date=entry.date,
-            reason=entry.reason,
-            results_seen=entry.results_seen,
-            digest=entry.after,
-            changed=tuple(registration.in_words([change]) for change in entry.changed),
-        )
-        for entry in (found.history if found else ())
-    )
+    return found.history if found else ()
 
 
 def _sweep(

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from harness import backends, registration, studies
+from harness.experiment import canonical
+from harness.registration import chain
 
 pytest_plugins = ["pytester"]
 FAST = tuple(name for name in backends.available() if name != "numpy")
@@ -133,6 +135,17 @@ def alive():
     return runs
 
 
+def forget(folder, claim):
+    """Writes the chain of registrations anew without a claim, as nobody can where there is a version control."""
+    links = [link for link in chain.read(folder) or () if link.claim != claim]
+    text, previous = "", None
+    for number, link in enumerate(links, 1):
+        anew = link.model_copy(update={"number": number, "previous": previous})
+        text += canonical(anew.model_dump(mode="json")) + "\n"
+        previous = anew.digest
+    (folder / chain.CHAIN).write_text(text)
+
+
 @pytest.fixture
 def plant(pytester):
     """Writes a copy of the toy claim below claims/ of a folder of the test's own, some constants set, and registers it.
@@ -154,6 +167,7 @@ def plant(pytester):
         folder = pytester.path / "claims" / registration.FOLDER
         for old in folder.glob(f"toy/{name}.*"):
             old.unlink()
+            forget(folder, f"toy/{name}")
         if registered:
             registration.register(studies.load(file), folder, "Planted.", results_seen=False)
         return file

@@ -101,7 +101,7 @@ def test_every_command_is_in_the_overview(capsys):
         main(["--help"])
     overview = capsys.readouterr().out
     (commands,) = [action.choices for action in cli.parser()._actions if isinstance(action.choices, dict)]
-    assert {"list", "plan", "sweep", "report", "readme", "register", "amend"} <= commands.keys()
+    assert {"list", "plan", "sweep", "report", "readme", "register", "amend", "withdraw", "rehearse"} <= commands.keys()
     assert re.findall(r"^    (\w+)(?:  |$)", overview, re.MULTILINE) == list(commands)
 
 

@@ -13,6 +13,7 @@ from harness.cli import main
 from harness.registration import FOLDER
 from harness.session import Settings, requests, verify
 from harness.sweep import Circumstances, Provenance, Store
+from harness.sweep.code import code_digest
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def record(plant, pytester):
             for request in requests(study, settings):
                 measure = study.experiments[0].measure
                 arrays = measure(backends.get("numpy"), request.configuration, request.replicates, request.stream)
-                Store(store).put(request, Circumstances("cpu", "code", {"numpy": "1.0"}), origin, arrays)
+                present = code_digest(request.computation, request.backend)
+                Store(store).put(request, Circumstances("cpu", present, {"numpy": "1.0"}), origin, arrays)
         registrations = {study.claim.id: Path("claims") / FOLDER for study in chosen}
         sizes = Counter(study.claim.family for study in chosen)
         session = verify(

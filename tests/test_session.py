@@ -12,7 +12,7 @@ from harness import report, studies
 from harness.errors import InvalidInput, StoreError
 from harness.session import Settings, requests, verify
 from harness.study import Superiority
-from harness.sweep import Circumstances, Provenance, Store
+from harness.sweep import Circumstances, Provenance, Store, code
 
 
 @pytest.fixture
@@ -60,7 +60,8 @@ def elsewhere(study, settings, devices):
     origin = Provenance("2026-01-01T00:00:00+00:00", 1.0, 8, "some machine", {}, "3.12.0")
     for index, request in enumerate(plan):
         mean = {"effect": 0.3, "true": 0.3, "false": 0.0}[request.configuration["arm"]]
-        found = Circumstances(devices[index % len(devices)], "another digest", {"numpy": "1.0"})
+        present = code.code_digest(request.computation, request.backend)
+        found = Circumstances(devices[index % len(devices)], present, {"numpy": "1.0"})
         values = mean + 0.05 * np.linspace(-1, 1, 10)[list(request.replicates)]
         Store(settings.store).put(request, found, origin, {"value": values})
 

@@ -12,7 +12,7 @@ import pytest
 from harness import backends, studies
 from harness.cli import main
 from harness.session import Settings, requests
-from harness.sweep import Circumstances, Provenance, Store
+from harness.sweep import Circumstances, Provenance, Store, code
 
 RECORD = '["toy/{}"]\nquick = {{ verdict = "{}", reason = "so" }}\n'
 # In the place of each framework, as a folder that comes first on the path: whoever imports it is told off.
@@ -33,7 +33,6 @@ def call(pytester, capsys):
 @pytest.fixture
 def record(plant, pytester):
     """Plants toy claims, puts their cells into a store as if from another machine, and writes verdicts.toml."""
-    elsewhere = Circumstances("cuda", "digest of the code", {"numpy": "1.0"})
     origin = Provenance("2026-01-01T00:00:00+00:00", 1.0, 8, "some machine", {}, "3.12.0")
 
     def write(verdicts=(), **toys):
@@ -42,7 +41,8 @@ def record(plant, pytester):
             for request in requests(study, Settings("quick", ("numpy",), Path("store"))):
                 measure = study.experiments[0].measure
                 arrays = measure(backends.get("numpy"), request.configuration, request.replicates, request.stream)
-                Store("store").put(request, elsewhere, origin, arrays)
+                present = code.code_digest(request.computation, request.backend)
+                Store("store").put(request, Circumstances("cuda", present, {"numpy": "1.0"}), origin, arrays)
         text = "".join(RECORD.format(*entry) for entry in dict(verdicts).items())
         (pytester.path / "claims" / "verdicts.toml").write_text(text)
 

@@ -3,9 +3,11 @@
 import argparse
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 
-from harness import studies
+from harness import registration, studies
 from harness.commands.options import examples, keyword_options, selected_by_keyword
+from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.studies import Recorded
 from harness.study import Study
@@ -19,7 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.description = (
         "Lists every claim below a folder: its id, its title, and per tier the recorded verdict. "
         "'unrecorded': the tier has no verdict on record, and a run passes only if it comes out SUPPORTED; "
-        "'-': the claim has no such tier."
+        "'-': the claim has no such tier; 'withdrawn': it was taken back. Below: registrations without a claim file."
     )
     examples(command, "ntk-claims list -k vyas2022")
     keyword_options(command)
@@ -30,13 +32,38 @@ def list_claims(options: argparse.Namespace) -> int:
     """A row of verdicts per claim, and its title below."""
     recorded = studies.recorded(options.claims)
     chosen = selected_by_keyword(options)
+    folder = options.claims / registration.FOLDER
     width = max(len(study.claim.id) for study in chosen)
     print("  ".join([f"{'claim':<{width}}", *(f"{tier:<{COLUMN}}" for tier in TIERS)]).rstrip())
     for study in chosen:
-        verdicts = [f"{_verdict(study, tier, recorded):<{COLUMN}}" for tier in TIERS]
+        withdrawn = _withdrawn(study, folder)
+        words = [registration.WITHDRAWN if withdrawn else _verdict(study, tier, recorded) for tier in TIERS]
+        verdicts = [f"{word:<{COLUMN}}" for word in words]
         print("  ".join([f"{study.claim.id:<{width}}", *verdicts]).rstrip())
-        print(textwrap.fill(study.claim.title, WIDTH, initial_indent="    ", subsequent_indent="    "))
+        print(_indented(study.claim.title))
+        if withdrawn:
+            print(_indented(withdrawn))
+    known = [study.claim.id for study in studies.discover(options.claims).values()]
+    for one in registration.unclaimed(folder, known):
+        print(f"{one.claim:<{width}}  {one.state}".rstrip())
+        print(_indented(one.words))
     return 0
+
+
+def _withdrawn(study: Study, folder: Path) -> str:
+    """When a claim was withdrawn, and why; "" if it was not, or its registration does not hold."""
+    try:
+        found = registration.read(folder, study.claim.id)
+    except InvalidInput:
+        return ""
+    if found is None or not found.withdrawn:
+        return ""
+    last = found.history[-1]
+    return f"Withdrawn on {last.date}: {last.reason}"
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
 def _verdict(study: Study, tier: str, recorded: Mapping[tuple[str, str], Recorded]) -> str:

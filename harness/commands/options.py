@@ -2,11 +2,14 @@
 
 import argparse
 import os
+import sys
 import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import studies
+from harness import registration, studies
 from harness.backends import DEVICES
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
@@ -76,6 +79,32 @@ def selected_by_keyword(options: argparse.Namespace) -> list[Study]:
             f"No claim below {options.claims} has an id that contains {options.keyword!r}. There: {known}."
         )
     return selected
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The claims of a call that may be computed, and how many were left out."""
+
+    studies: Sequence[Study]
+    left_out: int
+
+
+def as_registered(options: argparse.Namespace) -> Chosen:
+    """Of the claims that `keyword_options` chose, those that are as registered; why the others are not, on stderr.
+
+    Raises:
+        InvalidInput: as `selected_by_keyword` does.
+    """
+    folder = options.claims / registration.FOLDER
+    kept, left_out = [], 0
+    for study in selected_by_keyword(options):
+        claim, said = study.claim.id, registration.check(study, folder)
+        if said:
+            left_out += 1
+            print(f"Left out: {claim}, {said} To try it: ntk-claims rehearse {claim}", file=sys.stderr)
+        else:
+            kept.append(study)
+    return Chosen(kept, left_out)
 
 
 def settings(options: argparse.Namespace) -> Settings:

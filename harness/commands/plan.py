@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.commands.options import (
+    Chosen,
+    as_registered,
     cells_options,
     examples,
     keyword_options,
@@ -36,7 +38,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "another claim too. The estimate is worker time for what is to compute, spread over as many workers as run: "
         "from what the same cells took, in this backend or the other, else from the mean of their computation's cells. "
         "With --json FILE the plan goes to a file that a machine with numpy and one framework alone can run: "
-        "python -m harness.sweep FILE --backend torch."
+        "python -m harness.sweep FILE --backend torch. Claims that are not as registered are left out of the file."
     )
     examples(
         command,
@@ -51,17 +53,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Counts, per claim and backend; or a plan file."""
+    """Counts, per claim and backend; or a plan file, 1 if a claim was left out of it."""
+    chosen = as_registered(options) if options.json else Chosen(selected_by_keyword(options), 0)
     wanted = {
         study.claim.id: {request.digest: request for request in requests(study, settings(options))}
-        for study in selected_by_keyword(options)
+        for study in chosen.studies
     }
     unique = {name: request for own in wanted.values() for name, request in own.items()}
     if options.json:
         content = [asdict(request) for request in unique.values()]
         write_text(options.json, json.dumps(content, indent=1, sort_keys=True) + "\n")
         print(f"{len(unique)} cells in {options.json}")
-        return 0
+        return 1 if chosen.left_out else 0
     store = Store(options.store)
     found = looked_up(unique, store, papers_folder(options))
     known = learned(found.values(), store)

@@ -1,4 +1,4 @@
-"""`ntk-claims register` and `amend`: what a claim fixes before it runs, and how that is changed in the open."""
+"""`ntk-claims register`, `amend` and `withdraw`: what a claim fixes before it runs; changes of it, in the open."""
 
 import argparse
 import sys
@@ -7,17 +7,20 @@ from pathlib import Path
 
 from harness import registration, studies
 from harness.commands.options import folder_option
+from harness.commands.seen import in_words, seen
 from harness.errors import InvalidInput
 from harness.registration.rules import objections
+from harness.session import STORE
 from harness.study import Study
 
 FIRST_REASON = "Registered before the first run."
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds both commands to the parser."""
+    """Adds the three commands to the parser."""
     _register(commands.add_parser("register", help="write down what a new claim fixes before it is run"))
     _amend(commands.add_parser("amend", help="write down a change of a registered claim, and why"))
+    _withdraw(commands.add_parser("withdraw", help="take a registered claim back, and say why"))
 
 
 def _register(command: argparse.ArgumentParser) -> None:
@@ -26,13 +29,17 @@ def _register(command: argparse.ArgumentParser) -> None:
         "Registers claims: statement, grids, seeds, hypotheses, margins, controls, gates and the code of the\n"
         "effects go to claims/registrations. A run calls a claim BROKEN that differs from what is registered.\n"
         "Refused: a claim that is registered (amend it), has fewer than 10 replicates, a primary hypothesis with\n"
-        "power below 0.9 and no power_note, or a rule that its bounds keep from coming out SUPPORTED or REFUTED."
+        "power below 0.9 and no power_note, or a rule that its bounds keep from coming out SUPPORTED or REFUTED.\n"
+        "Refused, too, unless --results-seen yes is said: a claim of which the store has cells, or a report or\n"
+        "verdicts.toml a verdict. To try a claim before, on other seeds: ntk-claims rehearse."
     )
     command.epilog = "Example: ntk-claims register vyas2022/gap_across_width"
     command.add_argument("ids", nargs="*", metavar="id", help="claims (default: all that are not registered)")
     command.add_argument("--reason", default=FIRST_REASON, help=f"shown in the report (default: {FIRST_REASON})")
     _options(command, required=False)
     command.add_argument("--schema", action="store_true", help="print the JSON Schema of a registration, do no more")
+    adopt = "take registrations of before there was a chain over into chain.jsonl, and do no more"
+    command.add_argument("--adopt", action="store_true", help=adopt)
     command.set_defaults(run=register)
 
 
@@ -52,9 +59,24 @@ def _amend(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=amend)
 
 
+def _withdraw(command: argparse.ArgumentParser) -> None:
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.description = (
+        "Takes a registered claim back. Its record and its log stay; `list` and every report name it as withdrawn,\n"
+        "whether its file is still there or not. It still counts in its family. `amend` takes it up again."
+    )
+    command.epilog = 'Example: ntk-claims withdraw vyas2022/gap_across_width --reason "The gate cannot be met."'
+    command.add_argument("ids", nargs=1, metavar="id", help="the claim")
+    command.add_argument("--reason", required=True, help="why, for the readers of the report")
+    _options(command, required=False)
+    command.set_defaults(run=withdraw)
+
+
 def _options(command: argparse.ArgumentParser, required: bool) -> None:
-    seen = "whether results of this claim had been seen by then" + ("" if required else " (default: no)")
-    command.add_argument("--results-seen", choices=("yes", "no"), default="no", required=required, help=seen)
+    help_text = "whether results of this claim had been seen by then" + ("" if required else " (default: no)")
+    command.add_argument("--results-seen", choices=("yes", "no"), default="no", required=required, help=help_text)
+    store = f"where cells are looked for that show results (default: {STORE})"
+    command.add_argument("--store", type=Path, default=Path(STORE), help=store)
     folder_option(command)
 
 
@@ -64,6 +86,11 @@ def register(options: argparse.Namespace) -> int:
         sys.stdout.write(registration.json_schema())
         return 0
     folder = options.claims / registration.FOLDER
+    if options.adopt:
+        lines = registration.adopt(folder)
+        claims = len({line.claim for line in lines})
+        print(f"{len(lines)} lines of {claims} claims taken over into {folder / registration.CHAIN}")
+        return 0
     found = _studies(options.claims, options.ids)
     chosen = [s for s in found if options.ids or registration.read(folder, s.claim.id) is None]
     if not chosen:
@@ -79,6 +106,8 @@ def register(options: argparse.Namespace) -> int:
     for study in chosen:
         written = registration.register(study, folder, options.reason, options.results_seen == "yes")
         print(f"registered {study.claim.id} {written.digest[:12]}, {written.date}")
+    for one in _unclaimed(options.claims):
+        print(f"{one.claim}: {one.words}")
     return 0
 
 
@@ -95,6 +124,22 @@ def amend(options: argparse.Namespace) -> int:
     return 0
 
 
+def withdraw(options: argparse.Namespace) -> int:
+    """Withdraws one claim; results that can be found somewhere have been seen, whatever is said."""
+    (claim,) = options.ids
+    known = {study.claim.id: study for study in studies.discover(options.claims).values()}
+    evidence = seen(known[claim], options.claims, options.store) if claim in known else []
+    was_seen = options.results_seen == "yes" or bool(evidence)
+    written = registration.withdraw(options.claims / registration.FOLDER, claim, options.reason, was_seen)
+    print(f"withdrawn {claim} {written.digest[:12]}, {written.date}")
+    return 0
+
+
+def _unclaimed(claims: Path) -> tuple[registration.Unclaimed, ...]:
+    known = [study.claim.id for study in studies.discover(claims).values()]
+    return registration.unclaimed(claims / registration.FOLDER, known)
+
+
 def _refuse(chosen: Sequence[Study]) -> None:
     against = {study.claim.id: found for study in chosen if (found := objections(study))}
     if against:
@@ -103,13 +148,11 @@ def _refuse(chosen: Sequence[Study]) -> None:
 
 
 def _honest(study: Study, options: argparse.Namespace) -> None:
-    """A recorded verdict is a result that was seen."""
-    recorded = sorted(tier for claim, tier in studies.recorded(options.claims) if claim == study.claim.id)
-    if recorded and options.results_seen == "no":
-        raise InvalidInput(
-            f"{options.claims / studies.RECORD} records a verdict of {study.claim.id!r} ({', '.join(recorded)}), so "
-            "results have been seen: say --results-seen yes."
-        )
+    """A result that can be found is one that was seen."""
+    if options.results_seen == "yes":
+        return
+    if evidence := seen(study, options.claims, options.store):
+        raise InvalidInput(f"{in_words(evidence)}, so results have been seen: say --results-seen yes.")
 
 
 def _studies(claims: Path, ids: Sequence[str]) -> list[Study]:

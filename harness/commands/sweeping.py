@@ -5,13 +5,13 @@ import sys
 
 from harness import sweep
 from harness.commands.options import (
+    as_registered,
     cells_options,
     computing,
     computing_options,
     examples,
     keyword_options,
     papers_folder,
-    selected_by_keyword,
     settings,
     tier_option,
 )
@@ -23,8 +23,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Adds the command to those of `ntk-claims`."""
     command = commands.add_parser("sweep", help="compute the cells of a run, without judging anything")
     command.description = (
-        "Computes the missing cells of a run. Killing it loses the cells in flight; start it again. Progress goes to "
-        "the standard error: one line that is written over on a terminal, plain lines elsewhere."
+        "Computes the missing cells of a run. Killing it loses the cells in flight; start it again. Claims that are "
+        "not as registered are named and left out. Progress goes to the standard error: one line that is written over "
+        "on a terminal, plain lines elsewhere."
     )
     examples(
         command,
@@ -39,8 +40,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_sweep(options: argparse.Namespace) -> int:
-    """Computes what is missing; 1 if cells failed, and why the first did."""
-    wanted = [request for study in selected_by_keyword(options) for request in requests(study, settings(options))]
+    """Computes what is missing; 1 if cells failed, and why the first did, or if a claim is not as registered."""
+    chosen = as_registered(options)
+    wanted = [request for study in chosen.studies for request in requests(study, settings(options))]
     swept = sweep.run(
         wanted,
         sweep.Store(options.store),
@@ -54,4 +56,4 @@ def run_sweep(options: argparse.Namespace) -> int:
     failures = [outcome.failure for outcome in swept.outcomes if outcome.failure]
     for failure in failures[:3]:
         print(f"Failed ({failure.kind}):\n{failure.traceback}", file=sys.stderr)
-    return 1 if failures else 0
+    return 1 if failures or chosen.left_out else 0

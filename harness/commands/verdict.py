@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import report, studies, sweep
+from harness import registration, report, studies, sweep
 from harness.commands.options import cells_options, claims_options, prove_writable
 from harness.errors import InvalidInput
 from harness.registration import FOLDER
@@ -25,9 +25,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.description = (
         "Judges the recorded cells again, computing none, and without PyTorch or JAX. Prints each verdict, and each "
         "primary effect with its interval and what it needs. Exit code 0 if every verdict is the one that "
-        "verdicts.toml records (SUPPORTED where it records none); 1 if any differs."
+        "verdicts.toml records (SUPPORTED where it records none); 1 if any differs, if cells were computed by other "
+        "code than the present (unless --stale-ok), or if a registration has no claim file and was not withdrawn."
     )
     run_options(command)
+    stale = "exit code 0 even if cells were computed by other code than the present; it is said all the same"
+    command.add_argument("--stale-ok", action="store_true", help=stale)
     command.set_defaults(run=verdict)
 
 
@@ -62,15 +65,20 @@ def write_json(file: Path, content: Json) -> None:
 
 
 def verdict(options: argparse.Namespace) -> int:
-    """Prints every verdict; 1 if any is not the recorded one."""
+    """Prints every verdict; 1 if any is not the recorded one, is stale, or a registration lacks its claim."""
     prove_writable(options.json)
     chosen = selected(options.claims, options.ids)
+    every = [study.claim for study in studies.discover(options.claims).values()]
+    folder = options.claims / FOLDER
+    unclaimed = registration.unclaimed(folder, [claim.id for claim in every])
+    families = [claim.family for claim in every] + [one.family for one in unclaimed if one.family]
     document = verify(
         chosen,
         Settings(options.tier, backend_names(options.backend), options.store, replay=True),
-        family_sizes=Counter(study.claim.family for study in studies.discover(options.claims).values()),
+        family_sizes=Counter(families),
         recorded=studies.recorded(options.claims),
-        registrations={study.claim.id: options.claims / FOLDER for study in chosen},
+        registrations={study.claim.id: folder for study in chosen},
+        unclaimed=unclaimed,
         progress=sweep.on(sys.stderr),
     ).document
     for claim in document["claims"]:
@@ -80,7 +88,13 @@ def verdict(options: argparse.Namespace) -> int:
     changed = [change for claim in document["claims"] if (change := _change(claim))]
     total = len(document["claims"])
     print(f"\n{total - len(changed)} of {total} verdicts are as recorded.", *changed, sep="\n    ")
-    return 1 if changed else 0
+    for one in unclaimed:
+        print(f"    {one.claim} ({one.state}): {one.words}")
+    hidden = any(one.state != registration.WITHDRAWN for one in unclaimed)
+    stale = [claim["id"] for claim in document["claims"] if claim["stale"]]
+    if stale:
+        print(f"    Stale, computed by other code than the present: {', '.join(stale)}.")
+    return 1 if changed or hidden or (stale and not options.stale_ok) else 0
 
 
 def _change(claim: Json) -> str:

@@ -5,21 +5,37 @@
 The record's format is published as `schema.json` beside this file (`ntk-claims register --schema` prints it).
 """
 
+from harness.registration.chain import CHAIN
 from harness.registration.changes import Change, in_words
-from harness.registration.ledger import FOLDER, Entry, Registered, amend, check, read, register
+from harness.registration.ledger import FOLDER, WITHDRAWN, Entry, Registered, check, read
+from harness.registration.moment import Moment, committed_at, is_ancestor, now
 from harness.registration.record import ClaimRecord, Registration, json_schema
+from harness.registration.roll import Unclaimed, unclaimed
+from harness.registration.rules import REHEARSAL
+from harness.registration.writing import adopt, amend, register, withdraw
 
 __all__ = [
+    "CHAIN",
     "FOLDER",
+    "REHEARSAL",
+    "WITHDRAWN",
     "Change",
     "ClaimRecord",
     "Entry",
+    "Moment",
     "Registered",
     "Registration",
+    "Unclaimed",
+    "adopt",
     "amend",
     "check",
+    "committed_at",
     "in_words",
+    "is_ancestor",
     "json_schema",
+    "now",
     "read",
     "register",
+    "unclaimed",
+    "withdraw",
 ]

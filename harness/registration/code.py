@@ -25,7 +25,7 @@ from harness.study import Study
 
 HOME = Path(harness.__file__).resolve().parent
 STATISTICS = "harness.statistics"
-LANGUAGE = ("harness.study", "harness.study", "harness.plots", "harness.experiment", "harness.errors")
+LANGUAGE = ("harness.claim", "harness.study", "harness.plots", "harness.experiment", "harness.errors")
 
 
 @dataclass(frozen=True)

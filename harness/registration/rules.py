@@ -15,6 +15,8 @@ from harness.statistics.power import registered_power
 from harness.study import Hypothesis, Study
 
 SEEDS, POWER = 10, 0.9
+REHEARSAL = "rehearsal of "
+"""With these words begins the stream of every rehearsal; no registered stream may begin so."""
 
 
 def objections(study: Study) -> list[str]:
@@ -33,6 +35,9 @@ def _of_experiments(study: Study) -> Iterator[str]:
     if not record.code:
         yield "its effects or gates are no function at the top level of a claim's file: changing them would go unseen"
     yield from (text for experiment in study.experiments if (text := _unfound(experiment.measure)))
+    for experiment in record.experiments:
+        if experiment.stream.startswith(REHEARSAL):
+            yield f"its stream {experiment.stream!r} is that of a rehearsal, whose seeds may have been seen"
     for name in TIERS:
         counts = sorted({tier.replicates for tier in _tiers(study, name)})
         if counts and counts[0] < SEEDS:

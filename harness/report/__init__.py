@@ -18,9 +18,9 @@ from typing import Any
 from harness.errors import InvalidInput
 from harness.report import schemas
 from harness.report.calibration import Calibration
-from harness.report.document import Amendment, Entry, document
+from harness.report.document import Amendment, Entry, Unclaimed, document, in_words_stale
 from harness.report.html import render
-from harness.report.run import Cells, Cost, run_record
+from harness.report.run import Cells, Cost, Git, run_record
 from harness.report.summary import summary_markdown
 from harness.report.versions import READ
 
@@ -30,7 +30,10 @@ __all__ = [
     "Cells",
     "Cost",
     "Entry",
+    "Git",
+    "Unclaimed",
     "document",
+    "in_words_stale",
     "load",
     "prove_writable",
     "render",

@@ -30,7 +30,8 @@ OUTCOME = ("kind", "reason", "beside", "p", "p_family", "alone")
 class Amendment:
     """A line of a claim's registration log: when, why, whether results had been seen, what changed to which digest.
 
-    The first line is the registration itself, and changes nothing.
+    The first line is the registration itself, and changes nothing. `time` (UTC, in seconds) and `commit` are None in
+    lines of before they were written down; `no_commit` says why a later one names no commit.
     """
 
     date: str
@@ -38,6 +39,19 @@ class Amendment:
     results_seen: bool
     digest: str
     changed: Sequence[str] = ()
+    time: str | None = None
+    commit: str | None = None
+    no_commit: str = ""
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class Unclaimed:
+    """A registration that no claim file stands for: "withdrawn", "missing" or "altered"; and in words."""
+
+    claim: str
+    state: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,7 @@ class Entry:
         recorded: the verdict recorded for this tier, if any.
         calibration: hypothesis -> error rates of its rule, where they were simulated for this registration.
         calibration_of_claim: the same of the claim, all primary hypotheses together.
+        stale: how many of the cells were computed by other code than the present.
         history: the registration and its amendments, in order; empty if the claim is not registered as it is.
     """
 
@@ -62,6 +77,7 @@ class Entry:
     replicates: int
     figures: Sequence[Figure] = ()
     cells: int = 0
+    stale: int = 0
     recorded: str | None = None
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
     calibration_of_claim: Calibration | None = None
@@ -69,7 +85,11 @@ class Entry:
 
 
 def document(
-    entries: Sequence[Entry], tier: str, backends: Sequence[str], environment: Mapping[str, Mapping[str, Any]]
+    entries: Sequence[Entry],
+    tier: str,
+    backends: Sequence[str],
+    environment: Mapping[str, Mapping[str, Any]],
+    unclaimed: Sequence[Unclaimed] = (),
 ) -> Json:
     """The content of verdicts.json.
 
@@ -78,6 +98,7 @@ def document(
         tier: "quick" or "full".
         backends: in the order in which the report names them.
         environment: "torch", "jax", ... -> name -> value, e.g. versions, device, precision; nothing that has a time.
+        unclaimed: registrations without a claim file.
 
     Returns:
         JSON values. Numbers that are not finite are None; `not_finite` lists them by JSON pointer.
@@ -96,11 +117,21 @@ def document(
             "backends": list(backends),
             "counts": {kind: counts[kind] for kind in Kind},
             "claims": [_claim(entry) for entry in entries],
+            "unclaimed": list(unclaimed),
             "environment": environment,
         },
         not_finite,
     )
     return {**content, "not_finite": not_finite}
+
+
+def in_words_stale(stale: int, cells: int) -> str:
+    """Stale cells, in a sentence.
+
+    >>> in_words_stale(2, 6)
+    '2 of 6 cells were computed by other code than the present.'
+    """
+    return f"{stale} of {cells} cells were computed by other code than the present."
 
 
 def _check_entries(entries: Sequence[Entry], tier: str) -> None:
@@ -152,6 +183,7 @@ def _claim(entry: Entry) -> Json:
         "tier_note": study.tier_note.get(verdict.tier, ""),
         "replicates": entry.replicates,
         "cells": entry.cells,
+        "stale": entry.stale,
         "verdict": {name: getattr(verdict, name) for name in OUTCOME},
         "recorded": entry.recorded,
         "calibration": entry.calibration_of_claim,

@@ -48,6 +48,21 @@ class Cost:
     spared: float
 
 
+@dataclass(frozen=True)
+class Git:
+    """The git commit that was checked out when a run was made.
+
+    Args:
+        commit: its name in hex; None where it is not known.
+        reason: why it is not known; "" where it is.
+        clean: whether the tracked files were those of the commit; None where that is not known.
+    """
+
+    commit: str | None
+    reason: str
+    clean: bool | None
+
+
 def run_record(
     *,
     started: datetime,
@@ -58,6 +73,8 @@ def run_record(
     claims: Mapping[str, Cells],
     total: Cells,
     cost: Cost | None = None,
+    git: Git | None = None,
+    order: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The content of run.json.
 
@@ -69,6 +86,8 @@ def run_record(
         claims: claim id -> its cells. Claims share cells, so these do not add up to `total`.
         total: the cells of the run.
         cost: of computing them; left out of the record where it is not known.
+        git: the commit that was checked out; left out of the record where nobody looked.
+        order: claim id -> in which order it was registered and run; left out of the record where there is none.
 
     Returns:
         JSON values; times in ISO 8601, ages at the end of the run in seconds. None is below zero: where a clock was
@@ -82,6 +101,8 @@ def run_record(
         "platform": plain(platform, {}),
         **({"distributions": plain(distributions, {})} if distributions else {}),
         **({"cost": asdict(cost)} if cost else {}),
+        **({"git": asdict(git)} if git else {}),
+        **({"order": dict(order)} if order else {}),
         "cells": _cells(total, finished),
         "claims": {claim: _cells(cells, finished) for claim, cells in claims.items()},
     }

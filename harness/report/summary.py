@@ -30,6 +30,7 @@ def summary_markdown(document: Json, run: Json | None = None) -> str:
         "",
         f"{tally(document)}. {_changes(document['claims'])}",
         "",
+        *_warnings(document),
         "| Verdict | Claim | Paper | Measured | Recorded |",
         "|---|---|---|---|---|",
         *(_row(claim, document["backends"]) for claim in document["claims"]),
@@ -48,6 +49,15 @@ def summary_markdown(document: Json, run: Json | None = None) -> str:
     if run is not None and (took := cost(run)):
         lines += ["", f"Computing: {took}."]
     return "\n".join(lines) + "\n"
+
+
+def _warnings(document: Json) -> list[str]:
+    """Claims with stale cells, and registrations without a claim file, a paragraph each."""
+    stale = [f"{escape(c['title'])} ({c['stale']} of {c['cells']})" for c in document["claims"] if c.get("stale")]
+    lines = [f"**Stale: cells were computed by other code than the present: {', '.join(stale)}.**", ""] if stale else []
+    for one in document.get("unclaimed", ()):
+        lines += [f"**{escape(one['claim'])} ({one['state']}):** {escape(one['words'])}", ""]
+    return lines
 
 
 def tally(document: Json) -> str:

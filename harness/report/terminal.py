@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.report.document import in_words_stale
 from harness.report.numerals import headline, needs, p_value
 from harness.verdict import Kind
 
@@ -20,6 +21,7 @@ def claim_lines(claim: Json) -> list[str]:
     lines = [f"{outcome['kind']:<13} {claim['id']} ({claim['tier']})"]
     lines += [f"    p {p_value(outcome['p'])}, in its family {p_value(outcome['p_family'])}"] if decided else []
     lines += [line for hypothesis in decided for line in _effects(hypothesis)]
+    lines += [f"    STALE: {in_words_stale(claim['stale'], claim['cells'])}"] if claim.get("stale") else []
     explained = decided and outcome["kind"] in (Kind.SUPPORTED, Kind.REFUTED)
     lines += [] if explained else [f"    {line}" for line in outcome["reason"].splitlines()]
     return lines + [f"    beside it, {one['kind']}: {one['title']}: {one['effect']}" for one in outcome["beside"]]

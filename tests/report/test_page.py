@@ -154,8 +154,8 @@ def test_the_first_table_has_each_claim_with_paper_numbers_and_tier(page):
         "No, they differ: torch minus jax is −0.19997",  # agreement of the backends
         "fails: seed 3: weights are NaN from step 210 on",  # a gate, in one backend
         "Synthetic curves with exponents 0.6 and 0.3.",  # a control
-        "Registered 2026-11-01, before any result was seenRegistered before the first run.",
-        "Amended 2026-11-02, after results had been seenAfter a pilot.margin (0.05 -> 0.08)",
+        "Registered 2026-11-01 (the day alone), before any result was seenRegistered before the first run.",
+        "Amended 2026-11-02 (the day alone), after results had been seenAfter a pilot.margin (0.05 -> 0.08)",
         "n up to 1024; the paper goes further.",
         "p\xa0=\xa00.002 after Holm over the family “data-scaling”",
         "The paper's numberTable 2 (read). In torch: Published 0.2, here ",
