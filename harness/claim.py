@@ -352,7 +352,11 @@ def _published(number: Published | None, ratio: bool, name: str) -> Published | 
 
 def _rule(name: str, terms: Terms) -> Rule:
     """The rule that the terms name; the margin of a ratio is taken to logarithms."""
-    rules = {"above": Superiority, "within": Equivalence, "differs": Difference}
+    rules: dict[str, Callable[[float, float], Rule]] = {
+        "above": Superiority,
+        "within": Equivalence,
+        "differs": Difference,
+    }
     chosen = [key for key in rules if key in terms]
     if len(chosen) != 1:
         raise InvalidInput(f"Effect {name!r} must name one rule of {', '.join(rules)}; it names {chosen or 'none'}.")
@@ -385,7 +389,7 @@ def _named(function: Callable[..., Any], parameters: Configuration) -> str:
 
 def _said(function: Callable[..., Any], parameters: Configuration) -> str:
     """The docstring in one line, with the parameters put in."""
-    text = " ".join(inspect.getdoc(function).split()) if function.__doc__ else ""
+    text = " ".join((inspect.getdoc(function) or "").split())
     if not text:
         raise InvalidInput(f"{function.__name__!r} needs a docstring: the report prints it.")
     return text.format("{}", **parameters) if parameters or "{}" in text else text

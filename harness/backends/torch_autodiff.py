@@ -120,14 +120,16 @@ class TorchAutodiff:
 
         def plain(theta: Tensors, x: Tensor) -> Tensors:  # <J^T v, u>
             gradient = self._plain_gradient(net)(theta, x)
-            terms = [(g.flatten(1) * self._noise(f"u {n}", *theta[n].shape).flatten(1)) for n, g in gradient.items()]
+            u = by_seed({name: self._noise(f"u {name}", *tensor.shape) for name, tensor in theta.items()})
+            terms = [g * u[name] for name, g in gradient.items()]
             return {"product": torch.cat(terms, 1).sum(1)}
 
         with differentiable():
             if self._trusted(net, "product with the Jacobian", theta, x, product, plain):
                 return pushforward(forward, f, theta, x, tangent)
         jacobian = self.factors(net, theta, x)
-        terms = [torch.einsum("snop,sp->sno", j, tangent[name].flatten(1)) for name, j in jacobian.items()]
+        along = by_seed(tangent)
+        terms = [torch.einsum("snop,sp->sno", j, along[name]) for name, j in jacobian.items()]
         return torch.stack(terms).sum(0)
 
     def _way_forward(self, net: Function, quantity: str, theta: Tensors, x: Tensor) -> Forward:
