@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.floor import multiply_adds, traffic
 from harness.backends.operations import Outputs
 from harness.networks import Network, Theta
-from oracle.ours import network
+from tests.verify.oracle.ours import network
 
 Subject = Literal["empirical", "infinite", "solve"]
 Architecture = dict[str, Any]
@@ -29,7 +29,7 @@ class Case:
 
     Args:
         name: unique.
-        architecture: name and arguments of a function of harness.networks, as in oracle.architectures.
+        architecture: name and arguments of a function of harness.networks, as in tests.verify.oracle.architectures.
         samples: N.
         outputs: "trace" or "full".
         dtype: "float32" or "float64".

@@ -41,7 +41,7 @@ def session(case: Case) -> contextlib.ExitStack:
 def empirical(implementation: str, case: Case, device: str) -> Run:
     """neural-tangents' empirical kernel, compiled; it divides traces by the number of outputs."""
     nt = neural_tangents()
-    from oracle.stax_networks import images, network, parameters  # imports neural_tangents itself
+    from tests.verify.oracle.stax_networks import images, network, parameters  # imports neural_tangents itself
 
     with session(case):
         init_fn, apply_fn, _ = network(case.architecture)
@@ -63,7 +63,7 @@ def empirical(implementation: str, case: Case, device: str) -> Run:
 def infinite(case: Case, device: str) -> Run:
     """neural-tangents' closed form, compiled."""
     neural_tangents()
-    from oracle.stax_networks import images, network
+    from tests.verify.oracle.stax_networks import images, network
 
     with session(case):
         kernel_fn = network(case.architecture)[2]

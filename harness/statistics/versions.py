@@ -1,7 +1,7 @@
 """The versions of the general estimators, which the registrations of claims hold.
 
 A version is raised by one when an estimator may give another number than before; every claim that uses it then has an
-unregistered change, until it is amended. `tests/test_estimator_versions.py` holds a digest of each module beside its
+unregistered change, until it is amended. `tests/harness/statistics/test_estimator_versions.py` holds a digest of each module beside its
 version, so that none changes unnoticed.
 """
 

@@ -1,9 +1,0 @@
-"""Python runs this at its start, in pytest and in every worker: plants the defect that the environment names."""
-
-import os
-
-if name := os.environ.get("NTK_CLAIMS_MUTANT"):
-    from mutants.planting import plant_on_import
-    from mutants.table import TABLE
-
-    plant_on_import(TABLE[name])

@@ -1,1 +1,0 @@
-"""Whether a GPU computes what the CPU computes: each framework against itself. `python -m parity`."""

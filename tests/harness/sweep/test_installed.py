@@ -1,0 +1,93 @@
+"""The package as a wheel installs it: it runs the tutorial's claim from an empty folder, with a checkout's digests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness.sweep import code
+
+ROOT = Path(__file__).parents[3]
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+NTK_CLAIMS = ("-c", "import sys; from harness.cli import main; sys.exit(main())")
+ASK = "from harness.sweep import code; print(code.HOME); print(code.code_digest('tutorial/distance', 'numpy'))"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder of packages that holds what the wheel of this checkout installs, beside links to all other packages."""
+    folder = tmp_path_factory.mktemp("wheel")
+    if find_spec("hatchling") is not None:
+        build = ["hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    elif find_spec("pip") is not None:
+        build = ["pip", "wheel", str(ROOT), "--no-deps", "--wheel-dir", str(folder)]
+    else:
+        pytest.skip("a wheel is built by hatchling or pip, and neither is installed")
+    subprocess.run([sys.executable, "-m", *build], cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    site = folder / "site-packages"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    for package in ("pytest", "_pytest", "numpy", "pygments"):  # as neighbours, which must not count
+        (site / package).symlink_to(Path(find_spec(package).origin).parent)
+    return site
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A folder with the tutorial's claim alone."""
+    (file,) = re.findall(r"write `(claims/\S+\.py)`", TUTORIAL)
+    (text,) = re.findall(r"^```python\n(.*?)^```$", TUTORIAL, re.DOTALL | re.MULTILINE)
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def run(site, empty):
+    """Runs Python there with the installed package; what it prints."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+    def call(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=empty,
+            env={**environment, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return call
+
+
+def test_the_tutorials_claim_is_verified_by_the_installed_package(run, site, empty):
+    home, digest = run("-c", ASK).split()
+    assert Path(home) == site / "harness"
+    assert digest == code.code_digest("tutorial/distance", "numpy", empty / "claims")
+    assert run(*NTK_CLAIMS, "register").startswith("registered tutorial/kernel_settles_with_width ")
+    said = run("-m", "pytest", "claims", "--backend", "numpy")
+    assert "cells: 2 of 2 done (0 cached), 0 failed" in said
+    assert "SUPPORTED     tutorial/kernel_settles_with_width (quick)" in said
+    assert "1 of 1 verdicts are as recorded." in run(*NTK_CLAIMS, "verdict", "--backend", "numpy")
+
+
+def test_a_store_of_the_checkout_is_taken_as_it_is(run, empty):
+    """The same claim, registered and computed by the checkout: nothing is stale or unregistered for the wheel."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    for command in ([*NTK_CLAIMS, "register"], ["-m", "pytest", "claims", "--backend", "numpy"]):
+        subprocess.run([sys.executable, *command], cwd=empty, env=environment, check=True, capture_output=True)
+    shutil.rmtree(empty / "reports", ignore_errors=True)
+    said = run("-m", "pytest", "claims", "--backend", "numpy")
+    assert "cells: 2 of 2 done (2 cached), 0 failed" in said
+    assert "SUPPORTED     tutorial/kernel_settles_with_width (quick)" in said

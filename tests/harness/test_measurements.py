@@ -1,0 +1,261 @@
+"""Measurements: against direct simulation, closed forms and finite differences, the same in every backend."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import backends, measurements
+from harness.backends import SGD
+from harness.errors import InvalidInput
+from harness.measurements import edge, images, kernel_change, kernel_error_at_init, ntk_dispersion, targets
+from harness.networks import mlp
+
+CLAIM = Path(__file__).parents[2] / "claims" / "seleznova2020" / "test_dispersion_by_phase.py"
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """One fast backend, whichever is installed: that they agree is tested apart."""
+    for name in ("torch", "jax"):
+        if importlib.util.find_spec(name):
+            return backends.get(name, dtype="float64")
+    pytest.skip("neither PyTorch nor JAX is installed")
+
+
+def dispersion(backend, replicates=(0,), stream="test", **configuration):
+    arrays = ntk_dispersion(backend, configuration, replicates, stream)
+    return arrays["mean_square"] / arrays["mean"] ** 2, arrays
+
+
+def direct(activation, sigma_w2, sigma_b2, width, depth, draws):
+    """Theta(x, x) over networks with explicit weights, one layer after another, written from the definition alone."""
+    rng = np.random.default_rng(0)
+    phi = {"relu": lambda h: np.maximum(h, 0), "tanh": np.tanh}[activation]
+    slope = {"relu": lambda h: (h > 0) * 1.0, "tanh": lambda h: 1 - np.tanh(h) ** 2}[activation]
+    a, weights, hs, inputs = np.tile(np.eye(width)[0], (draws, 1)), [], [], []
+    for fan_out in [width] * depth + [1]:
+        inputs.append(a)
+        weights.append(rng.normal(0, (sigma_w2 / width) ** 0.5, (draws, fan_out, width)))
+        h = (weights[-1] @ a[:, :, None])[:, :, 0]
+        hs.append(h if sigma_b2 is None else h + rng.normal(0, sigma_b2**0.5, (draws, fan_out)))
+        a = phi(hs[-1])
+    delta, kernel = np.ones((draws, 1)), np.zeros(draws)
+    for layer in range(depth, -1, -1):
+        of_weights = (inputs[layer] ** 2).sum(1)
+        kernel += (delta**2).sum(1) * (of_weights if sigma_b2 is None else of_weights + 1)
+        if layer:
+            delta = (delta[:, None, :] @ weights[layer])[:, 0] * slope(hs[layer - 1])
+    return kernel
+
+
+def log_dispersion(theta):
+    """ln R of a sample, and its standard error by the delta method."""
+    mean, square = theta.mean(), (theta**2).mean()
+    influence = theta**2 / square - 2 * theta / mean
+    return np.log(square / mean**2), influence.std() / len(theta) ** 0.5
+
+
+@pytest.mark.parametrize(
+    "phase", [("relu", 2.0, 0.0), ("relu", 3.0, 1.0), ("relu", 2.0, None), ("tanh", 1.0, 1.0), ("tanh", 5.0, 1.0)]
+)
+def test_dispersion_is_that_of_networks_with_explicit_weights(quick, phase):
+    draws = 20_000
+    _, arrays = dispersion(quick, width=8, depth=2, draws=draws, phases=[phase])
+    theta = direct(*phase, width=8, depth=2, draws=draws)
+    expected, error = log_dispersion(theta)
+    measured = np.log(arrays["mean_square"] / arrays["mean"] ** 2)[0, 0]
+    assert abs(arrays["mean"][0, 0] - theta.mean()) < 4 * theta.std() * (2 / draws) ** 0.5
+    assert abs(measured - expected) < 4 * 2**0.5 * error
+
+
+def test_dispersion_obeys_the_finite_size_law_of_the_claim(quick):
+    spec = importlib.util.spec_from_file_location("dispersion_by_phase", CLAIM)
+    claim = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(claim)
+    width, depth = 32, 3
+    ratio, _ = dispersion(quick, range(4), width=width, depth=depth, draws=8000, phases=[("relu", 2.0, 0.0)])
+    # The Monte-Carlo error is 0.0015; a layer more or less would move the law by 0.07.
+    assert np.log(ratio).mean() == pytest.approx(np.log(claim.finite_size_law(depth, width)), abs=0.01)
+
+
+def test_phases_share_their_noise(quick):
+    """A ReLU net without biases is homogeneous: with common noise its R is the same at every sigma_w."""
+    phases = [("relu", 1.0, None), ("relu", 3.0, None), ("relu", 2.0, 0.0), ("tanh", 1.0, None)]
+    ratio, arrays = dispersion(quick, range(2), width=6, depth=3, draws=700, phases=phases)
+    assert arrays["mean"].shape == arrays["mean_square"].shape == (2, 4)
+    np.testing.assert_allclose(ratio[:, 0], ratio[:, 1], rtol=1e-12)
+    assert (np.abs(ratio[:, 3] - ratio[:, 0]) > 0.01).all()
+
+
+def test_dispersion_is_the_same_in_every_backend(fast, oracle):
+    configuration = {"width": 4, "depth": 2, "draws": 501, "phases": [("relu", 2.0, 0.0), ("tanh", 1.5, 0.5)]}
+    reference, result = (ntk_dispersion(b, configuration, range(2), "test") for b in (oracle, fast))
+    for name, array in reference.items():
+        np.testing.assert_allclose(result[name], array, rtol=1e-10)
+
+
+AT_INIT = {"depth": 2, "samples": 6, "activation": "relu", "sigma_w2": 2.0, "sigma_b2": 0.1, "bottleneck": None}
+
+
+def kernel_error(backend, **changes):
+    configuration = {**AT_INIT, "width": 64, "inits": 6, "ensemble": 1, **changes}
+    return kernel_error_at_init(backend, configuration, range(2), "test")["kernel_error"]
+
+
+def test_kernel_error_falls_as_the_root_of_the_width(quick):
+    narrow, wide = kernel_error(quick, width=32), kernel_error(quick, width=512)
+    assert narrow.shape == (2, 6)
+    exponent = np.log(np.median(wide) / np.median(narrow)) / np.log(512 / 32)
+    assert exponent == pytest.approx(-0.5, abs=0.12)
+
+
+def test_kernel_error_vanishes_for_an_ensemble(quick):
+    """The mean of many kernels is the limit up to O(1/width); its error falls as the root of their number."""
+    single, ensemble = kernel_error(quick, inits=8), kernel_error(quick, inits=1, ensemble=64)
+    assert ensemble.max() < 0.3 * np.median(single)
+    assert ensemble.max() < 0.08
+
+
+def test_a_bottleneck_brings_the_kernel_error_of_a_narrow_net(quick):
+    assert np.median(kernel_error(quick, width=512, bottleneck=8)) > 4 * np.median(kernel_error(quick, width=512))
+
+
+CHANGE = {
+    "width": 6,
+    "depth": 2,
+    "samples": 3,
+    "activation": "tanh",
+    "parametrization": "standard",
+    "sigma_w2": 1.5,
+    "sigma_b2": 0.5,
+    "labels": "one-hot",
+    "label_scale": 1.0,
+    "centred": False,
+    "target_loss": 1e-2,
+    "edge_fraction": 0.5,
+    "max_steps": 20,
+    "lane": 0,
+}
+
+
+@pytest.mark.parametrize("changes", [{}, {"centred": True, "labels": "sign"}], ids=["raw", "centred"])
+def test_kernel_change_is_the_same_in_every_backend(fast, oracle, changes):
+    reference, result = (kernel_change(b, {**CHANGE, **changes}, range(2), "test") for b in (oracle, fast))
+    assert reference.keys() == result.keys()
+    for name, array in reference.items():
+        assert array.shape[0] == 2
+        np.testing.assert_allclose(result[name], array, rtol=1e-8)
+
+
+def test_kernel_change_reaches_the_target_loss(quick):
+    sign = {**CHANGE, "parametrization": "ntk", "labels": "sign"}
+    change = kernel_change(quick, {**sign, "max_steps": 200}, range(3), "test")
+    assert (change["reached"] == 1).all()
+    assert (change["final_loss"] <= 1e-2).all()
+    assert (change["steps"] < 200).all()
+    assert (change["kernel_change"] > 0.01).all()
+    np.testing.assert_allclose(change["loss_curve"][:, 0], change["initial_loss"])
+    short = kernel_change(quick, {**sign, "max_steps": 2}, range(3), "test")
+    assert (short["reached"] == 0).all()
+    assert (short["steps"] == 2).all()
+
+
+def test_a_diverged_replicate_has_no_kernel_change_and_does_not_stop_the_others(quick):
+    wild = kernel_change(
+        quick, {**CHANGE, "activation": "relu", "edge_fraction": 1e4, "max_steps": 300}, range(2), "test"
+    )
+    assert np.isnan(wild["kernel_change"]).all()
+    assert (wild["reached"] == 0).all()
+
+
+def test_kernel_change_of_a_wide_lazy_net_is_small(quick):
+    """The same data and loss: 32 times the width, about a sixth of the change."""
+    lazy = {**CHANGE, "parametrization": "ntk", "labels": "sign", "samples": 4, "max_steps": 1000, "sigma_b2": 0.1}
+    narrow, wide = (kernel_change(quick, {**lazy, "width": width}, range(4), "test") for width in (8, 256))
+    assert (narrow["reached"] == 1).all()
+    assert (wide["reached"] == 1).all()
+    assert np.median(wide["kernel_change"]) < 0.35 * np.median(narrow["kernel_change"])
+
+
+def test_centred_training_starts_from_the_labels_alone(quick):
+    centred = kernel_change(quick, {**CHANGE, "centred": True, "label_scale": 2.0, "max_steps": 1}, range(2), "test")
+    np.testing.assert_allclose(centred["initial_loss"], 2.0**2 / 10, rtol=1e-10)  # one of ten one-hot entries
+
+
+def test_replicates_lanes_and_streams_are_draws_of_their_own(quick):
+    def change(replicates=(0,), stream="test", **changes):
+        configuration = {**CHANGE, "max_steps": 3, **changes}
+        return kernel_change(quick, configuration, replicates, stream)["kernel_change"]
+
+    together = change((0, 1))
+    np.testing.assert_allclose(together[1], change((1,))[0], rtol=1e-10)  # the same beside others or alone
+    draws = [*together, *change(stream="other"), *change(lane=1)]
+    assert len(np.unique(np.round(draws, 6))) == 4
+
+    def dispersions(replicates, stream):
+        return dispersion(quick, replicates, stream, width=4, depth=2, draws=50, phases=[("relu", 2.0, 0.0)])[0].ravel()
+
+    assert len(np.unique([*dispersions((0, 1), "test"), *dispersions((0,), "other")])) == 3
+    assert dispersions((0, 1), "test")[1] == pytest.approx(dispersions((1,), "test")[0])
+
+
+def test_edge_is_two_over_the_largest_curvature(oracle):
+    """The Gauss-Newton matrix of the mean squared error, 2 J^T J / (N O), with J by central differences."""
+    net = mlp((3, 4, 2), "tanh", sigma_b=0.3)
+    theta, x, step, columns = net.init(1), np.random.default_rng(0).normal(size=(5, 3)), 1e-5, []
+    for name in net.shapes:
+        for index in np.ndindex(theta[name].shape):
+            sides = [{**theta, name: theta[name].copy()} for _ in range(2)]
+            sides[0][name][index] += step
+            sides[1][name][index] -= step
+            above, below = (oracle.forward(net, side, x).ravel() for side in sides)
+            columns.append((above - below) / (2 * step))
+    jacobian = np.stack(columns, axis=1)
+    curvature = np.linalg.eigvalsh(2 * jacobian.T @ jacobian / jacobian.shape[0])[-1]
+    kernel = oracle.empirical_ntk(net, net.init([1]), x, outputs="full")
+    assert edge(kernel) == pytest.approx([2 / curvature], rel=1e-8)
+
+
+def test_linear_net_is_stable_below_the_edge_and_diverges_above(quick):
+    net, rng = mlp((3, 2), sigma_b=0.3), np.random.default_rng(0)
+    theta, x, y = net.init(range(3)), rng.normal(size=(3, 5, 3)), rng.normal(size=(5, 2))
+    limit = edge(quick.empirical_ntk(net, theta, x, outputs="full"))
+    below, above = (quick.train(net, theta, x, y, optimizer=SGD(c * limit), steps=80) for c in (0.9, 1.1))
+    assert (np.diff(below.losses, axis=1) <= 1e-12).all()
+    assert (above.loss > 100 * above.losses[:, 0]).all()
+
+
+def test_images_are_nested_and_normalised():
+    x, classes = images(range(2), "test", 20)
+    fewer, fewer_classes = images(range(2), "test", 8)
+    assert (x.shape, classes.shape, x.dtype) == ((2, 20, 784), (2, 20), np.float64)
+    assert (x[:, :8] == fewer).all()
+    assert (classes[:, :8] == fewer_classes).all()
+    np.testing.assert_allclose((x**2).sum(axis=2), 784.0)
+    assert np.abs(x.mean()) < 0.2  # pixel means are gone; raw images would have about 0.6
+    assert len(np.unique(x.reshape(40, 784), axis=0)) > 35
+
+
+def test_images_of_replicates_and_streams_differ():
+    x, _ = images((0, 1), "test", 5)
+    other, _ = images((1,), "other", 5)
+    alone, _ = images((1,), "test", 5)
+    assert (alone[0] == x[1]).all()
+    assert not (x[0] == x[1]).all()
+    assert not (other[0] == x[1]).all()
+
+
+def test_targets():
+    classes = np.array([[0, 9], [4, 5]])
+    assert (targets(classes, "one-hot").argmax(-1) == classes).all()
+    assert (targets(classes, "one-hot").sum(-1) == 1).all()
+    assert targets(classes, "sign")[..., 0].tolist() == [[1.0, -1.0], [1.0, -1.0]]
+    with pytest.raises(InvalidInput, match=r"Unknown labels 'ordinal'\. Allowed: one-hot, sign\."):
+        targets(classes, "ordinal")
+
+
+def test_relative_change_is_per_seed():
+    kernels = np.stack([np.eye(2), 3 * np.eye(2)])
+    assert measurements.relative_change(kernels, np.eye(2)).tolist() == [0.0, 2.0]

@@ -1,0 +1,187 @@
+"""The workflow files give nothing away: no secrets, read-only permissions, and no code of strangers on our machines."""
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
+HOSTED = re.compile(r"^(ubuntu|macos|windows)-")
+PINNED = re.compile(r"actions/[\w-]+@[0-9a-f]{40}$")
+
+
+def loaded(file):
+    """The workflow; YAML 1.1 reads the key `on` as true."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return content | {"on": content.pop(True)}
+
+
+def events(workflow):
+    return set(workflow["on"])
+
+
+@pytest.fixture(params=FILES, ids=lambda file: file.stem)
+def file(request):
+    return request.param
+
+
+@pytest.fixture
+def workflow(file):
+    return loaded(file)
+
+
+def steps(workflow):
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_there_are_workflows():
+    assert {file.stem for file in FILES} >= {"ci", "nightly"}
+
+
+def test_no_event_runs_a_forks_code_with_our_rights(workflow):
+    assert not events(workflow) & {"pull_request_target", "workflow_run", "issue_comment", "repository_dispatch"}
+
+
+def test_no_secret_is_named(file):
+    assert "secrets." not in file.read_text(encoding="utf-8")
+    assert "secrets[" not in file.read_text(encoding="utf-8")
+
+
+def test_permissions_are_stated_and_read_only(workflow):
+    stated = [
+        workflow["permissions"],
+        *(job["permissions"] for job in workflow["jobs"].values() if "permissions" in job),
+    ]
+    for permissions in stated:
+        assert isinstance(permissions, dict)
+        assert set(permissions.values()) <= {"read", "none"}
+
+
+def test_our_own_machines_run_no_pull_requests(workflow):
+    runners = [job["runs-on"] for job in workflow["jobs"].values()]
+    if not all(isinstance(label, str) and HOSTED.match(label) for label in runners):
+        assert events(workflow) <= {"schedule", "workflow_dispatch"}
+
+
+def test_checkouts_leave_no_token_behind(workflow):
+    checkouts = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_actions_are_githubs_own_and_pinned(workflow):
+    uses = [step["uses"] for step in steps(workflow) if "uses" in step]
+    assert uses
+    for action in uses:
+        assert PINNED.match(action), f"{action} is no commit of an action of GitHub's own"
+
+
+def test_no_text_of_a_stranger_becomes_a_command(workflow):
+    """What a pull request can word itself, such as its title or branch, is no part of a script."""
+    for step in steps(workflow):
+        inside = re.findall(r"\$\{\{(.*?)\}\}", step.get("run", ""))
+        assert not [text for text in inside if "github." in text or "inputs." in text], step["run"]
+
+
+def test_jobs_end(workflow):
+    assert all(job["timeout-minutes"] <= 600 for job in workflow["jobs"].values())
+
+
+def test_the_claims_of_pull_requests_run_on_locked_versions():
+    scripts = "\n".join(step.get("run", "") for step in steps(loaded(ROOT / ".github" / "workflows" / "ci.yml")))
+    assert "tox run -e claims-locked" in scripts
+    assert not re.search(r"tox run -e claims\b(?!-locked)", scripts)
+
+
+def test_one_run_at_a_time(workflow):
+    assert workflow["concurrency"]["group"]
+
+
+def environments(workflow):
+    """The tox environments that the jobs run; one that a matrix names stands in the matrix."""
+    scripts = "\n".join(step.get("run", "") for step in steps(workflow))
+    named = {name for found in re.findall(r"tox (?:run|exec) -e (\S+)", scripts) for name in found.split(",")}
+    jobs = workflow["jobs"].values()
+    listed = (job.get("strategy", {}).get("matrix", {}).get("environment", []) for job in jobs)
+    return named - {'"$ENVIRONMENT"'} | {name for names in listed for name in names}
+
+
+def test_every_environment_that_a_workflow_runs_is_there_and_every_night_runs_what_is_slow():
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    for file in FILES:
+        assert {f"testenv:{name}" for name in environments(loaded(file))} <= set(settings), file.name
+    nightly = environments(loaded(ROOT / ".github" / "workflows" / "nightly.yml"))
+    assert nightly >= {"gpu-parity", "full-cuda", "faults", "fuzz", "ray", "lowest", "audit-deps"}
+
+
+def test_the_full_tier_waits_for_the_gpu_to_agree_with_the_cpu():
+    jobs = loaded(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]
+    assert jobs["verdicts"]["needs"] == "cells"
+    assert jobs["cells"]["needs"] == "parity"
+    assert "if" not in jobs["cells"], "it would run after a failed parity"
+    assert any("tox run -e gpu-parity" in step.get("run", "") for step in jobs["parity"]["steps"])
+
+
+GH = """#!/bin/sh
+case "$2" in
+  */nightly.yml/runs\\?branch=main\\&status=completed\\&event=schedule*) printf '7\\n9\\n11\\n' ;;
+  */nightly.yml/runs\\?branch=main\\&status=completed\\&event=workflow_dispatch*) printf '10\\n' ;;
+  */runs/7/artifacts\\?name=nightly-store|*/runs/9/artifacts\\?name=nightly-store) echo 1 ;;
+  */artifacts\\?name=nightly-store) echo 0 ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("answers", "found"), [(GH, "run=9\n"), (GH.replace("echo 1", "echo 0"), "")])
+def test_the_night_goes_on_from_the_newest_pack_that_is_kept(start, tmp_path, answers, found):
+    """A night that failed early, here 11, and one by hand, 10, have kept none."""
+    (tmp_path / "gh").write_text(answers)
+    (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "output").touch()
+    (step,) = loaded(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]["last-night"]["steps"]
+    named = {"GITHUB_REPOSITORY": "we/claims", "GITHUB_REF_NAME": "main", "GITHUB_OUTPUT": "output"}
+    process = start(["bash", "-e", "-c", step["run"]], **named)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert (tmp_path / "output").read_text() == found
+
+
+LOCKS = sorted((ROOT / ".ci" / "locks").glob("*.txt"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def names(requirements):
+    return {re.split(r"[\[<>=! ;]", text)[0].lower().replace("_", "-") for text in requirements}
+
+
+def entries(lock):
+    """The lines of each locked version: its name and version, and the hashes."""
+    text = lock.read_text(encoding="utf-8").replace("\\\n", "")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_every_locked_version_has_hashes_and_no_place():
+    assert {lock.stem for lock in LOCKS} == {"ci", "lint", "types"}
+    for lock in LOCKS:
+        for entry in entries(lock):
+            assert re.match(r"[a-z0-9.-]+==\S+ ", entry), entry
+            assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+        assert "://" not in lock.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("types", ()), ("ci", ("torch", "jax", "export", "mlbench", "test"))])
+def test_locks_hold_all_that_the_project_asks_for(lock, extras):
+    asked = [*PROJECT["dependencies"], *(text for extra in extras for text in PROJECT["optional-dependencies"][extra])]
+    assert names(asked) - {"ntk-claims"} <= names(entries(ROOT / ".ci" / "locks" / f"{lock}.txt"))
+
+
+def test_the_locked_pytorch_is_the_one_of_the_recorded_verdicts():
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    (pin,) = settings["testenv"]["deps"].split()
+    assert any(entry.startswith(f"{pin} ") for entry in entries(ROOT / ".ci" / "locks" / "ci.txt"))
