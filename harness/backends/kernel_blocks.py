@@ -46,8 +46,13 @@ def fill_ntk(
 
     for i in even_blocks(x1.shape[1], rows):
         fill_row(i)
-        if isinstance(kernel, np.memmap):
-            kernel.flush()
+        _write_through(kernel)
+
+
+def _write_through(kernel: np.ndarray) -> None:
+    """Brings what was written to a mapped file to the disk."""
+    if isinstance(kernel, np.memmap):
+        kernel.flush()
 
 
 def even_blocks(count: int, most: int) -> list[slice]:

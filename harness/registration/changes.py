@@ -31,15 +31,19 @@ def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
         for key in sorted(old.keys() | new.keys()):
             yield from changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
     elif (before := _by_name(old)) is not None and (after := _by_name(new)) is not None:
-        if list(before) != list(after):
-            yield Change(path=path, old=list(before), new=list(after))
-        for name in dict.fromkeys([*before, *after]):
-            yield from changes(before.get(name), after.get(name), f"{path}[{name}]")
+        yield from _of_named(before, after, path)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (a, b) in enumerate(zip(old, new, strict=True)):
             yield from changes(a, b, f"{path}[{index}]")
     elif old != new or type(old) is not type(new):
         yield Change(path=path or "record", old=old, new=new)
+
+
+def _of_named(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Change]:
+    if list(before) != list(after):
+        yield Change(path=path, old=list(before), new=list(after))
+    for name in dict.fromkeys([*before, *after]):
+        yield from changes(before.get(name), after.get(name), f"{path}[{name}]")
 
 
 def _by_name(value: Any) -> dict[str, Any] | None:

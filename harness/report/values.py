@@ -44,10 +44,7 @@ def plain(value: Any, not_finite: dict[str, str], pointer: str = "") -> Any:
     if isinstance(value, str):
         return clean(str(value))
     if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-        not_finite[pointer] = NOT_FINITE.get(value, "NaN")
-        return None
+        return _finite(value, not_finite, pointer)
     if is_dataclass(value) and not isinstance(value, type):
         value = {part.name: getattr(value, part.name) for part in fields(value)}
     if isinstance(value, Mapping):
@@ -62,3 +59,11 @@ def plain(value: Any, not_finite: dict[str, str], pointer: str = "") -> Any:
 
 def _token(key: object) -> str:
     return clean(str(key)).replace("~", "~0").replace("/", "~1")
+
+
+def _finite(value: float, not_finite: dict[str, str], pointer: str) -> float | None:
+    """The number; None, and a note, where JSON lacks it."""
+    if math.isfinite(value):
+        return value
+    not_finite[pointer] = NOT_FINITE.get(value, "NaN")
+    return None

@@ -162,19 +162,10 @@ class Engine:
         try:
             while not self._stopping and (task := agenda.take(backend)) is not None:
                 backend = task.request.backend
-                try:
-                    result = self._attempt(slot, task)
-                except BackendUnavailable as error:  # no fault of the task's
-                    slot.clear()
-                    slot.refusals += 1
-                    if slot.refusals < REFUSALS:
-                        agenda.put_back(task)
-                        continue
-                    if self._serving == 1:
-                        raise
-                    result = failed(task, "death", f"One slot is given up. {error}")
-                else:
-                    slot.refusals = 0
+                result = self._tried(slot, task)
+                if result is None:
+                    agenda.put_back(task)
+                    continue
                 results.put(result)
                 if result.again:
                     agenda.put_back(replace(task, attempt=task.attempt + 1))
@@ -185,6 +176,21 @@ class Engine:
         with self._lock:
             self._serving -= 1
         results.put(None)
+
+    def _tried(self, slot: Slot, task: Task) -> Result | None:
+        """The end of one attempt; None where the backend refused, which is no fault of the task's, and may try again."""
+        try:
+            result = self._attempt(slot, task)
+        except BackendUnavailable as error:
+            slot.clear()
+            slot.refusals += 1
+            if slot.refusals < REFUSALS:
+                return None
+            if self._serving == 1:
+                raise
+            return failed(task, "death", f"One slot is given up. {error}")
+        slot.refusals = 0
+        return result
 
     def _attempt(self, slot: Slot, task: Task) -> Result:
         """The end of one attempt."""
