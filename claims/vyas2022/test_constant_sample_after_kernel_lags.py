@@ -3,8 +3,8 @@
 from math import log
 
 import numpy as np
-
 from harness.beds import drawn, line, of_tier, on_images
+
 from harness.experiment import Experiment, Tier, measured
 from harness.learning import kernel_curves, network_curves
 from harness.plots import Figure, Series

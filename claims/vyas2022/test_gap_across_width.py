@@ -3,13 +3,13 @@
 from math import log
 
 import numpy as np
-
-from harness import seeds
 from harness.beds import drawn, of_tier, on_images, slope
 from harness.beds import gap as gap_of
+from harness.learning.curves import mistakes
+
+from harness import seeds
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves, samples, train
-from harness.learning.curves import mistakes
 from harness.plots import Figure, Series
 from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 

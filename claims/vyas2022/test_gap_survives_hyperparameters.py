@@ -1,9 +1,9 @@
 """V2. That networks outscale their initial kernels survives changes of learning rate, batch size and optimiser."""
 
 import numpy as np
-
 from harness.beds import drawn, line, of_tier, on_images, unique
 from harness.beds import gap as gap_of
+
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
 from harness.plots import Figure, Series

@@ -3,10 +3,10 @@
 from math import log
 
 import numpy as np
-
 from harness.beds import REAL, evolving
-from harness.experiment import Absent, Experiment, Tier
 from harness.learning.evolution import kernel_evolution, told_kernel, unrelated_kernels
+
+from harness.experiment import Absent, Experiment, Tier
 from harness.plots import Figure, Series
 from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority
 

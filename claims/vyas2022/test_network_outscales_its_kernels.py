@@ -3,9 +3,9 @@
 from math import log
 
 import numpy as np
-
 from harness.beds import KERNELS, REAL, Bed, bed, kernel, ladder, line, network, pair, slope, there, unique, untrained
 from harness.beds import gap as gap_of
+
 from harness.experiment import Experiment, Tier
 from harness.learning import kernel_curves, network_curves
 from harness.plots import Figure, Series

@@ -17,7 +17,6 @@ from harness.bandits.posterior import RIDGES as RUNGS
 from harness.experiment import Configuration, Request, canonical
 from harness.forgetting import PROBE
 from harness.learning import equivalence, regression
-from harness.learning.curves import OF_EDGE, network
 from harness.learning.problems import TESTS
 from harness.networks import Network, noise_sizes
 from harness.workload import operations as ops
@@ -53,6 +52,17 @@ def work(request: Request, own: Mapping[str, Counted]) -> Work | None:
         return None
     found, double = counted(request.configuration, len(request.replicates)), 1 + (request.dtype == "float64")
     return replace(found, macs=double * found.macs, numbers=double * found.numbers)
+
+
+OF_EDGE = 256
+
+
+def network(net: Mapping[str, Any], shape: tuple[int, ...]) -> Network:
+    """The network of a configuration of `claims/vyas2022`."""
+    if net["family"] == "mlp":
+        return networks.mlp((prod(shape), *[net["width"]] * net["depth"], 1), sigma_b=net["sigma_b"])
+    convolutions = [networks.Conv(net["width"], 5 if len(shape) == 2 else 3, stride) for stride in net["strides"]]
+    return networks.cnn(shape, [*convolutions, networks.Pool(None)], sigma_b=net["sigma_b"])
 
 
 def shape_of(task: Mapping[str, Any]) -> tuple[int, ...]:
@@ -260,11 +270,11 @@ COUNTED: Mapping[str, Counted] = {
     "harness.learning.equivalence:common_training": common_training,
     "harness.learning.equivalence:descent_by_theory": descent_by_theory,
     "harness.learning.equivalence:kernel_predictors": kernel_predictors,
-    "harness.learning.curves:network_curves": network_curves,
-    "harness.learning.curves:kernel_curves": kernel_curves,
-    "harness.learning.evolution:kernel_evolution": kernel_evolution,
-    "harness.learning.evolution:told_kernel": told_kernel,
-    "harness.learning.evolution:unrelated_kernels": unrelated_kernels,
+    "vyas2022/network_curves": network_curves,
+    "vyas2022/kernel_curves": kernel_curves,
+    "vyas2022/kernel_evolution": kernel_evolution,
+    "vyas2022/told_kernel": told_kernel,
+    "vyas2022/unrelated_kernels": unrelated_kernels,
     "harness.learning.regression:other_kernels": other_kernels,
     "harness.forgetting:continual": continual,
     "harness.bandits.neural_ucb:regrets": regrets,

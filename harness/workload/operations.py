@@ -10,7 +10,6 @@ from math import prod
 from harness.backends.cost import cheaper_by_position, positions_of
 from harness.backends.infinite_positions import pairs_of_positions
 from harness.backends.operations import Outputs
-from harness.learning.ridge import RIDGES
 from harness.networks import Convolution, Network
 
 WEIGHT_PASSES = {"sgd": 6, "momentum": 8, "adam": 12}
@@ -109,7 +108,7 @@ def infinite_ntk(net: Network, n1: float, n2: float | None = None) -> Work:
 
 def ladder(sizes: list[int], others: float) -> Work:
     """Kernel regression on the device at each size: Cholesky factors for all ridges and a probe, n^3 / 6 in float64."""
-    rungs = len(RIDGES) + 1
+    rungs = 14
     return total(*(Work(2 * rungs * n**3 / 6, 4 * rungs * n**2, 4 * rungs, rungs * n * others) for n in sizes))
 
 

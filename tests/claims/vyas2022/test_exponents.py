@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from harness.beds import Bed, bed, kernel, ladder, line, network, pair, slope
+
 from harness.experiment import Measurements, Request
 
 TASK = {"task": {"name": "planted"}, "sizes": (10, 100, 1000)}

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from harness.beds import REAL
 
 from harness import studies
-from harness.beds import REAL
 from harness.experiment import Absent, Measurements, Request
 
 FOLDER = Path(__file__).parents[1] / "claims" / "vyas2022"

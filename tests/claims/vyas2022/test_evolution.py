@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from claims.vyas2022 import evolution
+from claims.vyas2022.evolution import alignment, kernel_evolution, told_kernel, unrelated_kernels
+from claims.vyas2022.regression import RIDGES
+from claims.vyas2022.tasks import samples
 from harness import backends, networks, seeds, studies
 from harness.backends import SGD, Adam
 from harness.errors import InvalidInput
 from harness.experiment import Measurements, Request
-from harness.learning import evolution, samples
-from harness.learning.evolution import alignment, kernel_evolution, told_kernel, unrelated_kernels
-from harness.learning.ridge import RIDGES
 from harness.measurements import edge
 
 TASK = {"name": "parity", "inputs": 6, "order": 2}
@@ -24,7 +25,7 @@ CONFIGURATION = {
 }
 ONE_PASS = {**CONFIGURATION, "regime": "one-pass"}
 REPLICATES = (0, 3)
-CLAIM = Path(__file__).parents[1] / "claims" / "vyas2022" / "test_kernel_keeps_evolving.py"
+CLAIM = Path(__file__).parents[3] / "claims" / "vyas2022" / "test_kernel_keeps_evolving.py"
 
 
 @pytest.fixture(params=["numpy", "torch"])
