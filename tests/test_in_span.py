@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from harness.in_span import InSpan, coordinates, kernel_change, training_by_protocol, training_map
 
 from harness import measurements, networks
 from harness.backends import SGD, Adam
 from harness.errors import InvalidInput
-from harness.in_span import InSpan, coordinates, kernel_change, training_by_protocol, training_map
 
 NET = {"width": 6, "depth": 2, "activation": "tanh", "parametrization": "standard", "sigma_w2": 1.5, "sigma_b2": 0.5}
 TASK = {**NET, "samples": 3, "labels": "one-hot", "label_scale": 1.0, "centred": False, "lane": 0, "target_loss": 0.08}

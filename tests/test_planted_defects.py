@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.in_span import training_map
 
 from harness import backends, measurements, studies, sweep
 from harness.datasets import Dataset, load
 from harness.errors import InvalidInput
 from harness.experiment import Measurements, Request, Tier, grid
-from harness.in_span import training_map
 from harness.judge import judge
 from harness.networks import mlp
 from harness.statistics.slopes import loglog_slopes

@@ -1,0 +1,114 @@
+"""Figures of the claims on learning curves."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from claims.vyas2022.exponents import Curve, Trained, curve, exponents, gap, kernel_curve, network_curve
+from claims.vyas2022.settings import INITIAL, Setting
+from harness import plots
+from harness.errors import DatasetUnavailable, NotMeasured
+from harness.experiment import Experiment, Measurements
+from harness.plots import Axes, Builder, Figure, Series
+from harness.statistics.intervals import t_interval
+
+ERRORS = {"error": "test error rate", "loss": "squared test error"}
+METRICS = {"error": "error rate", "loss": "squared error"}
+SIZES = "training samples n"
+NOTE = "geometric means over seeds with 95 % t intervals. In brackets the exponent, its mean and interval."
+
+Of = Callable[[Measurements], Curve]
+"""A learning curve out of the measurements."""
+
+
+def line(label: str, errors: Curve) -> Series:
+    """A learning curve, its exponent and the 95 % t interval of that in the label."""
+    beta = exponents(errors)
+    low, high = t_interval(beta, 0.025)
+    told = f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])"
+    return Series.of(told, errors.sizes, list(errors.values.T), log=True)
+
+
+def network(setting: Setting, metric: str = "loss") -> Of:
+    """The learning curve of a setting's network."""
+    return lambda m: network_curve(m, setting, metric)
+
+
+def kernel(setting: Setting, name: str, metric: str = "loss") -> Of:
+    """The learning curve of one of a setting's kernels."""
+    return lambda m: kernel_curve(m, setting, name, metric)
+
+
+def measured(experiment: Experiment, quantity: str, smallest: int = 0) -> Of:
+    """A quantity of an experiment by size."""
+    return lambda m: curve(m, experiment, quantity).since(smallest)
+
+
+def curves(title: str, lines: Mapping[str, Of], metric: str = "loss", note: str = "") -> Builder:
+    """Learning curves, by label."""
+    axes = Axes(SIZES, ERRORS[metric], log_x=True, log_y=True)
+
+    def build(m: Measurements) -> Figure:
+        series = [line(label, of(m)) for label, of in lines.items()]
+        return plots.figure(title, axes, series, f"{m.backend}, {NOTE} {note}".strip())
+
+    return build
+
+
+def image_curves(title: str, settings: Sequence[Setting], metric: str, trained: Trained) -> Builder:
+    """Learning curves on the images that are there, of networks and initial kernels; it says which are untrained."""
+    axes = Axes(SIZES, ERRORS[metric], log_x=True, log_y=True)
+
+    def build(m: Measurements) -> Figure:
+        there = [setting for setting in settings if _is_there(m, setting)]
+        if not there:
+            raise DatasetUnavailable(f"No images of {title!r} are there.")
+        series = [line(setting.label, network_curve(m, setting, metric)) for setting in there]
+        kernels = {id(experiment): setting for setting in there for experiment in setting.kernels.values()}
+        for setting in kernels.values():  # a kernel that settings share stands there once
+            label = f"initial kernel, {setting.label}"
+            series.append(line(label, kernel_curve(m, setting, INITIAL, metric)))
+        untrained = trained.fails(m, {setting.label: setting.networks for setting in there})
+        return plots.figure(title, axes, series, f"{m.backend}, {NOTE} {untrained}".strip())
+
+    return build
+
+
+def _is_there(m: Measurements, setting: Setting) -> bool:
+    try:
+        network_curve(m, setting)
+        return True
+    except (DatasetUnavailable, NotMeasured):
+        return False
+
+
+def gaps(settings: Sequence[Setting], kernels: Sequence[str], metrics: Sequence[str], margin: float) -> Builder:
+    """Exponent of the network minus that of its kernels, setting by setting; those that are not there are left out."""
+    axes = Axes("setting", "difference of exponents", reference=margin)
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for name in kernels:
+            there = [setting for setting in settings if name in setting.kernels and _is_there(m, setting)]
+            labels = np.array([setting.label for setting in there])
+            for metric in metrics:
+                values = [gap(m, setting, name, metric) for setting in there]
+                series.append(Series.of(f"{name} kernel, {METRICS[metric]}", labels, values))
+        note = f"{m.backend}, means over seeds with 95 % t intervals. The line: the margin."
+        return plots.figure("Exponent of the network minus that of its kernel", axes, series, note)
+
+    return build
+
+
+def ratios(title: str, lines: Mapping[str, Callable[[Measurements], Curve]]) -> Builder:
+    """Ratios of errors by size."""
+    axes = Axes(SIZES, "ratio of test error rates", log_x=True, log_y=True, reference=1.0)
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, of in lines.items():
+            errors = of(m)
+            series.append(Series.of(label, errors.sizes, list(errors.values.T), log=True))
+        return plots.figure(title, axes, series, f"{m.backend}, geometric means over seeds with 95 % t intervals.")
+
+    return build
