@@ -91,12 +91,12 @@ def failures(m: Measurements, setting: Setting, gate: Callable[..., str], tolera
     failed = []
     for kernel in setting.kernels:
         over = ratio(network_curve(m, setting), kernel_curve(m, setting, kernel))
-        said = "" if finite([over]) else gate(over.sizes, over.values, tolerance)
+        said = "" if without_logarithm([over]) else gate(over.sizes, over.values, tolerance)
         failed += [f"{kernel} kernel: {said}"] if said else []
     return "; ".join(failed)
 
 
-def finite(curves: Sequence[Curve]) -> str:
+def without_logarithm(curves: Sequence[Curve]) -> str:
     """ "" if every value is finite and above zero."""
     fine = all((np.isfinite(one.values) & (one.values > 0)).all() for one in curves)
     return "" if fine else "an error is zero or not finite"

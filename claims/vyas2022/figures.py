@@ -55,6 +55,21 @@ def curves(title: str, lines: Mapping[str, Of], metric: str = "loss", note: str 
     return build
 
 
+def setting_curves(
+    title: str, settings: Sequence[Setting], more: Mapping[str, Of] | None = None, metric: str = "loss"
+) -> Builder:
+    """Learning curves of the networks of settings and of all their kernels, those that they share once."""
+    lines = {}
+    seen = set()
+    for setting in settings:
+        lines[setting.label] = network(setting, metric)
+        for name, experiment in setting.kernels.items():
+            if id(experiment) not in seen:
+                lines[f"{setting.label}: {name} kernel"] = kernel(setting, name, metric)
+            seen.add(id(experiment))
+    return curves(title, lines | dict(more or {}), metric)
+
+
 def image_curves(title: str, settings: Sequence[Setting], metric: str, trained: Trained) -> Builder:
     """Learning curves on the images that are there, of networks and initial kernels; it says which are untrained."""
     axes = Axes(SIZES, ERRORS[metric], log_x=True, log_y=True)

@@ -120,33 +120,6 @@ class Setting:
         return self.label
 
 
-def add_setting(
-    claim: Claim,
-    name: str,
-    label: str,
-    quick: Sequence[Configuration],
-    full: Sequence[Configuration] = (),
-    kernels: Mapping[str, Experiment | None] | None = None,
-) -> Setting:
-    """Adds a setting to a claim whose full tier measures one seed per cell.
-
-    Args:
-        claim, name, label: of the setting.
-        quick, full: the cells of its learning curve; if one is empty, full is as quick, or is all there is.
-        kernels: those beside it, both unless given; None: measured here, on the sizes of the curve.
-
-    At the full tier the kernel at infinite width is asked for as that of a network of width 16, whatever the width.
-    """
-    wanted = dict.fromkeys(KERNELS) if kernels is None else kernels
-    beside = {}
-    for kernel, experiment in wanted.items():
-        few = [kernel_cell(quick, kernel)] if quick else []
-        changes = dict(width=16) if kernel == INFINITE and full else {}
-        many = [kernel_cell(full or quick, kernel, **changes)]
-        beside[kernel] = experiment or claim.experiment(kernel_curves, few, full=many, block=1)
-    return Setting(name, label, claim.experiment(network_curves, quick, full=tuple(full), block=1), beside)
-
-
 @dataclass(frozen=True)
 class Images:
     """A task on a data set that has to be fetched; "one-pass" where it has the images for that, else "fixed"."""
@@ -169,6 +142,83 @@ REAL: Mapping[str, Images] = {
     "cifar5m": _images("CIFAR-5m", "cifar5m", MOVED, part="part0", n=100_000),
 }
 """By data set, five classes against five: half of the digits; what moves by engine or wing against what walks."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a setting of the claim on both kernels consists of.
+
+    Args:
+        name, label: of the setting.
+        quick, full: cells of its learning curve at each tier; full as quick where it is empty.
+        kernels: those beside it, on the sizes of the curve.
+    """
+
+    name: str
+    label: str
+    quick: Sequence[Configuration]
+    full: Sequence[Configuration] = ()
+    kernels: tuple[str, ...] = (INITIAL, INFINITE)
+
+
+def add_setting(claim: Claim, recipe: Recipe, kernels: Mapping[str, Experiment] | None = None) -> Setting:
+    """Adds a setting to a claim whose full tier measures one seed per cell; `kernels` that are measured already.
+
+    At the full tier the kernel at infinite width is asked for as that of a network of width 16, whatever the width.
+    """
+    quick, full = recipe.quick, recipe.full
+    beside = dict(kernels or {})
+    for kernel in recipe.kernels:
+        few = [kernel_cell(quick, kernel)] if quick else []
+        changes = dict(width=16) if kernel == INFINITE and full else {}
+        many = [kernel_cell(full or quick, kernel, **changes)]
+        if kernel not in beside:
+            beside[kernel] = claim.experiment(kernel_curves, few, full=many, block=1)
+    networks = claim.experiment(network_curves, quick, full=tuple(full), block=1)
+    return Setting(recipe.name, recipe.label, networks, beside)
+
+
+CNN_16 = Recipe("narrow", "1-D digits, CNN of 16 channels", [BASE], large(LARGE, CNN))
+CNN_64 = Recipe(
+    "wide",
+    "1-D digits, CNN of 64 channels",
+    ladder(DIGITS, WIDE, ADAM, ([128, 256, 512], 600), ([1024], 1200)),
+    large(LARGE, dict(CNN, width=128)),
+)
+DIGITS_MLP = Recipe(
+    "mlp",
+    "1-D digits, MLP",
+    [network_cell(dict(DIGITS, sizes=WINDOW), MLP, SHORT)],
+    large(dict(LARGE, sizes=DOUBLINGS[1:8]), dict(MLP, width=512)),
+)
+FASHION_CNN = Recipe(
+    "fashion_cnn",
+    "Fashion-MNIST, CNN",
+    [network_cell(dict(FASHION, sizes=[64, 128, 256]), dict(CNN, strides=(3, 2)), dict(ADAM, steps=1000))],
+    large(LARGE_FASHION, LARGE_CNN),
+    kernels=(INITIAL,),
+)
+FASHION_MLP = Recipe(
+    "fashion_mlp",
+    "Fashion-MNIST, MLP",
+    [network_cell(FASHION, MLP, SHORT)],
+    large(LARGE_FASHION, dict(MLP, width=512)),
+)
+SIGNS = Recipe("parity", "2-parity of 30 signs", [PARITY_CURVE])
+NTK_DRAW = Recipe("draw", "draw from the NTK", [network_cell(DRAW, dict(MLP, sigma_b=None), SHORT)])
+LAZY_CNN = Recipe("lazy", "1-D digits, lazy CNN of 16 channels", [LAZY], kernels=())
+
+
+IMAGES = tuple(
+    Recipe(
+        name,
+        f"{images.label}, CNN",
+        [],
+        large(dict(LARGE_FASHION, task=images.task, sizes=DOUBLINGS[2::2]), LARGE_CNN, few=1),
+        kernels=(INITIAL,),
+    )
+    for name, images in REAL.items()
+)
 
 
 def on_images(
