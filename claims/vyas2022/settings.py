@@ -31,25 +31,6 @@ PARITY = dict(task=dict(name="parity", inputs=30, order=2), sizes=[128, 256, 512
 TWO_LAYERS = dict(family="mlp", width=64, depth=1, sigma_b=0.1, label_scale=4.7, centred=False)
 SHORT = dict(ADAM, steps=800)
 
-WIDE = dict(CNN, width=64)
-MLP = dict(TWO_LAYERS, width=128, depth=2)
-FASHION = dict(
-    task=dict(name="images", dataset="fashion-mnist", options={}, positive=(0, 2, 5, 6, 8), shrink=2),
-    sizes=[64, 128, 256, 512],
-    validation=300,
-    test=1000,
-)
-DRAW = dict(FASHION, task=dict(name="ntk-draw", inputs=6, depth=2, noise=0.1))
-
-# The full tier of the claim on both kernels, up to 32,768 samples, with which a kernel takes 30 GB, and as much of the
-# device.
-DOUBLINGS = [2**k for k in range(7, 16)]
-LARGE = dict(DIGITS, sizes=DOUBLINGS[:8], validation=1000, test=4000)
-LARGE_CNN = dict(CNN, width=64, strides=(2, 2, 2))
-LARGE_FASHION = dict(
-    task=dict(FASHION["task"], options=dict(part="train"), shrink=1), sizes=DOUBLINGS, validation=2000, test=8000
-)
-
 
 def network_cell(
     task: Configuration, net: Configuration, training: Configuration, after: Sequence[Configuration] = ()
@@ -63,12 +44,6 @@ def ladder(
 ) -> list[Configuration]:
     """Cells of one learning curve, one per (sizes, steps): networks on fewer samples need fewer steps."""
     return [network_cell(dict(task, sizes=sizes), net, dict(training, steps=steps)) for sizes, steps in parts]
-
-
-def large(task: Configuration, net: Configuration, few: int = 4) -> list[Configuration]:
-    """A learning curve of the full tier: 2,000 steps on the `few` smallest sizes, 20,000 on the others."""
-    sizes = task["sizes"]
-    return ladder(task, net, dict(ADAM, checks=50), (sizes[:few], 2_000), (sizes[few:], 20_000))
 
 
 def kernel_cell(networks: Sequence[Configuration], kernel: str, **changes: Any) -> Configuration:
@@ -121,35 +96,11 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Images:
-    """A task on a data set that has to be fetched; "one-pass" where it has the images for that, else "fixed"."""
-
-    label: str
-    task: Configuration
-    regime: str
-
-
-def _images(label: str, dataset: str, positive: tuple[int, ...], **options: Any) -> Images:
-    task = dict(name="images", dataset=dataset, options=options, positive=positive, shrink=1)
-    return Images(label, task, "one-pass" if dataset == "cifar5m" else "fixed")
-
-
-SOME_DIGITS, MOVED = (0, 2, 3, 6, 8), (0, 1, 2, 8, 9)
-REAL: Mapping[str, Images] = {
-    "mnist": _images("MNIST", "mnist", SOME_DIGITS, part="train"),
-    "svhn": _images("SVHN", "svhn", SOME_DIGITS, part="train"),
-    "cifar10": _images("CIFAR-10", "cifar10", MOVED, part="train"),
-    "cifar5m": _images("CIFAR-5m", "cifar5m", MOVED, part="part0", n=100_000),
-}
-"""By data set, five classes against five: half of the digits; what moves by engine or wing against what walks."""
-
-
-@dataclass(frozen=True)
 class Recipe:
-    """What a setting of the claim on both kernels consists of.
+    """What a setting consists of.
 
     Args:
-        name, label: of the setting.
+        name, label, smallest: of the setting.
         quick, full: cells of its learning curve at each tier; full as quick where it is empty.
         kernels: those beside it, on the sizes of the curve.
     """
@@ -159,10 +110,19 @@ class Recipe:
     quick: Sequence[Configuration]
     full: Sequence[Configuration] = ()
     kernels: tuple[str, ...] = (INITIAL, INFINITE)
+    smallest: int = 0
 
 
-def add_setting(claim: Claim, recipe: Recipe, kernels: Mapping[str, Experiment] | None = None) -> Setting:
-    """Adds a setting to a claim whose full tier measures one seed per cell; `kernels` that are measured already.
+def add_setting(
+    claim: Claim, recipe: Recipe, kernels: Mapping[str, Experiment] | None = None, *, block: int = 1
+) -> Setting:
+    """Adds a setting to a claim.
+
+    Args:
+        claim: which gets its experiments.
+        recipe: what it consists of.
+        kernels: those that the claim has already.
+        block: seeds per cell at the full tier.
 
     At the full tier the kernel at infinite width is asked for as that of a network of width 16, whatever the width.
     """
@@ -173,73 +133,6 @@ def add_setting(claim: Claim, recipe: Recipe, kernels: Mapping[str, Experiment] 
         changes = dict(width=16) if kernel == INFINITE and full else {}
         many = [kernel_cell(full or quick, kernel, **changes)]
         if kernel not in beside:
-            beside[kernel] = claim.experiment(kernel_curves, few, full=many, block=1)
-    networks = claim.experiment(network_curves, quick, full=tuple(full), block=1)
-    return Setting(recipe.name, recipe.label, networks, beside)
-
-
-CNN_16 = Recipe("narrow", "1-D digits, CNN of 16 channels", [BASE], large(LARGE, CNN))
-CNN_64 = Recipe(
-    "wide",
-    "1-D digits, CNN of 64 channels",
-    ladder(DIGITS, WIDE, ADAM, ([128, 256, 512], 600), ([1024], 1200)),
-    large(LARGE, dict(CNN, width=128)),
-)
-DIGITS_MLP = Recipe(
-    "mlp",
-    "1-D digits, MLP",
-    [network_cell(dict(DIGITS, sizes=WINDOW), MLP, SHORT)],
-    large(dict(LARGE, sizes=DOUBLINGS[1:8]), dict(MLP, width=512)),
-)
-FASHION_CNN = Recipe(
-    "fashion_cnn",
-    "Fashion-MNIST, CNN",
-    [network_cell(dict(FASHION, sizes=[64, 128, 256]), dict(CNN, strides=(3, 2)), dict(ADAM, steps=1000))],
-    large(LARGE_FASHION, LARGE_CNN),
-    kernels=(INITIAL,),
-)
-FASHION_MLP = Recipe(
-    "fashion_mlp",
-    "Fashion-MNIST, MLP",
-    [network_cell(FASHION, MLP, SHORT)],
-    large(LARGE_FASHION, dict(MLP, width=512)),
-)
-SIGNS = Recipe("parity", "2-parity of 30 signs", [PARITY_CURVE])
-NTK_DRAW = Recipe("draw", "draw from the NTK", [network_cell(DRAW, dict(MLP, sigma_b=None), SHORT)])
-LAZY_CNN = Recipe("lazy", "1-D digits, lazy CNN of 16 channels", [LAZY], kernels=())
-
-
-IMAGES = tuple(
-    Recipe(
-        name,
-        f"{images.label}, CNN",
-        [],
-        large(dict(LARGE_FASHION, task=images.task, sizes=DOUBLINGS[2::2]), LARGE_CNN, few=1),
-        kernels=(INITIAL,),
-    )
-    for name, images in REAL.items()
-)
-
-
-def on_images(
-    dataset: str,
-    net: Configuration,
-    training: Configuration,
-    *,
-    sizes: Sequence[int] = (512, 2048, 8192),
-    after: Sequence[Configuration] = (),
-) -> Configuration:
-    """A learning curve on a data set of REAL, of a CNN whose three convolutions have stride 2."""
-    task = dict(task=REAL[dataset].task, sizes=sizes, validation=2000, test=8000)
-    return network_cell(task, dict(net, strides=(2, 2, 2)), training, after)
-
-
-def add_image_setting(
-    claim: Claim, name: str, label: str, cell: Configuration, initial: Experiment | None = None, dtype: str = "float32"
-) -> Setting:
-    """Adds a setting of the full tier, two seeds per cell: this learning curve, and the kernel that it starts with."""
-    kernel = [kernel_cell([cell], INITIAL)]
-    beside = initial or claim.experiment(kernel_curves, (), full=kernel, block=2, dtype=dtype)
-    return Setting(
-        name, label, claim.experiment(network_curves, (), full=[cell], block=2, dtype=dtype), {INITIAL: beside}
-    )
+            beside[kernel] = claim.experiment(kernel_curves, few, full=many, block=block)
+    networks = claim.experiment(network_curves, quick, full=tuple(full), block=block)
+    return Setting(recipe.name, recipe.label, networks, beside, smallest=recipe.smallest)

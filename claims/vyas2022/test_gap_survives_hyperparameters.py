@@ -27,26 +27,10 @@ Limits
     is that noise, which the kernel at infinite width does not have.
 """
 
-from claims.vyas2022 import exponents, figures
-from claims.vyas2022.curves import kernel_curves, network_curves
+from claims.vyas2022 import exponents, figures, recipes
 from claims.vyas2022.exponents import Trained, network_curve
 from claims.vyas2022.paper import PAPER
-from claims.vyas2022.settings import (
-    ADAM,
-    BASE,
-    CNN,
-    DOUBLINGS,
-    EDGE,
-    INFINITE,
-    INITIAL,
-    LAZY,
-    PARITY_CURVE,
-    WINDOW,
-    Setting,
-    add_image_setting,
-    kernel_cell,
-    on_images,
-)
+from claims.vyas2022.settings import INFINITE, INITIAL, add_setting
 from harness.claim import Claim, grid
 from harness.statistics import curve_gates
 
@@ -59,72 +43,22 @@ claim = Claim(
     stream="registered-4",
 )
 
-LONG = dict(steps=20_000, checks=100)
-SAMPLES = dict(validation=2000, test=10_000)
-LARGE = dict(SAMPLES, net=dict(CNN, width=64), **LONG)
-FAR = [256, 1024, 4096]
-
-initial = claim.experiment(
-    kernel_curves,
-    [kernel_cell([BASE], INITIAL)],
-    full=dict(SAMPLES, sizes=DOUBLINGS[:6], net=dict(CNN, width=64)),
-    block=2,
-)
-infinite = claim.experiment(
-    kernel_curves, [kernel_cell([BASE], INFINITE)], full=dict(SAMPLES, sizes=DOUBLINGS[:6]), block=2
-)
-
-
-def arm(name, label, full, **changes):
-    """The base with some changes, and what the full tier changes; exponents are read from where networks learn."""
-    networks = claim.experiment(network_curves, [dict(BASE, **changes)], full=dict(LARGE, **full), block=2)
-    return Setting(name, label, networks, {INITIAL: initial, INFINITE: infinite}, smallest=256)
-
-
-# Steps follow what is changed, so that networks are trained.
-SLOW = dict(sizes=FAR, steps=40_000, checks=200)
-RATE_LOW = arm("rate_low", "Adam at rate 0.003", SLOW, sizes=WINDOW, rate=0.003)
-ADAM_BASE = arm("base", "Adam at rate 0.01, batches of 32", dict(sizes=DOUBLINGS[:6]))
-RATE_HIGH = arm("rate_high", "Adam at rate 0.03", dict(sizes=FAR), sizes=WINDOW, rate=0.03)
-BATCH_256 = arm("batch_256", "batches of 256", dict(sizes=FAR), sizes=WINDOW, batch_size=256, steps=600)
-FULL_BATCH = arm(
-    "batch_full",
-    "full batch",
-    dict(sizes=WINDOW, steps=2000, checks=40),
-    sizes=WINDOW,
-    batch_size=None,
-    steps=300,
-)
-MOMENTUM = arm("momentum", "SGD with momentum", dict(sizes=FAR), sizes=WINDOW, **EDGE)
-ARMS = (RATE_LOW, ADAM_BASE, RATE_HIGH, BATCH_256, FULL_BATCH, MOMENTUM)
-
-lazy_networks = claim.experiment(
-    network_curves, [LAZY], full=dict(LARGE, sizes=FAR, net=dict(LAZY["net"], width=64)), block=2
-)
-LAZY_CNN = Setting("lazy", "lazy network", lazy_networks, {INITIAL: initial}, smallest=256)
-SIGNS = Setting(
-    "parity",
-    "2-parity of 30 signs",
-    claim.experiment(network_curves, [PARITY_CURVE], block=2),
-    {INITIAL: claim.experiment(kernel_curves, [kernel_cell([PARITY_CURVE], INITIAL)], block=2)},
-)
-
-
-def on_cifar(name, label, training, kernel=None):
-    """An arm of the full tier on CIFAR-10."""
-    cell = on_images("cifar10", dict(CNN, width=64), {**ADAM, **LONG, **training})
-    return add_image_setting(claim, name, f"CIFAR-10, {label}", cell, kernel)
-
-
-CIFAR_BASE = on_cifar("base", "Adam at rate 0.01, batches of 32", {})
-CIFAR = (
-    on_cifar("rate_low", "Adam at rate 0.003", dict(rate=0.003), CIFAR_BASE.kernels[INITIAL]),
-    CIFAR_BASE,
-    on_cifar("momentum", "SGD with momentum", EDGE, CIFAR_BASE.kernels[INITIAL]),
-)
+BASE = add_setting(claim, recipes.PLAIN, block=2)
+RATE_LOW = add_setting(claim, recipes.RATE_LOW, BASE.kernels, block=2)
+RATE_HIGH = add_setting(claim, recipes.RATE_HIGH, BASE.kernels, block=2)
+BATCH_256 = add_setting(claim, recipes.BATCH_256, BASE.kernels, block=2)
+FULL_BATCH = add_setting(claim, recipes.FULL_BATCH, BASE.kernels, block=2)
+MOMENTUM = add_setting(claim, recipes.MOMENTUM, BASE.kernels, block=2)
+ARMS = (RATE_LOW, BASE, RATE_HIGH, BATCH_256, FULL_BATCH, MOMENTUM)
+LAZY = add_setting(claim, recipes.LAZY_MOMENTUM, BASE.kernels, block=2)
+SIGNS = add_setting(claim, recipes.SIGNS_INITIAL, block=2)
+CIFAR = [add_setting(claim, recipes.CIFAR_10[0], block=2)]
+CIFAR += [add_setting(claim, recipe, CIFAR[0].kernels, block=2) for recipe in recipes.CIFAR_10[1:]]
 
 MARGIN = 0.1
+AGREEMENT = {**dict.fromkeys(ARMS, 0.1), MOMENTUM: 0.15}  # in float32 the backends part most there
 TRAINED = Trained(loss=0.1, gain=0.1, spare=0.2)
+ROBUST = "as for the gap: if it holds, the sign of the gap is robust and its size is not"
 WHY = "0.1 is 13 % of error over two doublings, and what the first run could not exclude where the truth is 0 (lazy)"
 
 
@@ -134,13 +68,13 @@ WHY = "0.1 is 13 % of error over two doublings, and what the first run could not
     each=grid(arm=ARMS),
     expect={
         RATE_LOW: (0.24, 0.1),
-        ADAM_BASE: (0.35, 0.15),
+        BASE: (0.35, 0.15),
         RATE_HIGH: (0.55, 0.13),
         BATCH_256: (0.35, 0.14),
         FULL_BATCH: (0.35, 0.13),
         MOMENTUM: (0.47, 0.2),
     },
-    agreement={**dict.fromkeys(ARMS, 0.1), MOMENTUM: 0.15},  # in float32 the backends part most there
+    agreement=AGREEMENT,
     because=WHY,
 )
 def gap(m, arm):
@@ -153,13 +87,13 @@ def gap(m, arm):
     each=grid(arm=ARMS),
     expect={
         RATE_LOW: (0.0, 0.15),
-        ADAM_BASE: (0.13, 0.18),
+        BASE: (0.13, 0.18),
         RATE_HIGH: (0.33, 0.12),
         BATCH_256: (0.13, 0.18),
         FULL_BATCH: (0.13, 0.16),
         MOMENTUM: (0.22, 0.21),
     },
-    agreement={**dict.fromkeys(ARMS, 0.1), MOMENTUM: 0.15},
+    agreement=AGREEMENT,
     because=WHY,
 )
 def gap_to_infinite(m, arm):
@@ -167,18 +101,15 @@ def gap_to_infinite(m, arm):
     return exponents.gap(m, arm, INFINITE, "error")
 
 
-@claim.effect(
-    above=MARGIN,
-    expect=(0.15, 0.15),
-    agreement=0.15,
-    because="as for the gap: if it holds, the sign of the gap is robust and its size is not",
-)
+@claim.effect(above=MARGIN, expect=(0.15, 0.15), agreement=0.15, because=ROBUST)
 def momentum_over_adam(m):
     """The exponent of networks trained by SGD with momentum is larger by {} than by Adam at rate 0.01."""
-    return exponents.lead(network_curve(m, MOMENTUM, "error"), network_curve(m, ADAM_BASE, "error"))
+    return exponents.lead(network_curve(m, MOMENTUM, "error"), network_curve(m, BASE, "error"))
 
 
-@claim.effect(above=MARGIN, each=grid(arm=CIFAR), expect=(0.15, 0.1), agreement=0.1, because=WHY, tiers=("full",))
+@claim.effect(
+    above=MARGIN, each=grid(arm=tuple(CIFAR)), expect=(0.15, 0.1), agreement=0.1, because=WHY, tiers=("full",)
+)
 def gap_on_cifar10(m, arm):
     """{arm}: the exponent of the network is larger by {} than that of its initial kernel."""
     return exponents.gap(m, arm, INITIAL, "error")
@@ -193,14 +124,14 @@ def parity(m):
 @claim.control("not SUPPORTED", of=gap, at=dict(arm=MOMENTUM))
 def lazy(m):
     """SGD with momentum, labels +-0.1 and f - f_0: a lazy network is regression with its initial kernel."""
-    return exponents.gap(m, LAZY_CNN, INITIAL, "error")
+    return exponents.gap(m, LAZY, INITIAL, "error")
 
 
 @claim.gate()
 def trained(m):
     """In every cell and the lazy control at most a fifth of the networks of one size neither reached training loss
     0.1 nor, with one below 0.9 of predicting 0, gained at most 10 % of validation loss in the last quarter of steps."""
-    return TRAINED.fails(m, {arm.label: arm.networks for arm in (*ARMS, LAZY_CNN)}, smallest=256)
+    return TRAINED.fails(m, {arm.label: arm.networks for arm in (*ARMS, LAZY)}, smallest=256)
 
 
 @claim.gate()
@@ -212,26 +143,20 @@ def null(m):
 @claim.gate("BROKEN")
 def finite(m):
     """Every error rate of the claim is finite and positive."""
-    curves = [network_curve(m, arm, "error") for arm in (*ARMS, LAZY_CNN)]
-    curves += [exponents.curve(m, experiment, "kernel_error") for experiment in (initial, infinite)]
+    curves = [network_curve(m, arm, "error") for arm in (*ARMS, LAZY)]
+    curves += [exponents.curve(m, experiment, "kernel_error") for experiment in BASE.kernels.values()]
     return exponents.without_logarithm(curves)
 
 
 claim.figure(figures.gaps(ARMS, (INITIAL, INFINITE), ("error", "loss"), MARGIN))
-claim.figure(
-    figures.curves("Learning curves of the cells", {arm.label: figures.network(arm, "error") for arm in ARMS}, "error")
-)
-claim.figure(
-    figures.curves(
-        "Learning curves of the kernels, and of the lazy network",
-        {
-            "kernel at initialisation": figures.kernel(ADAM_BASE, INITIAL, "error"),
-            "kernel at infinite width": figures.kernel(ADAM_BASE, INFINITE, "error"),
-            "lazy network": figures.network(LAZY_CNN, "error"),
-        },
-        "error",
-    )
-)
+CELLS = {arm.label: figures.network(arm, "error") for arm in ARMS}
+REFERENCES = {
+    "kernel at initialisation": figures.kernel(BASE, INITIAL, "error"),
+    "kernel at infinite width": figures.kernel(BASE, INFINITE, "error"),
+    "lazy network": figures.network(LAZY, "error"),
+}
+claim.figure(figures.curves("Learning curves of the cells", CELLS, "error"))
+claim.figure(figures.curves("Learning curves of kernels and lazy networks", REFERENCES, "error"))
 claim.figure(figures.image_curves("Learning curves on CIFAR-10", CIFAR, "error", TRAINED))
 
 

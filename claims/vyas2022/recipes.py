@@ -1,0 +1,174 @@
+"""The recipes of the settings that claims on the gap are decided on, by claim: see `claims.vyas2022.settings`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from claims.vyas2022.settings import (
+    ADAM,
+    BASE,
+    CNN,
+    DIGITS,
+    EDGE,
+    INITIAL,
+    LAZY,
+    PARITY_CURVE,
+    SHORT,
+    TWO_LAYERS,
+    WINDOW,
+    Recipe,
+    ladder,
+    network_cell,
+)
+from harness.experiment import Configuration
+
+WIDE = dict(CNN, width=64)
+MLP = dict(TWO_LAYERS, width=128, depth=2)
+FASHION = dict(
+    task=dict(name="images", dataset="fashion-mnist", options={}, positive=(0, 2, 5, 6, 8), shrink=2),
+    sizes=[64, 128, 256, 512],
+    validation=300,
+    test=1000,
+)
+DRAW = dict(FASHION, task=dict(name="ntk-draw", inputs=6, depth=2, noise=0.1))
+
+# The full tier of the claim on both kernels, up to 32,768 samples, with which a kernel takes 30 GB, and as much of the
+# device.
+DOUBLINGS = [2**k for k in range(7, 16)]
+LARGE = dict(DIGITS, sizes=DOUBLINGS[:8], validation=1000, test=4000)
+LARGE_CNN = dict(CNN, width=64, strides=(2, 2, 2))
+LARGE_FASHION = dict(
+    task=dict(FASHION["task"], options=dict(part="train"), shrink=1), sizes=DOUBLINGS, validation=2000, test=8000
+)
+
+
+def large(task: Configuration, net: Configuration, few: int = 4) -> list[Configuration]:
+    """A learning curve of the full tier: 2,000 steps on the `few` smallest sizes, 20,000 on the others."""
+    sizes = task["sizes"]
+    return ladder(task, net, dict(ADAM, checks=50), (sizes[:few], 2_000), (sizes[few:], 20_000))
+
+
+# Of the claim on both kernels.
+CNN_16 = Recipe("narrow", "1-D digits, CNN of 16 channels", [BASE], large(LARGE, CNN))
+CNN_64 = Recipe(
+    "wide",
+    "1-D digits, CNN of 64 channels",
+    ladder(DIGITS, WIDE, ADAM, ([128, 256, 512], 600), ([1024], 1200)),
+    large(LARGE, dict(CNN, width=128)),
+)
+DIGITS_MLP = Recipe(
+    "mlp",
+    "1-D digits, MLP",
+    [network_cell(dict(DIGITS, sizes=WINDOW), MLP, SHORT)],
+    large(dict(LARGE, sizes=DOUBLINGS[1:8]), dict(MLP, width=512)),
+)
+FASHION_CNN = Recipe(
+    "fashion_cnn",
+    "Fashion-MNIST, CNN",
+    [network_cell(dict(FASHION, sizes=[64, 128, 256]), dict(CNN, strides=(3, 2)), dict(ADAM, steps=1000))],
+    large(LARGE_FASHION, LARGE_CNN),
+    kernels=(INITIAL,),
+)
+FASHION_MLP = Recipe(
+    "fashion_mlp",
+    "Fashion-MNIST, MLP",
+    [network_cell(FASHION, MLP, SHORT)],
+    large(LARGE_FASHION, dict(MLP, width=512)),
+)
+SIGNS = Recipe("parity", "2-parity of 30 signs", [PARITY_CURVE])
+NTK_DRAW = Recipe("draw", "draw from the NTK", [network_cell(DRAW, dict(MLP, sigma_b=None), SHORT)])
+LAZY_CNN = Recipe("lazy", "1-D digits, lazy CNN of 16 channels", [LAZY], kernels=())
+
+
+@dataclass(frozen=True)
+class Images:
+    """A task on a data set that has to be fetched; "one-pass" where it has the images for that, else "fixed"."""
+
+    label: str
+    task: Configuration
+    regime: str
+
+
+def _images(label: str, dataset: str, positive: tuple[int, ...], **options: Any) -> Images:
+    task = dict(name="images", dataset=dataset, options=options, positive=positive, shrink=1)
+    return Images(label, task, "one-pass" if dataset == "cifar5m" else "fixed")
+
+
+SOME_DIGITS, MOVED = (0, 2, 3, 6, 8), (0, 1, 2, 8, 9)
+REAL: Mapping[str, Images] = {
+    "mnist": _images("MNIST", "mnist", SOME_DIGITS, part="train"),
+    "svhn": _images("SVHN", "svhn", SOME_DIGITS, part="train"),
+    "cifar10": _images("CIFAR-10", "cifar10", MOVED, part="train"),
+    "cifar5m": _images("CIFAR-5m", "cifar5m", MOVED, part="part0", n=100_000),
+}
+"""By data set, five classes against five: half of the digits; what moves by engine or wing against what walks."""
+
+
+def on_images(
+    dataset: str,
+    net: Configuration,
+    training: Configuration,
+    *,
+    sizes: Sequence[int] = (512, 2048, 8192),
+    after: Sequence[Configuration] = (),
+) -> Configuration:
+    """A learning curve on a data set of REAL, of a CNN whose three convolutions have stride 2."""
+    task = dict(task=REAL[dataset].task, sizes=sizes, validation=2000, test=8000)
+    return network_cell(task, dict(net, strides=(2, 2, 2)), training, after)
+
+
+IMAGES = tuple(
+    Recipe(
+        name,
+        f"{images.label}, CNN",
+        [],
+        large(dict(LARGE_FASHION, task=images.task, sizes=DOUBLINGS[2::2]), LARGE_CNN, few=1),
+        kernels=(INITIAL,),
+    )
+    for name, images in REAL.items()
+)
+
+
+# Of the claim on hyperparameters: the base with some changes; steps follow them, so that networks are trained.
+LONG = dict(steps=20_000, checks=100)
+ENLARGED = dict(validation=2000, test=10_000, **LONG)
+FAR = [256, 1024, 4096]
+
+
+def changed(name: str, label: str, full: Configuration, **changes: Any) -> Recipe:
+    """The base with some changes, and what the full tier changes besides; exponents are read where networks learn."""
+    quick = dict(BASE, **changes)
+    many = {**quick, **ENLARGED, "net": dict(CNN, width=64), **full}
+    return Recipe(name, label, [quick], [many], smallest=256)
+
+
+RATE_LOW = changed(
+    "rate_low", "Adam at rate 0.003", dict(sizes=FAR, steps=40_000, checks=200), sizes=WINDOW, rate=0.003
+)
+PLAIN = changed("base", "Adam at rate 0.01, batches of 32", dict(sizes=DOUBLINGS[:6]))
+RATE_HIGH = changed("rate_high", "Adam at rate 0.03", dict(sizes=FAR), sizes=WINDOW, rate=0.03)
+BATCH_256 = changed("batch_256", "batches of 256", dict(sizes=FAR), sizes=WINDOW, batch_size=256, steps=600)
+FULL_BATCH = changed("batch_full", "full batch", dict(steps=2000, checks=40), sizes=WINDOW, batch_size=None, steps=300)
+MOMENTUM = changed("momentum", "SGD with momentum", dict(sizes=FAR), sizes=WINDOW, **EDGE)
+LAZY_MOMENTUM = Recipe(
+    "lazy",
+    "lazy network",
+    [LAZY],
+    [{**LAZY, **ENLARGED, "net": dict(LAZY["net"], width=64), "sizes": FAR}],
+    kernels=(),
+    smallest=256,
+)
+SIGNS_INITIAL = Recipe("parity", "2-parity of 30 signs", [PARITY_CURVE], kernels=(INITIAL,))
+
+
+def on_cifar10(name: str, label: str, net: Configuration, **training: Any) -> Recipe:
+    """A setting of the full tier on CIFAR-10."""
+    cell = on_images("cifar10", net, {**ADAM, **LONG, **training})
+    return Recipe(name, f"CIFAR-10, {label}", [], [cell], kernels=(INITIAL,))
+
+
+CIFAR_10 = (
+    on_cifar10("rate_low", "Adam at rate 0.003", WIDE, rate=0.003),
+    on_cifar10("base", "Adam at rate 0.01, batches of 32", WIDE),
+    on_cifar10("momentum", "SGD with momentum", WIDE, **EDGE),
+)
