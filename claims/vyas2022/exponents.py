@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from claims.vyas2022.settings import Setting
+from claims.vyas2022.settings import INITIAL, Setting
 from harness.errors import DatasetUnavailable
 from harness.experiment import Experiment, Measurements, canonical
 from harness.statistics import curve_gates
@@ -28,6 +28,10 @@ class Curve:
         """The part from this size on."""
         used = self.sizes >= smallest
         return Curve(self.sizes[used], self.values[:, used])
+
+    def largest(self) -> "Curve":
+        """The part at the largest size alone."""
+        return self.since(self.sizes[-1])
 
     def without(self, size: int) -> "Curve":
         """The curve without one of its sizes."""
@@ -84,6 +88,21 @@ def lead(steep: Curve, flat: Curve) -> np.ndarray:
 def gap(m: Measurements, setting: Setting, kernel: str, metric: str = "loss") -> np.ndarray:
     """Exponent of the network minus that of one of its kernels, per seed."""
     return lead(network_curve(m, setting, metric), kernel_curve(m, setting, kernel, metric))
+
+
+def kernel_over_network(m: Measurements, setting: Setting) -> np.ndarray:
+    """Error rate of the initial kernel over that of the network at the largest size, per seed."""
+    return ratio(kernel_curve(m, setting, INITIAL, "error"), network_curve(m, setting, "error")).values[:, -1]
+
+
+def drift(m: Measurements, setting: Setting) -> Curve:
+    """How far the kernel of the network moved in training, by size; of `curves_and_drift`."""
+    return curve(m, setting.networks, "drift")
+
+
+def width(m: Measurements, setting: Setting) -> int:
+    """The width of a setting's network, at the tier that was measured."""
+    return int(m[setting.networks].configurations()[0]["net"]["width"])
 
 
 def failures(m: Measurements, setting: Setting, gate: Callable[..., str], tolerance: float) -> str:

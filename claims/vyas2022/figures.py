@@ -1,10 +1,11 @@
 """Figures of the claims on learning curves."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from claims.vyas2022.exponents import Curve, Trained, curve, exponents, gap, kernel_curve, network_curve
+from claims.vyas2022.exponents import Curve, Trained, curve, exponents, gap, kernel_curve, network_curve, width
 from claims.vyas2022.settings import INITIAL, Setting
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
@@ -111,6 +112,29 @@ def gaps(settings: Sequence[Setting], kernels: Sequence[str], metrics: Sequence[
                 series.append(Series.of(f"{name} kernel, {METRICS[metric]}", labels, values))
         note = f"{m.backend}, means over seeds with 95 % t intervals. The line: the margin."
         return plots.figure("Exponent of the network minus that of its kernel", axes, series, note)
+
+    return build
+
+
+@dataclass(frozen=True)
+class Widths:
+    """A line over width: in which settings, and what per seed."""
+
+    settings: Sequence[Setting]
+    values: Callable[[Measurements, Setting], np.ndarray]
+
+
+def against_width(title: str, axes: Axes, lines: Mapping[str, Widths], note: str = "") -> Builder:
+    """Something against the number of channels, by label."""
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, line in lines.items():
+            widths = [width(m, setting) for setting in line.settings]
+            values = [line.values(m, setting) for setting in line.settings]
+            series.append(Series.of(label, widths, values, log=axes.log_y))
+        told = f"{m.backend}, means over seeds with 95 % t intervals. {note}".strip()
+        return plots.figure(title, axes, series, told)
 
     return build
 

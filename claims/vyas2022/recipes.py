@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from claims.vyas2022.curves import curves_and_drift
 from claims.vyas2022.settings import (
     ADAM,
     BASE,
@@ -171,4 +172,45 @@ CIFAR_10 = (
     on_cifar10("rate_low", "Adam at rate 0.003", WIDE, rate=0.003),
     on_cifar10("base", "Adam at rate 0.01, batches of 32", WIDE),
     on_cifar10("momentum", "SGD with momentum", WIDE, **EDGE),
+)
+
+
+# Of the claim on width: as in practice at every width, and in the lazy limit.
+PRACTICE = dict(DIGITS, sizes=WINDOW, net=CNN, **ADAM, probe=256)
+LARGER = dict(sizes=[256, 512, 1024, 2048], validation=2000, test=10_000, steps=5000)
+
+
+def widened(cell: Configuration, width: int, **changes: Any) -> Configuration:
+    """The cell at another width."""
+    return {**cell, **changes, "net": dict(cell["net"], width=width)}
+
+
+def practice(name: str, width: int, full: int) -> Recipe:
+    """Trained as in practice, at a width of each tier; the drift of the kernel is measured too."""
+    return Recipe(
+        name,
+        f"{width} channels (full tier: {full})",
+        [widened(PRACTICE, width)],
+        [widened(PRACTICE, full, **LARGER)],
+        measure=curves_and_drift,
+    )
+
+
+def lazy(name: str, width: int, full: int) -> Recipe:
+    """Near the lazy limit: small labels, f - f_0, SGD with momentum."""
+    return Recipe(
+        name,
+        f"lazy, {width} channels (full tier: {full})",
+        [widened(LAZY, width)],
+        [widened(LAZY, full, **LARGER)],
+        kernels=(),
+    )
+
+
+NARROW, MIDDLE, WIDER = practice("narrow", 8, 16), practice("middle", 16, 64), practice("wide", 32, 128)
+LAZY_MIDDLE, LAZY_WIDER = lazy("lazy_middle", 16, 64), lazy("lazy_wide", 32, 128)
+CIFAR_10_WIDTHS = (
+    on_cifar10("narrow", "16 channels", dict(CNN, width=16)),
+    on_cifar10("middle", "64 channels", dict(CNN, width=64)),
+    on_cifar10("wide", "128 channels", dict(CNN, width=128)),
 )

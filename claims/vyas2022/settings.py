@@ -6,11 +6,11 @@ curve: a CNN of 16 channels on 1-D digits, trained by Adam, and the kernels besi
 Sizes are lists, since a tuple among the changes of a tier is an axis.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claims.vyas2022.curves import kernel_curves, network_curves
+from claims.vyas2022.curves import Arrays, curves_and_drift, kernel_curves, network_curves
 from harness.claim import Claim
 from harness.experiment import Configuration, Experiment
 
@@ -30,6 +30,10 @@ EDGE = dict(optimizer="momentum", rate=0.1)  # of the edge 2 / lambda_max at the
 PARITY = dict(task=dict(name="parity", inputs=30, order=2), sizes=[128, 256, 512], validation=300, test=1000)
 TWO_LAYERS = dict(family="mlp", width=64, depth=1, sigma_b=0.1, label_scale=4.7, centred=False)
 SHORT = dict(ADAM, steps=800)
+
+
+PREFIXES: Mapping[Callable[..., Arrays], str] = {network_curves: "network", curves_and_drift: "width"}
+"""How the quantities of a computation begin."""
 
 
 def network_cell(
@@ -80,7 +84,7 @@ class Setting:
         label: in sentences.
         networks: learning curve of the network; several cells are one curve, with sizes in rising order.
         kernels: those of KERNELS that are measured.
-        measures: how its quantities begin: "network", or "width" for `curves_and_drift`.
+        measures: how the quantities of the network begin.
         smallest: number of samples from which on exponents are read.
     """
 
@@ -103,6 +107,7 @@ class Recipe:
         name, label, smallest: of the setting.
         quick, full: cells of its learning curve at each tier; full as quick where it is empty.
         kernels: those beside it, on the sizes of the curve.
+        measure: `network_curves` or `curves_and_drift`.
     """
 
     name: str
@@ -111,6 +116,7 @@ class Recipe:
     full: Sequence[Configuration] = ()
     kernels: tuple[str, ...] = (INITIAL, INFINITE)
     smallest: int = 0
+    measure: Callable[..., Arrays] = network_curves
 
 
 def add_setting(
@@ -134,5 +140,5 @@ def add_setting(
         many = [kernel_cell(full or quick, kernel, **changes)]
         if kernel not in beside:
             beside[kernel] = claim.experiment(kernel_curves, few, full=many, block=block)
-    networks = claim.experiment(network_curves, quick, full=tuple(full), block=block)
-    return Setting(recipe.name, recipe.label, networks, beside, smallest=recipe.smallest)
+    networks = claim.experiment(recipe.measure, quick, full=tuple(full), block=block)
+    return Setting(recipe.name, recipe.label, networks, beside, PREFIXES[recipe.measure], recipe.smallest)
