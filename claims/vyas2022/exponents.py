@@ -39,6 +39,26 @@ class Curve:
         return Curve(self.sizes[used], self.values[:, used])
 
 
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A kernel after training, by its arm of `network_curves`, and how errors are measured.
+
+    Args:
+        name: in the names of hypotheses.
+        label: in sentences.
+        arm: of the configuration's `after`.
+        metric: "error" (rate) or "loss" (squared).
+    """
+
+    name: str
+    label: str
+    arm: Mapping[str, Any]
+    metric: str = "error"
+
+    def __str__(self) -> str:
+        return self.label
+
+
 def curve(m: Measurements, experiment: Experiment, quantity: str) -> Curve:
     """A quantity over the sizes of all cells of an experiment, which are one curve, in rising order."""
     measured = m[experiment]
@@ -90,9 +110,20 @@ def gap(m: Measurements, setting: Setting, kernel: str, metric: str = "loss") ->
     return lead(network_curve(m, setting, metric), kernel_curve(m, setting, kernel, metric))
 
 
+def last_ratio(above: Curve, below: Curve) -> np.ndarray:
+    """above / below at the largest size that both have, per seed."""
+    return ratio(above, below).values[:, -1]
+
+
+def mean_ratio(above: Curve, below: Curve) -> np.ndarray:
+    """The geometric mean of above / below over the sizes that both have, per seed."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.exp(np.log(ratio(above, below).values).mean(axis=1)))
+
+
 def kernel_over_network(m: Measurements, setting: Setting) -> np.ndarray:
     """Error rate of the initial kernel over that of the network at the largest size, per seed."""
-    return ratio(kernel_curve(m, setting, INITIAL, "error"), network_curve(m, setting, "error")).values[:, -1]
+    return last_ratio(kernel_curve(m, setting, INITIAL, "error"), network_curve(m, setting, "error"))
 
 
 def drift(m: Measurements, setting: Setting) -> Curve:

@@ -2,10 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from claims.vyas2022.exponents import Curve, Trained, curve, exponents, gap, kernel_curve, network_curve, width
+from claims.vyas2022.exponents import (
+    Curve,
+    Trained,
+    after_curve,
+    curve,
+    exponents,
+    gap,
+    kernel_curve,
+    network_curve,
+    ratio,
+    width,
+)
 from claims.vyas2022.settings import INITIAL, Setting
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
@@ -45,13 +57,25 @@ def measured(experiment: Experiment, quantity: str, smallest: int = 0) -> Of:
     return lambda m: curve(m, experiment, quantity).since(smallest)
 
 
-def curves(title: str, lines: Mapping[str, Of], metric: str = "loss", note: str = "") -> Builder:
-    """Learning curves, by label."""
+def after(experiment: Experiment, arm: Mapping[str, Any], metric: str = "error") -> Of:
+    """The learning curve of the kernel that networks have after training, of one arm."""
+    return lambda m: after_curve(m, experiment, arm, metric)
+
+
+def nothing(m: Measurements) -> str:
+    """No note."""
+    return ""
+
+
+def curves(
+    title: str, lines: Mapping[str, Of], metric: str = "loss", note: Callable[[Measurements], str] = nothing
+) -> Builder:
+    """Learning curves, by label, with a note."""
     axes = Axes(SIZES, ERRORS[metric], log_x=True, log_y=True)
 
     def build(m: Measurements) -> Figure:
         series = [line(label, of(m)) for label, of in lines.items()]
-        return plots.figure(title, axes, series, f"{m.backend}, {NOTE} {note}".strip())
+        return plots.figure(title, axes, series, f"{m.backend}, {NOTE} {note(m)}".strip())
 
     return build
 
@@ -124,7 +148,12 @@ class Widths:
     values: Callable[[Measurements, Setting], np.ndarray]
 
 
-def against_width(title: str, axes: Axes, lines: Mapping[str, Widths], note: str = "") -> Builder:
+def over_width(label: str, log_y: bool = False, reference: float | None = None) -> Axes:
+    """The axes of a figure over width."""
+    return Axes("channels", label, log_x=True, log_y=log_y, reference=reference)
+
+
+def against_width(title: str, axes: Axes, lines: Mapping[str, Widths]) -> Builder:
     """Something against the number of channels, by label."""
 
     def build(m: Measurements) -> Figure:
@@ -133,21 +162,20 @@ def against_width(title: str, axes: Axes, lines: Mapping[str, Widths], note: str
             widths = [width(m, setting) for setting in line.settings]
             values = [line.values(m, setting) for setting in line.settings]
             series.append(Series.of(label, widths, values, log=axes.log_y))
-        told = f"{m.backend}, means over seeds with 95 % t intervals. {note}".strip()
-        return plots.figure(title, axes, series, told)
+        return plots.figure(title, axes, series, f"{m.backend}, means over seeds with 95 % t intervals.")
 
     return build
 
 
-def ratios(title: str, lines: Mapping[str, Callable[[Measurements], Curve]]) -> Builder:
-    """Ratios of errors by size."""
+def ratios(title: str, lines: Mapping[str, Of], below: Of) -> Builder:
+    """Learning curves over another one, by label."""
     axes = Axes(SIZES, "ratio of test error rates", log_x=True, log_y=True, reference=1.0)
 
     def build(m: Measurements) -> Figure:
         series = []
-        for label, of in lines.items():
-            errors = of(m)
-            series.append(Series.of(label, errors.sizes, list(errors.values.T), log=True))
+        for label, above in lines.items():
+            over = ratio(above(m), below(m))
+            series.append(Series.of(label, over.sizes, list(over.values.T), log=True))
         return plots.figure(title, axes, series, f"{m.backend}, geometric means over seeds with 95 % t intervals.")
 
     return build

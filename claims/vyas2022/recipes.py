@@ -13,6 +13,8 @@ from claims.vyas2022.settings import (
     EDGE,
     INITIAL,
     LAZY,
+    LONGER,
+    PARITY,
     PARITY_CURVE,
     SHORT,
     TWO_LAYERS,
@@ -214,3 +216,27 @@ CIFAR_10_WIDTHS = (
     on_cifar10("middle", "64 channels", dict(CNN, width=64)),
     on_cifar10("wide", "128 channels", dict(CNN, width=128)),
 )
+
+
+# Of the claim on kernels after training, from 256 samples on: what follows of the network after how much training.
+FEW = 256
+REUSED = dict(pretrained=FEW, reused=True, reference="zero")
+CORRECTED = dict(pretrained=FEW, reused=True, reference="net")
+HELD_OUT = dict(pretrained=FEW, reused=False, reference="zero")
+SAME = dict(pretrained="same", reused=True, reference="zero")
+FROM_16 = dict(REUSED, pretrained=16)  # fewer than the 20 signs among which parity hides two
+FROM_2048 = dict(REUSED, pretrained=2048)
+
+AFTER = network_cell(dict(DIGITS, sizes=WINDOW), CNN, LONGER, after=(REUSED, CORRECTED, HELD_OUT, SAME))
+LARGE_AFTER = dict(sizes=[256, 512, 1024, 2048, 4096], validation=2000, test=10_000, net=dict(CNN, width=64))
+
+FEWER_SIGNS = dict(PARITY, task=dict(name="parity", inputs=20, order=2))
+WIDE_LAYER = dict(TWO_LAYERS, width=128)
+RICH_AFTER = network_cell(FEWER_SIGNS, WIDE_LAYER, SHORT, after=(FROM_16,))
+LAZY_AFTER = network_cell(
+    FEWER_SIGNS,
+    dict(WIDE_LAYER, label_scale=0.01, centred=True),
+    dict(optimizer="momentum", rate=0.5, batch_size=None, steps=400, checks=80),
+    after=(FROM_16,),
+)
+CIFAR_AFTER = on_images("cifar10", WIDE, {**ADAM, **LONG}, sizes=[2048, 4096, 8192], after=(FROM_2048,))

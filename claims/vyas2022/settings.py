@@ -119,6 +119,26 @@ class Recipe:
     measure: Callable[..., Arrays] = network_curves
 
 
+def add_kernels(
+    claim: Claim,
+    names: Sequence[str],
+    quick: Sequence[Configuration],
+    full: Sequence[Configuration] = (),
+    block: int = 1,
+) -> dict[str, Experiment]:
+    """Adds the kernels of these names beside the cells of one learning curve, at each tier.
+
+    At the full tier the kernel at infinite width is asked for as that of a network of width 16, whatever the width.
+    """
+    added = {}
+    for name in names:
+        few = [kernel_cell(quick, name)] if quick else []
+        changes = dict(width=16) if name == INFINITE and full else {}
+        many = [kernel_cell(full or quick, name, **changes)]
+        added[name] = claim.experiment(kernel_curves, few, full=many, block=block)
+    return added
+
+
 def add_setting(
     claim: Claim, recipe: Recipe, kernels: Mapping[str, Experiment] | None = None, *, block: int = 1
 ) -> Setting:
@@ -129,16 +149,9 @@ def add_setting(
         recipe: what it consists of.
         kernels: those that the claim has already.
         block: seeds per cell at the full tier.
-
-    At the full tier the kernel at infinite width is asked for as that of a network of width 16, whatever the width.
     """
-    quick, full = recipe.quick, recipe.full
-    beside = dict(kernels or {})
-    for kernel in recipe.kernels:
-        few = [kernel_cell(quick, kernel)] if quick else []
-        changes = dict(width=16) if kernel == INFINITE and full else {}
-        many = [kernel_cell(full or quick, kernel, **changes)]
-        if kernel not in beside:
-            beside[kernel] = claim.experiment(kernel_curves, few, full=many, block=block)
-    networks = claim.experiment(recipe.measure, quick, full=tuple(full), block=block)
-    return Setting(recipe.name, recipe.label, networks, beside, PREFIXES[recipe.measure], recipe.smallest)
+    known = dict(kernels or {})
+    names = [name for name in recipe.kernels if name not in known]
+    known |= add_kernels(claim, names, recipe.quick, recipe.full, block)
+    networks = claim.experiment(recipe.measure, recipe.quick, full=tuple(recipe.full), block=block)
+    return Setting(recipe.name, recipe.label, networks, known, PREFIXES[recipe.measure], recipe.smallest)

@@ -35,13 +35,11 @@ from functools import partial
 import numpy as np
 
 from claims.vyas2022 import exponents, figures, recipes
-from claims.vyas2022.curves import kernel_curves
 from claims.vyas2022.exponents import Trained, kernel_curve, network_curve, width
-from claims.vyas2022.figures import Widths
+from claims.vyas2022.figures import Widths, against_width, over_width
 from claims.vyas2022.paper import PAPER
-from claims.vyas2022.settings import BASE, INFINITE, INITIAL, add_setting, kernel_cell
+from claims.vyas2022.settings import BASE, INFINITE, INITIAL, add_kernels, add_setting
 from harness.claim import Claim, grid
-from harness.plots import Axes
 from harness.statistics import curve_gates
 from harness.statistics.slopes import loglog_slopes
 
@@ -55,15 +53,7 @@ claim = Claim(
 )
 
 # At 16 channels the kernels are those that other claims have too.
-(FULL_MIDDLE,) = recipes.MIDDLE.full
-SHARED = {
-    INITIAL: claim.experiment(
-        kernel_curves, [kernel_cell([BASE], INITIAL)], full=[kernel_cell([FULL_MIDDLE], INITIAL)], block=2
-    ),
-    INFINITE: claim.experiment(
-        kernel_curves, [kernel_cell([BASE], INFINITE)], full=[kernel_cell([FULL_MIDDLE], INFINITE, width=16)], block=2
-    ),
-}
+SHARED = add_kernels(claim, (INITIAL, INFINITE), [BASE], recipes.MIDDLE.full, block=2)
 LIMIT = {INFINITE: SHARED[INFINITE]}
 NARROW = add_setting(claim, recipes.NARROW, LIMIT, block=2)
 MIDDLE = add_setting(claim, recipes.MIDDLE, SHARED, block=2)
@@ -172,28 +162,12 @@ GAPS = {
 }
 ADVANTAGE = {"in practice (Adam)": Widths(WIDTHS, exponents.kernel_over_network)}
 DRIFTS = {"in practice (Adam)": Widths(WIDTHS, lambda m, one: exponents.drift(m, one).values[:, -1])}
-CHANNELS = "channels"
-claim.figure(
-    figures.against_width(
-        "Exponent of the network minus that of its kernel",
-        Axes(CHANNELS, "difference of exponents", log_x=True, reference=MARGIN),
-        GAPS,
-    )
-)
-claim.figure(
-    figures.against_width(
-        "Error rate of the initial kernel over that of the network, at the largest n",
-        Axes(CHANNELS, "ratio", log_x=True, log_y=True, reference=1.0),
-        ADVANTAGE,
-    )
-)
-claim.figure(
-    figures.against_width(
-        "Drift of the kernel in training, at the largest n",
-        Axes(CHANNELS, "1 - <K_0, K_T> / (|K_0| |K_T|)", log_x=True, log_y=True),
-        DRIFTS,
-    )
-)
+DIFFERENCE = over_width("difference of exponents", reference=MARGIN)
+RATIO = over_width("ratio, at the largest n", log_y=True, reference=1.0)
+DRIFT = over_width("1 - <K_0, K_T> / (|K_0| |K_T|), at the largest n", log_y=True)
+claim.figure(against_width("Exponent of the network minus that of its kernel", DIFFERENCE, GAPS))
+claim.figure(against_width("Error of the initial kernel over that of the network", RATIO, ADVANTAGE))
+claim.figure(against_width("Drift of the kernel in training", DRIFT, DRIFTS))
 claim.figure(figures.image_curves("Learning curves on CIFAR-10", CIFAR, "error", TRAINED))
 
 
