@@ -172,15 +172,15 @@ class Measurements:
         planned = [tier for name in TIERS if (tier := getattr(experiment, name)) is not None]
         own = {canonical(configuration) for tier in planned for configuration in tier.grid}
         named = reference(experiment.measure), experiment.dtype, experiment.stream
-        cells = [
-            (request, arrays)
-            for request, arrays in self.cells
-            if (request.computation, request.dtype, request.stream) == named and canonical(request.configuration) in own
-        ]
+        cells: dict[tuple[str, tuple[int, ...]], tuple[Request, Mapping[str, np.ndarray]]] = {}
+        for request, arrays in self.cells:
+            configuration = canonical(request.configuration)
+            if (request.computation, request.dtype, request.stream) == named and configuration in own:
+                cells[configuration, request.replicates] = request, arrays  # once, though two experiments ask for it
         absent = [(cell, reason) for cell, reason in self.absent if canonical(cell) in own]
         if not cells and not absent:
             raise NotMeasured(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
-        return Measured(experiment.measure.__qualname__, tuple(cells), tuple(absent))
+        return Measured(experiment.measure.__qualname__, tuple(cells.values()), tuple(absent))
 
     def lacks(self, **where: Any) -> str:
         """Which data set kept a configuration that matches `where` from being measured; "" if none did.

@@ -115,3 +115,10 @@ def test_the_rule_of_a_control_is_that_of_the_parameters_it_names():
     assert rules == {"planted": 0.1, "still": 0.3}
     with pytest.raises(InvalidInput, match=r"a control is of 'growth' at \{'length': 7\}, which is no effect above"):
         made.control("SUPPORTED", of=growth, at={"length": 7})
+
+
+def test_a_cell_that_two_experiments_ask_for_counts_once():
+    made = claim()
+    both = [made.experiment(grown, grid(length=lengths)) for lengths in (1.0, (1.0, 2.0))]
+    m = measured(made, "quick")
+    assert [m[experiment]("size", length=1.0).shape for experiment in both] == [(10,), (10,)]

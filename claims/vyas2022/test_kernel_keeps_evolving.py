@@ -30,8 +30,21 @@ Limits
 
 from claims.vyas2022 import evolving
 from claims.vyas2022.evolution import kernel_evolution, told_kernel, unrelated_kernels
-from claims.vyas2022.evolving import ARMS, DECAYED, FIXED, FIXED_DECAYED, FULL, IMAGES, LAZY, MLP
-from claims.vyas2022.evolving import ONE_PASS, QUICK, STRANGERS, TOLD, improvement
+from claims.vyas2022.evolving import (
+    ARMS,
+    DECAYED,
+    FIXED,
+    FIXED_DECAYED,
+    FULL,
+    IMAGES,
+    LAZY,
+    MLP,
+    ONE_PASS,
+    QUICK,
+    STRANGERS,
+    TOLD,
+    improvement,
+)
 from claims.vyas2022.evolving_figures import distances, errors, still_to_come
 from claims.vyas2022.paper import PAPER
 from harness import gates

@@ -34,7 +34,7 @@ from claims.vyas2022.curves import kernel_curves
 from claims.vyas2022.exponents import Trained, failures, kernel_curve, network_curve, ratio, without_logarithm
 from claims.vyas2022.exponents import gap as gap_of
 from claims.vyas2022.paper import PAPER
-from claims.vyas2022.settings import CNN, DIGITS, INFINITE, INITIAL, add_setting
+from claims.vyas2022.settings import BASE, CNN, DIGITS, INFINITE, INITIAL, add_kernels, add_setting
 from harness import gates
 from harness.claim import Claim, grid
 from harness.statistics import curve_gates
@@ -54,7 +54,7 @@ FASHION_CNN = add_setting(claim, recipes.FASHION_CNN)
 FASHION_MLP = add_setting(claim, recipes.FASHION_MLP)
 SIGNS = add_setting(claim, recipes.SIGNS)
 DRAW = add_setting(claim, recipes.NTK_DRAW)
-LAZY = add_setting(claim, recipes.LAZY_CNN, {INITIAL: NARROW.kernels[INITIAL]})
+LAZY = add_setting(claim, recipes.LAZY_CNN, add_kernels(claim, (INITIAL,), [BASE]))
 SETTINGS = (WIDE, NARROW, MLP, FASHION_CNN, FASHION_MLP, DRAW, SIGNS, LAZY)
 IMAGES = tuple(add_setting(claim, recipe) for recipe in recipes.IMAGES)  # at the full tier
 averaged = claim.experiment(kernel_curves, [dict(DIGITS, sizes=[128, 256], net=CNN, kernel="average-16")], block=1)
