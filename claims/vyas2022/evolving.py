@@ -147,6 +147,12 @@ def strangers_of(cells: Sequence[Configuration]) -> list[Configuration]:
     return [dict(cell, arm=f"{cell['arm']}_strangers", checkpoints=cell["checkpoints"][2:]) for cell in cells]
 
 
+TRAINED = [arm.cell(QUICK) for arm in ARMS], [arm.cell(FULL) for arm in ARMS]
+INFORMED = [told_cell(QUICK)], [told_cell(FULL)]
+INDEPENDENT = strangers_cells(QUICK), strangers_cells(FULL)
+ON_IMAGES = image_cells(FULL, steps=8_000)
+
+
 def parts(measured: Measured, arm: str) -> np.ndarray:
     """The checkpoints of an arm as parts of its steps, (C,)."""
     (cell,) = measured.configurations(arm=arm)

@@ -82,6 +82,8 @@ SIGNS = Recipe("parity", "2-parity of 30 signs", [PARITY_CURVE])
 NTK_DRAW = Recipe("draw", "draw from the NTK", [network_cell(DRAW, dict(MLP, sigma_b=None), SHORT)])
 LAZY_CNN = Recipe("lazy", "1-D digits, lazy CNN of 16 channels", [LAZY], kernels=())
 
+AVERAGE_OF_16 = dict(DIGITS, sizes=[128, 256], net=CNN, kernel="average-16")
+
 
 @dataclass(frozen=True)
 class Images:

@@ -33,7 +33,7 @@ from claims.vyas2022.exponents import Trained, Variant, after_curve, curve, last
 from claims.vyas2022.paper import PAPER
 from claims.vyas2022.recipes import CORRECTED, FROM_16, FROM_2048, HELD_OUT, REUSED, SAME
 from claims.vyas2022.settings import INITIAL, kernel_cell
-from harness.claim import Claim, grid
+from harness.claim import Claim, Terms, grid
 
 claim = Claim(
     __doc__,
@@ -53,15 +53,16 @@ cifar = claim.experiment(network_curves, (), full=[recipes.CIFAR_AFTER], **EXACT
 cifar_initial = claim.experiment(kernel_curves, (), full=[kernel_cell([recipes.CIFAR_AFTER], INITIAL)], **EXACT)
 
 TRAINED = Trained(loss=0.01, gain=0.05, spare=0.0)
-STEEPER = 0.05
+MARGIN = 0.05
 A_LAW = "0.05 in the exponent is 7 % of error over two doublings of n: less is no other scaling law"
 A_TENTH = "a tenth of the error is the least that one would choose a predictor by"
+STEEPER = Terms(above=MARGIN, because=A_LAW)
 SQUARED = Variant("squared", "in squared error", REUSED, "loss")
 OTHERS = Variant("held_out", "after 256 samples that it does not regress on", HELD_OUT)
 ON_TOP = Variant("corrected", "that corrects the output of its network", CORRECTED)
 
 
-@claim.effect(primary=True, above=STEEPER, expect=(0.25, 0.13), because=A_LAW)
+@claim.effect(primary=True, expect=(0.25, 0.13), **STEEPER)
 def network_outscales(m):
     """The exponent of the network is larger by {} than that of its kernel after 256 samples."""
     return lead(curve(m, networks, "network_error"), after_curve(m, networks, REUSED))
@@ -74,10 +75,9 @@ def behind_at_largest(m):
 
 
 @claim.effect(
-    above=STEEPER,
     each=grid(variant=(SQUARED, OTHERS, ON_TOP)),
     expect={SQUARED: (0.18, 0.06), OTHERS: (0.3, 0.13), ON_TOP: (0.27, 0.12)},
-    because=A_LAW,
+    **STEEPER,
 )
 def outscales(m, variant):
     """The exponent of the network is larger by {} than that of the kernel {variant}."""
@@ -85,7 +85,7 @@ def outscales(m, variant):
     return lead(network, after_curve(m, networks, variant.arm, variant.metric))
 
 
-@claim.effect(within=STEEPER, expect=(0.02, 0.04), because=A_LAW)
+@claim.effect(within=MARGIN, expect=(0.02, 0.04), because=A_LAW)
 def same_n_exponent(m):
     """The exponent of the network is larger by {} than that of its kernel after all n samples."""
     return lead(curve(m, networks, "network_error"), after_curve(m, networks, SAME))
@@ -97,7 +97,7 @@ def better_than_init(m):
     return mean_ratio(curve(m, initial, "kernel_error"), after_curve(m, networks, REUSED))
 
 
-@claim.effect(above=STEEPER, expect=(0.2, 0.1), because=A_LAW, tiers=("full",))
+@claim.effect(expect=(0.2, 0.1), tiers=("full",), **STEEPER)
 def outscales_on_cifar10(m):
     """On CIFAR-10 the exponent of the network is larger by {} than that of its kernel after 2,048 samples."""
     return lead(curve(m, cifar, "network_error"), after_curve(m, cifar, FROM_2048))
@@ -140,7 +140,7 @@ def no_single_size(m):
     network, kernel = curve(m, networks, "network_error"), after_curve(m, networks, REUSED)
     leads = {int(n): lead(network.without(n), kernel).mean() for n in network.sizes}
     n = min(leads, key=leads.get)
-    if leads[n] > STEEPER:
+    if leads[n] > MARGIN:
         return ""
     return f"without size {n} the mean difference of exponents is {leads[n]:.3g}"
 
