@@ -147,9 +147,7 @@ def strangers_of(cells: Sequence[Configuration]) -> list[Configuration]:
     return [dict(cell, arm=f"{cell['arm']}_strangers", checkpoints=cell["checkpoints"][2:]) for cell in cells]
 
 
-TRAINED = [arm.cell(QUICK) for arm in ARMS], [arm.cell(FULL) for arm in ARMS]
-INFORMED = [told_cell(QUICK)], [told_cell(FULL)]
-INDEPENDENT = strangers_cells(QUICK), strangers_cells(FULL)
+QUICK_CELLS, FULL_CELLS = ([arm.cell(scale) for arm in ARMS] for scale in (QUICK, FULL))
 ON_IMAGES = image_cells(FULL, steps=8_000)
 
 

@@ -62,6 +62,16 @@ def after(experiment: Experiment, arm: Mapping[str, Any], metric: str = "error")
     return lambda m: after_curve(m, experiment, arm, metric)
 
 
+def after_lines(
+    experiment: Experiment, arms: Mapping[str, Mapping[str, Any]], metric: str = "error", who: str = ""
+) -> dict[str, Of]:
+    """The learning curves of networks, and of the kernels that they have after training, by label; `who` they are."""
+    lines = {f"{who} network".strip(): measured(experiment, f"network_{metric}")}
+    for label, arm in arms.items():
+        lines[f"{who} {label}".strip()] = after(experiment, arm, metric)
+    return lines
+
+
 def nothing(m: Measurements) -> str:
     """No note."""
     return ""

@@ -29,7 +29,7 @@ from functools import partial
 
 from claims.vyas2022 import exponents, figures, recipes
 from claims.vyas2022.curves import kernel_curves, network_curves
-from claims.vyas2022.exponents import Trained, Variant, after_curve, curve, last_ratio, lead, mean_ratio
+from claims.vyas2022.exponents import Trained, Variant, after_curve, curve, last_ratio, lead
 from claims.vyas2022.paper import PAPER
 from claims.vyas2022.recipes import CORRECTED, FROM_16, FROM_2048, HELD_OUT, REUSED, SAME
 from claims.vyas2022.settings import INITIAL, kernel_cell
@@ -94,7 +94,7 @@ def same_n_exponent(m):
 @claim.effect(ratio=True, above=1.1, expect=(1.271, 0.11), because=A_TENTH)
 def better_than_init(m):
     """The error rate of the initial kernel is {} times that of the kernel after 256 samples, on average over n."""
-    return mean_ratio(curve(m, initial, "kernel_error"), after_curve(m, networks, REUSED))
+    return exponents.mean_ratio(curve(m, initial, "kernel_error"), after_curve(m, networks, REUSED))
 
 
 @claim.effect(expect=(0.2, 0.1), tiers=("full",), **STEEPER)
@@ -140,9 +140,8 @@ def no_single_size(m):
     network, kernel = curve(m, networks, "network_error"), after_curve(m, networks, REUSED)
     leads = {int(n): lead(network.without(n), kernel).mean() for n in network.sizes}
     n = min(leads, key=leads.get)
-    if leads[n] > MARGIN:
-        return ""
-    return f"without size {n} the mean difference of exponents is {leads[n]:.3g}"
+    told = f"without size {n} the mean difference of exponents is {leads[n]:.3g}"
+    return "" if leads[n] > MARGIN else told
 
 
 @claim.gate("BROKEN")
@@ -156,31 +155,20 @@ def finite(m):
     return exponents.without_logarithm(curves)
 
 
-NETWORK = figures.measured(networks, "network_error")
-CURVES = {
-    "kernel after 256": figures.after(networks, REUSED),
-    "kernel after 256 others": figures.after(networks, HELD_OUT),
-    "kernel after all n": figures.after(networks, SAME),
-    "kernel at initialisation": figures.measured(initial, "kernel_error"),
-}
-CORRECTING = {"kernel after 256, network as reference": figures.after(networks, CORRECTED)}
-CONTROLS = {
-    "rich network": figures.measured(rich, "network_loss"),
-    "its kernel after 16": figures.after(rich, FROM_16, "loss"),
-    "lazy network": figures.measured(kept, "network_loss"),
-    "lazy network's kernel after 16": figures.after(kept, FROM_16, "loss"),
-}
-CIFAR = {
-    "network": figures.measured(cifar, "network_error"),
-    "kernel after 2048": figures.after(cifar, FROM_2048),
-    "kernel at initialisation": figures.measured(cifar_initial, "kernel_error"),
-}
-title = "Test error of the network and of its kernels"
-claim.figure(figures.curves(title, {"network": NETWORK} | CURVES, "error"))
-claim.figure(figures.ratios("Kernel over network", CURVES | CORRECTING, NETWORK))
-claim.figure(figures.curves("Controls: 2-parity of 20 signs", CONTROLS))
+INITIALLY = {"kernel at initialisation": figures.measured(initial, "kernel_error")}
+AFTER = {"kernel after 256": REUSED, "after 256 others": HELD_OUT, "after all n": SAME}
+CORRECTING = {"after 256, network as reference": figures.after(networks, CORRECTED)}
+LINES = figures.after_lines(networks, AFTER) | INITIALLY
+CONTROLS = figures.after_lines(rich, {"kernel after 16": FROM_16}, "loss", "rich")
+CONTROLS |= figures.after_lines(kept, {"kernel after 16": FROM_16}, "loss", "lazy")
+PICTURES = figures.after_lines(cifar, {"kernel after 2048": FROM_2048})
+PICTURES |= {"kernel at initialisation": figures.measured(cifar_initial, "kernel_error")}
+NETWORK = LINES["network"]
 untrained = partial(TRAINED.fails, experiments={"network": cifar})
-claim.figure(figures.curves("Learning curves on CIFAR-10", CIFAR, "error", untrained))
+claim.figure(figures.curves("Test error of the network and of its kernels", LINES, "error"))
+claim.figure(figures.ratios("Kernel over network", LINES | CORRECTING, NETWORK))
+claim.figure(figures.curves("Controls: 2-parity of 20 signs", CONTROLS))
+claim.figure(figures.curves("Learning curves on CIFAR-10", PICTURES, "error", untrained))
 
 
 def test_constant_sample_after_kernel_lags(verdict):
