@@ -99,17 +99,23 @@ TOLD = Arm("told", "label-informed kernel", CNN)
 STRANGERS = Arm("strangers", "independent initialisations", CNN)
 
 
-def told_cell(scale: Scale) -> Configuration:
-    """The configuration of `told_kernel`."""
-    return dict(_common(CNN, scale), arm=TOLD.name, checkpoints=(0, *scale.late))
+@dataclass(frozen=True)
+class Cells:
+    """Configurations at one scale: of `kernel_evolution`, of `told_kernel`, and of `unrelated_kernels`."""
+
+    trained: list[Configuration]
+    informed: list[Configuration]
+    independent: list[Configuration]
 
 
-def strangers_cells(scale: Scale) -> list[Configuration]:
-    """Configurations of `unrelated_kernels`: three initialisations, in place of the kernel at three times."""
+def cells(scale: Scale) -> Cells:
+    """All arms on 1-D digits; the kernels of three initialisations stand in place of the kernel at three times."""
     early, _, near_end, end = scale.late
-    return [
+    informed = dict(_common(CNN, scale), arm=TOLD.name, checkpoints=(0, *scale.late))
+    independent = [
         dict(_common(arm.net, scale), arm=arm.strangers, checkpoints=(early, near_end, end)) for arm in (ONE_PASS, MLP)
     ]
+    return Cells([arm.cell(scale) for arm in ARMS], [informed], independent)
 
 
 IMAGES = tuple(
@@ -142,12 +148,11 @@ def image_cells(scale: Scale, steps: int) -> list[Configuration]:
     return cells
 
 
-def strangers_of(cells: Sequence[Configuration]) -> list[Configuration]:
+def strangers_of(trained: Sequence[Configuration]) -> list[Configuration]:
     """Configurations of `unrelated_kernels` beside those of `kernel_evolution`, one each."""
-    return [dict(cell, arm=f"{cell['arm']}_strangers", checkpoints=cell["checkpoints"][2:]) for cell in cells]
+    return [dict(cell, arm=f"{cell['arm']}_strangers", checkpoints=cell["checkpoints"][2:]) for cell in trained]
 
 
-QUICK_CELLS, FULL_CELLS = ([arm.cell(scale) for arm in ARMS] for scale in (QUICK, FULL))
 ON_IMAGES = image_cells(FULL, steps=8_000)
 
 

@@ -30,17 +30,7 @@ Limits
 
 from claims.vyas2022 import evolving
 from claims.vyas2022.evolution import kernel_evolution, told_kernel, unrelated_kernels
-from claims.vyas2022.evolving import (
-    DECAYED,
-    FIXED,
-    FIXED_DECAYED,
-    LAZY,
-    MLP,
-    ONE_PASS,
-    improvement,
-    strangers_cells,
-    told_cell,
-)
+from claims.vyas2022.evolving import DECAYED, FIXED, FIXED_DECAYED, LAZY, MLP, ONE_PASS, improvement
 from claims.vyas2022.evolving_figures import distances, errors, still_to_come
 from claims.vyas2022.paper import PAPER
 from harness import gates
@@ -54,10 +44,10 @@ claim = Claim(
     stream="registered-1",
 )
 
-QUICK, FULL = evolving.QUICK, evolving.FULL
-trained = claim.experiment(kernel_evolution, evolving.QUICK_CELLS, full=evolving.FULL_CELLS, block=2)
-informed = claim.experiment(told_kernel, [told_cell(QUICK)], full=[told_cell(FULL)], block=2)
-independent = claim.experiment(unrelated_kernels, strangers_cells(QUICK), full=strangers_cells(FULL), block=2)
+quick, full = evolving.cells(evolving.QUICK), evolving.cells(evolving.FULL)
+trained = claim.experiment(kernel_evolution, quick.trained, full=full.trained, block=2)
+informed = claim.experiment(told_kernel, quick.informed, full=full.informed, block=2)
+independent = claim.experiment(unrelated_kernels, quick.independent, full=full.independent, block=2)
 on_images = claim.experiment(kernel_evolution, (), full=evolving.ON_IMAGES, block=2)
 unrelated = evolving.strangers_of(evolving.ON_IMAGES)
 independent_on_images = claim.experiment(unrelated_kernels, (), full=unrelated, block=2)
