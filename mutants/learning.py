@@ -8,12 +8,12 @@ POSTERIOR = "harness/bandits/posterior.py"
 PROBLEMS = "harness/bandits/problems.py"
 FORGETTING = "harness/forgetting.py"
 EQUIVALENCE = "harness/learning/equivalence.py"
-EVOLUTION = "harness/learning/evolution.py"
-RIDGE = "harness/learning/ridge.py"
+EVOLUTION = "claims/vyas2022/evolution.py"
+RIDGE = "harness/ridge.py"
 BANDITS = "tests/test_bandits.py::"
 TASKS = "tests/test_forgetting.py::"
 LAYER = "tests/test_added_layer.py::"
-KERNELS = "tests/test_kernel_evolution.py::"
+KERNELS = "tests/claims/vyas2022/test_evolution.py::"
 BY_HAND = (f"{BANDITS}test_regret_is_that_of_neural_ucb_with_its_matrix_z",)
 
 MUTANTS = (
@@ -247,6 +247,6 @@ MUTANTS = (
         RIDGE,
         "    missed = np.where(np.isnan(missed), np.inf, missed)\n",
         "",
-        ("tests/test_learning_curves.py::test_a_ridge_that_gives_no_number_is_passed_over",),
+        ("tests/claims/vyas2022/test_curves.py::test_a_ridge_that_gives_no_number_is_passed_over",),
     ),
 )

@@ -40,7 +40,7 @@ MUTANTS = (
     Mutant(
         "one-noise-for-all-replicates",
         "The noise on a draw from a Gaussian process is the same in every replicate.",
-        "harness/learning/tasks.py",
+        "claims/vyas2022/tasks.py",
         'seeds.generator("noise", stream=stream, replicate=replicate)',
         'seeds.generator("noise", stream=stream, replicate=0)',
         (RULE,),
