@@ -122,3 +122,13 @@ def test_a_cell_that_two_experiments_ask_for_counts_once():
     both = [made.experiment(grown, grid(length=lengths)) for lengths in (1.0, (1.0, 2.0))]
     m = measured(made, "quick")
     assert [m[experiment]("size", length=1.0).shape for experiment in both] == [(10,), (10,)]
+
+
+def test_a_cell_of_the_quick_tier_that_another_experiment_has_at_the_full_one_is_not_of_that_tier():
+    made = claim()
+    enlarged = made.experiment(grown, grid(length=1.0), full=grid(length=3.0))
+    kept = made.experiment(grown, grid(length=1.0))
+    for tier, length in (("quick", 1.0), ("full", 3.0)):
+        m = measured(made, tier)
+        assert m[enlarged].configurations() == [{"length": length}]
+        assert m[kept].configurations() == [{"length": 1.0}]

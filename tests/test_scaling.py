@@ -271,12 +271,12 @@ def test_nine_tenths_of_the_loss_of_predicting_zero_is_nothing_learnt(loss: floa
 def test_untrained_networks_of_one_size_are_enough() -> None:
     loss, gain = np.array([[0.01, 0.5], [0.01, 0.5]]), np.full((2, 2), 0.5)
     said = curve_gates.untrained([64, 128], loss, gain, 0.1, 0.05, spare=0.5)
-    assert "training: 0 at size 64, 2 at size 128." in said
+    assert said == "2 of 2 networks are not trained at n = 128; allowed: 1"
 
 
 def test_a_diverged_network_is_not_trained() -> None:
     loss, gain = np.array([[np.nan], [0.01]]), np.array([[np.nan], [0.01]])
-    assert "1 at size 64" in curve_gates.untrained([64], loss, gain, 0.1, 0.05)
+    assert "1 of 2 networks are not trained at n = 64" in curve_gates.untrained([64], loss, gain, 0.1, 0.05)
 
 
 def test_a_null_that_may_be_as_large_as_the_margin_is_biased() -> None:
