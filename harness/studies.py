@@ -29,7 +29,7 @@ from harness.study import Study
 from harness.verdict import Kind
 
 RECORD = "verdicts.toml"
-MAKES_A_CLAIM = re.compile(rb"^(claim|STUDY)\b[^=\n]*=", re.MULTILINE)
+IS_A_CLAIM = re.compile(rb"^(claim|STUDY)\b[^=\n]*=|^def test_\w*\(verdict\b", re.MULTILINE)
 RECORDABLE = (Kind.SUPPORTED, Kind.REFUTED, Kind.INCONCLUSIVE, Kind.DISAGREE)
 
 
@@ -109,13 +109,13 @@ def claims_folder(paths: Iterable[Path]) -> Path:
 
 
 def is_of_paper(path: Path) -> bool:
-    """Whether a Python file is a claim of a paper: it makes one, and claims are kept in the folder above its own.
+    """Whether a file is a claim of a paper: it makes one or asks for a verdict, in a folder where claims are kept.
 
     Tests of papers' modules may lie in a folder of that name too, as tests/claims/<paper>/test_<module>.py.
     """
     folder = papers.folder_of(path)
     marked = folder.name == papers.PACKAGE or (folder / RECORD).is_file() or (folder / FOLDER).is_dir()
-    return marked and MAKES_A_CLAIM.search(path.read_bytes()) is not None
+    return marked and IS_A_CLAIM.search(path.read_bytes()) is not None
 
 
 def recorded(folder: Path) -> dict[tuple[str, str], Recorded]:
