@@ -143,8 +143,9 @@ def test_which_files_of_the_harness_make_which_backends_cells_stale(home, claim,
 @pytest.mark.parametrize(
     ("computation", "file", "stale"),
     [
-        ("harness.measurements:kernel_change", "seeds.py", True),
-        ("harness.ridge:by_validation", "measurements.py", False),
+        ("harness.learning.curves:network_curves", "learning/tasks.py", True),
+        ("harness.learning.evolution:kernel_evolution", "learning/tasks.py", True),  # by way of curves
+        ("harness.learning.curves:network_curves", "learning/evolution.py", False),
     ],
 )
 def test_what_a_module_imports_counts_with_it(home, computation, file, stale):
@@ -154,9 +155,9 @@ def test_what_a_module_imports_counts_with_it(home, computation, file, stale):
 
 
 def test_a_module_that_is_no_python_is_named(home):
-    (home / "seeds.py").write_text("def derive(:\n")
-    with pytest.raises(InvalidInput, match=r"seeds\.py, which a computation uses, cannot be read as Python"):
-        code.code_digest("harness.measurements:kernel_change", "numpy")
+    (home / "learning" / "tasks.py").write_text("def samples(:\n")
+    with pytest.raises(InvalidInput, match=r"tasks\.py, which a computation uses, cannot be read as Python"):
+        code.code_digest("harness.learning.curves:network_curves", "numpy")
 
 
 def test_a_computation_in_a_module_of_the_harness_counts_whole(home):
