@@ -31,12 +31,12 @@ def errors(title: str, experiment: Experiment, kernels: Sequence[Arm], networks:
         for arm in there(measured, kernels):
             gamma = improvement(measured, arm.name)
             low, high = t_interval(gamma, 0.025)
-            label = f"kernel, {arm} ({gamma.mean():.2f} [{low:.2f}, {high:.2f}])"
+            label = f"kernel: {arm} ({gamma.mean():.2f} [{low:.2f}, {high:.2f}])"
             values = measured("error", arm=arm.name)
             series.append(Series.of(label, steps(measured, arm.name), list(values.T), log=True))
         for arm in networks:
             values = measured("network_error", arm=arm.name)
-            series.append(Series.of(f"network, {arm}", steps(measured, arm.name), list(values.T), log=True))
+            series.append(Series.of(f"network: {arm}", steps(measured, arm.name), list(values.T), log=True))
         note = f"{m.backend}, geometric means; {NOTE}. In brackets the late slope, negated, and its interval."
         return plots.figure(title, axes, series, note)
 
@@ -69,11 +69,11 @@ def still_to_come(experiment: Experiment, arms: Sequence[Arm]) -> Builder:
         for arm in arms:
             cka = measured("cka", arm=arm.name)[:, :-1, -1]
             angle = np.arccos(np.minimum(cka / cka[:, -1:], 1))  # over the last: without the jitter of single steps
-            label = f"angle to the final kernel, {arm}"
+            label = f"angle to the final kernel: {arm}"
             series.append(Series.of(label, parts(measured, arm.name)[:-1], list(left(angle).T)))
         first = arms[0]
         values = left(np.log(measured("error", arm=first.name)))
-        series.append(Series.of(f"ln error, {first}", parts(measured, first.name), list(values.T)))
+        series.append(Series.of(f"ln error: {first}", parts(measured, first.name), list(values.T)))
         series.append(Series("steady change", (0.0, 1.0), (1.0, 0.0)))
         note = f"{m.backend}. Of the angle what the last 3 epochs move is left out, as jitter of single steps."
         return plots.figure("How much of all change is still to come", axes, series, note)

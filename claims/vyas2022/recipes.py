@@ -152,8 +152,8 @@ RATE_LOW = changed(
 )
 PLAIN = changed("base", "Adam at rate 0.01, batches of 32", dict(sizes=DOUBLINGS[:6]))
 RATE_HIGH = changed("rate_high", "Adam at rate 0.03", dict(sizes=FAR), sizes=WINDOW, rate=0.03)
-BATCH_256 = changed("batch_256", "batches of 256", dict(sizes=FAR), sizes=WINDOW, batch_size=256, steps=600)
-FULL_BATCH = changed("batch_full", "full batch", dict(steps=2000, checks=40), sizes=WINDOW, batch_size=None, steps=300)
+BATCH_256 = changed("batch_256", "Batches of 256", dict(sizes=FAR), sizes=WINDOW, batch_size=256, steps=600)
+FULL_BATCH = changed("batch_full", "Full batch", dict(steps=2000, checks=40), sizes=WINDOW, batch_size=None, steps=300)
 MOMENTUM = changed("momentum", "SGD with momentum", dict(sizes=FAR), sizes=WINDOW, **EDGE)
 LAZY_MOMENTUM = Recipe(
     "lazy",

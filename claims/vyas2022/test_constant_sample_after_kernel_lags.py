@@ -57,9 +57,9 @@ MARGIN = 0.05
 A_LAW = "0.05 in the exponent is 7 % of error over two doublings of n: less is no other scaling law"
 A_TENTH = "a tenth of the error is the least that one would choose a predictor by"
 STEEPER = Terms(above=MARGIN, because=A_LAW)
-SQUARED = Variant("squared", "in squared error", REUSED, "loss")
+SQUARED = Variant("squared", "after 256 samples, in squared error", REUSED, "loss")
 OTHERS = Variant("held_out", "after 256 samples that it does not regress on", HELD_OUT)
-ON_TOP = Variant("corrected", "that corrects the output of its network", CORRECTED)
+ON_TOP = Variant("corrected", "after 256 samples when it corrects its network's output", CORRECTED)
 
 
 @claim.effect(primary=True, expect=(0.25, 0.13), **STEEPER)

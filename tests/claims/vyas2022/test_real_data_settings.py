@@ -1,4 +1,4 @@
-"""The beds and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
+"""The settings and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -86,7 +86,7 @@ class TestOutscales(OfClaim):
         assert {name for name in REAL if f"gap_on_images[{name}]" in found} == (set(REAL) if tier == "full" else set())
         assert found["gap[infinite-width]"] == pytest.approx(0.3)
 
-    def test_a_bed_is_measured_by_its_own_cells(self):
+    def test_a_setting_is_measured_by_its_own_cells(self):
         found = self.effects("full")
         gaps = {name: found[f"gap_on_images[{name}]"] for name in REAL}
         assert gaps["mnist"] == pytest.approx(0.1)
