@@ -1,4 +1,4 @@
-"""The settings and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
+"""Settings and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
 
 from pathlib import Path
 from typing import ClassVar
