@@ -9,14 +9,14 @@ import hashlib
 import inspect
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.errors import DatasetUnavailable, InvalidInput
+from harness.errors import DatasetUnavailable, InvalidInput, NotMeasured
 
 Configuration = dict[str, Any]
 TIERS = ("quick", "full")
@@ -112,6 +112,16 @@ class Experiment:
             for block in scale.blocks()
         ]
 
+    def own(self, found: Set[str]) -> Set[str]:
+        """Which of the configurations found, as canonical JSON, are this experiment's.
+
+        One tier's: the larger that is wholly there. So a cell of the quick tier that another experiment asks for at the
+        full tier is not this experiment's there.
+        """
+        grids = [{canonical(cell) for cell in tier.grid} for name in TIERS if (tier := getattr(self, name)) is not None]
+        whole = [grid for grid in grids if grid and grid <= found]
+        return whole[-1] if whole else set().union(*grids) & found
+
     def record(self) -> dict[str, Any]:
         """What registration freezes of this experiment, as JSON values."""
         tiers = {name: asdict(tier) for name in TIERS if (tier := getattr(self, name)) is not None}
@@ -167,20 +177,21 @@ class Measurements:
         """What was measured of one experiment, to be asked by quantity and configuration.
 
         Raises:
-            InvalidInput: if nothing of the experiment was measured or found absent.
+            NotMeasured: if nothing of the experiment was measured or found absent, as where the tier leaves it out.
         """
-        planned = [tier for name in TIERS if (tier := getattr(experiment, name)) is not None]
-        own = {canonical(configuration) for tier in planned for configuration in tier.grid}
         named = reference(experiment.measure), experiment.dtype, experiment.stream
-        cells = [
-            (request, arrays)
-            for request, arrays in self.cells
-            if (request.computation, request.dtype, request.stream) == named and canonical(request.configuration) in own
-        ]
-        absent = [(cell, reason) for cell, reason in self.absent if canonical(cell) in own]
+        cells: dict[tuple[str, tuple[int, ...]], tuple[Request, Mapping[str, np.ndarray]]] = {}
+        for request, arrays in self.cells:
+            if (request.computation, request.dtype, request.stream) == named:
+                # Once, though two experiments ask for it.
+                cells[canonical(request.configuration), request.replicates] = request, arrays
+        absent = {canonical(cell): (cell, reason) for cell, reason in self.absent}
+        own = experiment.own({configuration for configuration, _ in cells} | absent.keys())
+        cells = {key: cell for key, cell in cells.items() if key[0] in own}
+        absent = {configuration: one for configuration, one in absent.items() if configuration in own}
         if not cells and not absent:
-            raise InvalidInput(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
-        return Measured(experiment.measure.__qualname__, tuple(cells), tuple(absent))
+            raise NotMeasured(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
+        return Measured(experiment.measure.__qualname__, tuple(cells.values()), tuple(absent.values()))
 
     def lacks(self, **where: Any) -> str:
         """Which data set kept a configuration that matches `where` from being measured; "" if none did.

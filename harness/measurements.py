@@ -5,6 +5,7 @@ from the named axes (purpose, stream, replicate), so every backend and every arm
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,24 @@ from harness.networks import Network, Theta
 
 Arrays = dict[str, np.ndarray]
 DRAWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs and targets of one role, x (R, N, n_0) and y (R, N, 1); `shape` is that of one input, as `cnn` takes it.
+
+    >>> whole = Samples(np.zeros((2, 8, 30)), np.zeros((2, 8, 1)), (30,))
+    >>> whole[:4].x.shape, whole[:4].y.shape
+    ((2, 4, 30), (2, 4, 1))
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    shape: tuple[int, ...]
+
+    def __getitem__(self, rows: slice) -> "Samples":
+        """Some of the samples, of every replicate."""
+        return Samples(self.x[:, rows], self.y[:, rows], self.shape)
 
 
 def ntk_dispersion(

@@ -12,7 +12,7 @@ from harness.errors import InvalidInput
 from harness.experiment import Measurements
 from harness.learning import equivalence
 from harness.learning.problems import TESTS, problem
-from harness.learning.tasks import Samples
+from harness.measurements import Samples
 
 SETTING = {"target": "wave", "inputs": 3, "samples": 6, "validation": 4, "noise": 0.1, "depth": 1, "width": 8}
 THEORY = {**SETTING, "steps": 30, "label_scale": 0.5, "centred": True, "permuted": False}

@@ -1,14 +1,14 @@
 """`ntk-claims data`: the data sets, where each was found, and how to get those that are not there."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from harness import datasets
 from harness.commands.options import examples
 from harness.datasets._places import ENVIRONMENT, Published, source
 from harness.errors import DatasetUnavailable, InvalidInput
 from harness.experiment import Request
-from harness.learning.tasks import downloadable
 
 COLUMNS = ("data set", "part", "download", "licence", "found in")
 
@@ -45,12 +45,26 @@ def data(options: argparse.Namespace) -> int:
 
 def fetch_for(wanted: Iterable[Request], tell: Callable[[str], object]) -> None:
     """Downloads what the cells take their images from and is not there; says for each set where it is, or why not."""
-    known = (downloadable(request.configuration) for request in wanted)
-    for name, part in dict.fromkeys(one for one in known if one is not None):
+    named = {pair: None for request in wanted for pair in downloadable(request.configuration)}
+    for name, part in named:
         try:
             tell(f"{name}, part {part}: {datasets.fetch(name, part)}\n")
         except DatasetUnavailable as error:
             tell(f"{error}\n")
+
+
+def downloadable(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Data set and part of whatever in a configuration names both: a "dataset" whose "options" have a "part".
+
+    >>> list(downloadable({"task": {"dataset": "svhn", "options": {"part": "train"}}, "sizes": (64, 128)}))
+    [('svhn', 'train')]
+    """
+    options = configuration.get("options")
+    if "dataset" in configuration and isinstance(options, Mapping) and "part" in options:
+        yield configuration["dataset"], options["part"]
+    for value in configuration.values():
+        if isinstance(value, Mapping):
+            yield from downloadable(value)
 
 
 def _downloads() -> list[str]:

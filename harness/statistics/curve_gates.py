@@ -1,6 +1,6 @@
 """Gates on learning curves: conditions without which an exponent is no evidence.
 
-Each returns "" where it holds, else one sentence that says what failed by how much. Curves have shape (S, K): seeds by
+Each returns "" where it holds, else one line that says what failed by how much. Curves have shape (S, K): seeds by
 sizes. Tolerances are in units of the exponent and registered with the claim.
 
 `untrained` alone looks at networks, not at their curve: one that was stopped early manufactures an exponent.
@@ -102,12 +102,14 @@ def untrained(
     if not (failed.mean(axis=0) > spare).any():
         return ""
     stuck = failed & ~(losses < LEARNT)
-    return (
-        f"Of {len(losses)} networks per size neither reached training loss {largest_loss:g} nor, below {LEARNT:g} of "
-        f"predicting 0, gained at most {100 * largest_gain:g} % of validation loss in the last quarter of training: "
-        f"{_counts(failed, n)}. Train these longer; of them had learnt nothing: {_counts(stuck, n)}. Those need more "
-        "samples."
-    )
+    allowed = int(spare * len(losses) + 1e-9)
+    counts = [
+        f"{int(failed[:, k].sum())} of {len(losses)} networks are not trained at n = {n[k]:g}"
+        + (f" ({int(stuck[:, k].sum())} learnt nothing)" if stuck[:, k].any() else "")
+        for k in range(len(n))
+        if failed[:, k].mean() > spare
+    ]
+    return f"{', '.join(counts)}; allowed: {allowed}"
 
 
 def biased(null: ArrayLike, margin: float, alpha: float = 0.05) -> str:
@@ -126,11 +128,6 @@ def biased(null: ArrayLike, margin: float, alpha: float = 0.05) -> str:
         f"interval [{low:.3g}, {high:.3g}]), not surely below the margin {margin:g}: the instrument may be biased by "
         "as much."
     )
-
-
-def _counts(which: np.ndarray, sizes: np.ndarray) -> str:
-    counted = zip(which.sum(axis=0), sizes, strict=True)
-    return ", ".join(f"{int(count)} at size {size:g}" for count, size in counted)
 
 
 def _seeds(sizes: ArrayLike, curves: ArrayLike, fewest: int) -> tuple[Floats, Floats]:

@@ -129,3 +129,19 @@ def test_a_record_that_is_no_toml_is_named(tmp_path, content):
     (tmp_path / "verdicts.toml").write_bytes(content)
     with pytest.raises(InvalidInput, match=re.escape(f"{tmp_path / 'verdicts.toml'} cannot be read as TOML: ")):
         studies.recorded(tmp_path)
+
+
+def test_a_file_of_tests_in_a_folder_called_claims_is_no_claim(tmp_path):
+    folder = tmp_path / "tests" / "claims" / "toy"
+    folder.mkdir(parents=True)
+    texts = {
+        "tests": "from harness import papers\n\n\ndef test_sum(oracle):\n    claim = 1\n",
+        "makes": "import harness\n\nclaim = harness.Claim()\n",
+        "asks": "def test_it(verdict):\n    assert verdict\n",
+    }
+    found = {}
+    for name, text in texts.items():
+        file = folder / f"test_{name}.py"
+        file.write_text(text, encoding="utf-8")
+        found[name] = studies.is_of_paper(file)
+    assert found == {"tests": False, "makes": True, "asks": True}

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
+from claims.vyas2022.curves import kernel_curves
 from harness import report, sweep
 from harness.datasets import cifar5m
 from harness.errors import DatasetUnavailable, InvalidInput, SweepFailed
 from harness.experiment import Absent, Experiment, Measurements, Request, Tier, canonical, measured
 from harness.judge import judge
-from harness.learning import kernel_curves
 from harness.registration import ClaimRecord
 from harness.session import Settings, verify
 from harness.study import Control, Hypothesis, Paper, Statement, Study, Superiority
@@ -194,7 +194,7 @@ def test_a_configuration_is_absent_with_all_its_replicates_and_other_failures_ar
 
 def test_a_failure_for_lack_of_data_is_kept_in_the_store_as_such(tmp_path):
     store = Store(tmp_path / "store")
-    request = Request("harness.learning.curves:kernel_curves", IMAGES, (0,), "test", "numpy", "float64")
+    request = Request("vyas2022/kernel_curves", IMAGES, (0,), "test", "numpy", "float64")
     swept = sweep.run([request], store, device="cpu", workers=1)
     assert swept.outcomes[0].lacks == FIRST_LINE
     (kept,) = store.lacking().values()

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
-from harness import backends, kernels, learning, networks, seeds
+from claims.vyas2022 import curves
+from claims.vyas2022.curves import kernel_curves, network_curves
+from claims.vyas2022.regression import RIDGES, mistakes, ridge_errors
+from claims.vyas2022.tasks import samples
+from harness import backends, kernels, networks, seeds
 from harness.backends import SGD, Adam, Stop
 from harness.errors import InvalidInput
-from harness.learning import kernel_curves, network_curves, ridge_errors, samples
-from harness.learning.ridge import RIDGES, by_validation, mistakes
 from harness.measurements import edge
+from harness.ridge import by_validation
 
 TASK = {"name": "parity", "inputs": 6, "order": 2}
 MLP = {"family": "mlp", "width": 5, "depth": 1, "sigma_b": 0.1, "label_scale": 2.0, "centred": False}
@@ -76,7 +79,7 @@ def either(request):
 
 def test_a_network_is_trained_on_its_rows_alone_and_stops_by_validation(either):
     training, validation, test = drawn()
-    run = learning.train(either, NETWORKS, REPLICATES, "test", training, validation, rows=(5, 17))
+    run = curves.train(either, NETWORKS, REPLICATES, "test", training, validation, rows=(5, 17))
     wanted = trained(either, training.x[:, 5:17], 2 * training.y[:, 5:17], (validation.x, 2 * validation.y))
     for name in NET.shapes:
         np.testing.assert_allclose(run.theta[name], wanted.theta[name], rtol=1e-9)
@@ -91,8 +94,8 @@ def test_a_network_is_trained_on_its_rows_alone_and_stops_by_validation(either):
 
 def test_a_batch_as_large_as_the_sample_is_the_full_batch(either):
     training, validation, _ = drawn()
-    large = learning.train(either, {**NETWORKS, "batch_size": 12}, REPLICATES, "test", training, validation, (0, 12))
-    full = learning.train(either, {**NETWORKS, "batch_size": None}, REPLICATES, "test", training, validation, (0, 12))
+    large = curves.train(either, {**NETWORKS, "batch_size": 12}, REPLICATES, "test", training, validation, (0, 12))
+    full = curves.train(either, {**NETWORKS, "batch_size": None}, REPLICATES, "test", training, validation, (0, 12))
     wanted = trained(
         either, training.x[:, :12], 2 * training.y[:, :12], (validation.x, 2 * validation.y), batch_size=None
     )
@@ -106,7 +109,7 @@ def test_centred_training_at_a_fraction_of_the_edge(either, optimizer, momentum)
     """The edge of the rows that are trained on."""
     training, validation, test = drawn()
     choice = {**NETWORKS, "net": {**MLP, "centred": True}, "optimizer": optimizer, "rate": 0.3, "batch_size": None}
-    run = learning.train(either, choice, REPLICATES, "test", training, validation, rows=(3, 11))
+    run = curves.train(either, choice, REPLICATES, "test", training, validation, rows=(3, 11))
     x, y = training.x[:, 3:11], training.y[:, 3:11]
     limit = edge(either.empirical_ntk(NET, start(), x, outputs="full"))
     origin = [either.forward(NET, start(), inputs) for inputs in (x, validation.x, test.x)]
@@ -187,7 +190,7 @@ def test_regression_on_what_the_network_leaves_over(either, centred):
     found = after(either, arm(12, reference="net"), arm(12), net={**MLP, "centred": centred})
     training, validation, _ = drawn()
     choice = {**NETWORKS, "net": {**MLP, "centred": centred}}
-    run = learning.train(either, choice, REPLICATES, "test", training, validation, (0, 12))
+    run = curves.train(either, choice, REPLICATES, "test", training, validation, (0, 12))
     wanted = by_hand(either, run.theta, 20, base=lambda data: run.predict(either, data.x))
     np.testing.assert_allclose(found[:, :, 0, 2], wanted, rtol=1e-6)
     assert np.abs(found[1, :, 0, 2] - found[1, :, 1, 2]).min() > 1e-3
@@ -260,7 +263,7 @@ def test_the_infinite_kernel_is_that_of_the_closed_form(either, family):
     data = {**DATA, "task": task, "sizes": (6, 10)}
     found = kernel_curves(either, {**data, "net": net, "kernel": "infinite"}, REPLICATES, "test")
     training, validation, test = samples(task, REPLICATES, "test", (10, 9, 14))
-    made = learning.network(net, training.shape)
+    made = curves.network(net, training.shape)
     x = np.concatenate([validation.x, test.x], axis=1)
     gram = np.array([kernels.ntk(made, one) for one in training.x])
     cross = np.array([kernels.ntk(made, *pair) for pair in zip(x, training.x, strict=True)])
@@ -269,10 +272,10 @@ def test_the_infinite_kernel_is_that_of_the_closed_form(either, family):
 
 
 def test_networks_of_a_configuration():
-    mlp = learning.network({"family": "mlp", "width": 7, "depth": 3, "sigma_b": None}, (5, 2))
+    mlp = curves.network({"family": "mlp", "width": 7, "depth": 3, "sigma_b": None}, (5, 2))
     assert mlp.shapes == {"W1": (7, 10), "W2": (7, 7), "W3": (7, 7), "W4": (1, 7)}
     cnn = {"family": "cnn", "width": 4, "strides": (2, 1), "sigma_b": 0.1}
-    sequence, image = learning.network(cnn, (40, 1)), learning.network(cnn, (14, 14, 3))
+    sequence, image = curves.network(cnn, (40, 1)), curves.network(cnn, (14, 14, 3))
     assert (sequence.shapes["W1"], sequence.shapes["W2"], sequence.shapes["W3"]) == ((4, 5), (4, 20), (1, 4))
     assert (image.shapes["W1"], image.shapes["W2"], image.inputs) == ((4, 27), (4, 36), 588)
 

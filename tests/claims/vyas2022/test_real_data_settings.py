@@ -1,4 +1,4 @@
-"""The beds and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
+"""Settings and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -6,11 +6,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from claims.vyas2022.recipes import REAL
 from harness import studies
-from harness.beds import REAL
-from harness.experiment import Absent, Measurements, Request
+from harness.experiment import Absent, Measurements, Request, reference
 
-FOLDER = Path(__file__).parents[1] / "claims" / "vyas2022"
+FOLDER = Path(__file__).parents[3] / "claims" / "vyas2022"
 SEEDS = 5
 REASON = "It is not there."
 
@@ -23,12 +23,25 @@ def measurements(study, tier, plant, lacking=()):
             if c["task"].get("dataset") in lacking:
                 absent.append((c, REASON))
             else:
-                cells.append((Request("", c, tuple(range(SEEDS)), "", "numpy", "float64"), plant(c)))
+                named = (
+                    reference(experiment.measure),
+                    c,
+                    tuple(range(SEEDS)),
+                    experiment.stream,
+                    "numpy",
+                    experiment.dtype,
+                )
+                cells.append((Request(*named), plant(c)))
     return Measurements(cells, absent)
 
 
 def dataset(c):
     return c["task"].get("dataset", "")
+
+
+def of_cifar10(study, key):
+    """The configurations on CIFAR-10 that have a key."""
+    return [c for e in study.experiments for c in e.full.grid if dataset(c) == "cifar10" and key in c]
 
 
 class OfClaim:
@@ -70,24 +83,29 @@ class TestOutscales(OfClaim):
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
         found = self.effects(tier)
-        assert {name for name in REAL if f"{name}_init" in found} == (set(REAL) if tier == "full" else set())
-        assert found["wide_infinite"] == pytest.approx(0.3)
+        assert {name for name in REAL if f"gap_on_images[{name}]" in found} == (set(REAL) if tier == "full" else set())
+        assert found["gap[infinite-width]"] == pytest.approx(0.3)
 
-    def test_a_bed_is_measured_by_its_own_cells(self):
+    def test_a_setting_is_measured_by_its_own_cells(self):
         found = self.effects("full")
-        gaps = {name: found[f"{name}_init"] for name in REAL}
+        gaps = {name: found[f"gap_on_images[{name}]"] for name in REAL}
         assert gaps["mnist"] == pytest.approx(0.1)
         assert all(gap == pytest.approx(0.3) for name, gap in gaps.items() if name != "mnist")
 
     @pytest.mark.parametrize("lacking", [("mnist",), tuple(REAL), (*REAL, "fashion-mnist")], ids=len)
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
         m, absent = self.without(lacking)
-        clothes = {"fashion_cnn_init", "fashion_mlp_init", "fashion_mlp_infinite"}
-        assert absent == {f"{name}_init" for name in lacking if name in REAL} | (
+        clothes = {
+            "gap_elsewhere[fashion_cnn-initial]",
+            "gap_elsewhere[fashion_mlp-initial]",
+            "gap_elsewhere[fashion_mlp-infinite-width]",
+        }
+        assert absent == {f"gap_on_images[{name}]" for name in lacking if name in REAL} | (
             clothes if "fashion-mnist" in lacking else set()
         )
         titles = [figure.title for figure in self.study.figures({"numpy": m})]
-        assert ("Learning curves on other images" in titles) == (set(lacking) < set(REAL))
+        assert ("Learning curves on MNIST and SVHN" in titles) == (lacking == ("mnist",))
+        assert ("Learning curves on CIFAR-10 and CIFAR-5m" in titles) == (lacking == ("mnist",))
         assert ("Learning curves on Fashion-MNIST" in titles) == ("fashion-mnist" not in lacking)
 
     def test_no_gate_of_the_claim_depends_on_which_sets_are_at_hand_and_what_is_untrained_is_told(self):
@@ -101,8 +119,11 @@ class TestOutscales(OfClaim):
         assert "SVHN, CNN" not in self.study.figures({"numpy": m})[-1].description
 
     def test_kernels_reach_as_far_as_networks(self):
-        network, kernel = ({n for c in e.full.grid for n in c["sizes"]} for e in self.study.experiments)
-        assert max(network) == max(kernel) == 32_768
+        largest = {"network_curves": 0, "kernel_curves": 0}
+        for experiment in self.study.experiments:
+            sizes = [n for c in experiment.full.grid for n in c["sizes"]]
+            largest[experiment.measure.__name__] = max(largest[experiment.measure.__name__], *sizes)
+        assert largest == {"network_curves": 32_768, "kernel_curves": 32_768}
 
 
 class OnCifar(OfClaim):
@@ -140,7 +161,7 @@ class OnCifar(OfClaim):
         drawn = self.study.figures({"numpy": whole})
         assert [figure.title for figure in drawn] == [
             *(figure.title for figure in self.study.figures({"numpy": m})),
-            "Learning curves on other images",
+            "Learning curves on CIFAR-10",
         ]
         assert drawn[-1].description.endswith("its mean and interval.")
         assert sorted({line.label.rsplit("(")[-1].split()[0] for line in drawn[-1].series}) == ["0.30", "0.50"]
@@ -152,21 +173,22 @@ class OnCifar(OfClaim):
 
         m = measurements(self.study, "full", untrained)
         assert not any(self.study.gates(m).values())
-        assert "CIFAR-10, " in self.study.figures({"numpy": m})[-1].description.split("its mean and interval.")[1]
+        said = self.study.figures({"numpy": m})[-1].description.split("its mean and interval.")[1]
+        assert "5 of 5 networks are not trained" in said
 
 
 class TestHyperparameters(OnCifar):
     study = studies.load(FOLDER / "test_gap_survives_hyperparameters.py")
-    expected = dict.fromkeys(("cifar10_rate_low", "cifar10_base", "cifar10_momentum"), 0.2)
+    expected = dict.fromkeys([f"gap_on_cifar10[{name}]" for name in ("rate_low", "base", "momentum")], 0.2)
 
     def test_two_rates_and_two_optimisers(self):
-        cells = [c for c in self.study.experiments[0].full.grid if dataset(c) == "cifar10"]
+        cells = of_cifar10(self.study, "optimizer")
         assert [(c["optimizer"], c["rate"]) for c in cells] == [("adam", 0.003), ("adam", 0.01), ("momentum", 0.1)]
 
 
 class TestWidth(OnCifar):
     study = studies.load(FOLDER / "test_gap_across_width.py")
-    expected = dict.fromkeys((f"cifar10_{place}_initial" for place in ("narrow", "middle", "wide")), 0.2)
+    expected = dict.fromkeys([f"gap_on_cifar10[{place}]" for place in ("narrow", "middle", "wide")], 0.2)
 
     def test_the_middle_width_is_the_base_of_the_claim_on_hyperparameters_down_to_the_cell(self):
         own, other = (
@@ -178,10 +200,10 @@ class TestWidth(OnCifar):
 
 class TestAfterKernel(OnCifar):
     study = studies.load(FOLDER / "test_constant_sample_after_kernel_lags.py")
-    expected: ClassVar = {"cifar10_outscales": 0.2, "cifar10_behind": 0.2 * np.log(8192)}
+    expected: ClassVar = {"outscales_on_cifar10": 0.2}
 
     def test_the_kernel_is_pretrained_on_the_least_of_its_sizes(self):
-        (cell,) = (c for c in self.study.experiments[0].full.grid if dataset(c) == "cifar10")
+        (cell,) = of_cifar10(self.study, "optimizer")
         assert [arm["pretrained"] for arm in cell["after"]] == [2048] == [min(cell["sizes"])]
 
 
@@ -201,24 +223,27 @@ class TestKeepsEvolving(OfClaim):
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
         found = self.effects(tier)
-        assert {name for name in REAL if f"moves_{name}" in found} == (set(REAL) if tier == "full" else set())
+        assert {name for name in REAL if f"moves_on_images[{name}]" in found} == (
+            set(REAL) if tier == "full" else set()
+        )
 
     def test_an_arm_is_measured_by_its_own_cells(self):
         found = self.effects("full")
         moved = (np.cos(0.2) - np.cos(0.8)) / 0.5
         for name in REAL:
-            assert found[f"moves_{name}"] == pytest.approx(0 if name == "svhn" else moved, abs=1e-9)
-            assert found[f"improves_{name}"] == pytest.approx(0 if name == "svhn" else 0.4, abs=1e-9)
+            assert found[f"moves_on_images[{name}]"] == pytest.approx(0 if name == "svhn" else moved, abs=1e-9)
+            assert found[f"improves_on_images[{name}]"] == pytest.approx(0 if name == "svhn" else 0.4, abs=1e-9)
 
     @pytest.mark.parametrize("lacking", [("cifar5m",), tuple(REAL)], ids=len)
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
         m, absent = self.without(lacking)
-        assert absent == {f"{what}_{name}" for name in lacking for what in ("moves", "improves")}
-        lines = {series.label for series in self.study.figures({"numpy": m})[1].series}
+        assert absent == {f"{what}_on_images[{name}]" for name in lacking for what in ("moves", "improves")}
+        figures = self.study.figures({"numpy": m})
+        lines = {series.label for figure in figures if "on images" in figure.title for series in figure.series}
         assert {name for name in REAL if any(REAL[name].label in label for label in lines)} == set(REAL) - set(lacking)
 
     def test_one_pass_sees_no_image_twice(self):
-        (cell,) = (c for c in self.study.experiments[0].full.grid if c["arm"] == "cifar5m")
+        (cell,) = (c for e in self.study.experiments for c in e.full.grid if c["arm"] == "cifar5m")
         fresh = cell["steps"] * cell["batch_size"]
         assert cell["regime"] == "one-pass"
         assert cell["task"]["options"]["n"] == fresh + cell["size"] + cell["validation"] + cell["test"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from claims.vyas2022.curves import Arrays, initial, kernel_pair, network, optimizer_of
+from claims.vyas2022.regression import mistakes, ridge_errors
+from claims.vyas2022.tasks import samples
 from harness import seeds
 from harness.backends import Backend
-from harness.learning.curves import Arrays, initial, kernel_pair, network, optimizer_of
-from harness.learning.ridge import mistakes, ridge_errors
-from harness.learning.tasks import Samples, samples
-from harness.measurements import kept
+from harness.measurements import Samples, kept
 from harness.networks import Network, Theta
 from harness.networks.builder import choice
 

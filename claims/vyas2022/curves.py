@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from claims.vyas2022.regression import corrected_errors, mistakes, ridge_errors
+from claims.vyas2022.tasks import samples
 from harness import networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
 from harness.errors import InvalidInput
-from harness.learning.ridge import corrected_errors, mistakes, ridge_errors
-from harness.learning.tasks import Samples, samples
-from harness.measurements import edge
+from harness.measurements import Samples, edge
 from harness.networks import Conv, Network, Pool, Theta
 
 Arrays = dict[str, np.ndarray]
@@ -256,3 +256,36 @@ def kernel_curves(backend: Backend, configuration: Mapping[str, Any], replicates
         raise InvalidInput(f"Unknown kernel {configuration['kernel']!r}. Allowed: init, average-<count>, infinite.")
     error, loss = ridge_errors(backend, gram, cross, configuration["sizes"], training, validation, test)
     return {"kernel_error": error, "kernel_loss": loss}
+
+
+def curves_and_drift(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Learning curve of networks, and how far the kernel of each has moved from that of its initial weights.
+
+    Configuration: as for `network_curves`, without arms after training; probe, the number of test inputs on which
+    kernels are compared.
+    Returns, per replicate and size: "width_error", "width_loss", "train_loss", "gain" and "drift",
+    1 - <K_0, K_T> / (|K_0| |K_T|) with Frobenius products (Fort et al. 2020).
+    """
+    sizes = configuration["sizes"]
+    counts = (max(sizes), configuration["validation"], configuration["test"])
+    training, validation, test = samples(configuration["task"], replicates, stream, counts)
+    runs = [train(backend, configuration, replicates, stream, training, validation, (0, size)) for size in sizes]
+    found = np.array([mistakes(run.predict(backend, test.x), test.y) for run in runs])
+    net, x = runs[0].net, test.x[:, : configuration["probe"]]
+    first = backend.empirical_ntk(net, initial(net, replicates, stream), x)
+    later = [backend.empirical_ntk(net, run.theta, x) for run in runs]
+    return {
+        "width_error": found[:, 0].T,
+        "width_loss": found[:, 1].T,
+        "train_loss": np.array([run.loss for run in runs]).T,
+        "gain": np.array([run.gain for run in runs]).T,
+        "drift": np.array([1 - cosine(first, last) for last in later]).T,
+    }
+
+
+def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """<A, B> / (|A| |B|) of matrices (R, N, N), per replicate."""
+    a, b = (np.asarray(kernel, dtype=float).reshape(len(kernel), -1) for kernel in (first, second))
+    return np.asarray((a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)))

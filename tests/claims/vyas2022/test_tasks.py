@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
+from claims.vyas2022.tasks import DIGITS, TASKS, samples
 from harness import datasets, seeds
 from harness.errors import InvalidInput
-from harness.learning import samples
-from harness.learning.tasks import DIGITS, TASKS
 
 ALL = (
     {"name": "digits-1d"},
