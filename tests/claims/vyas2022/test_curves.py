@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from claims.vyas2022 import curves
-from claims.vyas2022.curves import kernel_curves, network_curves
+from claims.vyas2022.curves import kernel_curves, network_curves, train
 from claims.vyas2022.regression import RIDGES, mistakes, ridge_errors
 from claims.vyas2022.tasks import samples
 from harness import backends, kernels, networks, seeds
@@ -124,7 +124,7 @@ def test_a_network_that_diverged_has_no_gain(either):
     """Validation is flat after a network diverged, since the lowest loss stays; that is no sign of training."""
     training, validation, _ = drawn()
     wild = {**NETWORKS, "optimizer": "sgd", "rate": 1e200, "batch_size": None}
-    run = learning.train(either, wild, REPLICATES, "test", training, validation)
+    run = train(either, wild, REPLICATES, "test", training, validation)
     assert np.isnan(run.gain).all()
     assert np.isfinite(run.loss).all()
 
