@@ -12,7 +12,7 @@ from harness.experiment import TIERS, canonical
 from harness.registration import ClaimRecord
 from harness.statistics.power import power
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CLAIMS = ROOT / "claims"
 FILES = sorted(CLAIMS.rglob("test_*.py"))
 SEEDS, POWER = 10, 0.9
@@ -47,7 +47,7 @@ def test_there_are_claims():
 
 @each_claim
 def test_a_file_is_one_claim_named_after_it(path, study):
-    assert study is not None, "the file has no STUDY"
+    assert study is not None, "the file makes no claim"
     assert study.claim.id == f"{path.parent.relative_to(CLAIMS).as_posix()}/{path.stem.removeprefix('test_')}"
 
 
