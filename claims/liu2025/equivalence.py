@@ -7,17 +7,18 @@ kernel at initialisation that is random since the width is finite, and a descent
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from claims.liu2025.problems import problem, relative
 from harness import kernels, networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
-from harness.learning.problems import problem, relative
 from harness.learning.ridge import by_validation
 from harness.learning.tasks import Samples
 from harness.measurements import edge
-from harness.networks import Network, Theta
+from harness.networks import Network, Step, Theta, Weighted
 from harness.networks.builder import choice
 from harness.networks.network import Parametrization
 
@@ -40,7 +41,7 @@ def common_training(
     (sigma_w^2 = 2, sigma_b = 0.3) regresses the same samples, with the ridge of least validation loss.
 
     Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width; weights "pytorch" (see
-    `default_weights`) or "he": sigma_w and sigma_b of the NTK; steps; members: networks per replicate;
+    `networks.default_weights`) or "he": sigma_w and sigma_b of the NTK; steps; members: networks per replicate;
     permuted: with the labels of other inputs, so that nothing can be learnt.
     Returns per replicate: "error" of its first network, "ensemble_error" of the mean of all, "ridge_error" of the NTK,
     all relative to the target's variance; of the first network the "stopped" step and "gain", the share of the least
@@ -77,6 +78,34 @@ def common_training(
         "stopped": trained.validation_steps[losses.argmin(axis=1)].astype(float),
         "gain": 1 - losses.min(axis=1) / losses[:, : -(-3 * losses.shape[1] // 4)].min(axis=1),
     }
+
+
+def architecture_kernel(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Test error of regression with the NTK of the networks of `common_training`, at infinite width.
+
+    Standard parametrization: the width stands in the kernel, as the weight of each layer's gradients.
+
+    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width.
+    Returns per replicate "kernel_error", relative to the target's variance.
+    """
+    training, validation, test = problem(configuration, replicates, stream)
+    predicted = ntk_regression(backend, trained_architecture(configuration), training, validation, test)
+    return {"kernel_error": relative(predicted - test.y, test)}
+
+
+def trained_architecture(configuration: Mapping[str, Any]) -> Network:
+    """The network with the variances of PyTorch's default: of every layer's weights and biases, 1 / (3 fan-in)."""
+    net = network(configuration, "standard")
+    return replace(net, steps=tuple(_with_default_variances(step) for step in net.steps))
+
+
+def _with_default_variances(step: Step) -> Step:
+    if not isinstance(step, Weighted):
+        return step
+    std = (3 * step.fan_in) ** -0.5
+    return replace(step, weight_std=std, bias_std=std)
 
 
 def descent_by_theory(
@@ -226,22 +255,7 @@ def _stacked(
     return k_train, k_other
 
 
-def default_weights(net: Network, init: Sequence[int]) -> Theta:
-    """PyTorch's default for dense layers: weights and biases uniform in +-1 / fan_in^1/2; one seed axis."""
-    theta = {
-        name: np.array(
-            [seeds.generator("default weights", seed=seed, name=name).uniform(-1, 1, shape) for seed in init]
-        )
-        for name, shape in net.shapes.items()
-    }
-    for layer in net.layers:
-        for name in (layer.weight, layer.bias):
-            if name is not None:
-                theta[name] /= layer.fan_in**0.5
-    return theta
-
-
-WEIGHTS: dict[str, Callable[..., Theta]] = {"pytorch": default_weights, "he": Network.init}
+WEIGHTS: dict[str, Callable[..., Theta]] = {"pytorch": networks.default_weights, "he": Network.init}
 
 
 def _initial(weights: str) -> Callable[..., Theta]:

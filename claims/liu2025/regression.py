@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import datasets, kernels, seeds
+from claims.liu2025.stationary import STATIONARY, distances
+from harness import datasets, kernels, networks, seeds
+from harness.backends import Backend
 from harness.errors import InvalidInput
+from harness.networks import Network
 
 FOLDS = 5
 RIDGES = 10.0 ** np.arange(-8, 1.5, 0.5)
@@ -29,7 +32,7 @@ TESTS = 500
 TOPS = (0, 2, 4, 6)
 """The classes of Fashion-MNIST worn on the upper body alone: T-shirt, pullover, coat, shirt."""
 
-
+Arrays = dict[str, np.ndarray]
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -139,21 +142,6 @@ SYNTHETIC: Mapping[str, Callable[..., np.ndarray]] = {
 REAL: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {"tops": tops, "diabetes": diabetes}
 
 
-STATIONARY: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "laplace": lambda r: np.exp(-r),
-    "matern_32": lambda r: (1 + 3**0.5 * r) * np.exp(-(3**0.5) * r),
-    "matern_52": lambda r: (1 + 5**0.5 * r + 5 / 3 * r**2) * np.exp(-(5**0.5) * r),
-    "rbf": lambda r: np.exp(-(r**2) / 2),
-}
-"""Kernels that know no network, of the distance over the length scale (Rasmussen, Williams 2006, section 4.2)."""
-
-
-def distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """|x_i - z_j|, (N, M)."""
-    squares = (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1) - 2 * x @ z.T
-    return np.sqrt(np.maximum(squares, 0))
-
-
 def folds(samples: int, replicate: int, stream: str, lane: int = 0) -> np.ndarray:
     """The fold, 0 ... 4, of each training sample; sizes differ by one at most. Lanes are independent."""
     return seeds.generator("folds", stream=stream, replicate=replicate, lane=lane).permutation(samples) % FOLDS
@@ -200,9 +188,50 @@ def relative_error(prediction: np.ndarray, f: np.ndarray) -> np.ndarray:
     return error
 
 
-def other_kernels(
-    backend: object, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
-) -> dict[str, np.ndarray]:
+def network_kernels(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Test errors of NNGP and NTK regression, and how far their predictions lie apart.
+
+    Configuration: target, samples, inputs, noise (see `draw`); depth, number of hidden layers.
+    Returns per replicate, (R, 2): "nngp" and "ntk", E with the tuned ridge and ridgeless; "distance", RMS of the
+    difference of their predictions, in deviations of the target; "ridges", relative, as tuned for NNGP and for NTK.
+    """
+    net = limit_network(configuration)
+    arrays: dict[str, list[Any]] = {name: [] for name in ("nngp", "ntk", "distance", "ridges")}
+    for replicate in replicates:
+        problem = draw(configuration, replicate, stream)
+        fold = folds(configuration["samples"], replicate, stream)
+        x, y, x_test = problem.x, problem.y, problem.x_test
+        pairs = [(kernel(net, x), kernel(net, x_test, x)) for kernel in (backend.infinite_nngp, backend.infinite_ntk)]
+        fits = [tuned([pair], y, fold) for pair in pairs]
+        nngp, ntk = (np.array([fit.prediction, fit.ridgeless]) for fit in fits)
+        arrays["nngp"].append(relative_error(nngp, problem.f))
+        arrays["ntk"].append(relative_error(ntk, problem.f))
+        arrays["distance"].append(((nngp - ntk) ** 2).mean(axis=1) ** 0.5)  # the target's deviation is 1
+        arrays["ridges"].append([fit.ridge for fit in fits])
+    return {name: np.array(values) for name, values in arrays.items()}
+
+
+def limit_network(configuration: Mapping[str, Any]) -> Network:
+    """The net whose kernels at infinite width are meant: the widths given here do not matter."""
+    widths = (configuration["inputs"], *[1] * configuration["depth"], 1)
+    return networks.mlp(widths, sigma_w=2**0.5, sigma_b=0.3)
+
+
+def same_kernel(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
+    """Control: "same", (R, 2), E of NTK regression, and of 7 times the NTK with its ridge tuned on other folds."""
+    net, errors = limit_network(configuration), []
+    for replicate in replicates:
+        problem = draw(configuration, replicate, stream)
+        k_train, k_test = (backend.infinite_ntk(net, x, problem.x) for x in (problem.x, problem.x_test))
+        splits = [folds(configuration["samples"], replicate, stream, lane) for lane in (0, 1)]
+        fits = [tuned([(s * k_train, s * k_test)], problem.y, fold) for s, fold in zip((1, 7), splits, strict=True)]
+        errors.append([relative_error(fit.prediction, problem.f) for fit in fits])
+    return {"same": np.array(errors)}
+
+
+def other_kernels(backend: object, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
     """Test errors of kernels that know no network; they take NumPy alone, so `backend` is not used.
 
     Configuration: as for `draw`. Returns the relative error per replicate, (R,): for each of STATIONARY, length scale
