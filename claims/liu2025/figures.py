@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from claims.liu2025.added_layer import Errors, mismatch
-from claims.liu2025.settings import OTHERS, TARGETS
+from claims.liu2025.settings import OTHERS
 from harness import plots
 from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -47,8 +47,9 @@ def other_targets(network: Experiment, kernel: Experiment) -> Builder:
     """Errors of networks and of their NTKs over depth, on the targets beside the wave."""
     lines = {}
     for target in OTHERS:
-        lines[f"{TARGETS[target]}, network"] = Errors(network, "error", dict(target=target))
-        lines[f"{TARGETS[target]}, its NTK"] = Errors(kernel, "kernel_error", dict(target=target))
+        where = dict(target=target.name)
+        lines[f"{target}, network"] = Errors(network, "error", where)
+        lines[f"{target}, its NTK"] = Errors(kernel, "kernel_error", where)
     return against_depth("Other targets", lines, "As commonly trained.", log_y=True)
 
 

@@ -1,34 +1,49 @@
 """Settings of the claims on networks and their kernels: targets, samples, training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.experiment import Configuration, grid
 
-TARGETS = {
-    "wave": "sin(2.5 u.x)",
-    "rough": "sign(u.x)",
-    "smooth": "cos(u.x) + sin(v.x)",
-    "friedman": "Friedman's function",
-}
-OTHERS = ("rough", "smooth", "friedman")
-"""The targets beside the wave, on which both claims decide."""
 
-SAMPLES = 100
-PROBLEM = dict(inputs=5, noise=0.1)
-NET = dict(width=64)
+@dataclass(frozen=True)
+class Target:
+    """What is learnt: its name in configurations and names of effects, and its formula, for sentences."""
+
+    name: str
+    formula: str
+
+    def __str__(self) -> str:
+        return self.formula
+
+
+WAVE = Target("wave", "sin(2.5 u.x)")
+ROUGH = Target("rough", "sign(u.x)")
+SMOOTH = Target("smooth", "cos(u.x) + sin(v.x)")
+FRIEDMAN = Target("friedman", "Friedman's function")
+OTHERS = (ROUGH, SMOOTH, FRIEDMAN)
+"""The targets beside the wave."""
+
+SAMPLES, MANY = 100, 200
+WIDTH = 64
 WITHOUT_NET = ("steps", "weights", "members", "permuted")
 """What `architecture_kernel` does not ask of a configuration of `common_training`."""
 
 
+def names(targets: Sequence[Target]) -> tuple[str, ...]:
+    """The targets as an axis of configurations."""
+    return tuple(target.name for target in targets)
+
+
 def sampled(samples: int = SAMPLES) -> Configuration:
-    """Inputs, noise and numbers of samples; a quarter as many validation samples as training samples."""
-    return dict(PROBLEM, samples=samples, validation=samples // 4)
+    """The samples of a problem; a quarter as many for validation as for training."""
+    return dict(inputs=5, noise=0.1, samples=samples, validation=samples // 4)
 
 
 def commonly(samples: int = SAMPLES, **axes: Any) -> tuple[Configuration, ...]:
     """Configurations of `common_training`: PyTorch's weights, one network per seed."""
-    training = dict(NET, steps=1500, weights="pytorch", members=1, permuted=False)
+    training = dict(width=WIDTH, steps=1500, weights="pytorch", members=1, permuted=False)
     return grid(**{**sampled(samples), **training, **axes})
 
 
@@ -39,10 +54,30 @@ def of_architecture(cells: Sequence[Configuration]) -> tuple[Configuration, ...]
 
 def by_theory(**axes: Any) -> tuple[Configuration, ...]:
     """Configurations of `descent_by_theory`: f - f_0 is trained, by 400 steps, to the labels as they are."""
-    training = dict(NET, steps=400, centred=True, label_scale=1.0, permuted=False)
+    training = dict(width=WIDTH, steps=400, centred=True, label_scale=1.0, permuted=False)
     return grid(**{**sampled(), **training, **axes})
 
 
 def untrained(**axes: Any) -> tuple[Configuration, ...]:
-    """Configurations of `kernel_predictors`: descent by 400 steps with kernels at initialisation."""
-    return grid(**{**sampled(), "target": "wave", "steps": 400, **axes})
+    """Configurations of `kernel_predictors`: descent by 400 steps on the wave with kernels at initialisation."""
+    return grid(**{**sampled(), "target": WAVE.name, "steps": 400, **axes})
+
+
+FEW, MORE = dict(target=WAVE.name, samples=SAMPLES), dict(target=WAVE.name, samples=MANY)
+"""The wave with few samples and with more."""
+DEPTHS = (1, 2, 3, 4, 5)
+COMMON = (
+    *commonly(target=WAVE.name, depth=(1, 2)),
+    *commonly(target=WAVE.name, depth=(2, 3), samples=MANY),
+    *commonly(target=names(OTHERS), depth=(1, 2)),
+)
+"""Common training at the quick tier: the wave with few samples, with more on deeper nets, and the other targets."""
+FULL_COMMON = (
+    *commonly(target=WAVE.name, depth=(1, 2), members=20),
+    *commonly(target=WAVE.name, depth=(3, 4, 5)),
+    *commonly(target=WAVE.name, depth=DEPTHS, samples=MANY),
+    *commonly(target=WAVE.name, depth=DEPTHS, samples=400),
+    *commonly(target=WAVE.name, depth=DEPTHS, samples=800),
+    *commonly(target=names(OTHERS), depth=DEPTHS),
+)
+"""Common training at the full tier; with few samples and layers 20 networks per seed."""
