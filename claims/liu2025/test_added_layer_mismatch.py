@@ -158,14 +158,6 @@ def finite(m):
     return gates.positive(m, ["error", "ridge_error"], *trained) or gates.positive(m, ["kernel_error"], ntk)
 
 
-LINES = {
-    "network, as commonly trained": network,
-    "mean of 20 networks (quick: of 1)": Errors(common, "ensemble_error", FEW),
-    "its NTK": its_ntk,
-    "NTK of sigma_w^2 = 2": he_ntk,
-    "network, as the theorem asks": in_theory,
-    "its own eNTK at initialisation": its_entk,
-}
 CHAIN = {
     "network, as commonly trained": network,
     "PyTorch's initial weights": Errors(he_weights, "error"),
@@ -175,9 +167,8 @@ CHAIN = {
     "kernel random at width 64": limit,
     "finite time and ridge": Errors(theory, "ridge_error", AS_THEY_ARE),
 }
-claim.figure(figures.against_depth("Errors against depth on the wave", LINES))
-OF_MORE = {"network": network_of_more, "its NTK": ntk_of_more}
-claim.figure(figures.against_depth("Errors against depth with 200 samples", OF_MORE))
+claim.figure(figures.few_samples(common, ntk, theory))
+claim.figure(figures.more_samples(common, ntk))
 claim.figure(figures.by_cause(CHAIN, unit=he_ntk))
 claim.figure(figures.other_targets(common, ntk))
 claim.figure(figures.random_kernel(predictors))
