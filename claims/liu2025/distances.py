@@ -17,7 +17,7 @@ def distance(m: Measurements, experiment: Experiment, quantity: str, **where: An
     return np.asarray(np.exp(np.log(per_depth).mean(axis=0)))
 
 
-def distances(
+def distances_over(
     m: Measurements, experiment: Experiment, quantity: str, axis: dict[str, Sequence[Any]], **where: Any
 ) -> np.ndarray:
     """The distance at every value of one key, (values, seeds)."""
@@ -30,4 +30,4 @@ def rate(
 ) -> np.ndarray:
     """The exponent of the distance in a quantity that rises, (seeds,): slope of its logarithm on that of the key."""
     (values,) = axis.values()
-    return loglog_slopes(values, distances(m, experiment, quantity, axis, **where).T)
+    return loglog_slopes(values, distances_over(m, experiment, quantity, axis, **where).T)

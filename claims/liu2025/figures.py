@@ -1,15 +1,17 @@
 """Figures of the claims on networks and their kernels."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from claims.liu2025.added_layer import Errors, mismatch
-from claims.liu2025.distances import distances
-from claims.liu2025.settings import FEW, MORE, OTHERS, Target
+from claims.liu2025.distances import distances_over
+from claims.liu2025.settings import DEPTH, FEW, MORE, OTHERS, Target, tuned_on
 from harness import plots
-from harness.experiment import Experiment, Measurements
+from harness.errors import NotMeasured
+from harness.experiment import Configuration, Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
 
 ERROR = "E, over the target's variance"
@@ -28,6 +30,11 @@ KERNELS = {
 }
 """Names of kernels by the quantity of their errors."""
 
+FACTORS = {"depth": "hidden layers", "samples": "training samples", "inputs": "inputs", "noise": "noise deviation"}
+"""What varies among the problems of `network_kernels`, by the key of configurations."""
+
+Value = Callable[[Measurements, Configuration], np.ndarray]
+"""Something of one configuration, per seed."""
 KernelError = Callable[[Measurements, str, Target], np.ndarray]
 """E of a kernel, a key of KERNELS, on a target, per seed."""
 
@@ -126,12 +133,12 @@ def over_width(kernels: Experiment, networks: Experiment, reference: float) -> B
         widths = m[kernels].axis("width")
         series = []
         for label, quantity in untrained.items():
-            values = distances(m, kernels, quantity, dict(width=widths))
+            values = distances_over(m, kernels, quantity, dict(width=widths))
             series.append(Series.of(label, widths, values, log=True))
         series.append(_root_of_width(series[0]))
         widths = m[networks].axis("width", label_scale=1.0)
         for label, quantity in trained.items():
-            values = distances(m, networks, quantity, dict(width=widths), label_scale=1.0)
+            values = distances_over(m, networks, quantity, dict(width=widths), label_scale=1.0)
             series.append(Series.of(label, widths, values, log=True))
         return plots.figure("Distance of predictors against width", axes, series, OF_DISTANCES.format(m.backend))
 
@@ -154,7 +161,7 @@ def over_label_scale(networks: Experiment, width: int, reference: float) -> Buil
         scales = m[networks].axis("label_scale", width=width)
         series = []
         for label, quantity in lines.items():
-            values = distances(m, networks, quantity, dict(label_scale=scales), width=width)
+            values = distances_over(m, networks, quantity, dict(label_scale=scales), width=width)
             series.append(Series.of(label, scales, values, log=True))
         note = f"Width {width}. {OF_DISTANCES.format(m.backend)}"
         return plots.figure("Distance against label scale", axes, series, note)
@@ -174,3 +181,41 @@ def kernel_errors(title: str, kernels: Sequence[str], targets: Sequence[Target],
         return plots.figure(title, axes, series, f"Ridge and length scale are tuned. {m.backend}, {GEOMETRIC}")
 
     return build
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared on every target: its name on the axis, its value, and either a band of 10 % or a line."""
+
+    name: str
+    value: Value
+    margin: float | None = None
+
+
+def varied(experiment: Experiment, targets: Sequence[Target], factor: str, compared: Compared) -> Builder:
+    """A comparison per target against one factor, the others as the claim has them; left out where it has one value."""
+    log_x = factor == "samples"
+    axes = Axes(FACTORS[factor], compared.name, log_x=log_x, reference=compared.margin)
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for target in targets:
+            usual = dict(tuned_on(target), depth=DEPTH)
+            places = m[experiment].axis(factor, **{key: usual[key] for key in usual if key != factor})
+            if len(places) > 1:
+                values = [compared.value(m, {**usual, factor: place}) for place in places]
+                series.append(Series.of(str(target), places, values, log=True))
+        if not series:
+            raise NotMeasured(f"There is one value of {factor!r} at this tier.")
+        if compared.margin is None:
+            series.append(_within_a_tenth(series))
+        note = f"{m.backend}, {GEOMETRIC}"
+        return plots.figure(f"{compared.name} against {axes.x}", axes, series, note)
+
+    return build
+
+
+def _within_a_tenth(series: Sequence[Series]) -> Series:
+    """A band around 1."""
+    x = tuple(sorted({float(place) for line in series for place in line.x}))
+    return Series("within 10 %", x, (1.0,) * len(x), (1 / 1.1,) * len(x), (1.1,) * len(x))

@@ -22,8 +22,12 @@ WAVE = Target("wave", "sin(2.5 u.x)")
 ROUGH = Target("rough", "sign(u.x)")
 SMOOTH = Target("smooth", "cos(u.x) + sin(v.x)")
 FRIEDMAN = Target("friedman", "Friedman's function")
+TOPS = Target("tops", "clothes of Fashion-MNIST")
+DIABETES = Target("diabetes", "the diabetes data")
 OTHERS = (ROUGH, SMOOTH, FRIEDMAN)
 """The targets beside the wave."""
+USEFUL = (*OTHERS, TOPS)
+"""The targets of regression on which kernels differ."""
 
 SAMPLES, MANY = 100, 200
 WIDTH = 64
@@ -81,3 +85,34 @@ FULL_COMMON = (
     *commonly(target=names(OTHERS), depth=DEPTHS),
 )
 """Common training at the full tier; with few samples and layers 20 networks per seed."""
+
+DEPTH = 2
+INPUTS = {FRIEDMAN: 5, TOPS: 784, DIABETES: 10}
+REAL = (TOPS, DIABETES)
+
+
+def tuned_on(target: Target) -> Configuration:
+    """A problem of `regression.draw`: 200 samples; 4 inputs and noise of 0.1, where the target does not say more."""
+    noise = 0.0 if target in REAL else 0.1
+    return dict(target=target.name, samples=200, inputs=INPUTS.get(target, 4), noise=noise)
+
+
+def problems(targets: Sequence[Target], **axes: Any) -> tuple[Configuration, ...]:
+    """Configurations of `network_kernels` on these targets."""
+    return tuple(cell for target in targets for cell in grid(**{**tuned_on(target), "depth": DEPTH, **axes}))
+
+
+REGRESSION = (
+    *problems(USEFUL, depth=(1, 2, 3)),
+    *problems(USEFUL, samples=(50, 100)),
+    *problems([DIABETES]),
+)
+"""The quick tier: depths, fewer samples."""
+FULL_REGRESSION = (
+    *problems(USEFUL, depth=(1, 2, 3, 4, 5)),
+    *problems(USEFUL, samples=(50, 100, 500, 1000, 2000)),
+    *problems([DIABETES]),
+    *problems((ROUGH, SMOOTH), inputs=(1, 2, 10, 20)),
+    *problems(OTHERS, noise=(0.0, 0.3)),
+)
+"""The full tier: more depths and samples; other numbers of inputs; no noise and more."""
