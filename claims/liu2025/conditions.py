@@ -1,5 +1,8 @@
-"""A condition that gates of this paper's claims set."""
+"""Conditions that gates of this paper's claims set."""
 
+from collections.abc import Sequence
+
+from claims.liu2025.settings import Target
 from harness.experiment import Experiment, Measurements
 from harness.gates import place
 
@@ -23,3 +26,8 @@ def mean_at_most(m: Measurements, quantity: str, limit: float, *experiments: Exp
         return ""
     more = f" and at {len(high) - MOST_NAMED} more" if len(high) > MOST_NAMED else ""
     return f"{quantity} is {'; '.join(high[:MOST_NAMED])}{more}; allowed: {limit:g}"
+
+
+def failing(said: str, targets: Sequence[Target]) -> str:
+    """ "" if no target fails; else one line: what is said, and of which."""
+    return f"{said}: {'; '.join(map(str, targets))}" if targets else ""

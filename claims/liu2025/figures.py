@@ -8,7 +8,7 @@ import numpy as np
 
 from claims.liu2025.added_layer import Errors, mismatch
 from claims.liu2025.distances import distances_over
-from claims.liu2025.settings import DEPTH, FEW, MORE, OTHERS, Target, tuned_on
+from claims.liu2025.settings import FEW, MORE, OTHERS, Target, usual
 from harness import plots
 from harness.errors import NotMeasured
 from harness.experiment import Configuration, Experiment, Measurements
@@ -200,10 +200,11 @@ def varied(experiment: Experiment, targets: Sequence[Target], factor: str, compa
     def build(m: Measurements) -> Figure:
         series = []
         for target in targets:
-            usual = dict(tuned_on(target), depth=DEPTH)
-            places = m[experiment].axis(factor, **{key: usual[key] for key in usual if key != factor})
+            fixed = usual(target)
+            del fixed[factor]
+            places = m[experiment].axis(factor, **fixed)
             if len(places) > 1:
-                values = [compared.value(m, {**usual, factor: place}) for place in places]
+                values = [compared.value(m, {**fixed, factor: place}) for place in places]
                 series.append(Series.of(str(target), places, values, log=True))
         if not series:
             raise NotMeasured(f"There is one value of {factor!r} at this tier.")
