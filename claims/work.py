@@ -5,32 +5,8 @@ alone. A computation that is not named here, nor by the harness, is planned with
 """
 
 from harness import networks
-from harness.learning.regression import TESTS
 from harness.workload import computations, operations
 from harness.workload.operations import Work, total
-
-
-def stationary_kernels(c, replicates):
-    """Four kernels at each length, and the NTK, by an eigendecomposition each."""
-    n, others, net = c["samples"], c["validation"] + 500, networks.mlp((c["inputs"], *[1] * c["depth"], 1), sigma_b=0.3)
-    kernels = operations.infinite_ntk(net, n) + operations.infinite_ntk(net, others, n)
-    return replicates * (kernels + (4 * LENGTHS + 1) * operations.regression(n, others, 15))
-
-
-def network_kernels(c, replicates):
-    """NNGP and NTK, each tuned by cross-validation."""
-    return (2 * replicates) * (limit(c) + computations.tuned(c["samples"], TESTS))
-
-
-def same_kernel(c, replicates):
-    """The NTK, tuned twice."""
-    return replicates * (limit(c) + 2 * computations.tuned(c["samples"], TESTS))
-
-
-def limit(c):
-    """A kernel at infinite width, among training samples and of tests with them."""
-    net = networks.mlp((c["inputs"], *[1] * c["depth"], 1), sigma_b=0.3)
-    return operations.infinite_ntk(net, c["samples"]) + operations.infinite_ntk(net, TESTS, c["samples"])
 
 
 def output_variance(c, replicates):
@@ -76,18 +52,7 @@ def _natural(c):
     return networks.cnn((28, 28, 1), parts + [networks.Pool(None)] * (c["family"] == "pooled cnn"), sigma_b=0.3)
 
 
-def architecture_kernel(c, replicates):
-    """Regression with the kernel of the architecture that is trained."""
-    return computations.ntk_regression(c, networks.mlp((c["inputs"], *[c["width"]] * c["depth"], 1)), replicates)
-
-
-LENGTHS = 3
-
 COUNTED = {
-    "liu2025/architecture_kernel": architecture_kernel,
-    "liu2025/stationary_kernels": stationary_kernels,
-    "liu2025/network_kernels": network_kernels,
-    "liu2025/same_kernel": same_kernel,
     "seleznova2020/phase_map": computations.dispersion,
     "seleznova2020/output_variance": output_variance,
     "vyas2022/curves_and_drift": curves_and_drift,

@@ -7,12 +7,12 @@ POLICIES = "harness/bandits/policies.py"
 POSTERIOR = "harness/bandits/posterior.py"
 PROBLEMS = "harness/bandits/problems.py"
 FORGETTING = "harness/forgetting.py"
-EQUIVALENCE = "harness/learning/equivalence.py"
+EQUIVALENCE = "claims/liu2025/equivalence.py"
 EVOLUTION = "harness/learning/evolution.py"
 RIDGE = "harness/learning/ridge.py"
 BANDITS = "tests/test_bandits.py::"
 TASKS = "tests/test_forgetting.py::"
-LAYER = "tests/test_added_layer.py::"
+LAYER = "tests/claims/liu2025/test_equivalence.py::"
 KERNELS = "tests/test_kernel_evolution.py::"
 BY_HAND = (f"{BANDITS}test_regret_is_that_of_neural_ucb_with_its_matrix_z",)
 
@@ -204,10 +204,10 @@ MUTANTS = (
     Mutant(
         "default-biases-not-scaled",
         "PyTorch's default weights have biases that are not divided by the root of the fan-in.",
-        EQUIVALENCE,
+        "harness/networks/initial.py",
         "for name in (layer.weight, layer.bias):",
         "for name in (layer.weight,):",
-        (f"{LAYER}test_default_weights_are_uniform_within_the_root_of_the_fan_in",),
+        ("tests/test_networks.py::test_default_weights_are_uniform_within_the_root_of_the_fan_in",),
     ),
     Mutant(
         "alignment-half-centred",

@@ -24,7 +24,7 @@ MUTANTS = (
     Mutant(
         "registered-folds-are-the-explored-ones",
         "The stream of seeds does not reach the folds of a cross-validation.",
-        "harness/learning/regression.py",
+        "claims/liu2025/regression.py",
         'seeds.generator("folds", stream=stream, replicate=replicate, lane=lane)',
         'seeds.generator("folds", stream="", replicate=replicate, lane=lane)',
         (RULE,),
@@ -32,7 +32,7 @@ MUTANTS = (
     Mutant(
         "one-regression-for-all-replicates",
         "Every replicate regresses on the same samples of the same target.",
-        "harness/learning/problems.py",
+        "claims/liu2025/problems.py",
         "axes = dict(stream=stream, replicate=replicate, inputs=inputs,",
         "axes = dict(stream=stream, replicate=0, inputs=inputs,",
         (RULE,),
@@ -48,9 +48,9 @@ MUTANTS = (
     Mutant(
         "one-ensemble-for-all-replicates",
         "The ensembles of all replicates have the same initial weights and minibatches.",
-        "harness/learning/equivalence.py",
+        "claims/liu2025/equivalence.py",
         "stream=stream, replicate=r, lane=k) for r in replicates for k in range(members)]",
         "stream=stream, replicate=0, lane=k) for r in replicates for k in range(members)]",
-        ("tests/test_added_layer.py::test_every_network_of_an_ensemble_has_weights_and_minibatches_of_its_own",),
+        ("tests/claims/liu2025/test_equivalence.py::test_every_network_of_an_ensemble_has_weights_and_minibatches_of_its_own",),
     ),
 )

@@ -209,7 +209,7 @@ WITHOUT_A_SEED = {"samplewise": "a fixed probe of a function", "weights": "shape
 def test_whatever_is_drawn_depends_on_the_stream_and_the_replicate():
     """Else replicates share what they draw, or registered runs repeat explored ones, and the scatter is too small."""
     unseeded = {}
-    for path in SOURCES:
+    for path in SOURCES + CLAIMS:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         axes = {ast.unparse(node.targets[0]): node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)}
         for node in ast.walk(tree):

@@ -54,8 +54,6 @@ def test_kernels_and_factors_by_hand():
 
 SMALL = {"steps": 16, "max_steps": 16, "checks": 4, "validation": 20, "test": 30, "tests": 40, "inits": 2}
 MEASURED = [
-    ("liu2025/added_layer_mismatch", "common_training", {}),
-    ("liu2025/equivalence_theorem_in_practice", "descent_by_theory", {}),
     ("seleznova2020/kernel_change_in_chaotic_phase", "kernel_change", {}),
     ("seleznova2020/kernel_constancy_in_ordered_phase", "training_map", {}),
     ("vyas2022/gap_across_width", "curves_and_drift", {"sizes": (64, 128), "probe": 16}),

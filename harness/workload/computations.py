@@ -16,9 +16,7 @@ from harness.bandits.policies import Policy
 from harness.bandits.posterior import RIDGES as RUNGS
 from harness.experiment import Configuration, Request, canonical
 from harness.forgetting import PROBE
-from harness.learning import equivalence, regression
 from harness.learning.curves import OF_EDGE, network
-from harness.learning.problems import TESTS
 from harness.networks import Network, noise_sizes
 from harness.workload import operations as ops
 from harness.workload.operations import Work, total
@@ -114,37 +112,6 @@ def training_map(c: Configuration, replicates: int) -> Work:
     return _descent(c, c["steps"], c["samples"], 1, False, seeds)
 
 
-def common_training(c: Configuration, replicates: int) -> Work:
-    """`equivalence.common_training`: all members at once; looks every 25 steps; regression with the NTK in NumPy."""
-    net, looks = equivalence.network(c, "standard"), float(c["steps"] / equivalence.EVERY)
-    held = looks * ops.forward(net, c["validation"]) + ops.forward(net, TESTS)
-    trained = ops.init(net) + ops.training(net, equivalence.BATCH, c["steps"], "adam") + held
-    return trained.by_seed(replicates * c["members"]) + ntk_regression(c, net, replicates)
-
-
-def ntk_regression(c: Configuration, net: Network, replicates: int) -> Work:
-    """Regression with a kernel of infinite width, its ridge chosen by validation."""
-    n, others = c["samples"], c["validation"] + TESTS
-    kernels = ops.infinite_ntk(net, n) + ops.infinite_ntk(net, others, n)
-    return replicates * (kernels + ops.regression(n, others, len(equivalence.RIDGES)))
-
-
-def kernel_predictors(c: Configuration, replicates: int) -> Work:
-    """`equivalence.kernel_predictors`: own kernel, NTK and NNGP, and descent with each in its eigenbasis."""
-    net, n = equivalence.network(c, "ntk"), c["samples"]
-    own = ops.empirical_ntk(net, n) + ops.empirical_ntk(net, TESTS, n)
-    limits = 2 * (ops.infinite_ntk(net, n) + ops.infinite_ntk(net, TESTS, n))
-    flows = 3 * (ops.eigenvectors(n) + Work(host=4 * c["steps"] * n)) + ops.eigenvalues(n)
-    return (ops.init(net) + own).by_seed(replicates) + replicates * (limits + flows)
-
-
-def descent_by_theory(c: Configuration, replicates: int) -> Work:
-    """`equivalence.descent_by_theory`: the predictors, networks in full batch, regression with the NTK."""
-    net = equivalence.network(c, "ntk")
-    trained = ops.training(net, c["samples"], c["steps"], "momentum") + 2 * ops.forward(net, TESTS)
-    return kernel_predictors(c, replicates) + trained.by_seed(replicates) + ntk_regression(c, net, replicates)
-
-
 def _run(c: Configuration, net: Network, count: int) -> Work:
     """`curves.train` on so many samples."""
     batch = min(c["batch_size"] or count, count)
@@ -206,18 +173,6 @@ def unrelated_kernels(c: Configuration, replicates: int) -> Work:
     return (len(c["checkpoints"]) * (ops.init(net) + ops.empirical_ntk(net, c["size"]))).by_seed(replicates)
 
 
-def tuned(n: int, others: int) -> Work:
-    """`regression.tuned` with one kernel: five folds and the fit."""
-    ridges = len(regression.RIDGES)
-    return regression.FOLDS * ops.regression(0.8 * n, 0.2 * n, ridges) + ops.regression(n, others, 2)
-
-
-def other_kernels(c: Configuration, replicates: int) -> Work:
-    """`regression.other_kernels`: ten kernels."""
-    kernels = len(regression.STATIONARY) * len(regression.SCALES) + 2
-    return (replicates * kernels) * tuned(c["samples"], regression.TESTS)
-
-
 def continual(c: Configuration, replicates: int) -> Work:
     """`forgetting.continual`: every task with its looks, and the tests of all tasks after each."""
     rows, columns, channels = PIXELS.get(c["dataset"], COLOUR)
@@ -257,15 +212,11 @@ COUNTED: Mapping[str, Counted] = {
     "harness.in_span:kernel_change": kernel_change_in_span,
     "harness.in_span:training_by_protocol": training_by_protocol,
     "harness.in_span:training_map": training_map,
-    "harness.learning.equivalence:common_training": common_training,
-    "harness.learning.equivalence:descent_by_theory": descent_by_theory,
-    "harness.learning.equivalence:kernel_predictors": kernel_predictors,
     "harness.learning.curves:network_curves": network_curves,
     "harness.learning.curves:kernel_curves": kernel_curves,
     "harness.learning.evolution:kernel_evolution": kernel_evolution,
     "harness.learning.evolution:told_kernel": told_kernel,
     "harness.learning.evolution:unrelated_kernels": unrelated_kernels,
-    "harness.learning.regression:other_kernels": other_kernels,
     "harness.forgetting:continual": continual,
     "harness.bandits.neural_ucb:regrets": regrets,
 }
