@@ -52,4 +52,6 @@ def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.
     """
     of_network = network[1] - network[0]
     of_kernel = kernel[1] - kernel[0]
-    return np.asarray((of_network - of_kernel) / (kernel[0] if unit is None else unit))
+    if unit is None:
+        unit = kernel[0]
+    return np.asarray((of_network - of_kernel) / unit)

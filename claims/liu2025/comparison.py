@@ -29,7 +29,8 @@ class Kernels:
     def error(self, m: Measurements, kernel: str, target: Target) -> np.ndarray:
         """E of a kernel with its ridge tuned, (seeds,); of NNGP and NTK at 2 hidden layers."""
         if kernel in ("nngp", "ntk"):
-            return m[self.networks](kernel, **usual(target))[:, TUNED]
+            errors = m[self.networks](kernel, **usual(target))
+            return errors[:, TUNED]
         return m[self.others](kernel, target=target.name)
 
     def over_ntk(self, m: Measurements, kernel: str, target: Target) -> np.ndarray:
@@ -38,19 +39,24 @@ class Kernels:
 
     def ratio(self, m: Measurements, cell: Configuration, ridge: int = TUNED) -> np.ndarray:
         """E_NNGP / E_NTK on one problem, (seeds,)."""
-        nngp, ntk = (m[self.networks](kernel, **cell)[:, ridge] for kernel in ("nngp", "ntk"))
+        errors = m[self.networks]
+        nngp = errors("nngp", **cell)[:, ridge]
+        ntk = errors("ntk", **cell)[:, ridge]
         return nngp / ntk
 
     def apart(self, m: Measurements, cell: Configuration) -> np.ndarray:
         """Root mean square of f_NNGP - f_NTK on one problem, in deviations of the target, (seeds,)."""
-        return m[self.networks]("distance", **cell)[:, TUNED]
+        distance = m[self.networks]("distance", **cell)
+        return distance[:, TUNED]
 
     def useful(self, m: Measurements, target: Target) -> bool:
         """Whether the NTK learns the target, and a linear kernel clearly less."""
         error = self.error(m, "ntk", target).mean()
-        beyond = np.log(self.over_ntk(m, "linear", target)).mean()
+        over = self.over_ntk(m, "linear", target)
+        beyond = np.log(over).mean()
         return bool(error <= HARD and beyond >= BEYOND_LINEAR)
 
     def within_ladder(self, m: Measurements, target: Target) -> bool:
         """Whether cross-validation never chooses the largest ridge."""
-        return not (m[self.networks]("ridges", **usual(target)) == RIDGES[-1]).any()
+        ridges = m[self.networks]("ridges", **usual(target))
+        return not (ridges == RIDGES[-1]).any()

@@ -9,25 +9,30 @@ from harness.experiment import Experiment, Measurements
 from harness.statistics.slopes import loglog_slopes
 
 DEPTHS = (1, 2)
+Axis = dict[str, Sequence[Any]]
+"""A key of configurations and its values, in rising order."""
 
 
 def distance(m: Measurements, experiment: Experiment, quantity: str, **where: Any) -> np.ndarray:
     """The geometric mean over both depths, in standard deviations of the target, (seeds,)."""
-    per_depth = [m[experiment](quantity, depth=depth, **where) for depth in DEPTHS]
-    return np.asarray(np.exp(np.log(per_depth).mean(axis=0)))
+    measured = m[experiment]
+    per_depth = [measured(quantity, depth=depth, **where) for depth in DEPTHS]
+    logarithms = np.log(per_depth)  # (depths, seeds)
+    return np.asarray(np.exp(logarithms.mean(axis=0)))
 
 
-def distances_over(
-    m: Measurements, experiment: Experiment, quantity: str, axis: dict[str, Sequence[Any]], **where: Any
-) -> np.ndarray:
+def distances_over(m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any) -> np.ndarray:
     """The distance at every value of one key, (values, seeds)."""
     ((key, values),) = axis.items()
-    return np.array([distance(m, experiment, quantity, **{key: value}, **where) for value in values])
+    found = []
+    for value in values:
+        place = {key: value, **where}
+        found.append(distance(m, experiment, quantity, **place))
+    return np.array(found)
 
 
-def rate(
-    m: Measurements, experiment: Experiment, quantity: str, axis: dict[str, Sequence[Any]], **where: Any
-) -> np.ndarray:
-    """The exponent of the distance in a quantity that rises, (seeds,): slope of its logarithm on that of the key."""
+def rate(m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any) -> np.ndarray:
+    """The exponent of the distance, (seeds,): the slope of its logarithm on that of the key."""
     (values,) = axis.values()
-    return loglog_slopes(values, distances_over(m, experiment, quantity, axis, **where).T)
+    curves = distances_over(m, experiment, quantity, axis, **where)
+    return loglog_slopes(values, curves.T)

@@ -31,7 +31,7 @@ USEFUL = (*OTHERS, TOPS)
 
 SAMPLES, MANY = 100, 200
 WIDTH = 64
-WITHOUT_NET = ("steps", "weights", "members", "permuted")
+OF_TRAINING = ("steps", "weights", "members", "permuted")
 """What `architecture_kernel` does not ask of a configuration of `common_training`."""
 
 
@@ -53,7 +53,11 @@ def commonly(samples: int = SAMPLES, **axes: Any) -> tuple[Configuration, ...]:
 
 def of_architecture(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
     """Configurations of `architecture_kernel` for the same samples and networks as those of `common_training`."""
-    return tuple({key: cell[key] for key in cell if key not in WITHOUT_NET} for cell in cells)
+    return tuple(_without_training(cell) for cell in cells)
+
+
+def _without_training(cell: Configuration) -> Configuration:
+    return {key: cell[key] for key in cell if key not in OF_TRAINING}
 
 
 def by_theory(**axes: Any) -> tuple[Configuration, ...]:
@@ -103,7 +107,10 @@ def usual(target: Target, **changes: Any) -> Configuration:
 
 def problems(targets: Sequence[Target], **axes: Any) -> tuple[Configuration, ...]:
     """Configurations of `network_kernels` on these targets."""
-    return tuple(cell for target in targets for cell in grid(**usual(target, **axes)))
+    cells: list[Configuration] = []
+    for target in targets:
+        cells += grid(**usual(target, **axes))
+    return tuple(cells)
 
 
 REGRESSION = (

@@ -79,7 +79,7 @@ SEEN = "a tenth of the deviation is what we would let pass, and a tenth above it
 
 @claim.effect(primary=True, ratio=True, above=1.1, expect=(3.67, 0.15), agreement=0.05, because=SEEN)
 def network_off(m):
-    """On the wave the network lies {} times a tenth of the target's deviation off its NTK's predictor."""
+    """At width 256 the network lies {} tenths of the target's deviation off its NTK's predictor."""
     return distance(m, wave, "net_to_limit", width=WIDTH, label_scale=1.0) / NEAR
 
 
@@ -92,7 +92,7 @@ def network_off(m):
     because=SEEN,
 )
 def network_off_on(m, target):
-    """On {target} the network lies {} times a tenth of the target's deviation off its NTK's predictor."""
+    """On {target} it lies {} tenths of the target's deviation off its NTK's predictor."""
     return distance(m, others, "net_to_limit", target=target.name) / NEAR
 
 

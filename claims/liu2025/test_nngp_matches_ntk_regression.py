@@ -113,7 +113,7 @@ def rival(m, target):
 
 
 @claim.control("SUPPORTED", of=errors)
-def same_kernel(m):
+def rescaled_ntk(m):
     """The NTK times 7, its ridge chosen on other folds."""
     both = m[same]("same")
     return both[:, 1] / both[:, 0]

@@ -49,7 +49,7 @@ def test_effects_of_planted_errors(study, tier):
         assert effects[f"rival[{target}]"] == pytest.approx(-log(1.5))
     assert effects["linear"] == pytest.approx(log(4))
     assert effects["short_rbf"] == pytest.approx(log(1.5))
-    assert effects["same_kernel"] == pytest.approx(log(5))
+    assert effects["rescaled_ntk"] == pytest.approx(log(5))
     assert effects["half_the_samples"] == pytest.approx(log(2))
     assert set(effects) == {one.name for one in (*study.claim.hypotheses, *study.claim.controls)}
 
