@@ -26,7 +26,8 @@ STATIONARY: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """|x_i - z_j|, (N, M)."""
-    squares = (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1) - 2 * x @ z.T
+    of_x, of_z = (x**2).sum(axis=1), (z**2).sum(axis=1)
+    squares = of_x[:, None] + of_z - 2 * x @ z.T
     return np.sqrt(np.maximum(squares, 0))
 
 
@@ -42,10 +43,15 @@ def stationary_kernels(
     training, validation, test = problem(configuration, replicates, stream)
     others = np.concatenate([validation.x, test.x], axis=1)
     root = configuration["inputs"] ** 0.5
-    near, far = (np.array([*map(distances, xs, training.x)]) / root for xs in (training.x, others))
+    near = np.array(list(map(distances, training.x, training.x))) / root
+    far = np.array(list(map(distances, others, training.x))) / root
     fitted = {}
     for name, kernel in STATIONARY.items():
-        fitted[name] = least([tuned(kernel(near / s), kernel(far / s), training, validation) for s in LENGTHS])
+        fits = []
+        for length in LENGTHS:
+            k_train, k_other = kernel(near / length), kernel(far / length)
+            fits.append(tuned(k_train, k_other, training, validation))
+        fitted[name] = least(fits)
     net = network({**configuration, "width": 1}, "ntk")
     predictions = {name: prediction for name, (prediction, _) in fitted.items()}
     predictions["best"], _ = least(list(fitted.values()))
@@ -56,5 +62,6 @@ def stationary_kernels(
 def least(fits: Sequence[Fitted]) -> Fitted:
     """Of several fits, per replicate those of least validation loss."""
     predictions, losses = (np.array(side) for side in zip(*fits, strict=True))
-    chosen = losses.argmin(axis=0), np.arange(losses.shape[1])
-    return predictions[chosen], losses[chosen]
+    chosen = losses.argmin(axis=0)
+    replicates = np.arange(losses.shape[1])
+    return predictions[chosen, replicates], losses[chosen, replicates]
