@@ -51,6 +51,8 @@ MUTANTS = (
         "claims/liu2025/equivalence.py",
         "stream=stream, replicate=r, lane=k) for r in replicates for k in range(members)]",
         "stream=stream, replicate=0, lane=k) for r in replicates for k in range(members)]",
-        ("tests/claims/liu2025/test_equivalence.py::test_every_network_of_an_ensemble_has_weights_and_minibatches_of_its_own",),
+        (
+            "tests/claims/liu2025/test_equivalence.py::test_every_network_of_an_ensemble_has_weights_and_minibatches_of_its_own",
+        ),
     ),
 )

@@ -21,18 +21,20 @@ def distance(m: Measurements, experiment: Experiment, quantity: str, **where: An
     return np.asarray(np.exp(logarithms.mean(axis=0)))
 
 
-def distances_over(m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any) -> np.ndarray:
-    """The distance at every value of one key, (values, seeds)."""
+def distances_over(
+    m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any
+) -> list[np.ndarray]:
+    """The distance at every value of one key, each (seeds,)."""
     ((key, values),) = axis.items()
     found = []
     for value in values:
         place = {key: value, **where}
         found.append(distance(m, experiment, quantity, **place))
-    return np.array(found)
+    return found
 
 
 def rate(m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any) -> np.ndarray:
     """The exponent of the distance, (seeds,): the slope of its logarithm on that of the key."""
     (values,) = axis.values()
-    curves = distances_over(m, experiment, quantity, axis, **where)
+    curves = np.array(distances_over(m, experiment, quantity, axis, **where))
     return loglog_slopes(values, curves.T)
