@@ -75,7 +75,8 @@ class Terms(TypedDict, total=False):
         published: the number that the paper prints for the effect; with `each`, a mapping as for `expect`.
         tiers: at which the effect is decided on.
         alpha: level of the rule, 0.05 unless given.
-        power_note: why a primary effect with power below 0.9 is registered nevertheless.
+        power_note: why a primary effect with power below 0.9 is registered nevertheless; with `each`, a text for all
+            or a mapping as for `expect`, with "" where the power is enough.
     """
 
     primary: bool
@@ -91,7 +92,7 @@ class Terms(TypedDict, total=False):
     published: Any
     tiers: tuple[str, ...]
     alpha: float
-    power_note: str
+    power_note: Any
 
 
 @dataclass(frozen=True)
@@ -366,7 +367,7 @@ def _hypothesis(function: Estimator, parameters: Configuration, terms: Terms) ->
         role="primary" if terms.get("primary") else "secondary",
         agreement=_of(terms.get("agreement"), parameters),
         scale="ratio" if ratio else "linear",
-        power_note=terms.get("power_note", ""),
+        power_note=_of(terms.get("power_note", ""), parameters),
         bounds=terms.get("bounds"),
         published=_published(_of(terms.get("published"), parameters), ratio, name),
         tiers=terms.get("tiers", TIERS),

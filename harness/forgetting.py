@@ -17,7 +17,6 @@ import numpy as np
 from harness import datasets, networks, seeds
 from harness.backends import SGD, Backend, Stop, training
 from harness.errors import InvalidInput
-from harness.learning.equivalence import default_weights
 from harness.measurements import edge, kept
 
 Arrays = dict[str, np.ndarray]
@@ -74,7 +73,9 @@ def continual(backend: Backend, configuration: Mapping[str, Any], replicates: Se
     data = [task_images(configuration, replicates, stream, t) for t in range(len(configuration["tasks"]))]
     x, y = data[0][0]
     net = networks.mlp((x.shape[2], configuration["width"], y.shape[2]), parametrization="standard", sigma_b=0.0)
-    theta = start = default_weights(net, [seeds.derive("init", stream=stream, replicate=r) for r in replicates])
+    theta = start = networks.default_weights(
+        net, [seeds.derive("init", stream=stream, replicate=r) for r in replicates]
+    )
     limit = edge(backend.empirical_ntk(net, theta, x[:, :PROBE], outputs="full"))
     rate = limit * configuration["rate"]["edge"] if "edge" in configuration["rate"] else configuration["rate"]["fixed"]
     rule = dict(configuration["stop"])

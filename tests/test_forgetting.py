@@ -10,7 +10,6 @@ from harness import backends, networks, seeds
 from harness.errors import InvalidInput
 from harness.experiment import Measurements
 from harness.forgetting import continual, forgetting, images, learning_accuracy, rotation, task_images, turned
-from harness.learning.equivalence import default_weights
 
 CLAIM = Path(__file__).parents[1] / "claims" / "wenger2023" / "test_forgetting_against_width.py"
 TURNS = [dict(angle=angle, classes=list(range(10))) for angle in (0, 90)]
@@ -114,7 +113,7 @@ def test_tasks_are_learnt_one_after_the_other(name):
         pytest.importorskip("torch")
     found = continual(backends.get(name, dtype="float64"), TINY, (4, 7), "test")
     net = networks.mlp((64, 5, 10), parametrization="standard", sigma_b=0.0)
-    start = default_weights(net, [seeds.derive("init", stream="test", replicate=7)])
+    start = networks.default_weights(net, [seeds.derive("init", stream="test", replicate=7)])
     weights = [start[key][0] for key in ("W1", "b1", "W2", "b2")]
     data = [task_images(TINY, [7], "test", t) for t in (0, 1)]
     for t, ((x, y), _) in enumerate(data):
@@ -147,7 +146,7 @@ def test_a_part_of_the_edge_is_a_rate_for_each_seed():
     oracle = backends.get("numpy")
     fixed = continual(oracle, TINY, (0, 1), "test")["rate_over_edge"]
     net = networks.mlp((64, 5, 10), parametrization="standard", sigma_b=0.0)
-    theta = default_weights(net, [seeds.derive("init", stream="test", replicate=r) for r in (0, 1)])
+    theta = networks.default_weights(net, [seeds.derive("init", stream="test", replicate=r) for r in (0, 1)])
     (x, _), _ = task_images(TINY, [0, 1], "test", 0)
     kernel = oracle.empirical_ntk(net, theta, x, outputs="full").transpose(0, 1, 3, 2, 4).reshape(2, 120, 120)
     largest = np.linalg.eigvalsh(2 * kernel / 120)[:, -1]

@@ -25,6 +25,7 @@ Sources: Jacot, Gabriel, Hongler 2018 (ntk); Seleznova, Kutyniok 2020, section 2
 
 from harness.networks.convolutional import Conv, Hidden, Pool, cnn, myrtle
 from harness.networks.function import Function, from_callable
+from harness.networks.initial import default_weights
 from harness.networks.layers import Activate, Activation, AveragePool, Convolution, Dense, Step, Weighted
 from harness.networks.network import Network, Theta
 from harness.networks.noise import noise_sizes, ntk_noise
@@ -45,6 +46,7 @@ __all__ = [
     "Theta",
     "Weighted",
     "cnn",
+    "default_weights",
     "from_callable",
     "mlp",
     "myrtle",

@@ -2,11 +2,14 @@
 
 import ast
 import graphlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from harness import studies
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "harness").rglob("*.py"))
@@ -170,7 +173,10 @@ def test_harness_is_imported_without_any_framework():
 def test_a_worker_needs_neither_statistics_nor_report():
     modules = [module for module in MODULES if part(module) in {"", "measurements", "claim", "experiment", "sweep"}]
     modules = [module for module in modules if not module.endswith(("__main__", "ray_engine"))]
-    imported_without(FRAMEWORKS.union(LIGHT_SIDE), [*modules, "harness.backends.numpy_backend"], CLAIMS)
+    found = studies.discover(ROOT / "claims").values()
+    measures = [inspect.unwrap(experiment.measure) for study in found for experiment in study.experiments]
+    files = sorted({Path(inspect.getfile(measure)) for measure in measures})
+    imported_without(FRAMEWORKS.union(LIGHT_SIDE), [*modules, "harness.backends.numpy_backend"], files)
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
@@ -212,7 +218,7 @@ WITHOUT_A_SEED = {"samplewise": "a fixed probe of a function", "weights": "shape
 def test_whatever_is_drawn_depends_on_the_stream_and_the_replicate():
     """Else replicates share what they draw, or registered runs repeat explored ones, and the scatter is too small."""
     unseeded = {}
-    for path in SOURCES:
+    for path in SOURCES + CLAIMS:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         axes = {ast.unparse(node.targets[0]): node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)}
         for node in ast.walk(tree):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness.backends import SGD
 from harness.errors import InvalidInput
-from harness.networks import Conv, Hidden, Pool, cnn, mlp, myrtle, ntk_noise
+from harness.networks import Conv, Hidden, Pool, cnn, default_weights, mlp, myrtle, ntk_noise
 
 WIDTHS = (3, 6, 5, 2)
 
@@ -237,3 +237,14 @@ def test_wrong_arguments_are_named(arguments, message):
 def test_init_of_no_seeds_is_refused():
     with pytest.raises(InvalidInput, match=r"init needs at least one seed; got an empty sequence\."):
         mlp((3, 2)).init([])
+
+
+def test_default_weights_are_uniform_within_the_root_of_the_fan_in():
+    net = mlp((4, 900, 1), "relu", "standard")
+    theta = default_weights(net, [5, 6])
+    for name, fan_in in {"W1": 4, "b1": 4, "W2": 900, "b2": 900}.items():
+        assert theta[name].shape == (2, *net.shapes[name])
+        assert np.abs(theta[name]).max() <= fan_in**-0.5
+    assert theta["W1"].std() == pytest.approx((3 * 4) ** -0.5, rel=0.03)
+    assert theta["W2"].std() == pytest.approx((3 * 900) ** -0.5, rel=0.06)
+    np.testing.assert_array_equal(default_weights(net, [6])["b1"][0], theta["b1"][1])

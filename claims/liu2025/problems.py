@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness import seeds
-from harness.learning.tasks import Samples
+from harness.measurements import Samples
 from harness.networks.builder import choice
 
 TESTS = 500
@@ -21,21 +21,29 @@ def problem(
     Configuration: target (a key of TARGETS), along random orthonormal u and v; inputs; samples and validation, their
     numbers; noise, the standard deviation of what is added to training and validation labels. Tests have none.
     """
-    choice("target", configuration["target"], tuple(TARGETS))
-    inputs, counts = configuration["inputs"], (TESTS, configuration["validation"], configuration["samples"])
-    draws = []
+    target, inputs = configuration["target"], configuration["inputs"]
+    choice("target", target, tuple(TARGETS))
+    counts = (TESTS, configuration["validation"], configuration["samples"])
+    inputs_drawn = []
+    labels = []
     for replicate in replicates:
-        axes = dict(stream=stream, replicate=replicate, inputs=inputs, target=configuration["target"])
+        axes = dict(stream=stream, replicate=replicate, inputs=inputs, target=target)
         rng = seeds.generator("regression", **axes)
-        frame = np.linalg.qr(rng.standard_normal((inputs, inputs)))[0]
+        frame, _ = np.linalg.qr(rng.standard_normal((inputs, inputs)))
         x = rng.standard_normal((sum(counts), inputs))
-        f = TARGETS[configuration["target"]](x @ frame)
-        f = (f - f[:TESTS].mean()) / f[:TESTS].std()
-        noise = seeds.generator("noise", **axes).standard_normal(len(f)) * (np.arange(len(f)) >= TESTS)
-        draws.append((x, f + configuration["noise"] * noise))
-    x, y = np.array([x for x, _ in draws]), np.array([y for _, y in draws])[..., None]
+        f = TARGETS[target](x @ frame)
+        tests = f[:TESTS]
+        f = (f - tests.mean()) / tests.std()
+        noise = seeds.generator("noise", **axes).standard_normal(len(f))
+        noise = noise * (np.arange(len(f)) >= TESTS)
+        inputs_drawn.append(x)
+        labels.append(f + configuration["noise"] * noise)
+    x = np.array(inputs_drawn)
+    y = np.array(labels)[..., None]
     ends = np.cumsum((0, *counts))
-    test, validation, training = (Samples(x[:, a:b], y[:, a:b], (inputs,)) for a, b in pairwise(ends))
+    test, validation, training = (
+        Samples(x[:, first:last], y[:, first:last], (inputs,)) for first, last in pairwise(ends)
+    )
     return training, validation, test
 
 
@@ -51,9 +59,12 @@ TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def friedman(z: np.ndarray) -> np.ndarray:
     """10 sin(pi q_1 q_2) + 20 (q_3 - 1/2)^2 + 10 q_4 + 5 q_5, q = 1 / (1 + exp(-1.7 z)) (Friedman 1991)."""
     q = 1 / (1 + np.exp(-1.7 * z))
-    return np.asarray(10 * np.sin(np.pi * q[:, 0] * q[:, 1]) + 20 * (q[:, 2] - 0.5) ** 2 + 10 * q[:, 3] + 5 * q[:, 4])
+    product = np.sin(np.pi * q[:, 0] * q[:, 1])
+    square = (q[:, 2] - 0.5) ** 2
+    return np.asarray(10 * product + 20 * square + 10 * q[:, 3] + 5 * q[:, 4])
 
 
 def relative(residual: np.ndarray, test: Samples) -> np.ndarray:
     """Mean square over the tests in units of the target's variance, (R,)."""
-    return np.asarray((residual**2).mean(axis=(1, 2)) / test.y.var(axis=(1, 2)))
+    squares = (residual**2).mean(axis=(1, 2))
+    return np.asarray(squares / test.y.var(axis=(1, 2)))

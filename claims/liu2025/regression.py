@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import datasets, kernels, seeds
+from claims.liu2025.stationary import STATIONARY, distances
+from harness import datasets, kernels, networks, seeds
+from harness.backends import Backend
 from harness.errors import InvalidInput
+from harness.networks import Network
 
 FOLDS = 5
 RIDGES = 10.0 ** np.arange(-8, 1.5, 0.5)
@@ -29,7 +32,7 @@ TESTS = 500
 TOPS = (0, 2, 4, 6)
 """The classes of Fashion-MNIST worn on the upper body alone: T-shirt, pullover, coat, shirt."""
 
-
+Arrays = dict[str, np.ndarray]
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -76,13 +79,15 @@ def draw(configuration: Mapping[str, Any], replicate: int, stream: str) -> Probl
     """
     target, samples, inputs = (configuration[key] for key in ("target", "samples", "inputs"))
     axes = dict(stream=stream, replicate=replicate, target=target, inputs=inputs)
-    rng, tests = seeds.generator("regression", **axes), 242 if target == "diabetes" else TESTS
+    rng = seeds.generator("regression", **axes)
+    tests = 242 if target == "diabetes" else TESTS
     if target in REAL:
         x, f = _rows(target, tests + samples, rng)
     elif target in SYNTHETIC:
         x, f = _synthetic(target, tests + samples, inputs, rng)
     else:
-        raise InvalidInput(f"Unknown target {target!r}. Known: {', '.join(sorted({*REAL, *SYNTHETIC}))}.")
+        known = ", ".join(sorted({*REAL, *SYNTHETIC}))
+        raise InvalidInput(f"Unknown target {target!r}. Known: {known}.")
     if x.shape[1] != inputs:
         raise InvalidInput(f"Target {target!r} has {x.shape[1]} inputs; the configuration says {inputs}.")
     f = (f - f[:tests].mean()) / f[:tests].std()
@@ -99,9 +104,13 @@ def _rows(target: str, count: int, rng: np.random.Generator) -> tuple[np.ndarray
 
 
 def _synthetic(target: str, count: int, inputs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    basis = np.linalg.qr(rng.standard_normal((inputs, inputs)))[0]
-    x = rng.uniform(-(3**0.5), 3**0.5, (count, 5)) if target == "friedman" else rng.standard_normal((count, inputs))
-    return x, SYNTHETIC[target](x) if target == "friedman" else SYNTHETIC[target](x @ basis[:, 0], x @ basis[:, -1])
+    basis, _ = np.linalg.qr(rng.standard_normal((inputs, inputs)))
+    if target == "friedman":
+        x = rng.uniform(-(3**0.5), 3**0.5, (count, 5))
+        return x, friedman(x)
+    x = rng.standard_normal((count, inputs))
+    along_u, along_v = x @ basis[:, 0], x @ basis[:, -1]
+    return x, SYNTHETIC[target](along_u, along_v)
 
 
 def friedman(x: np.ndarray) -> np.ndarray:
@@ -111,8 +120,9 @@ def friedman(x: np.ndarray) -> np.ndarray:
     array([14.5711])
     """
     z = x.T / 12**0.5 + 0.5
-    value: np.ndarray = 10 * np.sin(np.pi * z[0] * z[1]) + 20 * (z[2] - 0.5) ** 2 + 10 * z[3] + 5 * z[4]
-    return value
+    product = np.sin(np.pi * z[0] * z[1])
+    square = (z[2] - 0.5) ** 2
+    return np.asarray(10 * product + 20 * square + 10 * z[3] + 5 * z[4])
 
 
 @cache
@@ -120,7 +130,8 @@ def tops() -> tuple[np.ndarray, np.ndarray]:
     """The embedded Fashion-MNIST images, with mean 0 and variance 1 over all pixels, and +1 for TOPS, -1 for others."""
     data = datasets.load("fashion-mnist")
     x = data.x.reshape(len(data), -1).astype(np.float64)
-    return (x - x.mean()) / x.std(), np.where(np.isin(data.labels, TOPS), 1.0, -1.0)
+    signs = np.where(np.isin(data.labels, TOPS), 1.0, -1.0)
+    return (x - x.mean()) / x.std(), signs
 
 
 @cache
@@ -139,24 +150,10 @@ SYNTHETIC: Mapping[str, Callable[..., np.ndarray]] = {
 REAL: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {"tops": tops, "diabetes": diabetes}
 
 
-STATIONARY: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "laplace": lambda r: np.exp(-r),
-    "matern_32": lambda r: (1 + 3**0.5 * r) * np.exp(-(3**0.5) * r),
-    "matern_52": lambda r: (1 + 5**0.5 * r + 5 / 3 * r**2) * np.exp(-(5**0.5) * r),
-    "rbf": lambda r: np.exp(-(r**2) / 2),
-}
-"""Kernels that know no network, of the distance over the length scale (Rasmussen, Williams 2006, section 4.2)."""
-
-
-def distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """|x_i - z_j|, (N, M)."""
-    squares = (x**2).sum(axis=1)[:, None] + (z**2).sum(axis=1) - 2 * x @ z.T
-    return np.sqrt(np.maximum(squares, 0))
-
-
 def folds(samples: int, replicate: int, stream: str, lane: int = 0) -> np.ndarray:
     """The fold, 0 ... 4, of each training sample; sizes differ by one at most. Lanes are independent."""
-    return seeds.generator("folds", stream=stream, replicate=replicate, lane=lane).permutation(samples) % FOLDS
+    rng = seeds.generator("folds", stream=stream, replicate=replicate, lane=lane)
+    return rng.permutation(samples) % FOLDS
 
 
 def regress(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: float | np.ndarray) -> np.ndarray:
@@ -165,8 +162,8 @@ def regress(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: float
     So neither an offset of y nor the scale of the kernel matters. (T,), or (R, T) for a ladder of R ridges.
     """
     mean = y.mean()
-    prediction: np.ndarray = kernels.regression(k_train, y - mean, k_test, ridge * np.trace(k_train) / len(y)) + mean
-    return prediction
+    ridge = ridge * np.trace(k_train) / len(y)
+    return np.asarray(kernels.regression(k_train, y - mean, k_test, ridge) + mean)
 
 
 def tuned(pairs: Sequence[Pair], y: np.ndarray, fold: np.ndarray) -> Fit:
@@ -190,7 +187,9 @@ def _held_out(k_train: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarra
     missed = np.zeros(len(RIDGES))
     for held in range(FOLDS):
         out, rest = fold == held, fold != held
-        prediction = regress(k_train[np.ix_(rest, rest)], y[rest], k_train[np.ix_(out, rest)], RIDGES)
+        k_rest = k_train[np.ix_(rest, rest)]
+        k_out = k_train[np.ix_(out, rest)]
+        prediction = regress(k_rest, y[rest], k_out, RIDGES)  # (ridges, held out)
         missed += ((prediction - y[out]) ** 2).sum(axis=1)
     return missed / len(y)
 
@@ -201,24 +200,82 @@ def relative_error(prediction: np.ndarray, f: np.ndarray) -> np.ndarray:
     return error
 
 
-def other_kernels(
-    backend: object, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
-) -> dict[str, np.ndarray]:
+def network_kernels(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Test errors of NNGP and NTK regression, and how far their predictions lie apart.
+
+    Configuration: target, samples, inputs, noise (see `draw`); depth, number of hidden layers.
+    Returns per replicate, (R, 2): "nngp" and "ntk", E with the tuned ridge and ridgeless; "distance", RMS of the
+    difference of their predictions, in deviations of the target; "ridges", relative, as tuned for NNGP and for NTK.
+    """
+    net = limit_network(configuration)
+    arrays: dict[str, list[Any]] = {name: [] for name in ("nngp", "ntk", "distance", "ridges")}
+    for replicate in replicates:
+        problem = draw(configuration, replicate, stream)
+        fold = folds(configuration["samples"], replicate, stream)
+        x, y, x_test = problem.x, problem.y, problem.x_test
+        fits = []
+        for kernel in (backend.infinite_nngp, backend.infinite_ntk):
+            pair = kernel(net, x), kernel(net, x_test, x)
+            fits.append(tuned([pair], y, fold))
+        nngp, ntk = (np.array([fit.prediction, fit.ridgeless]) for fit in fits)
+        arrays["nngp"].append(relative_error(nngp, problem.f))
+        arrays["ntk"].append(relative_error(ntk, problem.f))
+        squares = ((nngp - ntk) ** 2).mean(axis=1)  # the target's deviation is 1
+        arrays["distance"].append(squares**0.5)
+        arrays["ridges"].append([fit.ridge for fit in fits])
+    return {name: np.array(values) for name, values in arrays.items()}
+
+
+def limit_network(configuration: Mapping[str, Any]) -> Network:
+    """The net whose kernels at infinite width are meant: the widths given here do not matter."""
+    widths = (configuration["inputs"], *[1] * configuration["depth"], 1)
+    return networks.mlp(widths, sigma_w=2**0.5, sigma_b=0.3)
+
+
+def same_kernel(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
+    """Control: "same", (R, 2), E of NTK regression, and of 7 times the NTK with its ridge tuned on other folds."""
+    net, errors = limit_network(configuration), []
+    for replicate in replicates:
+        problem = draw(configuration, replicate, stream)
+        k_train, k_test = (backend.infinite_ntk(net, x, problem.x) for x in (problem.x, problem.x_test))
+        pair = []
+        for lane, scale in enumerate((1, 7)):
+            fold = folds(configuration["samples"], replicate, stream, lane)
+            fit = tuned([(scale * k_train, scale * k_test)], problem.y, fold)
+            pair.append(relative_error(fit.prediction, problem.f))
+        errors.append(pair)
+    return {"same": np.array(errors)}
+
+
+def other_kernels(backend: object, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
     """Test errors of kernels that know no network; they take NumPy alone, so `backend` is not used.
 
     Configuration: as for `draw`. Returns the relative error per replicate, (R,): for each of STATIONARY, length scale
     (of SCALES) and ridge tuned; "best", that of the one with the least error in cross-validation; "linear"; and
     "short_rbf", RBF with the length scale SHORT, far too short.
     """
-    found: dict[str, list[np.ndarray]] = {name: [] for name in (*STATIONARY, "linear", "short_rbf", "best")}
+    names = (*STATIONARY, "linear", "short_rbf", "best")
+    errors: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for replicate in replicates:
-        problem, fold = draw(configuration, replicate, stream), folds(configuration["samples"], replicate, stream)
-        x, x_test, rbf = problem.x, problem.x_test, STATIONARY["rbf"]
-        near, far = (distances(z, x) / configuration["inputs"] ** 0.5 for z in (x, x_test))
-        pairs = {name: [(k(near / s), k(far / s)) for s in SCALES] for name, k in STATIONARY.items()}
-        pairs |= {"linear": [(x @ x.T, x_test @ x.T)], "short_rbf": [(rbf(near / SHORT), rbf(far / SHORT))]}
-        fits = {name: tuned(scales, problem.y, fold) for name, scales in pairs.items()}
+        problem = draw(configuration, replicate, stream)
+        fold = folds(configuration["samples"], replicate, stream)
+        fits = {name: tuned(pairs, problem.y, fold) for name, pairs in _kernels(problem).items()}
         fits["best"] = min((fits[name] for name in STATIONARY), key=lambda fit: fit.missed)
         for name, fit in fits.items():
-            found[name].append(relative_error(fit.prediction, problem.f))
-    return {name: np.array(values) for name, values in found.items()}
+            errors[name].append(relative_error(fit.prediction, problem.f))
+    return {name: np.array(values) for name, values in errors.items()}
+
+
+def _kernels(problem: Problem) -> dict[str, list[Pair]]:
+    """By name the kernels of training samples and of tests with them, one pair for each length scale."""
+    x, x_test, rbf = problem.x, problem.x_test, STATIONARY["rbf"]
+    root = x.shape[1] ** 0.5
+    near, far = distances(x, x) / root, distances(x_test, x) / root
+    pairs = {}
+    for name, kernel in STATIONARY.items():
+        pairs[name] = [(kernel(near / scale), kernel(far / scale)) for scale in SCALES]
+    pairs["linear"] = [(x @ x.T, x_test @ x.T)]
+    pairs["short_rbf"] = [(rbf(near / SHORT), rbf(far / SHORT))]
+    return pairs

@@ -1,31 +1,20 @@
-"""The computations behind claims L1 and L3: against descent written out, brute force and closed forms."""
+"""Networks and their kernel predictors: against descent written out, brute force and closed forms."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from claims.liu2025 import equivalence
+from claims.liu2025.problems import problem
 from harness import backends, kernels, networks, seeds
 from harness.errors import InvalidInput
-from harness.experiment import Measurements
-from harness.learning import equivalence
-from harness.learning.problems import TESTS, problem
 from harness.measurements import Samples
 
 SETTING = {"target": "wave", "inputs": 3, "samples": 6, "validation": 4, "noise": 0.1, "depth": 1, "width": 8}
 THEORY = {**SETTING, "steps": 30, "label_scale": 0.5, "centred": True, "permuted": False}
 COMMON = {**SETTING, "samples": 40, "steps": 50, "weights": "pytorch", "members": 1, "permuted": False}
 REPLICATES = (0, 3)
-CLAIMS = Path(__file__).parents[1] / "claims" / "liu2025"
-
-
-def loaded(name):
-    spec = importlib.util.spec_from_file_location(name, CLAIMS / f"test_{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -202,119 +191,6 @@ def test_the_ntk_takes_the_ridge_of_least_validation_loss(oracle):
     assert 0 < np.argmin(losses) < len(losses) - 1
 
 
-def test_default_weights_are_uniform_within_the_root_of_the_fan_in():
-    net = networks.mlp((4, 900, 1), "relu", "standard", sigma_b=0.0)
-    theta = equivalence.default_weights(net, [5, 6])
-    for name, fan_in in {"W1": 4, "b1": 4, "W2": 900, "b2": 900}.items():
-        assert theta[name].shape == (2, *net.shapes[name])
-        assert np.abs(theta[name]).max() <= fan_in**-0.5
-    assert theta["W1"].std() == pytest.approx((3 * 4) ** -0.5, rel=0.03)
-    assert theta["W2"].std() == pytest.approx((3 * 900) ** -0.5, rel=0.06)
-    np.testing.assert_array_equal(equivalence.default_weights(net, [6])["b1"][0], theta["b1"][1])
-
-
-@pytest.mark.parametrize("target", ["wave", "rough", "smooth", "friedman"])
-def test_targets_have_unit_variance_and_noise_where_there_is_something_to_learn(target):
-    setting = {**SETTING, "target": target, "inputs": 5, "samples": 400, "validation": 300}
-    noisy, clean = problem(setting, (0,), "test"), problem({**setting, "noise": 0.0}, (0,), "test")
-    assert [samples.x.shape for samples in noisy] == [(1, 400, 5), (1, 300, 5), (1, TESTS, 5)]
-    assert noisy[2].y.std() == pytest.approx(1, abs=1e-12)
-    assert noisy[2].y.mean() == pytest.approx(0, abs=1e-12)
-    np.testing.assert_array_equal(noisy[2].y, clean[2].y)
-    for a, b in zip(noisy[:2], clean[:2], strict=True):
-        np.testing.assert_array_equal(a.x, b.x)
-        assert (a.y - b.y).std() == pytest.approx(0.1, rel=0.1)
-
-
-def test_the_wave_goes_along_one_direction():
-    training, _, test = problem({**SETTING, "samples": 1000, "noise": 0.0}, (0,), "test")
-    x, y = test.x[0], test.y[0, :, 0]
-    u = y @ x / np.linalg.norm(y @ x)  # E[sin(2.5 u.x) x] is parallel to u
-    for _ in range(200):  # refined by Gauss-Newton on a sin(2.5 u.x) + c
-        wave = np.column_stack([np.sin(2.5 * x @ u), np.ones(len(x))])
-        a, c = np.linalg.lstsq(wave, y, rcond=None)[0]
-        slope = 2.5 * a * np.cos(2.5 * x @ u)[:, None] * x
-        u = u + 0.5 * np.linalg.lstsq(slope, y - a * wave[:, 0] - c, rcond=None)[0]
-    np.testing.assert_allclose(a * np.sin(2.5 * training.x[0] @ u) + c, training.y[0, :, 0], atol=1e-6)
-    assert np.linalg.norm(u) == pytest.approx(1, abs=1e-6)
-
-
-def test_causes_add_up_to_the_mismatch():
-    mismatch = loaded("added_layer_mismatch")
-    rng, values = np.random.default_rng(0), {}
-
-    def m(quantity, **where):
-        return values.setdefault((quantity, *sorted(where.items(), key=str)), rng.uniform(0.5, 1.5, 4))
-
-    def ridge(quantity, **where):  # the NTK's error is the same, whichever computation has it
-        return m("ridge_error", depth=where["depth"]) if quantity == "ridge_error" else m(quantity, **where)
-
-    np.testing.assert_allclose(sum(mismatch.causes(ridge).values()), mismatch.he_mismatch(ridge))
-
-
-MEASURED = {
-    "common_training": ("error", "ensemble_error", "ridge_error", "gain"),
-    "architecture_kernel": ("kernel_error",),
-    "descent_by_theory": ("error", "ridge_error", "own_error", "limit_error", "loss"),
-    "kernel_predictors": ("own_error", "limit_error"),
-}
-
-
-def planted(tier):
-    """Errors in proportion to depth, each its own; seeds differ by a factor. Of each configuration the first block."""
-    study, cells = loaded("added_layer_mismatch").STUDY, []
-    of_depth = {"error": 1.0, "ensemble_error": 0.5, "ridge_error": 0.2, "own_error": 0.1, "limit_error": 0.3}
-    of_depth["kernel_error"] = 0.4
-    for experiment in study.experiments:
-        for request in (r for r in experiment.requests(tier, "torch") if 0 in r.replicates):
-            c, seeds = request.configuration, 1 + 0.01 * np.array(request.replicates)
-            arrays = {name: a * c["depth"] * seeds for name, a in of_depth.items()}
-            arrays["error"] *= c.get("label_scale", 1.0)
-            arrays["error"] += 0.5 * c.get("permuted", False) * seeds
-            arrays |= {"gain": 0.05 * seeds / seeds, "loss": 0.005 * seeds / seeds}
-            cells.append((request, {name: arrays[name] for name in MEASURED[experiment.measure.__name__]}))
-    return study, Measurements(cells)
-
-
-@pytest.mark.parametrize(("tier", "seeds", "deepest"), [("quick", 72, (2, 2, 3)), ("full", 10, (5, 5, 5))])
-def test_every_effect_and_curve_finds_its_cells(tier, seeds, deepest):
-    study, m = planted(tier)
-    wanted = {
-        **dict.fromkeys(("wave", "rough", "smooth", "friedman"), (1 - 0.4) / 0.4),
-        **{"ensemble": (0.5 - 0.4) / 0.4, "more_samples": -(1 - 0.4) / 0.8, "theorem_arm": (1 - 0.3) / 0.3},
-        "he_kernel": (1 - 0.2) / 0.2,
-        **dict.fromkeys(("lazy", "lazy_net"), (0.01 - 0.1) / 0.3),
-        **dict.fromkeys(("permuted_labels", "permuted_lazy"), (1.5 - 0.4) / 0.4),
-    }
-    wanted = {name: value for name, value in wanted.items() if name != "ensemble" or tier == "full"}
-    found = study.effects(m)
-    assert set(found) == set(wanted)
-    claim = study.claim.at(tier)
-    assert set(found) == {one.name for one in (*claim.hypotheses, *claim.controls)}
-    for name, value in wanted.items():
-        np.testing.assert_allclose(found[name], np.full(seeds, value), err_msg=name)
-    assert set(study.gates(m).values()) == {""}
-    common, theory, _, _, _, more, _ = study.figures({"torch": m})[0].series
-    assert (common.x[-1], theory.x[-1], more.x[-1]) == deepest
-    np.testing.assert_allclose(np.array(more.y) / more.x, 1 + 0.01 * (seeds - 1) / 2)
-
-
-def test_the_stationary_kernel_of_least_validation_loss_is_the_rival(oracle):
-    claim = loaded("equivalence_theorem_in_practice")
-    predictions, losses = np.arange(12.0).reshape(3, 2, 2), np.array([[3.0, 1.0], [2.0, 2.0], [5.0, 0.5]])
-    chosen, least = claim.least(list(zip(predictions, losses, strict=True)))
-    np.testing.assert_array_equal(chosen, [predictions[1, 0], predictions[2, 1]])
-    np.testing.assert_array_equal(least, [2.0, 0.5])
-    found = claim.stationary_kernels(oracle, {**SETTING, "samples": 30}, REPLICATES, "test")
-    assert all(found["best"][i] in [found[name][i] for name in claim.STATIONARY] for i in range(2))
-
-
-def test_a_constant_rate_in_width_is_found():
-    claim = loaded("equivalence_theorem_in_practice")
-    found = claim.slope([64, 256, 1024], lambda width, depth: np.array([1.0, 3.0]) * depth * width**-0.5)
-    np.testing.assert_allclose(found, -0.5)
-
-
 @pytest.mark.parametrize(
     ("key", "message"),
     [
@@ -337,9 +213,8 @@ def test_tuned_says_the_validation_loss_that_it_chose_by():
 
 
 def test_the_kernel_of_the_trained_architecture_is_the_mean_over_pytorch_weights(torch):
-    mismatch = loaded("added_layer_mismatch")
-    net = mismatch.trained_architecture({"inputs": 3, "width": 400, "depth": 2})
+    net = equivalence.trained_architecture({"inputs": 3, "width": 400, "depth": 2})
     x = np.random.default_rng(0).standard_normal((5, 3))
-    theta = equivalence.default_weights(networks.mlp((3, 400, 400, 1), "relu", "standard", sigma_b=0.0), range(200))
+    theta = networks.default_weights(networks.mlp((3, 400, 400, 1), "relu", "standard"), range(200))
     mean = torch.empirical_ntk(net, theta, x).mean(axis=0)
     assert np.linalg.norm(kernels.ntk(net, x) - mean) / np.linalg.norm(mean) < 0.02

@@ -1,30 +1,18 @@
-"""Regression problems, tuned kernel regression, and the claim that compares NNGP and NTK regression (claim L2)."""
+"""Regression problems, tuned kernel regression, and the kernels compared by it."""
 
 import re
-from math import log
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness import backends, kernels, studies
+from claims.liu2025 import regression
+from claims.liu2025.stationary import STATIONARY, distances
+from harness import backends, kernels
 from harness.errors import InvalidInput
-from harness.experiment import Measurements
-from harness.learning import regression
 
-ROOT = Path(__file__).parents[1]
-PATH = "claims/liu2025/test_nngp_matches_ntk_regression.py"
 ROUGH = dict(target="rough", samples=30, inputs=3, noise=0.1)
 TINY = dict(ROUGH, depth=2)
 FITS = ("rough", "smooth", "friedman", "tops")
-
-
-@pytest.fixture(scope="module")
-def claim():
-    """The names of the claim's file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        return studies.load(ROOT / PATH).effects.__globals__
 
 
 @pytest.fixture(params=["numpy", "torch"])
@@ -121,30 +109,6 @@ def test_problems_that_there_are_not_are_named(changed, message):
 # Regression
 
 
-def test_stationary_kernels_are_positive_definite_and_follow_their_formulas():
-    r = np.array([0.0, 0.5, 2.0])
-    by_hand = {
-        "laplace": [1, np.exp(-0.5), np.exp(-2)],
-        "matern_32": [1, (1 + 0.75**0.5) * np.exp(-(0.75**0.5)), (1 + 12**0.5) * np.exp(-(12**0.5))],
-        "matern_52": [
-            1,
-            (1 + 1.25**0.5 + 1.25 / 3) * np.exp(-(1.25**0.5)),
-            (1 + 20**0.5 + 20 / 3) * np.exp(-(20**0.5)),
-        ],
-        "rbf": [1, np.exp(-0.125), np.exp(-2)],
-    }
-    assert by_hand.keys() == regression.STATIONARY.keys()
-    x = np.random.default_rng(0).standard_normal((20, 3))
-    for name, kernel in regression.STATIONARY.items():
-        np.testing.assert_allclose(kernel(r), by_hand[name], rtol=1e-12)
-        assert np.linalg.eigvalsh(kernel(regression.distances(x, x)))[0] > -1e-12
-
-
-def test_distances_are_euclidean():
-    x, z = np.random.default_rng(1).standard_normal((2, 4, 3))
-    np.testing.assert_allclose(regression.distances(x, z), np.linalg.norm(x[:, None] - z, axis=2), rtol=1e-12)
-
-
 def test_regression_minds_neither_offset_nor_scale():
     k, y = np.cov(np.random.default_rng(2).standard_normal((6, 50))), np.arange(6.0) ** 2
     once = regression.regress(k, y, k[:2], np.array([0.1, 1.0]))
@@ -162,7 +126,7 @@ def test_folds_are_of_equal_sizes_and_lanes_independent():
 
 def test_tuning_takes_the_kernel_and_ridge_of_least_error_in_cross_validation():
     problem, fold = regression.draw(ROUGH, 0, "test"), regression.folds(30, 0, "test")
-    near, far = (regression.distances(x, problem.x) for x in (problem.x, problem.x_test))
+    near, far = (distances(x, problem.x) for x in (problem.x, problem.x_test))
     pairs = [(np.exp(-near / s), np.exp(-far / s)) for s in (0.1, 5.0)]
     fit = regression.tuned(pairs, problem.y, fold)
     missed = {}
@@ -196,21 +160,21 @@ def test_other_kernels_are_those_of_their_length_scales():
     problem, fold = regression.draw(ROUGH, 3, "test"), regression.folds(30, 3, "test")
     linear = regression.tuned([(problem.x @ problem.x.T, problem.x_test @ problem.x.T)], problem.y, fold)
     assert found["linear"][1] == regression.relative_error(linear.prediction, problem.f)
-    near, far = (regression.distances(x, problem.x) / 3**0.5 for x in (problem.x, problem.x_test))
+    near, far = (distances(x, problem.x) / 3**0.5 for x in (problem.x, problem.x_test))
     pairs = [(np.exp(-near / s), np.exp(-far / s)) for s in regression.SCALES]
     laplace = regression.tuned(pairs, problem.y, fold)
     assert found["laplace"][1] == regression.relative_error(laplace.prediction, problem.f)
-    assert found["best"][1] in [found[name][1] for name in regression.STATIONARY]
+    assert found["best"][1] in [found[name][1] for name in STATIONARY]
     assert found["short_rbf"][1] > 0.9
 
 
-# The claim
+# What the claim measures
 
 
-def test_errors_and_distances_are_those_of_the_kernels(claim, backend):
-    found = claim["network_kernels"](backend, TINY, [0, 3], "test")
+def test_errors_and_distances_are_those_of_the_kernels(backend):
+    found = regression.network_kernels(backend, TINY, [0, 3], "test")
     problem, fold = regression.draw(TINY, 3, "test"), regression.folds(30, 3, "test")
-    net, fits = claim["network"](TINY), {}
+    net, fits = regression.limit_network(TINY), {}
     for name, kernel in (("nngp", kernels.nngp), ("ntk", kernels.ntk)):
         fits[name] = regression.tuned(
             [(kernel(net, problem.x), kernel(net, problem.x_test, problem.x))], problem.y, fold
@@ -223,9 +187,9 @@ def test_errors_and_distances_are_those_of_the_kernels(claim, backend):
     assert found["distance"][1, 0] > 0
 
 
-def test_depth_counts_hidden_layers(claim):
+def test_depth_counts_hidden_layers():
     """One hidden ReLU layer: the NNGP is the arc-cosine kernel of order 1 (Cho, Saul 2009)."""
-    net, x = claim["network"](dict(inputs=2, depth=1)), np.array([[1.0, 0.0], [0.0, 2.0]])
+    net, x = regression.limit_network(dict(inputs=2, depth=1)), np.array([[1.0, 0.0], [0.0, 2.0]])
     k = x @ x.T + 0.3**2  # 2 / 2 x.x' + sigma_b^2
     cosine = k[0, 1] / (k[0, 0] * k[1, 1]) ** 0.5
     angle = np.arccos(cosine)
@@ -233,92 +197,9 @@ def test_depth_counts_hidden_layers(claim):
     np.testing.assert_allclose(kernels.nngp(net, x)[0, 1], off, rtol=1e-9)
 
 
-def test_the_same_kernel_differs_by_its_folds_alone(claim, backend):
-    same = claim["same_kernel"](backend, TINY, range(4), "test")["same"]
-    ntk = claim["network_kernels"](backend, TINY, range(4), "test")["ntk"][:, 0]
+def test_the_same_kernel_differs_by_its_folds_alone(backend):
+    same = regression.same_kernel(backend, TINY, range(4), "test")["same"]
+    ntk = regression.network_kernels(backend, TINY, range(4), "test")["ntk"][:, 0]
     np.testing.assert_allclose(same[:, 0], ntk, rtol=1e-8)
     assert (np.abs(np.log(same[:, 1] / same[:, 0])) < 0.5).all()
     assert (same[:, 1] != same[:, 0]).any()
-
-
-def planted(claim, **changed):
-    """Measurements of the quick tier in which E_NTK = 1 / samples, and E_NNGP twice that, ridgeless three times."""
-    cells = []
-    for experiment in claim["EXPERIMENTS"]:
-        for request in experiment.requests("quick", "torch"):
-            ones = np.ones((20, 2)) / request.configuration["samples"]
-            by_name = dict(
-                network_kernels=dict(
-                    nngp=ones * (2, 3), ntk=ones, distance=ones * 0 + (0.07, 0.2), ridges=ones * 0 + 0.1
-                ),
-                other_kernels={name: ones[:, 0] * 1.5 for name in (*regression.STATIONARY, "best", "short_rbf")}
-                | {"linear": ones[:, 0] * 4},
-                same_kernel=dict(same=ones * (1, 5)),
-            )[experiment.measure.__name__]
-            cells.append((request, {**by_name, **{name: changed[name] for name in changed if name in by_name}}))
-    return Measurements(cells)
-
-
-def test_effects_of_planted_errors(claim):
-    effects = claim["effects"](planted(claim))
-    for target in FITS:
-        assert effects[f"{target}_errors"] == pytest.approx(log(2))
-        assert effects[f"{target}_errors_3_layers"] == pytest.approx(log(2))
-        assert effects[f"{target}_errors_ridgeless"] == pytest.approx(log(3))
-        assert effects[f"{target}_functions"] == pytest.approx(0.07)
-        assert effects[f"{target}_rival"] == pytest.approx(-log(1.5))
-    assert effects["diabetes_linear"] == pytest.approx(log(4))
-    assert effects["linear"] == pytest.approx(log(4))
-    assert effects["short_rbf"] == pytest.approx(log(1.5))
-    assert effects["same_kernel"] == pytest.approx(log(5))
-    assert effects["half_the_samples"] == pytest.approx(log(2))
-    assert set(effects) == {h.name for h in claim["CLAIM"].hypotheses} | {c.name for c in claim["CLAIM"].controls}
-
-
-@pytest.mark.parametrize(
-    ("gate", "changed", "says"),
-    [
-        ("useful", dict(ntk=np.full((20, 2), 0.51), linear=np.ones(20)), "the NTK learns too little.*: sign; cosine"),
-        (
-            "useful",
-            dict(ntk=np.full((20, 2), 0.3), linear=np.full(20, 0.36)),
-            "a linear kernel does nearly as well: sign",
-        ),
-        ("ladder", dict(ridges=np.array([[0.1, 10.0]] * 20)), "the largest ridge of the ladder was chosen: sign; "),
-        ("finite", dict(nngp=np.array([[np.nan, 1.0]] * 20)), "an error is zero or not finite"),
-    ],
-)
-def test_each_gate_closes_on_what_it_guards_against(claim, gate, changed, says):
-    failures = claim["gates"](planted(claim, **changed))
-    assert {name for name, failure in failures.items() if failure} == {gate}
-    assert re.search(says, failures[gate])
-    assert not any(claim["gates"](planted(claim)).values())
-
-
-def test_figures_show_every_target_and_the_band(claim):
-    figures = {figure.title: figure for figure in claim["figures"]({"torch": planted(claim)})}
-    depth = figures["E_NNGP / E_NTK against hidden layers"]
-    assert [series.label for series in depth.series] == [
-        "sign",
-        "cosine and sine",
-        "Friedman",
-        "clothes",
-        "within 10 %",
-    ]
-    assert (depth.series[0].x, depth.series[0].y) == ((1, 2, 3), pytest.approx((2, 2, 2)))
-    samples = figures["E_NNGP / E_NTK against training samples"]
-    assert samples.series[0].x == (50, 100, 200)
-    errors = {series.label: series.y for series in figures["Errors of all kernels"].series}
-    assert errors["linear"] == pytest.approx([4 / 200] * 5)
-    assert "E_NNGP / E_NTK against noise deviation" not in figures, "no ladder of noise at quick scale"
-
-
-def test_a_kernel_whose_error_is_no_number_is_not_the_best(monkeypatch):
-    """Arg min of NaN would take it."""
-    x, y = np.random.default_rng(0).standard_normal((20, 2)), np.arange(20.0)
-    k_train, k_test = x @ x.T + np.eye(20), x @ x.T
-    errors = np.linspace(1.0, 2.0, len(regression.RIDGES))
-    missed = iter([errors * np.nan, errors])
-    monkeypatch.setattr(regression, "_held_out", lambda *arguments: next(missed))
-    fit = regression.tuned([(k_train, k_test)] * 2, y, regression.folds(20, 0, "test"))
-    assert (fit.which, fit.missed) == (1, 1.0)

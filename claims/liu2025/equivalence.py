@@ -7,19 +7,19 @@ kernel at initialisation that is random since the width is finite, and a descent
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from claims.liu2025.problems import problem, relative
 from harness import kernels, networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
-from harness.learning.problems import problem, relative
-from harness.learning.ridge import by_validation
-from harness.learning.tasks import Samples
-from harness.measurements import edge, kept
-from harness.networks import Network, Theta
+from harness.measurements import Samples, edge, kept
+from harness.networks import Network, Step, Theta, Weighted
 from harness.networks.builder import choice
 from harness.networks.network import Parametrization
+from harness.ridge import by_validation
 
 Arrays = dict[str, np.ndarray]
 SIGMA_W, SIGMA_B = 2**0.5, 0.3
@@ -40,7 +40,7 @@ def common_training(
     (sigma_w^2 = 2, sigma_b = 0.3) regresses the same samples, with the ridge of least validation loss.
 
     Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width; weights "pytorch" (see
-    `default_weights`) or "he": sigma_w and sigma_b of the NTK; steps; members: networks per replicate;
+    `networks.default_weights`) or "he": sigma_w and sigma_b of the NTK; steps; members: networks per replicate;
     permuted: with the labels of other inputs, so that nothing can be learnt.
     Returns per replicate: "error" of its first network, "ensemble_error" of the mean of all, "ridge_error" of the NTK,
     all relative to the target's variance; of the first network the "stopped" step and "gain", the share of the least
@@ -67,11 +67,13 @@ def common_training(
         batch_seed=batches,
         stop=Stop(validation=(x_held, y_held), every=EVERY),
     )
-    f = backend.forward(net, trained.theta, x_test).astype(float).reshape(len(replicates), members, -1, 1)
+    f = backend.forward(net, trained.theta, x_test).astype(float)
+    f = f.reshape(len(replicates), members, -1, 1)
     ridge = ntk_regression(backend, network(configuration, "ntk"), training, validation, test)
     # After a seed has diverged its losses are NaN, of which arg min would make the least.
     losses = np.where(np.isnan(trained.validation), np.inf, trained.validation)[::members]
-    gain = 1 - losses.min(axis=1) / losses[:, : -(-3 * losses.shape[1] // 4)].min(axis=1)
+    earlier = losses[:, : -(-3 * losses.shape[1] // 4)]
+    gain = 1 - losses.min(axis=1) / earlier.min(axis=1)
     return {
         "error": relative(f[:, 0] - test.y, test),
         "ensemble_error": relative(f.mean(axis=1) - test.y, test),
@@ -79,6 +81,34 @@ def common_training(
         "stopped": trained.validation_steps[losses.argmin(axis=1)].astype(float),
         "gain": np.where((trained.reason == "diverged")[::members], np.nan, gain),
     }
+
+
+def architecture_kernel(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Test error of regression with the NTK of the networks of `common_training`, at infinite width.
+
+    Standard parametrization: the width stands in the kernel, as the weight of each layer's gradients.
+
+    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width.
+    Returns per replicate "kernel_error", relative to the target's variance.
+    """
+    training, validation, test = problem(configuration, replicates, stream)
+    predicted = ntk_regression(backend, trained_architecture(configuration), training, validation, test)
+    return {"kernel_error": relative(predicted - test.y, test)}
+
+
+def trained_architecture(configuration: Mapping[str, Any]) -> Network:
+    """The network with the variances of PyTorch's default: of every layer's weights and biases, 1 / (3 fan-in)."""
+    net = network(configuration, "standard")
+    return replace(net, steps=tuple(_with_default_variances(step) for step in net.steps))
+
+
+def _with_default_variances(step: Step) -> Step:
+    if not isinstance(step, Weighted):
+        return step
+    std = (3 * step.fan_in) ** -0.5
+    return replace(step, weight_std=std, bias_std=std)
 
 
 def descent_by_theory(
@@ -99,10 +129,11 @@ def descent_by_theory(
     net, theta = _start(configuration, replicates, stream)
     rate, predictors = _predictors(backend, net, theta, configuration, (training, test))
     f, loss = _descend(backend, net, theta, rate, configuration, (training, test))
+    ridge = ntk_regression(backend, net, training, validation, test)
     return {
         **_compared(predictors, test),
         "error": relative(f - test.y, test),
-        "ridge_error": relative(ntk_regression(backend, net, training, validation, test) - test.y, test),
+        "ridge_error": relative(ridge - test.y, test),
         "net_to_own": relative(f - predictors["own"], test) ** 0.5,
         "net_to_limit": relative(f - predictors["limit"], test) ** 0.5,
         "loss": loss,
@@ -122,12 +153,14 @@ def kernel_predictors(
     """
     training, _, test = problem(configuration, replicates, stream)
     net, theta = _start(configuration, replicates, stream)
-    return _compared(_predictors(backend, net, theta, configuration, (training, test))[1], test)
+    _, predictors = _predictors(backend, net, theta, configuration, (training, test))
+    return _compared(predictors, test)
 
 
 def network(configuration: Mapping[str, Any], parametrization: Parametrization) -> Network:
     """The network of a configuration: inputs, depth (hidden layers), width; ReLU, one output."""
-    widths = (configuration["inputs"], *[configuration["width"]] * configuration["depth"], 1)
+    hidden = [configuration["width"]] * configuration["depth"]
+    widths = (configuration["inputs"], *hidden, 1)
     return networks.mlp(widths, "relu", parametrization, SIGMA_W, SIGMA_B)
 
 
@@ -141,21 +174,29 @@ def _predictors(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The rate of descent, (R,), and what each kernel predicts with it, (R, T, 1)."""
     training, test = samples
+    own = backend.empirical_ntk(net, theta, training.x)
     kernel_pairs = {
-        "own": (backend.empirical_ntk(net, theta, training.x), backend.empirical_ntk(net, theta, test.x, training.x)),
+        "own": (own, backend.empirical_ntk(net, theta, test.x, training.x)),
         "limit": _stacked(backend.infinite_ntk, net, training.x, test.x),
         "nngp": _stacked(backend.infinite_nngp, net, training.x, test.x),
     }
-    rate = OF_EDGE * edge(kernel_pairs["own"][0][..., None, None])
-    steps = configuration["steps"]
-    return rate, {name: heavy_ball(*pair, training.y, rate, steps) for name, pair in kernel_pairs.items()}
+    rate = OF_EDGE * edge(own[..., None, None])
+    predictors = {}
+    for name, (k_train, k_test) in kernel_pairs.items():
+        predictors[name] = heavy_ball(k_train, k_test, training.y, rate, configuration["steps"])
+    return rate, predictors
 
 
 def _compared(predictors: Mapping[str, np.ndarray], test: Samples) -> Arrays:
+    """Errors of two predictors, and the distances of all three."""
     own, limit, nngp = (predictors[name] for name in ("own", "limit", "nngp"))
-    pairs = {"own_to_limit": own - limit, "nngp_to_limit": nngp - limit, "own_to_nngp": own - nngp}
-    errors = {"own_error": relative(own - test.y, test), "limit_error": relative(limit - test.y, test)}
-    return errors | {name: relative(difference, test) ** 0.5 for name, difference in pairs.items()}
+    return {
+        "own_error": relative(own - test.y, test),
+        "limit_error": relative(limit - test.y, test),
+        "own_to_limit": relative(own - limit, test) ** 0.5,
+        "nngp_to_limit": relative(nngp - limit, test) ** 0.5,
+        "own_to_nngp": relative(own - nngp, test) ** 0.5,
+    }
 
 
 def _descend(
@@ -169,9 +210,11 @@ def _descend(
     """What the networks have learnt about the tests, (R, T, 1), in units of the target; and their training loss."""
     training, test = samples
     scale, centred = configuration["label_scale"], float(configuration["centred"])
-    start, start_test = (centred * backend.forward(net, theta, x).astype(float) for x in (training.x, test.x))
+    start = centred * backend.forward(net, theta, training.x).astype(float)
+    start_test = centred * backend.forward(net, theta, test.x).astype(float)
     y = scale * _labels(configuration, training) + start
-    trained = backend.train(net, theta, training.x, y, optimizer=SGD(rate, MOMENTUM), steps=configuration["steps"])
+    optimizer, steps = SGD(rate, MOMENTUM), configuration["steps"]
+    trained = backend.train(net, theta, training.x, y, optimizer=optimizer, steps=steps)
     diverged = trained.reason == "diverged"
     f = backend.forward(net, kept(trained.theta, theta, diverged), test.x) - start_test
     f = np.where(diverged[:, None, None], np.nan, f / scale)
@@ -194,17 +237,21 @@ def heavy_ball(
     """
     eigenvalues, modes = np.linalg.eigh(k_train.astype(float))
     target = np.einsum("snk,sno->sk", modes, y)
-    a, v = np.zeros_like(target), np.zeros_like(target)
+    a = np.zeros_like(target)
+    v = np.zeros_like(target)
     for _ in range(steps):
         v = momentum * v + 2 / y.shape[1] * (eigenvalues * a - target)
         a = a - rate[:, None] * v
-    return np.asarray(k_test.astype(float) @ (modes @ a[..., None]))
+    coefficients = modes @ a[..., None]  # (S, N, 1)
+    return np.asarray(k_test.astype(float) @ coefficients)
 
 
 def ntk_regression(backend: Backend, net: Network, training: Samples, validation: Samples, test: Samples) -> np.ndarray:
     """Regression with the NTK of infinite width, the ridge of least validation loss, (R, T, 1)."""
     others = np.concatenate([validation.x, test.x], axis=1)
-    return tuned(*_stacked(backend.infinite_ntk, net, training.x, others), training, validation)[0]
+    k_train, k_other = _stacked(backend.infinite_ntk, net, training.x, others)
+    predictions, _ = tuned(k_train, k_other, training, validation)
+    return predictions
 
 
 def tuned(
@@ -214,39 +261,26 @@ def tuned(
 
     k_train is (R, N, N), k_other (R, V + T, N) of the V validation and then the T test samples.
     """
-    found = [
-        by_validation(kernels.regression, k, y, k_out, y_held, RIDGES * np.trace(k) / len(k))
-        for k, k_out, y, y_held in zip(k_train, k_other, training.y, validation.y, strict=True)
-    ]
-    chosen, losses = zip(*found, strict=True)
-    return np.array(chosen), np.array(losses)
+    predictions = []
+    losses = []
+    for k, k_out, y, y_held in zip(k_train, k_other, training.y, validation.y, strict=True):
+        ridges = RIDGES * np.trace(k) / len(k)
+        prediction, loss = by_validation(kernels.regression, k, y, k_out, y_held, ridges)
+        predictions.append(prediction)
+        losses.append(loss)
+    return np.array(predictions), np.array(losses)
 
 
 def _stacked(
     kernel: Callable[..., np.ndarray], net: Network, x: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The kernel of the samples x, (R, N, N), and of others by them, (R, T, N)."""
-    pairs = [(kernel(net, own), kernel(net, other, own)) for own, other in zip(x, others, strict=True)]
-    k_train, k_other = (np.array(side) for side in zip(*pairs, strict=True))
-    return k_train, k_other
+    k_train = [kernel(net, own) for own in x]
+    k_other = [kernel(net, other, own) for own, other in zip(x, others, strict=True)]
+    return np.array(k_train), np.array(k_other)
 
 
-def default_weights(net: Network, init: Sequence[int]) -> Theta:
-    """PyTorch's default for dense layers: weights and biases uniform in +-1 / fan_in^1/2; one seed axis."""
-    theta = {
-        name: np.array(
-            [seeds.generator("default weights", seed=seed, name=name).uniform(-1, 1, shape) for seed in init]
-        )
-        for name, shape in net.shapes.items()
-    }
-    for layer in net.layers:
-        for name in (layer.weight, layer.bias):
-            if name is not None:
-                theta[name] /= layer.fan_in**0.5
-    return theta
-
-
-WEIGHTS: dict[str, Callable[..., Theta]] = {"pytorch": default_weights, "he": Network.init}
+WEIGHTS: dict[str, Callable[..., Theta]] = {"pytorch": networks.default_weights, "he": Network.init}
 
 
 def _initial(weights: str) -> Callable[..., Theta]:

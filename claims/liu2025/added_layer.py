@@ -1,0 +1,57 @@
+"""What one more hidden layer changes in the errors of two predictors: the mismatch D / E."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.experiment import Experiment, Measurements
+
+Pair = tuple[np.ndarray, np.ndarray]
+"""Errors with a layer less and with it, each (seeds,)."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of one predictor at every depth.
+
+    Args:
+        experiment: that measured them.
+        quantity: their name in it.
+        where: which of its configurations are meant, but for the depth.
+    """
+
+    experiment: Experiment
+    quantity: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, m: Measurements, depth: int) -> np.ndarray:
+        """The errors with so many hidden layers, (seeds,)."""
+        return m[self.experiment](self.quantity, **self.where, depth=depth)
+
+    def around(self, m: Measurements, depth: int = 1) -> Pair:
+        """The errors with so many hidden layers and with one more."""
+        return self.at(m, depth), self.at(m, depth + 1)
+
+    def change(self, m: Measurements) -> np.ndarray:
+        """What the second layer adds to the error, (seeds,)."""
+        one, two = self.around(m)
+        return two - one
+
+    def depths(self, m: Measurements) -> list[int]:
+        """The depths that were measured."""
+        return m[self.experiment].axis("depth", **self.where)
+
+
+def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.ndarray:
+    """D = change of the network's error - change of the kernel's, over the unit: the kernel's error before, per seed.
+
+    >>> mismatch((np.array([0.5]), np.array([0.7])), (np.array([1.0]), np.array([0.9]))).round(2)
+    array([0.3])
+    """
+    of_network = network[1] - network[0]
+    of_kernel = kernel[1] - kernel[0]
+    if unit is None:
+        unit = kernel[0]
+    return np.asarray((of_network - of_kernel) / unit)

@@ -1,0 +1,62 @@
+"""NNGP, NTK and other kernels compared: errors, ratios of errors, and whether a target tells kernels apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from claims.liu2025.regression import RIDGES
+from claims.liu2025.settings import Target, usual
+from harness.experiment import Configuration, Experiment, Measurements
+
+TUNED, RIDGELESS = 0, 1
+"""Places of both ridges in what `network_kernels` measures."""
+HARD, BEYOND_LINEAR = 0.5, 0.2
+"""A target is useful if E_NTK is at most the first, and ln(E_linear / E_NTK) at least the second, on average."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Regression with kernels.
+
+    Args:
+        networks: the experiment on `network_kernels`.
+        others: that on `other_kernels`.
+    """
+
+    networks: Experiment
+    others: Experiment
+
+    def error(self, m: Measurements, kernel: str, target: Target) -> np.ndarray:
+        """E of a kernel with its ridge tuned, (seeds,); of NNGP and NTK at 2 hidden layers."""
+        if kernel in ("nngp", "ntk"):
+            errors = m[self.networks](kernel, **usual(target))
+            return errors[:, TUNED]
+        return m[self.others](kernel, target=target.name)
+
+    def over_ntk(self, m: Measurements, kernel: str, target: Target) -> np.ndarray:
+        """E of a kernel / E_NTK, (seeds,)."""
+        return self.error(m, kernel, target) / self.error(m, "ntk", target)
+
+    def ratio(self, m: Measurements, cell: Configuration, ridge: int = TUNED) -> np.ndarray:
+        """E_NNGP / E_NTK on one problem, (seeds,)."""
+        errors = m[self.networks]
+        nngp = errors("nngp", **cell)[:, ridge]
+        ntk = errors("ntk", **cell)[:, ridge]
+        return nngp / ntk
+
+    def apart(self, m: Measurements, cell: Configuration) -> np.ndarray:
+        """Root mean square of f_NNGP - f_NTK on one problem, in deviations of the target, (seeds,)."""
+        distance = m[self.networks]("distance", **cell)
+        return distance[:, TUNED]
+
+    def useful(self, m: Measurements, target: Target) -> bool:
+        """Whether the NTK learns the target, and a linear kernel clearly less."""
+        error = self.error(m, "ntk", target).mean()
+        over = self.over_ntk(m, "linear", target)
+        beyond = np.log(over).mean()
+        return bool(error <= HARD and beyond >= BEYOND_LINEAR)
+
+    def within_ladder(self, m: Measurements, target: Target) -> bool:
+        """Whether cross-validation never chooses the largest ridge."""
+        ridges = m[self.networks]("ridges", **usual(target))
+        return not (ridges == RIDGES[-1]).any()

@@ -1,0 +1,222 @@
+"""Figures of the claims on networks and their kernels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from claims.liu2025.added_layer import Errors, mismatch
+from claims.liu2025.distances import distances_over
+from claims.liu2025.settings import FEW, MORE, OTHERS, Target, usual
+from harness import plots
+from harness.errors import NotMeasured
+from harness.experiment import Configuration, Experiment, Measurements
+from harness.plots import Axes, Builder, Figure, Series
+
+ERROR = "E, over the target's variance"
+NOTE = "mean over seeds with 95 % intervals."
+GEOMETRIC = "geometric mean over seeds with 95 % intervals."
+DISTANCE = "distance, over the target's deviation"
+OF_DISTANCES = "sin(2.5 u.x), geometric mean over 1 and 2 layers; {}, " + GEOMETRIC + " The line is the margin."
+KERNELS = {
+    "ntk": "NTK",
+    "nngp": "NNGP",
+    "laplace": "Laplace",
+    "matern_32": "Matern 3/2",
+    "matern_52": "Matern 5/2",
+    "rbf": "RBF",
+    "linear": "linear",
+}
+"""Names of kernels by the quantity of their errors."""
+
+FACTORS = {"depth": "hidden layers", "samples": "training samples", "inputs": "inputs", "noise": "noise deviation"}
+"""What varies among the problems of `network_kernels`, by the key of configurations."""
+
+Value = Callable[[Measurements, Configuration], np.ndarray]
+"""Something of one configuration, per seed."""
+KernelError = Callable[[Measurements, str, Target], np.ndarray]
+"""E of a kernel, a key of KERNELS, on a target, per seed."""
+
+
+def against_depth(title: str, lines: Mapping[str, Errors], note: str = "", log_y: bool = False) -> Builder:
+    """Errors over depth, one line per predictor, by label."""
+    axes = Axes("hidden layers", ERROR, log_y=log_y)
+    over_seeds = GEOMETRIC if log_y else NOTE
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, errors in lines.items():
+            depths = errors.depths(m)
+            series.append(Series.of(label, depths, [errors.at(m, depth) for depth in depths], log=log_y))
+        return plots.figure(title, axes, series, f"{note} {m.backend}, {over_seeds}".strip())
+
+    return build
+
+
+def few_samples(network: Experiment, kernel: Experiment, theory: Experiment) -> Builder:
+    """Errors over depth on the wave: as commonly trained, as the theorem asks, and of kernels."""
+    as_they_are = dict(label_scale=1.0)
+    lines = {
+        "network, as commonly trained": Errors(network, "error", FEW),
+        "mean of 20 networks (quick: of 1)": Errors(network, "ensemble_error", FEW),
+        "its NTK": Errors(kernel, "kernel_error", FEW),
+        "NTK of sigma_w^2 = 2": Errors(network, "ridge_error", FEW),
+        "network, as the theorem asks": Errors(theory, "error", as_they_are),
+        "its own eNTK at initialisation": Errors(theory, "own_error", as_they_are),
+    }
+    return against_depth("Errors against depth, sin(2.5 u.x), 100 samples", lines)
+
+
+def more_samples(network: Experiment, kernel: Experiment) -> Builder:
+    """Errors over depth on the wave with 200 samples."""
+    lines = {"network": Errors(network, "error", MORE), "its NTK": Errors(kernel, "kernel_error", MORE)}
+    return against_depth("Errors against depth, sin(2.5 u.x), 200 samples", lines, "As commonly trained.")
+
+
+def other_targets(network: Experiment, kernel: Experiment) -> Builder:
+    """Errors of networks and of their NTKs over depth, on the targets beside the wave."""
+    lines = {}
+    for target in OTHERS:
+        where = dict(target=target.name)
+        lines[f"{target}, network"] = Errors(network, "error", where)
+        lines[f"{target}, its NTK"] = Errors(kernel, "kernel_error", where)
+    return against_depth("Other targets", lines, "As commonly trained.", log_y=True)
+
+
+def by_cause(chain: Mapping[str, Errors], unit: Errors) -> Builder:
+    """The parts of D / E of the first predictor against the last: what changes from each predictor to the next.
+
+    Each is named after what makes the predictor differ from the one before; they add up to the whole.
+    """
+    axes = Axes("cause", "part of D / E", reference=0.0)
+
+    def build(m: Measurements) -> Figure:
+        of_one_layer = unit.at(m, 1)
+        changes = [errors.change(m) for errors in chain.values()]
+        parts = [(before - after) / of_one_layer for before, after in pairwise(changes)]
+        whole = (changes[0] - changes[-1]) / of_one_layer
+        points = Series.of("part of D / E", np.array(["all", *list(chain)[1:]]), [whole, *parts])
+        note = (
+            "From the network as commonly trained to the NTK of sigma_w^2 = 2 one thing is changed at a time, from 1 "
+            "to 2 layers on the wave. What each is charged with depends on the order of changes."
+        )
+        return plots.figure("D / E by cause", axes, [points], f"{note} {m.backend}, {NOTE}")
+
+    return build
+
+
+def random_kernel(predictors: Experiment) -> Builder:
+    """D / E of the predictor with the eNTK at initialisation against that with the NTK, over width."""
+    axes = Axes("width", "D / E", log_x=True, reference=0.0)
+
+    def build(m: Measurements) -> Figure:
+        widths = m[predictors].axis("width")
+        values = []
+        for width in widths:
+            own = Errors(predictors, "own_error", dict(width=width))
+            limit = Errors(predictors, "limit_error", dict(width=width))
+            values.append(mismatch(own.around(m), limit.around(m)))
+        line = Series.of("own eNTK against NTK", widths, values)
+        return plots.figure("A random kernel alone", axes, [line], f"Nothing is trained. {m.backend}, {NOTE}")
+
+    return build
+
+
+def over_width(kernels: Experiment, networks: Experiment, reference: float) -> Builder:
+    """Distances of predictors over width on the wave: of kernels that are not trained, and of trained networks."""
+    axes = Axes("width", DISTANCE, log_x=True, log_y=True, reference=reference)
+    untrained = {"eNTK to NTK": "own_to_limit", "NNGP to NTK": "nngp_to_limit"}
+    trained = {"network to NTK": "net_to_limit", "network to its own eNTK": "net_to_own"}
+
+    def build(m: Measurements) -> Figure:
+        widths = m[kernels].axis("width")
+        series = []
+        for label, quantity in untrained.items():
+            values = distances_over(m, kernels, quantity, dict(width=widths))
+            series.append(Series.of(label, widths, values, log=True))
+        series.append(_root_of_width(series[0]))
+        widths = m[networks].axis("width", label_scale=1.0)
+        for label, quantity in trained.items():
+            values = distances_over(m, networks, quantity, dict(width=widths), label_scale=1.0)
+            series.append(Series.of(label, widths, values, log=True))
+        return plots.figure("Distance of predictors against width", axes, series, OF_DISTANCES.format(m.backend))
+
+    return build
+
+
+def _root_of_width(line: Series) -> Series:
+    """The line from the first point of another with slope -1/2."""
+    widths = np.array(line.x, dtype=float)
+    y = line.y[0] * (widths / widths[0]) ** -0.5
+    return Series("slope -1/2", tuple(widths.tolist()), tuple(y.tolist()))
+
+
+def over_label_scale(networks: Experiment, width: int, reference: float) -> Builder:
+    """Distances of networks of one width to both kernels' predictors over the scale of their labels."""
+    axes = Axes("label scale", DISTANCE, log_x=True, log_y=True, reference=reference)
+    lines = {"network to its own eNTK": "net_to_own", "network to NTK": "net_to_limit"}
+
+    def build(m: Measurements) -> Figure:
+        scales = m[networks].axis("label_scale", width=width)
+        series = []
+        for label, quantity in lines.items():
+            values = distances_over(m, networks, quantity, dict(label_scale=scales), width=width)
+            series.append(Series.of(label, scales, values, log=True))
+        note = f"Width {width}. {OF_DISTANCES.format(m.backend)}"
+        return plots.figure("Distance against label scale", axes, series, note)
+
+    return build
+
+
+def kernel_errors(title: str, kernels: Sequence[str], targets: Sequence[Target], error: KernelError) -> Builder:
+    """E of kernels on every target, tuned."""
+    axes = Axes("kernel", ERROR, log_y=True)
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for target in targets:
+            values = [error(m, kernel, target) for kernel in kernels]
+            series.append(Series.of(str(target), np.array([KERNELS[kernel] for kernel in kernels]), values, log=True))
+        return plots.figure(title, axes, series, f"Ridge and length scale are tuned. {m.backend}, {GEOMETRIC}")
+
+    return build
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared on every target: its name on the axis, its value, and either a band of 10 % or a line."""
+
+    name: str
+    value: Value
+    margin: float | None = None
+
+
+def varied(experiment: Experiment, targets: Sequence[Target], factor: str, compared: Compared) -> Builder:
+    """A comparison per target against one factor, the others as the claim has them; left out where it has one value."""
+    log_x = factor == "samples"
+    axes = Axes(FACTORS[factor], compared.name, log_x=log_x, reference=compared.margin)
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for target in targets:
+            fixed = usual(target)
+            del fixed[factor]
+            places = m[experiment].axis(factor, **fixed)
+            if len(places) > 1:
+                values = [compared.value(m, {**fixed, factor: place}) for place in places]
+                series.append(Series.of(str(target), places, values, log=True))
+        if not series:
+            raise NotMeasured(f"There is one value of {factor!r} at this tier.")
+        if compared.margin is None:
+            series.append(_within_a_tenth(series))
+        note = f"{m.backend}, {GEOMETRIC}"
+        return plots.figure(f"{compared.name} against {axes.x}", axes, series, note)
+
+    return build
+
+
+def _within_a_tenth(series: Sequence[Series]) -> Series:
+    """A band around 1."""
+    x = tuple(sorted({float(place) for line in series for place in line.x}))
+    return Series("within 10 %", x, (1.0,) * len(x), (1 / 1.1,) * len(x), (1.1,) * len(x))

@@ -1,0 +1,129 @@
+"""Settings of the claims on networks and their kernels: targets, samples, training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.experiment import Configuration, grid
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is learnt: its name in configurations and names of effects, and its formula, for sentences."""
+
+    name: str
+    formula: str
+
+    def __str__(self) -> str:
+        return self.formula
+
+
+WAVE = Target("wave", "sin(2.5 u.x)")
+ROUGH = Target("rough", "sign(u.x)")
+SMOOTH = Target("smooth", "cos(u.x) + sin(v.x)")
+FRIEDMAN = Target("friedman", "Friedman's function")
+TOPS = Target("tops", "clothes of Fashion-MNIST")
+DIABETES = Target("diabetes", "the diabetes data")
+OTHERS = (ROUGH, SMOOTH, FRIEDMAN)
+"""The targets beside the wave."""
+USEFUL = (*OTHERS, TOPS)
+"""The targets of regression on which kernels differ."""
+
+SAMPLES, MANY = 100, 200
+WIDTH = 64
+OF_TRAINING = ("steps", "weights", "members", "permuted")
+"""What `architecture_kernel` does not ask of a configuration of `common_training`."""
+
+
+def names(targets: Sequence[Target]) -> tuple[str, ...]:
+    """The targets as an axis of configurations."""
+    return tuple(target.name for target in targets)
+
+
+def sampled(samples: int = SAMPLES) -> Configuration:
+    """The samples of a problem; a quarter as many for validation as for training."""
+    return dict(inputs=5, noise=0.1, samples=samples, validation=samples // 4)
+
+
+def commonly(samples: int = SAMPLES, **axes: Any) -> tuple[Configuration, ...]:
+    """Configurations of `common_training`: PyTorch's weights, one network per seed."""
+    training = dict(width=WIDTH, steps=1500, weights="pytorch", members=1, permuted=False)
+    return grid(**{**sampled(samples), **training, **axes})
+
+
+def of_architecture(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
+    """Configurations of `architecture_kernel` for the same samples and networks as those of `common_training`."""
+    return tuple(_without_training(cell) for cell in cells)
+
+
+def _without_training(cell: Configuration) -> Configuration:
+    return {key: cell[key] for key in cell if key not in OF_TRAINING}
+
+
+def by_theory(**axes: Any) -> tuple[Configuration, ...]:
+    """Configurations of `descent_by_theory`: f - f_0 is trained, by 400 steps, to the labels as they are."""
+    training = dict(width=WIDTH, steps=400, centred=True, label_scale=1.0, permuted=False)
+    return grid(**{**sampled(), **training, **axes})
+
+
+def untrained(**axes: Any) -> tuple[Configuration, ...]:
+    """Configurations of `kernel_predictors`: descent by 400 steps on the wave with kernels at initialisation."""
+    return grid(**{**sampled(), "target": WAVE.name, "steps": 400, **axes})
+
+
+FEW, MORE = dict(target=WAVE.name, samples=SAMPLES), dict(target=WAVE.name, samples=MANY)
+"""The wave with few samples and with more."""
+DEPTHS = (1, 2, 3, 4, 5)
+COMMON = (
+    *commonly(target=WAVE.name, depth=(1, 2)),
+    *commonly(target=WAVE.name, depth=(2, 3), samples=MANY),
+    *commonly(target=names(OTHERS), depth=(1, 2)),
+)
+"""Common training at the quick tier: the wave with few samples, with more on deeper nets, and the other targets."""
+FULL_COMMON = (
+    *commonly(target=WAVE.name, depth=(1, 2), members=20),
+    *commonly(target=WAVE.name, depth=(3, 4, 5)),
+    *commonly(target=WAVE.name, depth=DEPTHS, samples=MANY),
+    *commonly(target=WAVE.name, depth=DEPTHS, samples=400),
+    *commonly(target=WAVE.name, depth=DEPTHS, samples=800),
+    *commonly(target=names(OTHERS), depth=DEPTHS),
+)
+"""Common training at the full tier; with few samples and layers 20 networks per seed."""
+
+INPUTS = {FRIEDMAN: 5, TOPS: 784, DIABETES: 10}
+REAL = (TOPS, DIABETES)
+
+
+def tuned_on(target: Target) -> Configuration:
+    """A problem of `regression.draw`: 200 samples; 4 inputs and noise of 0.1, where the target does not say more."""
+    noise = 0.0 if target in REAL else 0.1
+    return dict(target=target.name, samples=200, inputs=INPUTS.get(target, 4), noise=noise)
+
+
+def usual(target: Target, **changes: Any) -> Configuration:
+    """The configuration of `network_kernels` on which the claim decides, with changes: 2 hidden layers."""
+    return {**tuned_on(target), "depth": 2, **changes}
+
+
+def problems(targets: Sequence[Target], **axes: Any) -> tuple[Configuration, ...]:
+    """Configurations of `network_kernels` on these targets."""
+    cells: list[Configuration] = []
+    for target in targets:
+        cells += grid(**usual(target, **axes))
+    return tuple(cells)
+
+
+REGRESSION = (
+    *problems(USEFUL, depth=(1, 2, 3)),
+    *problems(USEFUL, samples=(50, 100)),
+    *problems([DIABETES]),
+)
+"""The quick tier: depths, fewer samples."""
+FULL_REGRESSION = (
+    *problems(USEFUL, depth=(1, 2, 3, 4, 5)),
+    *problems(USEFUL, samples=(50, 100, 500, 1000, 2000)),
+    *problems([DIABETES]),
+    *problems((ROUGH, SMOOTH), inputs=(1, 2, 10, 20)),
+    *problems(OTHERS, noise=(0.0, 0.3)),
+)
+"""The full tier: more depths and samples; other numbers of inputs; no noise and more."""

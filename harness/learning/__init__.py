@@ -1,1 +1,0 @@
-"""Computations of one paper that wait to be moved to it."""
