@@ -12,7 +12,7 @@ import numpy as np
 from harness import datasets, kernels, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
-from harness.networks import Network
+from harness.networks import Network, Theta
 
 Arrays = dict[str, np.ndarray]
 DRAWS_AT_ONCE = 500
