@@ -1,4 +1,4 @@
-"""The measured variance of trained outputs over that of Theorem 3: the estimator and its figures."""
+"""The measured variance of trained outputs over that of Theorem 3: settings, estimator and figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,22 @@ PHASES = {"ordered": (1.0, 1.0), "edge": (2.0, 1.0), "chaotic": (3.0, 1.0)}
 """sigma_w^2 and sigma_b^2; ReLU."""
 
 SAMPLES, RIDGE, WIDTH = 8, 0.2, 64
+SHALLOW, DEEP = 3, 10  # hidden layers
 SETTING = dict(samples=SAMPLES, ridge=RIDGE, phases=[list(phase) for phase in PHASES.values()])
-"""What all configurations of `output_variance` have in common."""
+QUICK = (
+    dict(SETTING, width=64, depth=SHALLOW, networks=400, at_once=100),
+    dict(SETTING, width=64, depth=6, networks=150, at_once=50),
+    dict(SETTING, width=64, depth=DEEP, networks=300, at_once=50),
+    dict(SETTING, width=256, depth=SHALLOW, networks=40, at_once=20),
+)
+FULL = (
+    dict(SETTING, width=64, depth=SHALLOW, networks=4000, at_once=500),
+    dict(SETTING, width=64, depth=6, networks=4000, at_once=250),
+    dict(SETTING, width=64, depth=DEEP, networks=4000, at_once=250),
+    dict(SETTING, width=64, depth=20, networks=4000, at_once=100),
+    dict(SETTING, width=1024, depth=SHALLOW, networks=100, at_once=20),
+)
+"""Configurations of `output_variance`: `networks` per group, `at_once` in memory."""
 
 DEPTHS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 47)
 READ_OFF = {"ordered": (1.0, 1.0), "edge": (1.45, 1.63), "chaotic": (2.7, 3.2)}

@@ -54,71 +54,51 @@ few, many = phases.map_cells(64, (3, 6, 13), draws=1_000), phases.map_cells(256,
 mapped = claim.experiment(phase_map, few, full=many, block=5)
 
 
-@claim.effect(
-    primary=True,
-    ratio=True,
-    within=1.1,
-    each=BOTH,
-    expect={"relu": (1.051, 0.005), "tanh": (1.005, 0.005)},
-    because="a kernel whose relative variance is below 10 % is what one would call deterministic",
-    published={"relu": read_off(1.05, "Figure 2, (1, 1), M = 128"), "tanh": None},
-)
+NEAR_ONE = {"relu": (1.051, 0.005), "tanh": (1.005, 0.005)}
+FLAT = {"relu": (1.001, 0.005), "tanh": (1.001, 0.005)}
+GROWS = {"relu": (1.433, 0.05), "tanh": (2.138, 0.21)}
+ONE_CURVE = {EDGE: (1.02, 0.06), "chaotic relu": (1.062, 0.07), "chaotic tanh": (1.35, 0.24)}
+READ_NEAR_ONE = {"relu": read_off(1.05, "Figure 2, ReLU, (1, 1), M = 128"), "tanh": None}
+READ_SECOND = read_off(1.12, "Figure 2, ReLU, (1.5, 1), M = 128")
+READ_GROWS = {"relu": read_off(2.1 / 1.425, "Figure 2, ReLU, (3, 1), one curve for all M"), "tanh": None}
+TENTH = "a kernel whose relative variance is below 10 % is what one would call deterministic"
+SEVERAL = "the chaotic phase grows by several times this"
+LAW = "the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low"
+SAME = "the 10 % of the other effects; curves in L/M that collapse give 1"
+LEAST = "the largest growth that still counts as flat in the ordered phase"
+
+
+@claim.effect(primary=True, ratio=True, within=1.1, each=BOTH, expect=NEAR_ONE, because=TENTH, published=READ_NEAR_ONE)
 def ordered_near_one(m, activation):
     """In the ordered phase of {activation} the dispersion R at L/M = 0.2 is {}; 1 means deterministic."""
     return dispersion(m[sampled], f"ordered {activation}", 0.2)
 
 
-@claim.effect(
-    primary=True,
-    ratio=True,
-    within=1.1,
-    each=BOTH,
-    expect={"relu": (1.001, 0.005), "tanh": (1.001, 0.005)},
-    because="the chaotic phase grows by several times this",
-)
+@claim.effect(primary=True, ratio=True, within=1.1, each=BOTH, expect=FLAT, because=SEVERAL)
 def ordered_flat(m, activation):
     """In the ordered phase of {activation} R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], f"ordered {activation}")
 
 
-@claim.effect(
-    primary=True,
-    ratio=True,
-    above=1.1,
-    each=BOTH,
-    expect={"relu": (1.433, 0.05), "tanh": (2.138, 0.21)},
-    because="the largest growth that still counts as flat in the ordered phase",
-    published={"relu": read_off(2.1 / 1.425, "Figure 2, ReLU, (3, 1), one curve for all M"), "tanh": None},
-)
+@claim.effect(primary=True, ratio=True, above=1.1, each=BOTH, expect=GROWS, because=LEAST, published=READ_GROWS)
 def chaotic_grows(m, activation):
     """In the chaotic phase of {activation} R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], f"chaotic {activation}")
 
 
-@claim.effect(
-    ratio=True,
-    within=1.1,
-    expect=(1.12, 0.01),
-    because="as at (1, 1)",
-    published=read_off(1.12, "Figure 2, ReLU, (1.5, 1), M = 128"),
-)
+@claim.effect(ratio=True, within=1.1, expect=(1.12, 0.01), because=TENTH, published=READ_SECOND)
 def nearer_the_edge_near_one(m):
     """Nearer to the edge of chaos, ReLU at (1.5, 1), the dispersion R at L/M = 0.2 is {}."""
     return dispersion(m[sampled], SECOND, 0.2)
 
 
-@claim.effect(ratio=True, within=1.1, expect=(1.01, 0.01), because="as at (1, 1)")
+@claim.effect(ratio=True, within=1.1, expect=(1.01, 0.01), because=SEVERAL)
 def nearer_the_edge_flat(m):
     """Nearer to the edge of chaos, ReLU at (1.5, 1), R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], SECOND)
 
 
-@claim.effect(
-    ratio=True,
-    within=1.05,
-    expect=(1.012, 0.036),
-    because="the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low",
-)
+@claim.effect(ratio=True, within=1.05, expect=(1.012, 0.036), because=LAW)
 def over_finite_size_law(m):
     """For ReLU at the edge of chaos, (2, 0), M = 64, L/M = 0.2, R is {} times the finite-size law."""
     width = m[sampled].axis("width")[-2]
@@ -126,13 +106,7 @@ def over_finite_size_law(m):
     return dispersion(m[sampled], EDGE, 0.2, narrower=1) / finite_size_law(depth, width)
 
 
-@claim.effect(
-    ratio=True,
-    within=1.1,
-    each=grid(phase=(EDGE, "chaotic relu", "chaotic tanh")),
-    expect={EDGE: (1.02, 0.06), "chaotic relu": (1.062, 0.07), "chaotic tanh": (1.35, 0.24)},
-    because="the 10 % of the other effects; curves in L/M that collapse give 1",
-)
+@claim.effect(ratio=True, within=1.1, each=grid(phase=tuple(ONE_CURVE)), expect=ONE_CURVE, because=SAME)
 def wide_over_narrow(m, phase):
     """In the phase '{phase}' R at L/M = 0.2 is {} times as large at M = 128 as at 64."""
     return dispersion(m[sampled], phase, 0.2) / dispersion(m[sampled], phase, 0.2, narrower=1)

@@ -29,14 +29,13 @@ Limits
 """
 
 from claims.seleznova2020 import over_theorem
-from claims.seleznova2020.over_theorem import PHASES, RIDGE, SETTING, of_phase, over_depth, ratio
+from claims.seleznova2020.over_theorem import DEEP, PHASES, RIDGE, SHALLOW, of_phase, over_depth, ratio
 from claims.seleznova2020.paper import PAPER
 from claims.seleznova2020.theory import mean_field, theorem3
 from claims.seleznova2020.variance import output_variance
 from harness import gates
 from harness.claim import Claim, grid
 
-SHALLOW, DEEP = 3, 10
 WORST_CONDITION, LARGEST_SHARE = 1e8, 0.25
 ALL = grid(phase=tuple(PHASES))
 
@@ -49,23 +48,7 @@ claim = Claim(
     stream="registered-2",
 )
 
-groups = claim.experiment(
-    output_variance,
-    [
-        dict(SETTING, width=64, depth=SHALLOW, networks=400, at_once=100),
-        dict(SETTING, width=64, depth=6, networks=150, at_once=50),
-        dict(SETTING, width=64, depth=DEEP, networks=300, at_once=50),
-        dict(SETTING, width=256, depth=SHALLOW, networks=40, at_once=20),
-    ],
-    full=[
-        dict(SETTING, width=64, depth=SHALLOW, networks=4000, at_once=500),
-        dict(SETTING, width=64, depth=6, networks=4000, at_once=250),
-        dict(SETTING, width=64, depth=DEEP, networks=4000, at_once=250),
-        dict(SETTING, width=64, depth=20, networks=4000, at_once=100),
-        dict(SETTING, width=1024, depth=SHALLOW, networks=100, at_once=20),
-    ],
-    dtype="float64",
-)
+groups = claim.experiment(output_variance, over_theorem.QUICK, full=over_theorem.FULL, dtype="float64")
 
 CLEAR = "clear of the Monte-Carlo error of 2 %; depth / width is 0.05"
 EIGHTH = "an output's standard deviation off by an eighth; left out are terms of order depth / width, 0.16"
