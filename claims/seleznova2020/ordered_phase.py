@@ -14,17 +14,17 @@ BEST_CONSTANT = 0.09  # the loss of the best constant, about
 
 
 def at_fixed_rate(claim: Claim, depths: tuple[int, ...], steps: tuple[int, int], **axes: Any) -> Experiment:
-    """Adds training for the paper's flow time in so many steps (quick, full), to the last of them."""
+    """Adds training for the paper's flow time in so many steps (quick, full), to the last of them; ordered by default."""
     few, many = steps
-    cells = by_protocol({depth: few for depth in depths}, target_loss=None, **axes)
+    cells = by_protocol({depth: few for depth in depths}, target_loss=None, **{"sigma_w2": ORDERED, **axes})
     full = dict(LARGE, flow_time=1.0, steps=many)
     return claim.experiment(training_by_protocol, cells, full=full, dtype="float64", block=10)
 
 
 def at_half_the_edge(claim: Claim, depths: tuple[int, ...], **axes: Any) -> Experiment:
-    """Adds training at half of each network's edge 2 / lambda_max, to loss 0.02 at the latest."""
+    """Adds training at half of each network's edge 2 / lambda_max, to loss 0.02 at the latest; ordered by default."""
     rate = dict(flow_time=None, edge_fraction=0.5, target_loss=0.02)
-    cells = by_protocol({depth: 800 for depth in depths}, **rate, **axes)
+    cells = by_protocol({depth: 800 for depth in depths}, **{"sigma_w2": ORDERED, **rate, **axes})
     full = dict(LARGE, steps=4_000)
     return claim.experiment(training_by_protocol, cells, full=full, dtype="float64", block=10)
 

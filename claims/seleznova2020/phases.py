@@ -15,13 +15,13 @@ PHASES: dict[str, tuple[str, float, float | None]] = {
     "ordered tanh": ("tanh", 1.0, 1.0),
     "chaotic relu": ("relu", 3.0, 1.0),
     "chaotic tanh": ("tanh", 5.0, 1.0),
-    "edge relu, sigma_b^2 = 0": ("relu", 2.0, 0.0),
-    "edge relu": ("relu", 2.0, 1.0),
+    "edge relu (2, 0)": ("relu", 2.0, 0.0),
+    "edge relu (2, 1)": ("relu", 2.0, 1.0),
     "edge tanh": ("tanh", 3.44, 1.0),
-    "no biases, sigma_w^2 = 1": ("relu", 1.0, None),
-    "no biases, sigma_w^2 = 2": ("relu", 2.0, None),
-    "no biases, sigma_w^2 = 3": ("relu", 3.0, None),
-    "ordered relu, sigma_w^2 = 1.5": ("relu", 1.5, 1.0),
+    "unbiased relu 1": ("relu", 1.0, None),
+    "unbiased relu 2": ("relu", 2.0, None),
+    "unbiased relu 3": ("relu", 3.0, None),
+    "ordered relu (1.5, 1)": ("relu", 1.5, 1.0),
 }
 MAP = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
 """sigma_w^2 of the phase map: ReLU, sigma_b^2 = 1, whose edge of chaos is at 2."""

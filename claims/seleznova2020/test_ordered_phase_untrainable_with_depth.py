@@ -32,7 +32,7 @@ from math import inf, log
 
 from claims.seleznova2020 import ordered_phase, phase_maps
 from claims.seleznova2020.figures import Arm, conditioning, course, of_arms
-from claims.seleznova2020.ordered_phase import DEEP, DEEPEST, DEPTHS, EDGE, ORDERED, SHALLOW, part_left
+from claims.seleznova2020.ordered_phase import DEEP, DEEPEST, DEPTHS, EDGE, SHALLOW, at_fixed_rate, part_left
 from claims.seleznova2020.paper import PAPER
 from harness import gates
 from harness.claim import Claim, grid
@@ -50,12 +50,12 @@ claim = Claim(
     stream="registered-1",
 )
 
-ordered = ordered_phase.at_fixed_rate(claim, DEPTHS, steps=(600, 2_000), sigma_w2=ORDERED)
-more_ordered = ordered_phase.at_fixed_rate(claim, DEPTHS, steps=(100, 500), sigma_w2=ordered_phase.MORE_ORDERED)
-faster = ordered_phase.at_half_the_edge(claim, DEPTHS, sigma_w2=ORDERED)
+ordered = at_fixed_rate(claim, DEPTHS, steps=(600, 2_000))
+more_ordered = at_fixed_rate(claim, DEPTHS, steps=(100, 500), sigma_w2=ordered_phase.MORE_ORDERED)
+faster = ordered_phase.at_half_the_edge(claim, DEPTHS)
 edge_of_chaos = ordered_phase.at_half_the_edge(claim, (DEEPEST,), sigma_w2=EDGE)
-silent = ordered_phase.at_fixed_rate(claim, (DEEP,), steps=(100, 500), sigma_w2=SILENT)
-again = ordered_phase.at_fixed_rate(claim, (SHALLOW,), steps=(600, 2_000), sigma_w2=ORDERED, lane=1)
+silent = at_fixed_rate(claim, (DEEP,), steps=(100, 500), sigma_w2=SILENT)
+again = at_fixed_rate(claim, (SHALLOW,), steps=(600, 2_000), lane=1)
 
 BETWEEN = dict(sigma_w2=[1.5, EDGE], depth=(SHALLOW, DEEP))
 map_fixed = phase_maps.experiment(claim, "fixed rate", BETWEEN, dict(sigma_w2=[1.5], depth=DEEPEST), centred=False)
