@@ -44,6 +44,30 @@ def output_variance(c, replicates):
     return replicates * (c["networks"] * operations.init(net) + (len(c["phases"]) * batches) * phase)
 
 
+def dispersion(c, replicates):
+    """The noise of each draw once, and a recursion over it in every phase."""
+    net = networks.mlp((c["width"],) * (c["depth"] + 1) + (1,), sigma_b=0.0)
+    drawn, phases = sum(networks.noise_sizes(net).values()), len(c["phases"])
+    numbers, calls = c["draws"] * phases * 12 * drawn, c["draws"] / 500 * phases * 30 * len(net.layers)
+    return replicates * Work(draws=c["draws"] * drawn, numbers=numbers, calls=calls)
+
+
+def kernel_change_in_span(c, replicates):
+    """Descent in the span of the images: as many inputs as there are images."""
+    return computations.descent(c, c["max_steps"], c["samples"], 2, False, replicates)
+
+
+def training_by_protocol(c, replicates):
+    """Nine kernels in the course of it, and a decomposition."""
+    return computations.descent(c, c["steps"], c["samples"], 9, True, replicates)
+
+
+def training_map(c, replicates):
+    """All phases of the first replicates at once."""
+    seeds = min(replicates, c["first"]) * len(c["sigma_w2"])
+    return computations.descent(c, c["steps"], c["samples"], 1, False, seeds)
+
+
 def curves_and_drift(c, replicates):
     """A run per size, and the kernel of each on the probe."""
     net = computations.network(c["net"], computations.shape_of(c["task"]))
@@ -89,7 +113,11 @@ COUNTED = {
     "liu2025/stationary_kernels": stationary_kernels,
     "liu2025/network_kernels": network_kernels,
     "liu2025/same_kernel": same_kernel,
-    "seleznova2020/phase_map": computations.dispersion,
+    "seleznova2020/kernel_change": kernel_change_in_span,
+    "seleznova2020/ntk_dispersion": dispersion,
+    "seleznova2020/phase_map": dispersion,
+    "seleznova2020/training_by_protocol": training_by_protocol,
+    "seleznova2020/training_map": training_map,
     "seleznova2020/output_variance": output_variance,
     "vyas2022/curves_and_drift": curves_and_drift,
     "wenger2023/linear_error": linear_error,

@@ -14,7 +14,7 @@ BEST_CONSTANT = 0.09  # the loss of the best constant, about
 
 
 def at_fixed_rate(claim: Claim, depths: tuple[int, ...], steps: tuple[int, int], **axes: Any) -> Experiment:
-    """Adds training for the paper's flow time in so many steps (quick, full), to the last of them; ordered by default."""
+    """Adds training for the paper's flow time in so many steps (quick, full), all of them; ordered by default."""
     few, many = steps
     cells = by_protocol({depth: few for depth in depths}, target_loss=None, **{"sigma_w2": ORDERED, **axes})
     full = dict(LARGE, flow_time=1.0, steps=many)

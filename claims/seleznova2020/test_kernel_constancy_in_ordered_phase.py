@@ -1,28 +1,30 @@
 """In the ordered phase training hardly changes the NTK, at any depth.
 
 Claim
-    Under full-batch gradient descent at one small rate the NTK of networks initialised in the ordered phase
-    changes by a small part of its norm, and the change does not grow with depth.
+    Under full-batch gradient descent at one small rate the NTK of networks initialised in the
+    ordered phase changes by a small part of its norm, and the change does not grow with depth.
 
 Measured
-    Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, kernel summed over outputs) after flow time 1 at the
-    paper's width, M = 256, which is 4 at M = 64: one rate for all seeds, 600 steps in place of 10^5. ReLU, 32
-    Fashion-MNIST images with |x|^2 = 784, one-hot targets, mean squared error over samples and outputs,
-    (sigma_w^2, sigma_b^2) = (1, 1); 3, 10 and 20 hidden layers. The secondary effects ask whether the kernel is
-    constant because nothing was learnt: the part of the labels' variance that is learnt, Delta per such part,
-    and Delta of networks that learn, at half the edge 2 / lambda_max or, centred (f - f_0), to one loss.
+    Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, kernel summed over outputs) after flow time
+    1 at the paper's width, M = 256, which is 4 at M = 64: one rate for all seeds, 600 steps in
+    place of 10^5. ReLU, 32 Fashion-MNIST images with |x|^2 = 784, one-hot targets, mean squared
+    error over samples and outputs, (sigma_w^2, sigma_b^2) = (1, 1); 3, 10 and 20 hidden layers. The
+    secondary effects ask whether the kernel is constant because nothing was learnt: the part of the
+    labels' variance that is learnt, Delta per such part, and Delta of networks that learn, at half
+    the edge 2 / lambda_max or, centred (f - f_0), to one loss.
 
 Departs
-    The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner where the
-    loss stalls; here nobody stops. Steps are fewer and longer, below the edge; half as many steps stand in a
-    figure. Everything but the raw arm by protocol is ours. The cells at one loss are those of the claim on the
-    chaotic phase, recorded before; margins were set on other seeds. The scale of the inputs, |x|^2 = 784, is
-    ours (the paper's is not known), and with it the part of the kernel that does not grow with the width: flow
-    time 256 / M times the paper's trains shallow networks longer than at M = 256, and deep ones shorter.
+    The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner
+    where the loss stalls; here nobody stops. Steps are fewer and longer, below the edge; half as
+    many steps stand in a figure. Everything but the raw arm by protocol is ours. The cells at one
+    loss are those of the claim on the chaotic phase, recorded before; margins were set on other
+    seeds. The scale of the inputs, |x|^2 = 784, is ours (the paper's is not known), and with it the
+    part of the kernel that does not grow with the width: flow time 256 / M times the paper's trains
+    shallow networks longer than at M = 256, and deep ones shorter.
 
 Limits
-    Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. A kernel that is constant
-    by this protocol is not shown to be constant for a network that learns.
+    Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. A kernel that
+    is constant by this protocol is not shown to be constant for a network that learns.
 """
 
 from math import inf, log

@@ -1,31 +1,33 @@
 """In the ordered phase networks lose their trainability with depth.
 
 Claim
-    Under full-batch gradient descent at one small rate, networks initialised in the ordered phase reach a low
-    loss when they are shallow, and lose that rapidly with depth: with 20 layers most stay near the loss of a
-    constant.
+    Under full-batch gradient descent at one small rate, networks initialised in the ordered phase
+    reach a low loss when they are shallow, and lose that rapidly with depth: with 20 layers most
+    stay near the loss of a constant.
 
 Measured
-    The least training loss within flow time 1 at the paper's width, M = 256, which is 4 at M = 64: one rate for
-    all seeds, 600 steps in place of 10^5. ReLU, 32 Fashion-MNIST images with |x|^2 = 784, one-hot targets,
-    (sigma_w^2, sigma_b^2) = (1, 1); 3, 10 and 20 hidden layers. Compared with the best constant's loss (about
-    0.09) and with 3 layers. Two secondary effects ask whether the rate is to blame, at half of each network's
-    edge 2 / lambda_max. Two ask whether the kernel's conditioning is, by the loss that descent with the kernel
-    frozen at the start would have after as many steps.
+    The least training loss within flow time 1 at the paper's width, M = 256, which is 4 at M = 64:
+    one rate for all seeds, 600 steps in place of 10^5. ReLU, 32 Fashion-MNIST images with |x|^2 =
+    784, one-hot targets, (sigma_w^2, sigma_b^2) = (1, 1); 3, 10 and 20 hidden layers. Compared with
+    the best constant's loss (about 0.09) and with 3 layers. Two secondary effects ask whether the
+    rate is to blame, at half of each network's edge 2 / lambda_max. Two ask whether the kernel's
+    conditioning is, by the loss that descent with the kernel frozen at the start would have after
+    as many steps.
 
 Departs
-    The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner where the
-    loss stalls; here nobody stops, which favours the networks. Steps are fewer and longer, below the edge. The
-    arms at half the edge and the frozen kernel are ours. The scale of the inputs, |x|^2 = 784, is ours (the
-    paper's is not known), and with it the part of the kernel that does not grow with the width: flow time
-    256 / M times the paper's trains shallow networks longer than at M = 256, and deep ones shorter. How much
-    depth costs at a fixed rate depends on both; at half the edge it does not.
+    The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner
+    where the loss stalls; here nobody stops, which favours the networks. Steps are fewer and
+    longer, below the edge. The arms at half the edge and the frozen kernel are ours. The scale of
+    the inputs, |x|^2 = 784, is ours (the paper's is not known), and with it the part of the kernel
+    that does not grow with the width: flow time 256 / M times the paper's trains shallow networks
+    longer than at M = 256, and deep ones shorter. How much depth costs at a fixed rate depends on
+    both; at half the edge it does not.
 
 Limits
-    Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. It is plain gradient
-    descent for as long as the paper trains; other optimisers, more data or more steps may train these networks.
-    Read off the paper: least loss about 0.09 up to sigma_w^2 = 0.9 with 10 layers and 1.2 with 20. At (0.5, 1)
-    and at the edge of chaos the loss is shown, not decided on.
+    Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. It is plain
+    gradient descent for as long as the paper trains; other optimisers, more data or more steps may
+    train these networks. Read off the paper: least loss about 0.09 up to sigma_w^2 = 0.9 with 10
+    layers and 1.2 with 20. At (0.5, 1) and at the edge of chaos the loss is shown, not decided on.
 """
 
 from math import inf, log

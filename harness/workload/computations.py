@@ -19,7 +19,7 @@ from harness.forgetting import PROBE
 from harness.learning import equivalence, regression
 from harness.learning.curves import OF_EDGE, network
 from harness.learning.problems import TESTS
-from harness.networks import Network, noise_sizes
+from harness.networks import Network
 from harness.workload import operations as ops
 from harness.workload.operations import Work, total
 
@@ -63,14 +63,6 @@ def shape_of(task: Mapping[str, Any]) -> tuple[int, ...]:
     return SEQUENCE if task["name"] == "digits-1d" else (task["inputs"],)
 
 
-def dispersion(c: Configuration, replicates: int) -> Work:
-    """`ntk_dispersion`: the noise of each draw once, and a recursion over it in every phase."""
-    net = networks.mlp((c["width"],) * (c["depth"] + 1) + (1,), sigma_b=0.0)
-    drawn, phases = sum(noise_sizes(net).values()), len(c["phases"])
-    numbers, calls = c["draws"] * phases * 12 * drawn, c["draws"] / 500 * phases * 30 * len(net.layers)
-    return replicates * Work(draws=c["draws"] * drawn, numbers=numbers, calls=calls)
-
-
 def kernel_error_at_init(c: Configuration, replicates: int) -> Work:
     """The kernels of every network, which are drawn, and their limit."""
     widths = (c["bottleneck"] or c["width"], *(c["width"],) * (c["depth"] - 1))
@@ -84,7 +76,7 @@ def _perceptron(c: Configuration, inputs: int) -> Network:
     return networks.mlp((inputs, *(c["width"],) * c["depth"], outputs), sigma_b=0.1)
 
 
-def _descent(c: Configuration, steps: int, inputs: int, kernels: int, vectors: bool, seeds: int) -> Work:
+def descent(c: Configuration, steps: int, inputs: int, kernels: int, vectors: bool, seeds: int) -> Work:
     """Full-batch descent from weights that are drawn, with the full kernel's spectrum and so many kernels besides."""
     net, n, drawn = _perceptron(c, inputs), c["samples"], _perceptron(c, 784)
     spectrum = ops.eigenvectors(n * net.outputs) if vectors else ops.eigenvalues(n * net.outputs)
@@ -95,23 +87,7 @@ def _descent(c: Configuration, steps: int, inputs: int, kernels: int, vectors: b
 
 def kernel_change(c: Configuration, replicates: int) -> Work:
     """`measurements.kernel_change`, on images as they are."""
-    return _descent(c, c["max_steps"], 784, 2, False, replicates)
-
-
-def kernel_change_in_span(c: Configuration, replicates: int) -> Work:
-    """`in_span.kernel_change`."""
-    return _descent(c, c["max_steps"], c["samples"], 2, False, replicates)
-
-
-def training_by_protocol(c: Configuration, replicates: int) -> Work:
-    """`in_span.training_by_protocol`: nine kernels in the course of it, and a decomposition."""
-    return _descent(c, c["steps"], c["samples"], 9, True, replicates)
-
-
-def training_map(c: Configuration, replicates: int) -> Work:
-    """`in_span.training_map`: all phases of the first replicates at once."""
-    seeds = min(replicates, c["first"]) * len(c["sigma_w2"])
-    return _descent(c, c["steps"], c["samples"], 1, False, seeds)
+    return descent(c, c["max_steps"], 784, 2, False, replicates)
 
 
 def common_training(c: Configuration, replicates: int) -> Work:
@@ -251,12 +227,8 @@ def regrets(c: Configuration, replicates: int) -> Work:
 
 
 COUNTED: Mapping[str, Counted] = {
-    "harness.measurements:ntk_dispersion": dispersion,
     "harness.measurements:kernel_error_at_init": kernel_error_at_init,
     "harness.measurements:kernel_change": kernel_change,
-    "harness.in_span:kernel_change": kernel_change_in_span,
-    "harness.in_span:training_by_protocol": training_by_protocol,
-    "harness.in_span:training_map": training_map,
     "harness.learning.equivalence:common_training": common_training,
     "harness.learning.equivalence:descent_by_theory": descent_by_theory,
     "harness.learning.equivalence:kernel_predictors": kernel_predictors,
