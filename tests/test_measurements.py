@@ -119,12 +119,6 @@ def test_replicates_lanes_and_streams_are_draws_of_their_own(quick):
     draws = [*together, *change(stream="other"), *change(lane=1)]
     assert len(np.unique(np.round(draws, 6))) == 4
 
-    def dispersions(replicates, stream):
-        return dispersion(quick, replicates, stream, width=4, depth=2, draws=50, phases=[("relu", 2.0, 0.0)])[0].ravel()
-
-    assert len(np.unique([*dispersions((0, 1), "test"), *dispersions((0,), "other")])) == 3
-    assert dispersions((0, 1), "test")[1] == pytest.approx(dispersions((1,), "test")[0])
-
 
 def test_edge_is_two_over_the_largest_curvature(oracle):
     """The Gauss-Newton matrix of the mean squared error, 2 J^T J / (N O), with J by central differences."""

@@ -89,6 +89,15 @@ def test_dispersion_is_the_same_in_every_backend(fast, oracle):
         np.testing.assert_allclose(result[name], array, rtol=1e-10)
 
 
+def test_replicates_and_streams_are_draws_of_their_own(quick):
+    def dispersions(replicates, stream):
+        found, _ = dispersion(quick, replicates, stream, width=4, depth=2, draws=50, phases=[("relu", 2.0, 0.0)])
+        return found.ravel()
+
+    assert len(np.unique([*dispersions((0, 1), "test"), *dispersions((0,), "other")])) == 3
+    assert dispersions((0, 1), "test")[1] == pytest.approx(dispersions((1,), "test")[0])
+
+
 def test_the_phase_map_is_the_dispersion_of_each_phase_under_names_of_its_own(oracle):
     """So that it cannot be mistaken for the cells on which the claim is decided."""
     (cell,) = map_cells(4, (2,), draws=3)
