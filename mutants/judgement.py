@@ -4,7 +4,8 @@ from mutants.mutant import Mutant
 
 JUDGE = "harness/judge.py"
 PLUGIN = "harness/plugin.py"
-DISPERSION = "claims/seleznova2020/test_dispersion_by_phase.py"
+DISPERSION = "claims/seleznova2020/phases.py"
+GATES = "harness/gates.py"
 CHANGE = "claims/seleznova2020/test_kernel_change_in_chaotic_phase.py"
 REGIME = "claims/wenger2023/test_kernel_regime_needs_extreme_width.py"
 TESTS = "tests/test_judge.py::"
@@ -79,58 +80,58 @@ MUTANTS = (
     ),
     Mutant(
         "arms-swapped",
-        "The claim subtracts the chaotic arm from the ordered one.",
+        "The claim divides the ordered arm by the chaotic one.",
         CHANGE,
-        "return chaotic - ordered",
-        "return ordered - chaotic",
+        "return delta(sigma_w2=CHAOTIC) / delta(sigma_w2=ORDERED)",
+        "return delta(sigma_w2=ORDERED) / delta(sigma_w2=CHAOTIC)",
         (f"{PLANTED}test_effects_of_kernel_change_are_paired_log_ratios",),
     ),
     Mutant(
         "arms-unpaired",
-        "The arms of the claim are subtracted from one another across seeds.",
+        "The arms of the claim are divided by one another across seeds.",
         CHANGE,
-        "return deep - shallow",
-        "return deep - np.roll(shallow, 1)",
+        "centred=False)\n    return delta(depth=DEEP) / delta(depth=SHALLOW)",
+        "centred=False)\n    return delta(depth=DEEP) / delta(depth=SHALLOW)[::-1]",
         (f"{PLANTED}test_effects_of_kernel_change_are_paired_log_ratios",),
     ),
     Mutant(
         "control-arms-swapped",
         "The control that must be supported has its arms swapped.",
         CHANGE,
-        "label_scale=4.0)\n        - log_change(m, **near, centred=True, label_scale=0.25)",
-        "label_scale=0.25)\n        - log_change(m, **near, centred=True, label_scale=4.0)",
+        'label_scale=4.0) / m[scaled]("kernel_change", label_scale=0.25)',
+        'label_scale=0.25) / m[scaled]("kernel_change", label_scale=4.0)',
         (f"{PLANTED}test_a_control_with_its_arms_swapped_breaks_the_claim",),
     ),
     Mutant(
         "margin-sign",
         "The margin of a claim has the wrong sign, so that no effect at all supports it.",
         CHANGE,
-        "HALF_MORE, GROWTH = Superiority(margin=log(1.5))",
-        "HALF_MORE, GROWTH = Superiority(margin=-log(1.5))",
+        "@claim.effect(primary=True, ratio=True, above=1.5, expect",
+        "@claim.effect(primary=True, ratio=True, above=1 / 1.5, expect",
         (f"{PLANTED}test_where_nothing_differs_no_superiority_is_supported",),
     ),
     Mutant(
         "gate-on-any-seed",
         "The gate on training holds as soon as any seed was trained.",
-        CHANGE,
-        'if not m("reached", **c).all()]',
-        'if not m("reached", **c).any()]',
+        GATES,
+        "missing = int((values != 1).sum())",
+        "missing = int((values != 1).all())",
         (f"{PLANTED}test_one_untrained_seed_fails_the_gate",),
     ),
     Mutant(
         "dispersion-inverted",
         "The dispersion of the kernel is its reciprocal.",
         DISPERSION,
-        "np.log(mean_square / mean**2)",
-        "np.log(mean**2 / mean_square)",
+        "np.asarray(mean_square / mean**2)",
+        "np.asarray(mean**2 / mean_square)",
         (f"{PLANTED}test_effects_of_dispersion_are_paired_log_ratios",),
     ),
     Mutant(
         "dispersion-of-the-mean-curve",
         "The dispersion is that of all seeds together, given to each of them.",
         DISPERSION,
-        "np.log(mean_square / mean**2)",
-        "np.log(mean_square / mean**2) * 0 + np.log(mean_square.mean() / mean.mean() ** 2)",
+        "np.asarray(mean_square / mean**2)",
+        "np.full_like(mean, mean_square.mean() / mean.mean() ** 2)",
         (f"{PLANTED}test_effects_of_dispersion_are_paired_log_ratios",),
     ),
     Mutant(

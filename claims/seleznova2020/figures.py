@@ -116,7 +116,7 @@ def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder
                 steps = measured.exactly("checkpoint_steps", cell).mean(axis=0)  # (checkpoints,)
                 values = measured.exactly(quantity, cell)  # (seeds, checkpoints)
                 places = steps / cell["steps"] * PAPERS_STEPS
-                series.append(Series.of(f"{label}, {cell['depth']} layers", places, values.T, log=True))
+                series.append(Series.of(f"{label}, {cell['depth']} layers", places, list(values.T), log=True))
         note = f"{m.backend}, geometric mean over seeds. A network that reaches its target loss stops there."
         return plots.figure(title, axes, series, note)
 

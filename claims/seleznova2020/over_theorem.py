@@ -126,7 +126,7 @@ def own_over_one(experiment: Experiment, depth: int) -> Builder:
         for phase in PHASES:
             own = [of_phase(measured, "own_kernel_no_labels", phase, depth, width) for width in widths]
             one = [of_phase(measured, "mean_field", phase, depth, width) for width in widths]
-            series.append(Series.of(phase, widths, np.divide(own, one), log=True))
+            series.append(Series.of(phase, widths, list(np.divide(own, one)), log=True))
         title = "What own kernels lack of the variance closes with the width"
         note = f"ReLU, {depth} layers, S = {SAMPLES}, no labels, {m.backend}, geometric mean over groups."
         return plots.figure(title, axes, series, note)

@@ -99,13 +99,13 @@ def breaks_ordered(m):
 
 @claim.effect(ratio=True, above=2, each=ALL, expect=OUTPUTS, because=FAILS)
 def labels_as_large_as_outputs(m, phase):
-    """With 10 layers, own kernels and labels as large as f_0 the variance is {} times that of Theorem 3 ({phase})."""
+    """With own kernels and labels as large as f_0 the variance is {} times Theorem 3's ({phase}, 10 layers)."""
     return ratio(m[groups], "labels_of_outputs", phase, DEEP)
 
 
 @claim.effect(ratio=True, within=2, each=ALL, expect=DIFFERENCES, because=FAILS)
 def labels_as_large_as_differences(m, phase):
-    """With 10 layers, own kernels and labels as large as differences of f_0 it is {} times that of Theorem 3 ({phase})."""
+    """With labels as large as differences of f_0 the variance is {} times Theorem 3's ({phase}, 10 layers)."""
     return ratio(m[groups], "labels_of_differences", phase, DEEP)
 
 
