@@ -1,4 +1,4 @@
-"""The computation behind claim S6: against kernel regression written out, the paper's recursions and brute force."""
+"""The variance of trained outputs: against kernel regression written out, the paper's recursions and brute force."""
 
 import numpy as np
 import pytest
