@@ -41,6 +41,19 @@ def positive(m: Measurements, quantities: Sequence[str], *experiments: Experimen
     return f"zero, negative or not finite: {_few(failed)}" if failed else ""
 
 
+def below(m: Measurements, quantity: str, limit: float, *experiments: Experiment) -> str:
+    """ "" if every entry of the quantity is below the limit, NaN is not; else where it is not, in one line.
+
+    The line reads, for instance, "share not below 0.25: 0.41 at depth 10, width 64".
+    """
+    failed = [
+        f"{values.max():.3g} at {place}"
+        for place, values in _everywhere(m, quantity, experiments)
+        if not (values < limit).all()
+    ]
+    return f"{quantity} not below {limit:g}: {_few(failed)}" if failed else ""
+
+
 def _everywhere(m: Measurements, quantity: str, experiments: Sequence[Experiment]) -> Iterator[tuple[str, np.ndarray]]:
     """Every configuration that was measured, in words, and the quantity there; what has no data set is left out."""
     for experiment in experiments:

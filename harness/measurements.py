@@ -13,10 +13,9 @@ import numpy as np
 from harness import datasets, kernels, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
-from harness.networks import Network, Theta
+from harness.networks import Theta
 
 Arrays = dict[str, np.ndarray]
-DRAWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -35,44 +34,6 @@ class Samples:
     def __getitem__(self, rows: slice) -> "Samples":
         """Some of the samples, of every replicate."""
         return Samples(self.x[:, rows], self.y[:, rows], self.shape)
-
-
-def ntk_dispersion(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
-) -> Arrays:
-    """Dispersion of the NTK at initialisation, R = E[Theta(x, x)^2] / E[Theta(x, x)]^2 >= 1, over fresh networks.
-
-    |x| = 1 and n_0 = width, one output, standard parametrization (Hanin, Nica 2019; Seleznova, Kutyniok 2020, Fig. 2;
-    x and n_0 are our reading, the paper does not state them).
-
-    Configuration: width, depth (hidden layers), draws per replicate, phases: list of (activation, sigma_w^2,
-    sigma_b^2 or None for no biases). All phases see the same noise.
-    Returns: "mean" and "mean_square", each (replicates, phases).
-    """
-    nets = [_phase(configuration, *phase) for phase in configuration["phases"]]
-    x = np.eye(configuration["width"])[0]
-    draws = configuration["draws"]
-    moments = np.zeros((2, len(replicates), len(nets)))
-    for r, replicate in enumerate(replicates):
-        for start in range(0, draws, DRAWS_AT_ONCE):
-            seed = seeds.derive("dispersion", stream=stream, replicate=replicate, start=start)
-            # One network with biases draws the noise of all: those without leave the biases' part unused.
-            noise = networks.ntk_noise(_widest_noise(nets), seed, min(DRAWS_AT_ONCE, draws - start))
-            for p, net in enumerate(nets):
-                theta = backend.ntk_samples(net, x, noise).astype(float)
-                moments[:, r, p] += theta.sum(), (theta**2).sum()
-    mean, mean_square = moments / draws
-    return {"mean": mean, "mean_square": mean_square}
-
-
-def _phase(configuration: Mapping[str, Any], activation: Any, sigma_w2: float, sigma_b2: float | None) -> Network:
-    width, depth = configuration["width"], configuration["depth"]
-    sigma_b = None if sigma_b2 is None else sigma_b2**0.5
-    return networks.mlp((width,) * (depth + 1) + (1,), activation, "standard", sigma_w2**0.5, sigma_b)
-
-
-def _widest_noise(nets: Sequence[Network]) -> Network:
-    return next((net for net in nets if net.sigma_b is not None), nets[0])
 
 
 def kernel_error_at_init(

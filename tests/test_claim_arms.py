@@ -1,4 +1,4 @@
-"""What the claims on dispersion, kernel change and the kernel regime add to the shared computations."""
+"""What the claim on the kernel regime adds to the shared computations."""
 
 import importlib.util
 from pathlib import Path
@@ -6,16 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import networks, studies
+from harness import networks
 from harness.backends import SGD
-from harness.measurements import ntk_dispersion
 
 CLAIMS = Path(__file__).parents[1] / "claims"
 REGIME = "wenger2023/test_kernel_regime_needs_extreme_width.py"
-DISPERSION = "seleznova2020/test_dispersion_by_phase.py"
-CHAOTIC, ORDERED = (
-    f"seleznova2020/test_{name}.py" for name in ("kernel_change_in_chaotic_phase", "kernel_constancy_in_ordered_phase")
-)
 LINEAR = {"samples": 3, "width": 4, "inits": 4000}
 
 
@@ -86,24 +81,3 @@ def test_width_that_ten_per_cent_needs_is_where_the_fitted_line_comes_to_it(regi
     widths = (32, 100, 512)
     log_values = [np.log([2 / width**0.5, 3 / width**0.5]) for width in widths]
     np.testing.assert_allclose(regime.width_needed(widths, log_values), [400, 900])
-
-
-def test_the_phase_map_is_the_dispersion_of_each_phase_under_names_of_its_own(oracle):
-    """So that it cannot be mistaken for the cells on which the claim is decided."""
-    claim = loaded(DISPERSION)
-    (cell,) = claim.map_cells(4, 2, draws=3)
-    found = claim.phase_map(oracle, cell, (0, 1), "test")
-    assert set(found) == {"map_mean", "map_mean_square"}
-    column = cell["phases"].index(["relu", 2.5, 1.0])
-    alone = ntk_dispersion(oracle, {**cell, "phases": [["relu", 2.5, 1.0]]}, (0, 1), "test")
-    np.testing.assert_allclose(found["map_mean_square"][:, column], alone["mean_square"][:, 0])
-
-
-@pytest.mark.parametrize("tier", ["quick", "full"])
-def test_the_ordered_arm_of_the_chaotic_claim_is_computed_with_the_claim_on_constancy(tier, monkeypatch):
-    monkeypatch.chdir(CLAIMS.parent)
-    chaotic, ordered = (studies.load(CLAIMS / file) for file in (CHAOTIC, ORDERED))
-    shared = {request.digest for experiment in ordered.experiments for request in experiment.requests(tier, "torch")}
-    own = chaotic.experiments[-1].requests(tier, "torch")
-    assert own
-    assert {request.digest for request in own} <= shared

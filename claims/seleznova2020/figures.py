@@ -1,43 +1,123 @@
 """Figures that the claims on Experiment B share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from claims.seleznova2020.ordered_phase import part_left
 from harness import plots
 from harness.experiment import Experiment, Measurements
+from harness.plots import Axes, Builder, Figure, Series
 
 DEPTH = "hidden layers"
-LABELS = {"kernel_change": "kernel change Delta", "initial_loss": "mean squared error at the start"}
+LABELS = {
+    "kernel_change": "kernel change Delta",
+    "drift": "kernel change Delta",
+    "initial_loss": "mean squared error at the start",
+    "min_loss": "least mean squared error",
+    "checkpoint_losses": "mean squared error",
+}
 PAPERS_STEPS = 10**5  # at rate 1e-5: flow time 1
-AXES = plots.Axes("steps of the paper's 10^5 at rate 10^-5", "kernel change Delta", log_x=True, log_y=True)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Some configurations of an experiment, one per depth, and the quantity to show; "" for the figure's own."""
+
+    experiment: Experiment
+    where: Mapping[str, Any] = field(default_factory=dict)
+    quantity: str = ""
 
 
 def against_depth(
     experiment: Experiment, quantity: str, title: str, phases: Mapping[str, Mapping[str, Any]]
-) -> plots.Builder:
+) -> Builder:
     """A quantity of networks trained to a matched loss over their depth, per phase, raw and centred."""
     per = {
         f"{phase}, {arm}": {**where, "centred": arm == "centred"}
         for phase, where in phases.items()
         for arm in ("raw", "centred")
     }
-    axes = plots.Axes(DEPTH, LABELS[quantity], log_y=True)
+    axes = Axes(DEPTH, LABELS[quantity], log_y=True)
     return plots.lines(experiment, quantity, over="depth", axes=axes, title=title, per=per)
 
 
-def drift(phases: Mapping[str, Experiment]) -> plots.Builder:
-    """Delta during training by the paper's protocol, one line per phase and depth."""
+def of_arms(
+    quantity: str,
+    title: str,
+    arms: Mapping[str, Arm],
+    *,
+    reference: float,
+    note: str = "",
+    paper: Sequence[Series] = (),
+) -> Builder:
+    """A quantity over depth, one line per arm, beside what the paper shows."""
+    axes = Axes(DEPTH, LABELS[quantity], log_y=True, reference=reference)
 
-    def build(m: Measurements) -> plots.Figure:
+    def build(m: Measurements) -> Figure:
         series = []
-        for phase, experiment in phases.items():
+        for label, arm in arms.items():
+            measured = m[arm.experiment]
+            depths = measured.axis("depth", **arm.where)
+            values = [measured(arm.quantity or quantity, depth=depth, **arm.where) for depth in depths]
+            series.append(Series.of(label, depths, values, log=True))
+        return plots.figure(title, axes, [*series, *paper], f"{m.backend}, geometric mean over seeds. {note}")
+
+    return build
+
+
+def part_learnt(experiments: Mapping[str, Experiment]) -> Builder:
+    """The part of the labels' variance that is learnt by the end, over depth, one line per experiment."""
+    axes = Axes(DEPTH, "part of the labels' variance learnt")
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, experiment in experiments.items():
+            measured = m[experiment]
+            depths = measured.axis("depth")
+            series.append(Series.of(label, depths, [1 - part_left(measured, depth=depth) for depth in depths]))
+        note = f"{m.backend}, mean over seeds. No more than what is learnt can have moved the kernel for the labels."
+        return plots.figure("What was learnt by the end of the protocol", axes, series, note)
+
+    return build
+
+
+def conditioning(arms: Mapping[str, Arm]) -> Builder:
+    """The part that is left against the condition number of the kernel at the start, one point per depth."""
+    axes = Axes("log10 of the condition number of Theta_0", "part of the labels' variance left", log_y=True)
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, arm in arms.items():
+            measured = m[arm.experiment]
+            depths = measured.axis("depth", **arm.where)
+            condition = [measured("condition", depth=depth, **arm.where) for depth in depths]
+            places = np.log10(condition).mean(axis=1).round(1)  # (depths,)
+            values = [part_left(measured, depth=depth, **arm.where) for depth in depths]
+            series.append(Series.of(label, places, values, log=True))
+        note = f"lambda_max over the median eigenvalue. {m.backend}, geometric means over seeds."
+        return plots.figure("Conditioning and what is left to learn", axes, series, note)
+
+    return build
+
+
+def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder:
+    """The drift, or the losses at checkpoints, during training by the paper's protocol, one line per arm and depth."""
+    steps_of_paper = "steps of the paper's 10^5 at rate 10^-5"
+    axes = Axes(steps_of_paper, LABELS[quantity], log_x=True, log_y=True)
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, experiment in arms.items():
             measured = m[experiment]
             for cell in measured.configurations():
                 steps = measured.exactly("checkpoint_steps", cell).mean(axis=0)  # (checkpoints,)
-                change = measured.exactly("drift", cell)  # (seeds, checkpoints)
-                label = f"{phase}, {cell['depth']} layers"
-                series.append(plots.Series.of(label, steps / cell["steps"] * PAPERS_STEPS, change.T, log=True))
-        note = f"Raw, {m.backend}, geometric mean over seeds. A network that reaches its target loss stops there."
-        return plots.figure("Drift of the kernel by the paper's protocol", AXES, series, note)
+                values = measured.exactly(quantity, cell)  # (seeds, checkpoints)
+                places = steps / cell["steps"] * PAPERS_STEPS
+                series.append(Series.of(f"{label}, {cell['depth']} layers", places, list(values.T), log=True))
+        note = f"{m.backend}, geometric mean over seeds. A network that reaches its target loss stops there."
+        return plots.figure(title, axes, series, note)
 
     return build

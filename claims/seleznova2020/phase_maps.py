@@ -1,10 +1,10 @@
 """Maps of training over (sigma_w^2, depth), as Seleznova and Kutyniok (2020, Experiment B) draw them.
 
 Figures alone: few replicates, and no effect is made of them. A map's cells measure under names of their own
-(`harness.in_span.training_map`); at quick scale they fill in between the claim's own cells.
+(`training.training_map`); at quick scale they fill in between the claim's own cells.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ REPLICATES = 3  # that are trained, of those that the claims have
 NET = dict(activation="relu", parametrization="standard", sigma_b2=1.0, labels="one-hot", label_scale=1.0, lane=0)
 QUICK, FULL = (dict(NET, width=m, samples=n, first=REPLICATES) for m, n in ((64, 32), (256, 64)))
 # The fixed rate is flow time over steps: the paper's at its width, 256. The kernel grows as M but for its first layer's
-# part, so at 64 it is 4 times: more training than at 256 for shallow networks (`measurements.training_by_protocol`).
+# part, so at 64 it is 4 times: more training than at 256 for shallow networks (`training.training_by_protocol`).
 SETTINGS: dict[Protocol, tuple[Configuration, Configuration]] = {
     "matched loss": (
         dict(flow_time=None, edge_fraction=0.5, target_loss=0.05, steps=6_000),
@@ -77,14 +77,14 @@ LOSS = Shown("trainability", "least mean squared error", "map_loss", "min_loss")
 
 def figure(
     mapped: Experiment,
-    own: Experiment,
+    own: Sequence[Experiment],
     protocol: Protocol,
     shown: Shown,
     *,
     centred: bool,
     reference: float | None = None,
 ) -> Builder:
-    """A map as lines over sigma_w^2, one per depth; the claim's own cells stand in where the map has none."""
+    """A map as lines over sigma_w^2, one per depth; the claim's own cells (`own`) stand in where it has none."""
     arm = "centred" if centred else "raw"
     axes = Axes("sigma_w^2", shown.label, log_y=True, reference=reference)
 
@@ -96,7 +96,8 @@ def figure(
         )
         points: Points = {}
         _add(points, m[mapped], shown.mapped, COUNTS[protocol], centred)
-        _add(points, m[own], shown.own, None, centred)
+        for of_claim in own:
+            _add(points, m[of_claim], shown.own, None, centred)
         series = [_line(f"{depth} layers", points[depth]) for depth in sorted(points)]
         return plots.figure(f"Phase map: {shown.title}, {protocol}, {arm}", axes, series, note)
 

@@ -24,15 +24,14 @@ Limits
 """
 
 from claims.seleznova2020 import phase_maps
-from claims.seleznova2020.figures import against_depth, drift
+from claims.seleznova2020.figures import against_depth, course
+from claims.seleznova2020.ordered_phase import DEEP, ORDERED, SHALLOW, at_fixed_rate
 from claims.seleznova2020.paper import PAPER, read_off
-from claims.seleznova2020.training import at_loss, by_protocol, kernel_change, training_by_protocol
+from claims.seleznova2020.training import LARGE, at_loss, by_protocol, kernel_change, training_by_protocol
 from harness import gates
 from harness.claim import Claim
 
-SHALLOW, DEEP = 3, 10
-ORDERED, CHAOTIC, NEAR_EDGE = 1.0, 2.5, 1.5  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
-LARGE = dict(width=256, samples=128)
+CHAOTIC, NEAR_EDGE = 2.5, 1.5  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
 LONG = dict(LARGE, max_steps=100_000)
 
 claim = Claim(
@@ -64,13 +63,7 @@ chaotic = claim.experiment(
     ),
     block=10,
 )
-ordered = claim.experiment(
-    training_by_protocol,
-    by_protocol(sigma_w2=ORDERED, target_loss=None, steps_at={SHALLOW: 600, DEEP: 600}),
-    full=dict(LARGE, flow_time=1.0, steps=2_000),
-    dtype="float64",
-    block=10,
-)
+ordered = at_fixed_rate(claim, (SHALLOW, DEEP), steps=(600, 2_000))
 BETWEEN = dict(sigma_w2=[1.5, 2.0], depth=(SHALLOW, DEEP)), dict(sigma_w2=[ORDERED, CHAOTIC], depth=6)
 mapped = phase_maps.experiment(claim, "matched loss", *BETWEEN)
 
@@ -151,9 +144,9 @@ def finite(m):
 PHASES = {"ordered": dict(sigma_w2=ORDERED), "chaotic": dict(sigma_w2=CHAOTIC)}
 claim.figure(against_depth(matched, "kernel_change", "Kernel change at training loss 0.05", PHASES))
 claim.figure(against_depth(matched, "initial_loss", "A raw chaotic network starts far off", PHASES))
-claim.figure(drift({"ordered": ordered, "chaotic": chaotic}))
-claim.figure(phase_maps.figure(mapped, matched, "matched loss", phase_maps.CHANGE, centred=False))
-claim.figure(phase_maps.figure(mapped, matched, "matched loss", phase_maps.CHANGE, centred=True))
+claim.figure(course("drift", "Drift of the kernel by the paper's protocol", {"ordered": ordered, "chaotic": chaotic}))
+claim.figure(phase_maps.figure(mapped, [matched], "matched loss", phase_maps.CHANGE, centred=False))
+claim.figure(phase_maps.figure(mapped, [matched], "matched loss", phase_maps.CHANGE, centred=True))
 
 
 def test_kernel_change_in_chaotic_phase(verdict):

@@ -18,6 +18,7 @@ from harness.networks import Network, Theta
 
 NETWORK = dict(width=64, activation="relu", parametrization="standard", sigma_b2=1.0)
 TASK = dict(samples=32, labels="one-hot", label_scale=1.0, lane=0)
+LARGE = dict(width=256, samples=128)  # what the full tier trains
 
 
 def at_loss(**axes: Any) -> tuple[Configuration, ...]:

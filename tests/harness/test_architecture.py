@@ -36,7 +36,6 @@ MAY_IMPORT = {
     "papers": {"errors", "sources"},
     "experiment": {"errors"},
     "claim": {"errors", "experiment", "statistics"},
-    "phase_maps": {"claim", "experiment", "in_span"},
     "bandits": {"errors", "seeds", "networks", "datasets", "backends"},
     "beds": {"claim", "experiment", "statistics"},
     "sweep": {"errors", "strict_json", "console", "sources", "papers", "experiment", "backends"},

@@ -248,6 +248,14 @@ def test_gates_say_in_one_line_what_failed():
     fine = measured(widths, [[1, 1, 1], [1, 1, 1]])
     assert gates.every(fine, "change", widths) == ""
     assert gates.positive(fine, ["change"], widths) == ""
+    assert gates.below(fine, "change", 2, widths) == ""
+
+
+def test_a_gate_on_a_limit_fails_at_the_limit_and_where_there_is_no_number():
+    _, widths = with_effect(above=0.1)
+    m = measured(widths, [[0.5, 2, 1], [1, 0, np.nan]])
+    assert gates.below(m, "change", 3, widths) == "change not below 3: nan at width 256"
+    assert gates.below(m, "change", 2, widths) == "change not below 2: 2 at width 64; nan at width 256"
 
 
 def test_a_figure_has_a_line_for_each_entry():

@@ -1,7 +1,6 @@
 """Measurements: against direct simulation, closed forms and finite differences, the same in every backend."""
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +8,8 @@ import pytest
 from harness import backends, measurements
 from harness.backends import SGD
 from harness.errors import InvalidInput
-from harness.measurements import edge, images, kernel_change, kernel_error_at_init, ntk_dispersion, targets
+from harness.measurements import edge, images, kernel_change, kernel_error_at_init, targets
 from harness.networks import mlp
-
-CLAIM = Path(__file__).parents[2] / "claims" / "seleznova2020" / "test_dispersion_by_phase.py"
 
 
 @pytest.fixture(scope="module")
@@ -22,78 +19,6 @@ def quick():
         if importlib.util.find_spec(name):
             return backends.get(name, dtype="float64")
     pytest.skip("neither PyTorch nor JAX is installed")
-
-
-def dispersion(backend, replicates=(0,), stream="test", **configuration):
-    arrays = ntk_dispersion(backend, configuration, replicates, stream)
-    return arrays["mean_square"] / arrays["mean"] ** 2, arrays
-
-
-def direct(activation, sigma_w2, sigma_b2, width, depth, draws):
-    """Theta(x, x) over networks with explicit weights, one layer after another, written from the definition alone."""
-    rng = np.random.default_rng(0)
-    phi = {"relu": lambda h: np.maximum(h, 0), "tanh": np.tanh}[activation]
-    slope = {"relu": lambda h: (h > 0) * 1.0, "tanh": lambda h: 1 - np.tanh(h) ** 2}[activation]
-    a, weights, hs, inputs = np.tile(np.eye(width)[0], (draws, 1)), [], [], []
-    for fan_out in [width] * depth + [1]:
-        inputs.append(a)
-        weights.append(rng.normal(0, (sigma_w2 / width) ** 0.5, (draws, fan_out, width)))
-        h = (weights[-1] @ a[:, :, None])[:, :, 0]
-        hs.append(h if sigma_b2 is None else h + rng.normal(0, sigma_b2**0.5, (draws, fan_out)))
-        a = phi(hs[-1])
-    delta, kernel = np.ones((draws, 1)), np.zeros(draws)
-    for layer in range(depth, -1, -1):
-        of_weights = (inputs[layer] ** 2).sum(1)
-        kernel += (delta**2).sum(1) * (of_weights if sigma_b2 is None else of_weights + 1)
-        if layer:
-            delta = (delta[:, None, :] @ weights[layer])[:, 0] * slope(hs[layer - 1])
-    return kernel
-
-
-def log_dispersion(theta):
-    """ln R of a sample, and its standard error by the delta method."""
-    mean, square = theta.mean(), (theta**2).mean()
-    influence = theta**2 / square - 2 * theta / mean
-    return np.log(square / mean**2), influence.std() / len(theta) ** 0.5
-
-
-@pytest.mark.parametrize(
-    "phase", [("relu", 2.0, 0.0), ("relu", 3.0, 1.0), ("relu", 2.0, None), ("tanh", 1.0, 1.0), ("tanh", 5.0, 1.0)]
-)
-def test_dispersion_is_that_of_networks_with_explicit_weights(quick, phase):
-    draws = 20_000
-    _, arrays = dispersion(quick, width=8, depth=2, draws=draws, phases=[phase])
-    theta = direct(*phase, width=8, depth=2, draws=draws)
-    expected, error = log_dispersion(theta)
-    measured = np.log(arrays["mean_square"] / arrays["mean"] ** 2)[0, 0]
-    assert abs(arrays["mean"][0, 0] - theta.mean()) < 4 * theta.std() * (2 / draws) ** 0.5
-    assert abs(measured - expected) < 4 * 2**0.5 * error
-
-
-def test_dispersion_obeys_the_finite_size_law_of_the_claim(quick):
-    spec = importlib.util.spec_from_file_location("dispersion_by_phase", CLAIM)
-    claim = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(claim)
-    width, depth = 32, 3
-    ratio, _ = dispersion(quick, range(4), width=width, depth=depth, draws=8000, phases=[("relu", 2.0, 0.0)])
-    # The Monte-Carlo error is 0.0015; a layer more or less would move the law by 0.07.
-    assert np.log(ratio).mean() == pytest.approx(np.log(claim.finite_size_law(depth, width)), abs=0.01)
-
-
-def test_phases_share_their_noise(quick):
-    """A ReLU net without biases is homogeneous: with common noise its R is the same at every sigma_w."""
-    phases = [("relu", 1.0, None), ("relu", 3.0, None), ("relu", 2.0, 0.0), ("tanh", 1.0, None)]
-    ratio, arrays = dispersion(quick, range(2), width=6, depth=3, draws=700, phases=phases)
-    assert arrays["mean"].shape == arrays["mean_square"].shape == (2, 4)
-    np.testing.assert_allclose(ratio[:, 0], ratio[:, 1], rtol=1e-12)
-    assert (np.abs(ratio[:, 3] - ratio[:, 0]) > 0.01).all()
-
-
-def test_dispersion_is_the_same_in_every_backend(fast, oracle):
-    configuration = {"width": 4, "depth": 2, "draws": 501, "phases": [("relu", 2.0, 0.0), ("tanh", 1.5, 0.5)]}
-    reference, result = (ntk_dispersion(b, configuration, range(2), "test") for b in (oracle, fast))
-    for name, array in reference.items():
-        np.testing.assert_allclose(result[name], array, rtol=1e-10)
 
 
 AT_INIT = {"depth": 2, "samples": 6, "activation": "relu", "sigma_w2": 2.0, "sigma_b2": 0.1, "bottleneck": None}
@@ -193,12 +118,6 @@ def test_replicates_lanes_and_streams_are_draws_of_their_own(quick):
     np.testing.assert_allclose(together[1], change((1,))[0], rtol=1e-10)  # the same beside others or alone
     draws = [*together, *change(stream="other"), *change(lane=1)]
     assert len(np.unique(np.round(draws, 6))) == 4
-
-    def dispersions(replicates, stream):
-        return dispersion(quick, replicates, stream, width=4, depth=2, draws=50, phases=[("relu", 2.0, 0.0)])[0].ravel()
-
-    assert len(np.unique([*dispersions((0, 1), "test"), *dispersions((0,), "other")])) == 3
-    assert dispersions((0, 1), "test")[1] == pytest.approx(dispersions((1,), "test")[0])
 
 
 def test_edge_is_two_over_the_largest_curvature(oracle):

@@ -1,26 +1,19 @@
-"""The computation behind claim S6: against kernel regression written out, the paper's recursions and brute force."""
-
-import importlib.util
-from pathlib import Path
+"""The variance of trained outputs: against kernel regression written out, the paper's recursions and brute force."""
 
 import numpy as np
 import pytest
 
-CLAIM = Path(__file__).parents[1] / "claims" / "seleznova2020" / "test_output_variance_theory.py"
+from claims.seleznova2020.over_theorem import DEEP, PHASES, QUICK
+from claims.seleznova2020.theory import mean_field, theorem3
+from claims.seleznova2020.variance import architecture, inputs, output_variance, summary
+from harness import kernels, seeds
+
 TINY = {"width": 24, "depth": 1, "samples": 4, "networks": 7, "at_once": 3, "ridge": 0.3}
 
 
-@pytest.fixture(scope="module")
-def claim():
-    spec = importlib.util.spec_from_file_location("output_variance_theory", CLAIM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def measured(claim, backend, phases=((1.0, 1.0), (3.0, 0.5)), replicates=(0,), **changes):
+def measured(backend, phases=((1.0, 1.0), (3.0, 0.5)), replicates=(0,), **changes):
     configuration = {**TINY, "phases": [list(phase) for phase in phases], **changes}
-    return claim.output_variance(backend, configuration, replicates, "test")
+    return output_variance(backend, configuration, replicates, "test")
 
 
 def regression(kernel, f, y, ridge=0.0):
@@ -42,12 +35,12 @@ def one_hidden_layer(theta, network, x):
     return (np.maximum(h, 0) @ w2[0] + b2[0]), J @ J.T
 
 
-def brute_force(claim, phase, replicate=0):
+def brute_force(phase, replicate=0):
     """Variances of the arms of TINY, network by network and point by point, of networks drawn as such."""
-    net = claim.architecture(TINY["width"], TINY["depth"], *phase)
-    x = claim.inputs(TINY["width"], 5)
-    names = [claim.seeds.derive("init", stream="test", replicate=replicate, network=n) for n in range(7)]
-    theta, limit = net.init(names), claim.kernels.ntk(net, x)
+    net = architecture(TINY["width"], TINY["depth"], *phase)
+    x = inputs(TINY["width"], 5)
+    names = [seeds.derive("init", stream="test", replicate=replicate, network=n) for n in range(7)]
+    theta, limit = net.init(names), kernels.ntk(net, x)
     q, q_sr, _ = recursions(*phase, TINY["depth"])
     sizes = {"hundredfold": 100.0, "outputs": q**0.5, "differences": (q - q_sr) ** 0.5}
     arms = {name: np.empty((7, 5)) for name in ("mean_field", "own", "no_labels", "ridge", "alone", *sizes)}
@@ -69,9 +62,9 @@ def brute_force(claim, phase, replicate=0):
     return {name: values.var(axis=0, ddof=1).mean() for name, values in {**arms, "pairs": pairs}.items()}
 
 
-def test_variances_are_those_of_kernel_regression_network_by_network(claim, backend):
+def test_variances_are_those_of_kernel_regression_network_by_network(backend):
     phases = ((1.0, 1.0), (3.0, 0.5))
-    found = measured(claim, backend, phases)
+    found = measured(backend, phases)
     names = {
         "mean_field": "mean_field",
         "mean_field_pair": "pairs",
@@ -84,32 +77,32 @@ def test_variances_are_those_of_kernel_regression_network_by_network(claim, back
         "labels_of_differences": "differences",
     }
     for number, phase in enumerate(phases):
-        expected = brute_force(claim, phase)
+        expected = brute_force(phase)
         for name, brute in names.items():
             assert found[name].shape == (1, 2)
             assert found[name][0, number] == pytest.approx(expected[brute], rel=1e-9), name
 
 
-def test_replicates_are_independent_groups_in_order(claim, oracle):
-    both, second = measured(claim, oracle, replicates=(0, 1)), measured(claim, oracle, replicates=(1,))
+def test_replicates_are_independent_groups_in_order(oracle):
+    both, second = measured(oracle, replicates=(0, 1)), measured(oracle, replicates=(1,))
     assert both["own_kernel"].shape == (2, 2)
     np.testing.assert_array_equal(both["own_kernel"][1], second["own_kernel"][0])
     assert (both["own_kernel"][0] != both["own_kernel"][1]).all()
 
 
-def test_how_many_networks_are_computed_at_once_changes_nothing(claim, oracle):
-    whole, parts = (measured(claim, oracle, at_once=block) for block in (7, 2))
+def test_how_many_networks_are_computed_at_once_changes_nothing(oracle):
+    whole, parts = (measured(oracle, at_once=block) for block in (7, 2))
     for name in whole:
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-9)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 8])
-def test_theorem_3_is_the_variance_of_exchangeable_outputs(claim, samples):
+def test_theorem_3_is_the_variance_of_exchangeable_outputs(samples):
     q, q_sr, kappa1, kappa2 = 2.0, 0.7, 5.0, 3.0
     kernel = kappa2 + (kappa1 - kappa2) * np.eye(samples + 1)
     covariance = q_sr + (q - q_sr) * np.eye(samples + 1)
     weights = np.array([regression(kernel, basis, np.zeros(samples)) for basis in np.eye(samples + 1)])
-    found = claim.theorem3(q, q_sr, kappa1 / kappa2, samples)
+    found = theorem3(q, q_sr, kappa1 / kappa2, samples)
     assert found == pytest.approx(weights @ covariance @ weights, rel=1e-12)
 
 
@@ -136,9 +129,9 @@ def recursions(sigma_w2, sigma_b2, depth, correlation=0.5):
 
 @pytest.mark.parametrize("depth", [1, 3, 10, 47])
 @pytest.mark.parametrize("phase", ["ordered", "edge", "chaotic"])
-def test_mean_field_quantities_follow_the_papers_recursions(claim, phase, depth):
-    q, q_sr, kappa_ratio = claim.mean_field(phase, depth)
-    expected = recursions(*claim.PHASES[phase], depth)
+def test_mean_field_quantities_follow_the_papers_recursions(phase, depth):
+    q, q_sr, kappa_ratio = mean_field(PHASES[phase], depth)
+    expected = recursions(*PHASES[phase], depth)
     assert (q, q_sr) == pytest.approx(expected[:2], rel=1e-9)
     assert kappa_ratio - 1 == pytest.approx(expected[2] - 1, rel=2e-3, abs=1e-9)
 
@@ -146,40 +139,40 @@ def test_mean_field_quantities_follow_the_papers_recursions(claim, phase, depth)
 @pytest.mark.parametrize(
     ("phase", "low", "high"), [("ordered", 1.0, 1.005), ("edge", 1.45, 1.63), ("chaotic", 2.7, 3.2)]
 )
-def test_kappa_ratio_at_47_layers_is_in_the_range_read_off_the_papers_figure(claim, phase, low, high):
-    assert low <= claim.mean_field(phase, 47)[2] <= high
+def test_kappa_ratio_at_47_layers_is_in_the_range_read_off_the_papers_figure(phase, low, high):
+    assert low <= mean_field(PHASES[phase], 47)[2] <= high
 
 
-def test_inputs_have_the_norm_and_correlation_that_the_claim_states(claim):
-    x = claim.inputs(12, 9)
+def test_inputs_have_the_norm_and_correlation_that_the_claim_states():
+    x = inputs(12, 9)
     np.testing.assert_allclose(x @ x.T, 12 * (0.5 + 0.5 * np.eye(9)), rtol=1e-12)
 
 
-def test_planted_outputs_obey_the_theorem_and_know_no_labels(claim, oracle):
+def test_planted_outputs_obey_the_theorem_and_know_no_labels(oracle):
     """Width 200 for the kernel's bias gradients to be small; the error of 2,000 draws is 1 %, (1 + A^2/S) is 20 %."""
-    phase = claim.PHASES["chaotic"]
-    x = claim.inputs(200, 5)
-    net = claim.architecture(200, 3, *phase)
-    f = np.random.default_rng(0).standard_normal((2000, 5)) @ np.linalg.cholesky(claim.kernels.nngp(net, x)).T
-    q, q_sr, kappa_ratio = claim.mean_field("chaotic", 3)
-    found = claim.summary(f[:10], np.tile(claim.kernels.ntk(net, x), (10, 1, 1)), claim.kernels.ntk(net, x), f, 0.1, {})
-    assert found["planted"] == pytest.approx(claim.theorem3(q, q_sr, kappa_ratio, samples=4), rel=0.04)
+    phase = PHASES["chaotic"]
+    x = inputs(200, 5)
+    net = architecture(200, 3, *phase)
+    f = np.random.default_rng(0).standard_normal((2000, 5)) @ np.linalg.cholesky(kernels.nngp(net, x)).T
+    q, q_sr, kappa_ratio = mean_field(PHASES["chaotic"], 3)
+    found = summary(f[:10], np.tile(kernels.ntk(net, x), (10, 1, 1)), kernels.ntk(net, x), f, 0.1, {})
+    assert found["planted"] == pytest.approx(theorem3(q, q_sr, kappa_ratio, samples=4), rel=0.04)
     assert found["labels_alone"] == pytest.approx(0, abs=1e-18)
     assert found["own_kernel"] == pytest.approx(found["mean_field"], rel=1e-9)
 
 
-def test_share_names_a_network_that_makes_the_variance_alone(claim):
+def test_share_names_a_network_that_makes_the_variance_alone():
     f = np.random.default_rng(0).standard_normal((50, 5))
     own = np.tile(np.eye(5) + 1.0, (50, 1, 1))
-    quiet = claim.summary(f, own, own[0], f, 0.1, {})["share"]
+    quiet = summary(f, own, own[0], f, 0.1, {})["share"]
     f[3] *= 100
     assert quiet < 0.15
-    assert claim.summary(f, own, own[0], f, 0.1, {})["share"] > 0.9
+    assert summary(f, own, own[0], f, 0.1, {})["share"] > 0.9
 
 
-def test_the_ridge_conditions_ordered_kernels_as_at_the_edge(claim, oracle):
-    configuration, *_ = claim.cells((64, claim.DEEP, 6, 6))
-    found = claim.output_variance(oracle, configuration, (0,), "test")
+def test_the_ridge_conditions_ordered_kernels_as_at_the_edge(oracle):
+    configuration = {**QUICK[0], "depth": DEEP, "networks": 6, "at_once": 6}
+    found = output_variance(oracle, configuration, (0,), "test")
     ordered, edge, _ = (dict(zip(("bare", "ridged"), pair, strict=True)) for pair in conditions(found))
     assert ordered["bare"] > 10 * edge["bare"]
     assert ordered["ridged"] < edge["bare"]

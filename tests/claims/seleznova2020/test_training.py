@@ -5,9 +5,10 @@ import importlib.util
 import numpy as np
 import pytest
 
+from claims.seleznova2020.training import kernel_change, linearised_loss, training_by_protocol
 from harness import backends, networks, seeds
 from harness.errors import InvalidInput
-from harness.measurements import images, kernel_change, linearised_loss, relative_change, targets, training_by_protocol
+from harness.measurements import images, relative_change, targets
 
 NET = {"width": 6, "depth": 2, "activation": "tanh", "parametrization": "standard", "sigma_w2": 1.5, "sigma_b2": 0.5}
 TASK = {"samples": 3, "labels": "one-hot", "label_scale": 1.0, "centred": False, "lane": 0, "target_loss": None}
@@ -60,9 +61,9 @@ def test_the_fixed_rate_is_flow_time_over_steps_and_shared_by_all(quick):
 
 def test_half_the_edge_to_a_loss_is_the_kernel_change_at_matched_loss(quick):
     """The two computations meet where their protocols do."""
-    common = {**SCALED, "parametrization": "ntk", "labels": "sign", "target_loss": 0.05, "steps": 300}
+    common = {**SCALED, "labels": "sign", "target_loss": 0.05, "steps": 3000}
     ours = trained(quick, common)
-    theirs = kernel_change(quick, {**common, "max_steps": 300}, range(2), "test")
+    theirs = kernel_change(quick, {**common, "max_steps": 3000}, range(2), "test")
     assert (theirs["reached"] == 1).all()
     for name in ("kernel_change", "steps"):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-10)
@@ -118,7 +119,7 @@ def test_checkpoints_end_at_the_end(quick):
 
 
 def test_a_seed_that_stops_early_repeats_its_end(quick):
-    arm = trained(quick, SCALED, labels="sign", parametrization="ntk", target_loss=0.05, steps=3000)
+    arm = trained(quick, SCALED, labels="sign", target_loss=0.05, steps=3000)
     assert (arm["steps"] < 3000).all()
     np.testing.assert_allclose(arm["checkpoint_steps"].max(axis=1), arm["steps"])
     np.testing.assert_allclose(arm["drift"][:, -1], arm["kernel_change"])
