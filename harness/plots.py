@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from harness.experiment import Experiment, Measurements
 
-Builder = Callable[[Measurements], "Figure"]
+Builder = Callable[[Measurements], "Figure | None"]
+"""Makes a figure; None where nothing that it shows was measured."""
 
 
 @dataclass(frozen=True)
