@@ -1,10 +1,10 @@
 """W3. Wide networks forget less. Is that so only where tasks are stopped short of convergence?"""
 
 import numpy as np
+from harness.forgetting import continual, forgetting, learning_accuracy
 
 from harness.errors import DatasetUnavailable
 from harness.experiment import Experiment, Tier, measured
-from harness.forgetting import continual, forgetting, learning_accuracy
 from harness.plots import Figure, Series
 from harness.study import Control, Equivalence, Gate, Hypothesis, Paper, Statement, Study, Superiority
 

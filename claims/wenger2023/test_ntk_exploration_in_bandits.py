@@ -1,9 +1,9 @@
 """W2. Bandits that explore as NTK theory tells them do worse than those that tune their exploration by evidence."""
 
 import numpy as np
-
 from harness.bandits.neural_ucb import regrets
 from harness.bandits.posterior import RIDGES
+
 from harness.experiment import Experiment, Tier
 from harness.plots import Figure, Series
 from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority

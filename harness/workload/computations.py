@@ -12,10 +12,7 @@ from math import prod
 from typing import Any
 
 from harness import networks
-from harness.bandits.policies import Policy
-from harness.bandits.posterior import RIDGES as RUNGS
 from harness.experiment import Configuration, Request, canonical
-from harness.forgetting import PROBE
 from harness.learning import equivalence, regression
 from harness.learning.curves import OF_EDGE, network
 from harness.learning.problems import TESTS
@@ -27,6 +24,8 @@ Counted = Callable[[Configuration, int], Work]
 
 PIXELS = {"digits": (8, 8, 1), "fashion-mnist": (28, 28, 1), "mnist": (28, 28, 1)}
 COLOUR = (32, 32, 3)
+PROBE, RUNGS = 64, 33
+"""Images on which continual learning takes its edge of stability; ridges among which the evidence of a bandit chooses."""
 SEQUENCE = (40, 1)
 ARMS = {"wheel": (5, 15), "imbalanced": (7, 70), "fashion": (10, 200), "shuttle": (7, 70), "letter": (26, 442)}
 """Arms of a bandit, and inputs of its contexts."""
@@ -219,7 +218,7 @@ def other_kernels(c: Configuration, replicates: int) -> Work:
 
 
 def continual(c: Configuration, replicates: int) -> Work:
-    """`forgetting.continual`: every task with its looks, and the tests of all tasks after each."""
+    """`wenger2023/continual`: every task with its looks, and the tests of all tasks after each."""
     rows, columns, channels = PIXELS.get(c["dataset"], COLOUR)
     pixels, tasks = rows * columns * channels // c["shrink"] ** 2, len(c["tasks"])
     net = networks.mlp((pixels, c["width"], len(c["tasks"][0]["classes"])), sigma_b=0.1)
@@ -233,7 +232,7 @@ def continual(c: Configuration, replicates: int) -> Work:
 
 
 def regrets(c: Configuration, replicates: int) -> Work:
-    """`neural_ucb.regrets`: the kernel of all contexts, panel by panel; posteriors of all policies, in NumPy."""
+    """`wenger2023/regrets`: the kernel of all contexts, panel by panel; posteriors of all policies, in NumPy."""
     arms, inputs = ARMS[c["bandit"].removeprefix("shuffled ")]
     contexts, seen, policies = arms * c["rounds"], c["rounds"], len(c["policies"])
     infinite = c["width"] == "infinite"
@@ -243,16 +242,16 @@ def regrets(c: Configuration, replicates: int) -> Work:
     block = c["block"]
     posterior = Work(host=policies * seen**3 / block / 3 * (block * arms + 2 * block))  # predict and extend
     covariance = Work(host=policies * seen**2 / 2 * block * arms**2 + policies * seen * (block * arms) ** 2)
-    kinds = [Policy.of(name) for name in c["policies"]]
-    squares = sum(kind.diagonal for kind in kinds) * (arms + 4) * seen * prod((inputs, net.layers[0].fan_out))
-    evidence = sum(kind.kind == "evidence" for kind in kinds) * min(seen, 2048) ** 3 * 8 + len(RUNGS) * seen
+    names = c["policies"]
+    squares = sum(name.endswith("diagonal Z") for name in names) * (arms + 4) * seen * prod((inputs, net.layers[0].fan_out))
+    evidence = sum(name.startswith("evidence") for name in names) * min(seen, 2048) ** 3 * 8 + RUNGS * seen
     one = total(ops.init(net), *(kernel(net, *panel) for panel in panels), posterior, covariance)
     return replicates * (one + Work(host=squares + evidence, calls=contexts / arms * 30))
 
 
 COUNTED: Mapping[str, Counted] = {
     "harness.measurements:ntk_dispersion": dispersion,
-    "harness.measurements:kernel_error_at_init": kernel_error_at_init,
+    "wenger2023/kernel_error_at_init": kernel_error_at_init,
     "harness.measurements:kernel_change": kernel_change,
     "harness.in_span:kernel_change": kernel_change_in_span,
     "harness.in_span:training_by_protocol": training_by_protocol,
@@ -266,6 +265,6 @@ COUNTED: Mapping[str, Counted] = {
     "harness.learning.evolution:told_kernel": told_kernel,
     "harness.learning.evolution:unrelated_kernels": unrelated_kernels,
     "harness.learning.regression:other_kernels": other_kernels,
-    "harness.forgetting:continual": continual,
-    "harness.bandits.neural_ucb:regrets": regrets,
+    "wenger2023/continual": continual,
+    "wenger2023/regrets": regrets,
 }

@@ -1,0 +1,111 @@
+"""Figures against width: of kernels, and of natural gradient descent."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from claims.wenger2023.widths import geometric_mean, ladder, reaching
+from harness import plots
+from harness.experiment import Experiment, Measurements
+from harness.plots import Axes, Builder, Figure, Series
+
+OVER = "width / depth"
+Quantity = tuple[Experiment, str]
+
+
+def against_width_over_depth(title: str, label: str, shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+    """A relative error against width / depth, one line per depth of each experiment; the line is at the tolerance."""
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for suffix, (experiment, quantity) in shown.items():
+            for depth in m[experiment].axis("depth"):
+                widths, values = ladder(m[experiment], quantity, depth=depth)
+                name = f"{depth} hidden layer{'s' if depth > 1 else ''}{suffix}"
+                means = [geometric_mean(of_width) for of_width in values]
+                series.append(Series.of(name, np.round(np.array(widths) / depth, 1), means, log=True))
+        axes = Axes(OVER, label, log_x=True, log_y=True, reference=tolerance)
+        note = f"{m.backend}, geometric mean over seeds; the line is at {tolerance:.0%}."
+        return plots.figure(title, axes, series, note)
+
+    return build
+
+
+def linear_nets(experiment: Experiment) -> Builder:
+    """The kernel error of a linear net against width, beside its closed form."""
+
+    def build(m: Measurements) -> Figure:
+        widths, errors = ladder(m[experiment], "linear_error")
+        _, laws = ladder(m[experiment], "linear_law")
+        root_mean_squares = [np.sqrt((of_width**2).mean(axis=1)) for of_width in errors]
+        series = [
+            Series.of("measured", widths, root_mean_squares, log=True),
+            Series.of("closed form", widths, laws, log=True),
+        ]
+        axes = Axes("width", "kernel error", log_x=True, log_y=True)
+        note = f"One hidden layer without activation, {m.backend}, geometric mean over seeds."
+        return plots.figure("A linear net, where the error is known", axes, series, note)
+
+    return build
+
+
+def width_needed(shown: Mapping[str, Quantity], tolerance: float, times: int) -> Builder:
+    """Width / depth at which each seed's fitted line comes to the tolerance, against depth."""
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, (experiment, quantity) in shown.items():
+            measured = m[experiment]
+            depths = measured.axis("depth")
+            needed = []
+            for depth in depths:
+                widths, values = ladder(measured, quantity, depth=depth)
+                means = [geometric_mean(of_width) for of_width in values]
+                needed.append(reaching(tolerance, widths, means) / depth)
+            series.append(Series.of(label, depths, needed, log=True))
+        axes = Axes("hidden layers", OVER, log_y=True, reference=float(times))
+        note = (
+            f"Where each seed's line through ln error on ln width comes to {tolerance:.0%}; {m.backend}, geometric "
+            f"mean over seeds; the line is at {times} times depth."
+        )
+        return plots.figure(f"Width that {tolerance:.0%} needs", axes, series, note)
+
+    return build
+
+
+def against_width(
+    title: str,
+    quantity: str,
+    axes: Axes,
+    ladders: Mapping[str, Experiment],
+    reduce: Callable[[np.ndarray], np.ndarray],
+) -> Builder:
+    """A quantity against width, one line per experiment; `reduce` makes one value per seed of it."""
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, experiment in ladders.items():
+            widths, values = ladder(m[experiment], quantity)
+            series.append(Series.of(label, widths, [reduce(of_width) for of_width in values], log=True))
+        return plots.figure(title, axes, series, f"{m.backend}, geometric mean over seeds.")
+
+    return build
+
+
+def runs(nets: Mapping[str, tuple[Experiment, int]], eta: float) -> Builder:
+    """Squared residuals over those at the start, step by step, beside (1 - eta)^k, which is promised."""
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, (experiment, width) in nets.items():
+            residuals = m[experiment]("residuals", width=width)  # (seeds, steps + 1)
+            steps = np.arange(residuals.shape[1])
+            relative = residuals / residuals[:, :1]
+            series.append(Series.of(f"{label}, {width}", steps, relative.T, log=True))
+        promise = (1 - eta) ** steps
+        series.append(Series("promised, (1 - eta)^k", tuple(steps.astype(float).tolist()), tuple(promise.tolist())))
+        axes = Axes("step", "|r_k|^2 / |r_0|^2", log_y=True)
+        note = f"Squared residual over that at the start, {m.backend}, geometric mean over seeds."
+        return plots.figure("Natural gradient descent against its promise", axes, series, note)
+
+    return build
