@@ -14,6 +14,15 @@ SINGULAR, DIVERGED = 1e-12, 1e8
 """lambda_min / lambda_max, and |r|^2 / |r_0|^2, at which a run stops."""
 SIGMA_B = 0.1**0.5
 
+ETA = 0.5
+DESCENT = dict(eta=ETA, steps=8, looks=[1, 2, 4, 8], label_scale=1.0, centred=False)
+MLP = dict(DESCENT, family="mlp", depth=3, samples=32)
+DEEP = dict(DESCENT, family="mlp", depth=16, samples=32)
+CNN = dict(DESCENT, family="cnn", depth=2, samples=32)
+POOLED_CNN = dict(CNN, family="pooled cnn")
+TWO_LAYERS = dict(DESCENT, family="two-layer", depth=1, samples=8)
+SCALED = dict(TWO_LAYERS, width=2**12, centred=True)
+
 
 def natural_gradient(
     backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
