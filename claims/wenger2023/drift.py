@@ -1,10 +1,8 @@
-"""What is made of natural gradient descent: the drift of the Jacobian, residuals against their promise, conditions."""
-
-from collections.abc import Callable, Sequence
+"""What is made of natural gradient descent: the drift of the Jacobian, and residuals against their promise."""
 
 import numpy as np
 
-from harness.experiment import Experiment, Measured, Measurements
+from harness.experiment import Configuration, Experiment, Measured, Measurements
 
 
 def on_path(measured: Measured, **where: object) -> np.ndarray:
@@ -19,23 +17,11 @@ def over_promise(m: Measurements, experiment: Experiment, width: int, eta: float
     return np.asarray(residuals[:, 1:] / residuals[:, :1] / (1 - eta) ** steps)
 
 
-def failing(
-    m: Measurements,
-    experiments: Sequence[Experiment],
-    quantity: str,
-    holds: Callable[[np.ndarray], np.ndarray],
-    narrow: bool = False,
-) -> str:
-    """The networks of which a seed does not meet a condition, in words; only those wider than deep unless `narrow`."""
-    named = []
-    for experiment in experiments:
-        for cell in m[experiment].configurations():
-            good = holds(m[experiment].exactly(quantity, cell)).all()
-            if not good and (narrow or cell["width"] > cell["depth"]):
-                named.append(f"{cell['family']} {cell['depth']} x {cell['width']}")
-    return ", ".join(named)
+def named(cell: Configuration) -> str:
+    """A network in words."""
+    return f"{cell['family']} {cell['depth']} x {cell['width']}"
 
 
-def is_positive(values: np.ndarray) -> np.ndarray:
-    """Finite and above zero."""
-    return np.isfinite(values) & (values > 0)
+def wider_than_deep(cell: Configuration) -> str:
+    """A network in words, and "" for one that is not wider than deep."""
+    return named(cell) if cell["width"] > cell["depth"] else ""

@@ -3,7 +3,7 @@
 A setting is the images and tasks; an arm is when a task ends. Both name a cell, as `bed` and `arm`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.experiment import Configuration, grid
@@ -82,7 +82,42 @@ def cells(
     return grid(**{**COMMON, **images[setting], **rule, "bed": setting, "arm": arm, "width": width})
 
 
-def after_epochs(epochs: int, width: tuple[int, ...]) -> tuple[Configuration, ...]:
-    """Digits of the full tier, each task for a number of epochs."""
-    arm = FIXED_EPOCHS if epochs == 5 else f"{epochs} epochs"
-    return tuple({**cell, "arm": arm, "stop": {"epochs": epochs}} for cell in cells(FULL, DIGITS, FIXED_EPOCHS, width))
+def after_epochs(widths: tuple[int, ...], *epochs: int) -> tuple[Configuration, ...]:
+    """Digits of the full tier, each task for a number of epochs; the arm of 5 epochs is that of the quick tier."""
+    made = []
+    for number in epochs:
+        arm = FIXED_EPOCHS if number == 5 else f"{number} epochs"
+        for cell in cells(FULL, DIGITS, FIXED_EPOCHS, widths):
+            made.append({**cell, "arm": arm, "stop": {"epochs": number}})
+    return tuple(made)
+
+
+def turned_by_part(
+    part: float, arm: str, images: Mapping[str, Configuration], width: int | tuple[int, ...]
+) -> tuple[Configuration, ...]:
+    """Digits, stopped early, whose tasks turn by a part of the usual angles."""
+    tasks = [{**task, "angle": part * task["angle"]} for task in images[DIGITS]["tasks"]]
+    return tuple({**cell, "tasks": tasks} for cell in cells(images, DIGITS, arm, width))
+
+
+def both_halves(
+    images: Mapping[str, Configuration], settings: Sequence[str], width: tuple[int, ...]
+) -> tuple[Configuration, ...]:
+    """Stopped early and converged, in each setting."""
+    made = []
+    for setting in settings:
+        made += [*cells(images, setting, EARLY, width), *cells(images, setting, CONVERGED, width)]
+    return tuple(made)
+
+
+def to_the_last_image(widths: tuple[int, ...]) -> tuple[Configuration, ...]:
+    """Every setting of the full tier, trained until every training image is right."""
+    made = []
+    for setting in FULL:
+        made += cells(FULL, setting, LAST_IMAGE, widths)
+    return tuple(made)
+
+
+def named(cell: Configuration) -> str:
+    """A configuration in words."""
+    return f"{cell['bed']}, {cell['arm']}, width {cell['width']}"

@@ -73,20 +73,38 @@ def width_needed(shown: Mapping[str, Quantity], tolerance: float, times: int) ->
     return build
 
 
-def against_width(
+def drift(where: str, quantity: str, ladders: Mapping[str, Experiment]) -> Builder:
+    """C' against width, the largest where it is taken at several steps; the line is at 1/2."""
+    axes = Axes("width, or channels", "C'", log_x=True, log_y=True, reference=0.5)
+    return _against_width(f"Drift of the Jacobian {where}", quantity, axes, ladders, _largest)
+
+
+def smallest_eigenvalue(ladders: Mapping[str, Experiment]) -> Builder:
+    """The smallest eigenvalue of J J^T at the start, against width."""
+    axes = Axes("width, or channels", "lambda_min(G_0)", log_x=True, log_y=True)
+    return _against_width("Smallest eigenvalue at the start", "eigenvalues", axes, ladders, _first)
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values.reshape(len(values), -1).max(axis=1))
+
+
+def _first(values: np.ndarray) -> np.ndarray:
+    return values[:, 0]
+
+
+def _against_width(
     title: str,
     quantity: str,
     axes: Axes,
     ladders: Mapping[str, Experiment],
-    reduce: Callable[[np.ndarray], np.ndarray],
+    per_seed: Callable[[np.ndarray], np.ndarray],
 ) -> Builder:
-    """A quantity against width, one line per experiment; `reduce` makes one value per seed of it."""
-
     def build(m: Measurements) -> Figure:
         series = []
         for label, experiment in ladders.items():
             widths, values = ladder(m[experiment], quantity)
-            series.append(Series.of(label, widths, [reduce(of_width) for of_width in values], log=True))
+            series.append(Series.of(label, widths, [per_seed(of_width) for of_width in values], log=True))
         return plots.figure(title, axes, series, f"{m.backend}, geometric mean over seeds.")
 
     return build

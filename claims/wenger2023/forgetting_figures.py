@@ -1,0 +1,44 @@
+"""Figures of forgetting and learning against width."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from claims.wenger2023.forgetting import Measure, against_width
+from claims.wenger2023.tasks import CONVERGED, EARLY
+from harness import plots
+from harness.errors import DatasetUnavailable
+from harness.experiment import Experiment, Measurements
+from harness.plots import Axes, Builder, Figure, Series
+
+Lines = Mapping[str, tuple[Experiment, Mapping[str, Any]]]
+"""Label -> an experiment, and which of its configurations are on the line."""
+TRAP = "After equal epochs wide networks have learnt more, so that there is more to forget."
+
+
+def halves(experiment: Experiment, *settings: str) -> Lines:
+    """A line for each setting where stopped early, and one where converged."""
+    lines = {}
+    for setting in settings:
+        for arm in (EARLY, CONVERGED):
+            lines[f"{setting}, {arm}"] = (experiment, dict(bed=setting, arm=arm))
+    return lines
+
+
+def of_width(title: str, label: str, measure: Measure, lines: Lines, note: str = "") -> Builder:
+    """AF or LA against width. Lines that the tier lacks, or whose images are not there, are left out."""
+
+    def build(m: Measurements) -> Figure | None:
+        series = []
+        for name, (experiment, where) in lines.items():
+            if experiment not in m or not m[experiment].configurations(**where):
+                continue
+            try:
+                widths, values = against_width(m[experiment], measure, **where)
+            except DatasetUnavailable:
+                continue
+            series.append(Series.of(name, widths, list(values)))
+        axes = Axes("width", label, log_x=True)
+        text = f"{m.backend}, mean over seeds. {note}".strip()
+        return plots.figure(title, axes, series, text) if series else None
+
+    return build
