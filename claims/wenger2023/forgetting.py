@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness.experiment import Measured
+from harness.experiment import Experiment, Measured, Measurements
 
 Measure = Callable[[np.ndarray], np.ndarray]
 """AF or LA of accuracies."""
@@ -56,3 +56,14 @@ def slope(measured: Measured, measure: Measure = forgetting, *, first: int = 0, 
     """Slope of AF or LA on log2(width) in an arm, per seed, from the `first` of its widths on."""
     widths, values = against_width(measured, measure, **where)
     return per_doubling(widths[first:], values[first:])
+
+
+def planted(m: Measurements, arms: Sequence[Experiment]) -> np.ndarray:
+    """Slope of AF where narrow, middle and wide networks have the tasks of different arms, (S,).
+
+    The widths are the first, the second and the last at which an arm was measured.
+    """
+    ladder = max((m[arm].axis("width") for arm in arms), key=len)
+    widths = [ladder[0], ladder[1], ladder[-1]]
+    values = [forgetting(m[arm]("accuracy", width=width)) for arm, width in zip(arms, widths, strict=True)]
+    return per_doubling(widths, np.array(values))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from claims.wenger2023.forgetting import Measure, against_width
+from claims.wenger2023.forgetting import Measure, against_width, forgetting, learning_accuracy
 from claims.wenger2023.tasks import CONVERGED, EARLY
 from harness import plots
 from harness.errors import DatasetUnavailable
@@ -24,8 +24,28 @@ def halves(experiment: Experiment, *settings: str) -> Lines:
     return lines
 
 
-def of_width(title: str, label: str, measure: Measure, lines: Lines, note: str = "") -> Builder:
-    """AF or LA against width. Lines that the tier lacks, or whose images are not there, are left out."""
+def by_arm(experiment: Experiment, setting: str, *arms: str) -> Lines:
+    """A line for each arm of a setting."""
+    return {arm: (experiment, dict(bed=setting, arm=arm)) for arm in arms}
+
+
+def by_setting(experiment: Experiment, *settings: str) -> Lines:
+    """A line for each setting, where there is one arm."""
+    return {setting: (experiment, dict(bed=setting)) for setting in settings}
+
+
+def forgetting_of(what: str, lines: Lines, note: str = "") -> Builder:
+    """AF against width."""
+    return _of_width(f"Forgetting of {what} against width", "forgetting AF", forgetting, lines, note)
+
+
+def learning_of(what: str, lines: Lines, note: str = "") -> Builder:
+    """LA against width."""
+    return _of_width(f"Learning of {what} against width", "learning accuracy LA", learning_accuracy, lines, note)
+
+
+def _of_width(title: str, label: str, measure: Measure, lines: Lines, note: str) -> Builder:
+    """One line per entry; those that the tier lacks, or whose images are not there, are left out."""
 
     def build(m: Measurements) -> Figure | None:
         series = []

@@ -3,10 +3,11 @@
 A setting is the images and tasks; an arm is when a task ends. Both name a cell, as `bed` and `arm`.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.experiment import Configuration, grid
+from harness.experiment import Configuration
 
 DIGITS, FASHION, SPLIT = "rotated digits", "rotated Fashion-MNIST", "split Fashion-MNIST"
 MNIST, CIFAR = "rotated MNIST", "split CIFAR-10"  # at the full tier, where these sets are at hand
@@ -49,73 +50,68 @@ FULL: dict[str, Configuration] = {
 """Images and tasks of each setting, by tier."""
 
 COMMON = dict(options={}, tests=800, momentum=0.7, batch_size=32, epochs=2000, rate={"edge": 0.3})
-FIXED = {"fixed": 0.03}
-"""One rate for all widths, below the edge of stability up to a width of 2,048."""
+FIXED, BELOW_EDGE = {"fixed": 0.03}, 2048
+"""One rate for all widths, and the largest width at which it is below the edge of stability."""
 
+EPOCHS = {"1 epochs": 1, "2 epochs": 2, FIXED_EPOCHS: 5, "10 epochs": 10, "20 epochs": 20}
+MORE_EPOCHS = [arm for arm in EPOCHS if arm != FIXED_EPOCHS]
+TURNS = {NO_TURNS: 0.0, HALF_TURNS: 0.5}
+"""The part of their angles by which tasks turn."""
+
+SHORT, LONG = dict(stop={"accuracy": 0.9}, every=3), dict(stop={"accuracy": 0.99}, every=10)
 RULES: dict[tuple[str, str], dict[str, Any]] = {
-    (DIGITS, EARLY): dict(stop={"accuracy": 0.9}, every=3),
-    (DIGITS, CONVERGED): dict(stop={"accuracy": 0.99}, every=10),
+    (DIGITS, EARLY): SHORT,
+    (DIGITS, CONVERGED): LONG,
     (DIGITS, EARLY_LOSS): dict(stop={"loss": 0.04}, every=3),
     (DIGITS, CONVERGED_LOSS): dict(stop={"loss": 0.018}, every=10),
-    (DIGITS, ONE_RATE): dict(stop={"accuracy": 0.9}, every=3, rate=FIXED),
-    (DIGITS, FIXED_EPOCHS): dict(stop={"epochs": 5}, every=10, rate=FIXED),
-    (DIGITS, NO_TURNS): dict(stop={"accuracy": 0.9}, every=3),
-    (DIGITS, HALF_TURNS): dict(stop={"accuracy": 0.9}, every=3),
+    (DIGITS, ONE_RATE): dict(SHORT, rate=FIXED),
+    (DIGITS, NO_TURNS): SHORT,
+    (DIGITS, HALF_TURNS): SHORT,
     (FASHION, EARLY): dict(stop={"loss": 0.042}, every=3),
     (FASHION, CONVERGED): dict(stop={"loss": 0.022}, every=10),
     (SPLIT, EARLY): dict(stop={"accuracy": 0.95}, every=3),
-    (SPLIT, CONVERGED): dict(stop={"accuracy": 0.99}, every=10),
+    (SPLIT, CONVERGED): LONG,
     (MNIST, EARLY): dict(stop={"accuracy": 0.9}, every=5),
     (MNIST, CONVERGED): dict(stop={"accuracy": 0.99}, every=50),
     (CIFAR, EARLY): dict(stop={"accuracy": 0.9}, every=5),
     (CIFAR, CONVERGED): dict(stop={"accuracy": 0.99}, every=50),
 }
 """When a task ends, and the steps between two looks."""
-TO_THE_LAST_IMAGE = dict(stop={"accuracy": 1.0}, every=50)
 
 
 def cells(
-    images: Mapping[str, Configuration], setting: str, arm: str, width: int | tuple[int, ...]
+    images: Mapping[str, Configuration],
+    settings: Iterable[str],
+    arms: Iterable[str],
+    widths: Sequence[int],
 ) -> tuple[Configuration, ...]:
-    """Configurations of `continual`, one per width: a setting with the images of a tier, an arm with its rule."""
-    rule = TO_THE_LAST_IMAGE if arm == LAST_IMAGE else RULES[setting, arm]
-    return grid(**{**COMMON, **images[setting], **rule, "bed": setting, "arm": arm, "width": width})
+    """Configurations of `continual`: every setting of which the tier has images, every arm, every width.
 
-
-def after_epochs(widths: tuple[int, ...], *epochs: int) -> tuple[Configuration, ...]:
-    """Digits of the full tier, each task for a number of epochs; the arm of 5 epochs is that of the quick tier."""
-    made = []
-    for number in epochs:
-        arm = FIXED_EPOCHS if number == 5 else f"{number} epochs"
-        for cell in cells(FULL, DIGITS, FIXED_EPOCHS, widths):
-            made.append({**cell, "arm": arm, "stop": {"epochs": number}})
+    With one rate for all widths those at which it is above the edge of stability are left out.
+    """
+    made: list[Configuration] = []
+    for setting, arm in itertools.product(settings, arms):
+        if setting not in images:
+            continue
+        rule = _rule(setting, arm)
+        fixed = rule.get("rate") == FIXED
+        cell = {**COMMON, **images[setting], **rule, "bed": setting, "arm": arm}
+        cell["tasks"] = _tasks(images[setting], arm)
+        made += [{**cell, "width": width} for width in widths if width <= BELOW_EDGE or not fixed]
     return tuple(made)
 
 
-def turned_by_part(
-    part: float, arm: str, images: Mapping[str, Configuration], width: int | tuple[int, ...]
-) -> tuple[Configuration, ...]:
-    """Digits, stopped early, whose tasks turn by a part of the usual angles."""
-    tasks = [{**task, "angle": part * task["angle"]} for task in images[DIGITS]["tasks"]]
-    return tuple({**cell, "tasks": tasks} for cell in cells(images, DIGITS, arm, width))
+def _rule(setting: str, arm: str) -> dict[str, Any]:
+    if arm == LAST_IMAGE:
+        return dict(stop={"accuracy": 1.0}, every=50)
+    if arm in EPOCHS:
+        return dict(stop={"epochs": EPOCHS[arm]}, every=10, rate=FIXED)
+    return RULES[setting, arm]
 
 
-def both_halves(
-    images: Mapping[str, Configuration], settings: Sequence[str], width: tuple[int, ...]
-) -> tuple[Configuration, ...]:
-    """Stopped early and converged, in each setting."""
-    made = []
-    for setting in settings:
-        made += [*cells(images, setting, EARLY, width), *cells(images, setting, CONVERGED, width)]
-    return tuple(made)
-
-
-def to_the_last_image(widths: tuple[int, ...]) -> tuple[Configuration, ...]:
-    """Every setting of the full tier, trained until every training image is right."""
-    made = []
-    for setting in FULL:
-        made += cells(FULL, setting, LAST_IMAGE, widths)
-    return tuple(made)
+def _tasks(images: Configuration, arm: str) -> list[dict[str, Any]]:
+    part = TURNS.get(arm, 1.0)
+    return [{**task, "angle": part * task["angle"]} for task in images["tasks"]]
 
 
 def named(cell: Configuration) -> str:
