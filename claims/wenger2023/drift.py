@@ -17,6 +17,11 @@ def over_promise(m: Measurements, experiment: Experiment, width: int, eta: float
     return np.asarray(residuals[:, 1:] / residuals[:, :1] / (1 - eta) ** steps)
 
 
+def is_regular(eigenvalues: np.ndarray) -> np.ndarray:
+    """Whether the smallest eigenvalue is above 1e-10 of the largest, far above rounding; (S, N) -> (S,)."""
+    return np.asarray(eigenvalues[:, 0] > 1e-10 * eigenvalues[:, -1])
+
+
 def named(cell: Configuration) -> str:
     """A network in words."""
     return f"{cell['family']} {cell['depth']} x {cell['width']}"

@@ -21,7 +21,7 @@ DEEP = dict(DESCENT, family="mlp", depth=16, samples=32)
 CNN = dict(DESCENT, family="cnn", depth=2, samples=32)
 POOLED_CNN = dict(CNN, family="pooled cnn")
 TWO_LAYERS = dict(DESCENT, family="two-layer", depth=1, samples=8)
-SCALED = dict(TWO_LAYERS, width=2**12, centred=True)
+SCALED = dict(TWO_LAYERS, centred=True)
 
 
 def natural_gradient(

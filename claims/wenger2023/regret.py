@@ -1,4 +1,4 @@
-"""Regrets of the policies of a bandit, as shares of the regret of arms pulled at random; and which bandits are played."""
+"""Which bandits are played, and regrets as shares of the regret of arms pulled at random."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from harness.experiment import Configuration, Measured, grid
 CONSTANTS = [f"constant {value}" for value in ("0", "0.1", "0.3", "1", "3", "10")]
 FULL_Z = ["theory", "theory without S", "evidence", *CONSTANTS]
 DIAGONAL_Z = [f"{name}, diagonal Z" for name in ("theory", "evidence", "constant 1")]
+POLICIES = FULL_Z + DIAGONAL_Z
 BOTH = ["theory", "evidence"]
 ALONE = ["theory"], ["evidence"], ["constant 0"], ["constant 1"]
 """Policies that each have a cell of their own."""

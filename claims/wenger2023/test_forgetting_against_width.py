@@ -1,31 +1,33 @@
 """Up to width 512 width reduces forgetting only where training stops early.
 
 Claim
-    Wider networks forget less of earlier tasks only if each task is stopped short of high accuracy; trained
-    to convergence, width does not reduce forgetting.
+    Wider networks forget less of earlier tasks only if each task is stopped short of high accuracy;
+    trained to convergence, width does not reduce forgetting.
 
 Measured
-    Three tasks one after the other in one network with a single head: 8x8 digits turned by 0, 45 and 90
-    degrees, 300 training images of its own for each task, 800 test images. One hidden ReLU layer of 32, 128
-    and 512, PyTorch's default weights, SGD with momentum. Short of convergence: a task ends at training
-    accuracy 0.9; converged: at 0.99. AF is the mean over earlier tasks of best accuracy after learning the
-    task minus final accuracy; effect: its slope on log2(width) per seed. Both halves must hold: the slope is
-    below -0.0025 where stopped early, and above -0.0025 at convergence. Figures show stopping by loss, one
-    rate for all widths, and learning accuracy LA, the mean accuracy right after learning a task. After a
-    fixed number of epochs forgetting tells nothing: width sets how fast a network learns.
+    Three tasks one after the other in one network with a single head: 8x8 digits turned by 0, 45
+    and 90 degrees, 300 training images of its own for each task, 800 test images. One hidden ReLU
+    layer of 32, 128 and 512, PyTorch's default weights, SGD with momentum. Short of convergence: a
+    task ends at training accuracy 0.9; converged: at 0.99. AF is the mean over earlier tasks of
+    best accuracy after learning the task minus final accuracy; effect: its slope on log2(width) per
+    seed. Both halves must hold: the slope is below -0.0025 where stopped early, and above -0.0025
+    at convergence. Figures show stopping by loss, one rate for all widths, and learning accuracy
+    LA, the mean accuracy right after learning a task. After a fixed number of epochs forgetting
+    tells nothing: width sets how fast a network learns.
 
 Departs
-    The paper's networks, data, tasks and stopping were not available to us; all are ours. Squared loss on
-    one-hot targets, not cross-entropy. The rate is 0.3 of the edge of stability 2 / lambda_max of each
-    network at the start: one rate for all widths is above the edge of wide networks before it is useful to
-    narrow ones (in exploration a rate above it lowered forgetting). Each task has images of its own, where
-    rotated MNIST turns the same ones. Small images, three tasks, widths up to 512.
+    The paper's networks, data, tasks and stopping were not available to us; all are ours. Squared
+    loss on one-hot targets, not cross-entropy. The rate is 0.3 of the edge of stability 2 /
+    lambda_max of each network at the start: one rate for all widths is above the edge of wide
+    networks before it is useful to narrow ones (in exploration a rate above it lowered forgetting).
+    Each task has images of its own, where rotated MNIST turns the same ones. Small images, three
+    tasks, widths up to 512.
 
 Limits
-    This is no refutation at the paper's scale, which we do not know: that takes its convolutional networks,
-    trained for long on images in colour, of widths to 2,048 and more. In exploration the fall was that from
-    width 32 to 128, stopped early and converged; from 128 on seeds scatter too much to tell. Converged is
-    training accuracy 0.99, not zero loss.
+    This is no refutation at the paper's scale, which we do not know: that takes its convolutional
+    networks, trained for long on images in colour, of widths to 2,048 and more. In exploration the
+    fall was that from width 32 to 128, stopped early and converged; from 128 on seeds scatter too
+    much to tell. Converged is training accuracy 0.99, not zero loss.
 """
 
 from claims.wenger2023 import tasks

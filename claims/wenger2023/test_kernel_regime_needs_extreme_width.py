@@ -1,25 +1,27 @@
 """The kernel regime needs widths orders of magnitude above depth.
 
 Claim
-    Networks converge to their kernel regime so slowly in width that they are in it only at widths orders of
-    magnitude larger than their depth.
+    Networks converge to their kernel regime so slowly in width that they are in it only at widths
+    orders of magnitude larger than their depth.
 
 Measured
-    A network in the kernel regime has a kernel near its infinite-width limit at initialisation AND constant
-    in training; we ask for 10 % in relative Frobenius norm. Held to account at width = 100 times depth, two
-    orders of magnitude: is the kernel at initialisation still more than 10 % off? Geometric mean over 1, 2, 4
-    and 8 hidden layers of error / 0.1, per seed. ReLU, NTK parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1,
-    20 Fashion-MNIST images. One condition that fails is enough; training stands beside it.
+    A network in the kernel regime has a kernel near its infinite-width limit at initialisation AND
+    constant in training; we ask for 10 % in relative Frobenius norm. Held to account at width = 100
+    times depth, two orders of magnitude: is the kernel at initialisation still more than 10 % off?
+    Geometric mean over 1, 2, 4 and 8 hidden layers of error / 0.1, per seed. ReLU, NTK
+    parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1, 20 Fashion-MNIST images. One condition that
+    fails is enough; training stands beside it.
 
 Departs
-    The body of the paper was not available to us: architecture, data, the 10 % and the factor 100 are ours.
-    One output; the limit is the closed-form kernel of the same depth.
+    The body of the paper was not available to us: architecture, data, the 10 % and the factor 100
+    are ours. One output; the limit is the closed-form kernel of the same depth.
 
 Limits
-    The verdict hangs on its threshold: with 14 % in place of 10 it would be another, and 10 % takes a width
-    of some 300 to 400 times depth. More than 10 % off at 100 times depth says that two orders of magnitude do
-    not suffice for this architecture on 20 images; it says nothing about how well a network performs that is
-    off. The drift depends on loss, labels and sample size: 20 images and a loss of 0.05 are mild.
+    The verdict hangs on its threshold: with 14 % in place of 10 it would be another, and 10 % takes
+    a width of some 300 to 400 times depth. More than 10 % off at 100 times depth says that two
+    orders of magnitude do not suffice for this architecture on 20 images; it says nothing about how
+    well a network performs that is off. The drift depends on loss, labels and sample size: 20
+    images and a loss of 0.05 are mild.
 """
 
 import numpy as np
