@@ -31,17 +31,7 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 
 from harness.errors import DatasetUnavailable, InvalidInput
-from harness.experiment import (
-    TIERS,
-    Absent,
-    Configuration,
-    Experiment,
-    Measurements,
-    Tier,
-    canonical,
-    grid,
-    measured,
-)
+from harness.experiment import TIERS, Absent, Configuration, Experiment, Measurements, Tier, canonical, grid
 from harness.plots import Builder, Figure
 from harness.study import (
     Control,
@@ -240,10 +230,7 @@ class Claim:
         return add
 
     def figure(self, build: Builder) -> Builder:
-        """Adds a figure: a function of the measurements of one backend; also a decorator.
-
-        It may return None where nothing that it shows was measured, such as cells of the other tier.
-        """
+        """Adds a figure: a function of the measurements of one backend; also a decorator."""
         self.figures.append(build)
         return build
 
@@ -260,14 +247,14 @@ class Claim:
                 f"Claim {self.id!r} has {len(set(secondary))} secondary effects; at most {MOST_SECONDARY} are allowed. "
                 "Keep those without which the verdict would be misread, and show the others in a figure."
             )
-        statement, operationalised, departs, limits = (self.sections[heading] for heading in HEADINGS)
+        statement, measured, departs, limits = (self.sections[heading] for heading in HEADINGS)
         return Study(
             Statement(
                 id=self.id,
                 paper=replace(self.paper, locus=self.locus),
                 title=self.title,
                 statement=statement,
-                operationalised=operationalised,
+                operationalised=measured,
                 departs=departs,
                 limits=limits,
                 family=self.family,
@@ -289,10 +276,9 @@ class Claim:
         return {gate.name: check(m) for gate, check in self.gates}
 
     def _figures(self, by_backend: Mapping[str, Measurements]) -> tuple[Figure, ...]:
-        """The figures of the first backend, but for those of what was not measured at this tier or has no data set."""
+        """The figures of the first backend."""
         m = next(iter(by_backend.values()))
-        built = [measured(build, m) for build in self.figures]
-        return tuple(figure for figure in built if isinstance(figure, Figure))
+        return tuple(build(m) for build in self.figures)
 
 
 def overridden(cells: Sequence[Configuration], changes: Mapping[str, Any]) -> tuple[Configuration, ...]:

@@ -138,8 +138,8 @@ class Absent:
     reason: str
 
 
-def measured(effect: Callable[..., Any], *arguments: Any) -> Any:
-    """What the function returns, an effect or a figure, or Absent where it asks for cells whose data set is not there."""
+def measured(effect: Callable[..., np.ndarray], *arguments: Any) -> np.ndarray | Absent:
+    """What the function returns, or Absent where it asks for cells whose data set is not there."""
     try:
         return effect(*arguments)
     except DatasetUnavailable as error:
@@ -163,23 +163,12 @@ class Measurements:
         """The backend that measured; "" where nothing was measured."""
         return next((request.backend for request, _ in self.cells), "")
 
-    def __contains__(self, experiment: Experiment) -> bool:
-        """Whether anything of the experiment was measured or found absent: not so where its tier has no cells."""
-        chosen = self._of(experiment)
-        return bool(chosen.cells or chosen.absent)
-
     def __getitem__(self, experiment: Experiment) -> "Measured":
         """What was measured of one experiment, to be asked by quantity and configuration.
 
         Raises:
             InvalidInput: if nothing of the experiment was measured or found absent.
         """
-        chosen = self._of(experiment)
-        if not chosen.cells and not chosen.absent:
-            raise InvalidInput(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
-        return chosen
-
-    def _of(self, experiment: Experiment) -> "Measured":
         planned = [tier for name in TIERS if (tier := getattr(experiment, name)) is not None]
         own = {canonical(configuration) for tier in planned for configuration in tier.grid}
         named = reference(experiment.measure), experiment.dtype, experiment.stream
@@ -189,6 +178,8 @@ class Measurements:
             if (request.computation, request.dtype, request.stream) == named and canonical(request.configuration) in own
         ]
         absent = [(cell, reason) for cell, reason in self.absent if canonical(cell) in own]
+        if not cells and not absent:
+            raise InvalidInput(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
         return Measured(experiment.measure.__qualname__, tuple(cells), tuple(absent))
 
     def lacks(self, **where: Any) -> str:

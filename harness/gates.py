@@ -20,15 +20,13 @@ MOST_NAMED = 3
 def every(m: Measurements, quantity: str, *experiments: Experiment) -> str:
     """ "" if a quantity of ones and zeros is 1 for every seed of every configuration; else one line that says where.
 
-    A seed with several values, one per task for instance, has 1 if all of them are.
-
     The line reads, for instance, "reached fails for 2 of 10 seeds at depth 10, sigma_w2 1.0".
     """
     failed = []
     for place, values in _everywhere(m, quantity, experiments):
-        missing = int((values.reshape(len(values), -1) != 1).any(axis=1).sum())
+        missing = int((values != 1).sum())
         if missing:
-            failed.append(f"{missing} of {len(values)} seeds at {place}")
+            failed.append(f"{missing} of {values.size} seeds at {place}")
     return f"{quantity} fails for {_few(failed)}" if failed else ""
 
 

@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike
 
 from harness.experiment import Experiment, Measurements
 
-Builder = Callable[[Measurements], "Figure | None"]
-"""Makes a figure; None where nothing that it shows was measured."""
+Builder = Callable[[Measurements], "Figure"]
 
 
 @dataclass(frozen=True)

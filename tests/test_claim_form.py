@@ -245,33 +245,6 @@ def test_a_figure_has_a_line_for_each_entry():
     np.testing.assert_allclose(line.y, [2, 4])
 
 
-def test_a_seed_with_one_task_that_fails_is_one_seed():
-    _, widths = with_effect(above=0.1)
-    m = measured(widths, [[[1, 1], [1, 1], [1, 1]], [[0, 0], [1, 1], [1, np.nan]]])
-    assert gates.every(m, "change", widths) == "change fails for 2 of 3 seeds at width 256"
-
-
-def test_a_figure_of_what_was_not_measured_is_left_out():
-    claim, widths = with_effect(above=0.1)
-    far = claim.experiment(change, [], full=grid(width=4096, depth=10))
-    m = measured(widths, [[1, 2, 4], [2, 4, 8]])
-    assert widths in m
-    assert far not in m
-    lacking = Measurements(absent=[(dict(width=4096, depth=10), "No images.")])
-    assert far in lacking
-
-    @claim.figure
-    def at_the_other_tier(m):
-        return None if far not in m else plots.figure("Far", plots.Axes("x", "y"), [])
-
-    @claim.figure
-    def without_data(m):
-        return plots.figure(str(Measurements(absent=lacking.absent)[far]("change")), plots.Axes("x", "y"), [])
-
-    claim.figure(lambda m: plots.figure("Shown", plots.Axes("x", "y"), []))
-    assert [figure.title for figure in claim.study.figures({"numpy": m})] == ["Shown"]
-
-
 def test_the_record_names_the_computation_and_the_rule():
     claim, widths = with_effect(differs=0.1)
     record = claim.study.claim.record(claim.study.experiments)
