@@ -25,12 +25,13 @@ docstring is where the measured value goes.
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from harness.errors import DatasetUnavailable, InvalidInput
+from harness.errors import DatasetUnavailable, InvalidInput, NotMeasured
 from harness.experiment import TIERS, Absent, Configuration, Experiment, Measurements, Tier, canonical, grid
 from harness.plots import Builder, Figure
 from harness.study import (
@@ -165,7 +166,7 @@ class Claim:
 
         Args:
             measure: the computation, a function of a module of the paper or of `harness.measurements`.
-            cells: the configurations of the quick tier, as `grid` gives them.
+            cells: the configurations of the quick tier, as `grid` gives them; none if the full tier alone has it.
             full: what the full tier changes in each of them, where a tuple is an axis; or all its configurations.
             dtype: precision asked of the backends.
             stream: the claim's unless given.
@@ -196,19 +197,33 @@ class Claim:
         return add
 
     def control(
-        self, expected: Expected, of: Estimator, each: Sequence[Configuration] = ({},)
+        self,
+        expected: Expected,
+        of: Estimator,
+        each: Sequence[Configuration] = ({},),
+        at: Configuration | None = None,
     ) -> Callable[[Estimator], Estimator]:
         """Decorates a function whose truth is known by construction; the rule of the effect `of` decides on it.
 
+        Args:
+            expected: how it must come out.
+            of: an effect of the claim that stands above.
+            each: the parameters of several controls of one form.
+            at: which parameters of the effect, where it has `each`; the first unless given.
+
         Raises:
-            InvalidInput: if `of` is no effect of the claim that stands above.
+            InvalidInput: if `of` is no effect of the claim that stands above, or has no such parameters.
         """
-        ruled = [member for member in self.members if member.function is of]
+        wanted = at or {}
+        ruled = [
+            member for member in self.members if member.function is of and wanted.items() <= member.parameters.items()
+        ]
         if not ruled:
             name = getattr(of, "__name__", repr(of))
             known = ", ".join(hypothesis.name for hypothesis in self.hypotheses) or "none"
+            place = f" at {wanted}" if wanted else ""
             raise InvalidInput(
-                f"Claim {self.id!r}: a control is of {name!r}, which is no effect above it. Effects: {known}."
+                f"Claim {self.id!r}: a control is of {name!r}{place}, which is no effect above it. Effects: {known}."
             )
 
         def add(function: Estimator) -> Estimator:
@@ -270,15 +285,28 @@ class Claim:
         )
 
     def _effects(self, m: Measurements) -> dict[str, np.ndarray | Absent]:
-        return {member.name: member(m) for member in self.members}
+        """Every effect; one of a single tier is left out where its experiment is not measured."""
+        of_one_tier = {hypothesis.name for hypothesis in self.hypotheses if set(hypothesis.tiers) != set(TIERS)}
+        effects = {}
+        for member in self.members:
+            try:
+                effects[member.name] = member(m)
+            except NotMeasured:
+                if member.name not in of_one_tier:
+                    raise
+        return effects
 
     def _gates(self, m: Measurements) -> dict[str, str]:
         return {gate.name: check(m) for gate, check in self.gates}
 
     def _figures(self, by_backend: Mapping[str, Measurements]) -> tuple[Figure, ...]:
-        """The figures of the first backend."""
+        """The figures of the first backend; one is left out where what it shows is not of the tier, or not there."""
         m = next(iter(by_backend.values()))
-        return tuple(build(m) for build in self.figures)
+        figures = []
+        for build in self.figures:
+            with suppress(NotMeasured, DatasetUnavailable):
+                figures.append(build(m))
+        return tuple(figures)
 
 
 def overridden(cells: Sequence[Configuration], changes: Mapping[str, Any]) -> tuple[Configuration, ...]:

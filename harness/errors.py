@@ -2,6 +2,7 @@
 
     ClaimsError
     ├── InvalidInput          a name, shape, dtype or value that is not allowed
+    │   └── NotMeasured       measurements are asked for an experiment of which they hold nothing
     ├── BackendUnavailable    a backend or device that was asked for is not there
     ├── DatasetUnavailable    a data set that was asked for is not there
     │   └── DatasetCorrupted  ... or is there, with the wrong bytes
@@ -20,6 +21,10 @@ class ClaimsError(Exception):
 
 class InvalidInput(ClaimsError, ValueError):
     """A name, shape, dtype or value that is not allowed."""
+
+
+class NotMeasured(InvalidInput):
+    """Measurements hold nothing of an experiment, as where a tier leaves it out."""
 
 
 class BackendUnavailable(ClaimsError, ImportError):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import DatasetUnavailable, InvalidInput
+from harness.errors import DatasetUnavailable, InvalidInput, NotMeasured
 
 Configuration = dict[str, Any]
 TIERS = ("quick", "full")
@@ -167,7 +167,7 @@ class Measurements:
         """What was measured of one experiment, to be asked by quantity and configuration.
 
         Raises:
-            InvalidInput: if nothing of the experiment was measured or found absent.
+            NotMeasured: if nothing of the experiment was measured or found absent, as where the tier leaves it out.
         """
         planned = [tier for name in TIERS if (tier := getattr(experiment, name)) is not None]
         own = {canonical(configuration) for tier in planned for configuration in tier.grid}
@@ -179,7 +179,7 @@ class Measurements:
         ]
         absent = [(cell, reason) for cell, reason in self.absent if canonical(cell) in own]
         if not cells and not absent:
-            raise InvalidInput(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
+            raise NotMeasured(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
         return Measured(experiment.measure.__qualname__, tuple(cells), tuple(absent))
 
     def lacks(self, **where: Any) -> str:
