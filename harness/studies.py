@@ -12,6 +12,7 @@ whatever it is called; so a function is one object for all of them. A worker loa
 computation, and the claim's file only if it is defined there.
 """
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,7 @@ from harness.study import Study
 from harness.verdict import Kind
 
 RECORD = "verdicts.toml"
+MAKES_A_CLAIM = re.compile(rb"^(claim|STUDY)\b[^=\n]*=", re.MULTILINE)
 RECORDABLE = (Kind.SUPPORTED, Kind.REFUTED, Kind.INCONCLUSIVE, Kind.DISAGREE)
 
 
@@ -107,10 +109,13 @@ def claims_folder(paths: Iterable[Path]) -> Path:
 
 
 def is_of_paper(path: Path) -> bool:
-    """Whether a Python file is of a paper: in a folder of one that is called claims, or has records of claims."""
+    """Whether a Python file is a claim of a paper: it makes one, and claims are kept in the folder above its own.
+
+    Tests of papers' modules may lie in a folder of that name too, as tests/claims/<paper>/test_<module>.py.
+    """
     folder = papers.folder_of(path)
     marked = folder.name == papers.PACKAGE or (folder / RECORD).is_file() or (folder / FOLDER).is_dir()
-    return marked and b"harness" in path.read_bytes()
+    return marked and MAKES_A_CLAIM.search(path.read_bytes()) is not None
 
 
 def recorded(folder: Path) -> dict[tuple[str, str], Recorded]:
