@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from harness.errors import NotMeasured
 from harness.experiment import Configuration, Experiment, Measurements, canonical
 
 
@@ -21,9 +22,10 @@ def failing(
     """
     named = []
     for experiment in experiments:
-        if experiment not in m:
+        try:
+            measured = m[experiment]
+        except NotMeasured:
             continue
-        measured = m[experiment]
         absent = {canonical(cell) for cell, _ in measured.absent}
         for cell in measured.configurations():
             asked = name(cell) and canonical(cell) not in absent

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from harness.errors import NotMeasured
 from harness.experiment import Experiment, Measured, Measurements
 
 Measure = Callable[[np.ndarray], np.ndarray]
@@ -37,9 +38,12 @@ def against_width(measured: Measured, measure: Measure, **where: object) -> tupl
     """The widths at which an arm was measured, (K,), and AF or LA there, (K, S).
 
     Raises:
-        DatasetUnavailable: if the arm's images are not there.
+        NotMeasured: if the tier lacks the arm.
+        DatasetUnavailable: if its images are not there.
     """
     widths = measured.axis("width", **where)
+    if not widths:
+        raise NotMeasured(f"No width was measured at {where}.")
     return widths, np.array([measure(measured("accuracy", **where, width=width)) for width in widths])
 
 

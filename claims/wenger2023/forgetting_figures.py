@@ -1,12 +1,13 @@
 """Figures of forgetting and learning against width."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from claims.wenger2023.forgetting import Measure, against_width, forgetting, learning_accuracy
 from claims.wenger2023.tasks import CONVERGED, EARLY
 from harness import plots
-from harness.errors import DatasetUnavailable
+from harness.errors import DatasetUnavailable, NotMeasured
 from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
 
@@ -47,18 +48,16 @@ def learning_of(what: str, lines: Lines, note: str = "") -> Builder:
 def _of_width(title: str, label: str, measure: Measure, lines: Lines, note: str) -> Builder:
     """One line per entry; those that the tier lacks, or whose images are not there, are left out."""
 
-    def build(m: Measurements) -> Figure | None:
+    def build(m: Measurements) -> Figure:
         series = []
         for name, (experiment, where) in lines.items():
-            if experiment not in m or not m[experiment].configurations(**where):
-                continue
-            try:
+            with suppress(NotMeasured, DatasetUnavailable):
                 widths, values = against_width(m[experiment], measure, **where)
-            except DatasetUnavailable:
-                continue
-            series.append(Series.of(name, widths, list(values)))
+                series.append(Series.of(name, widths, list(values)))
+        if not series:
+            raise NotMeasured(f"Nothing of the figure {title!r} was measured.")
         axes = Axes("width", label, log_x=True)
         text = f"{m.backend}, mean over seeds. {note}".strip()
-        return plots.figure(title, axes, series, text) if series else None
+        return plots.figure(title, axes, series, text)
 
     return build

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import NotMeasured
 from harness.experiment import Configuration, Measured, grid
 
 CONSTANTS = [f"constant {value}" for value in ("0", "0.1", "0.3", "1", "3", "10")]
@@ -25,9 +26,15 @@ def played(
 
 
 def cell(measured: Measured, bandit: str) -> Configuration:
-    """The configuration in which a bandit is played."""
-    (found,) = measured.configurations(bandit=bandit)
-    return found
+    """The configuration in which a bandit is played.
+
+    Raises:
+        NotMeasured: if the tier lacks it.
+    """
+    found = measured.configurations(bandit=bandit)
+    if not found:
+        raise NotMeasured(f"Bandit {bandit!r} is not played at this tier.")
+    return found[0]
 
 
 def of_policy(measured: Measured, quantity: str, bandit: str, policy: str) -> np.ndarray:

@@ -21,12 +21,10 @@ LABELS = {
 
 
 def by_round(experiment: Experiment, bandit: str) -> Builder:
-    """Cumulative regret of the policies that the claim names, and of random arms; None where it is not played."""
+    """Cumulative regret of the policies that the claim names, and of random arms."""
 
-    def build(m: Measurements) -> Figure | None:
+    def build(m: Measurements) -> Figure:
         measured = m[experiment]
-        if not measured.configurations(bandit=bandit):
-            return None
         rounds = noted(cell(measured, bandit))
         series = []
         for policy in SHOWN:
@@ -41,10 +39,8 @@ def by_round(experiment: Experiment, bandit: str) -> Builder:
 def by_exploration(experiment: Experiment, bandit: str) -> Builder:
     """The last regret of constants, of theory at its gamma, and of evidence and greedy as levels."""
 
-    def build(m: Measurements) -> Figure | None:
+    def build(m: Measurements) -> Figure:
         measured = m[experiment]
-        if not measured.configurations(bandit=bandit):
-            return None
         constants = [float(name.removeprefix("constant ")) for name in CONSTANTS[1:]]
         shares = [share(measured, bandit, name) for name in CONSTANTS[1:]]
         gamma = of_policy(measured, "gamma", bandit, "theory").mean()
@@ -65,11 +61,9 @@ def by_exploration(experiment: Experiment, bandit: str) -> Builder:
 
 
 def to_the_horizon(experiment: Experiment) -> Builder:
-    """Cumulative regret of policies that play alone, as far as the authors of NeuralUCB go; None at the quick tier."""
+    """Cumulative regret of policies that play alone, as far as the authors of NeuralUCB go."""
 
-    def build(m: Measurements) -> Figure | None:
-        if experiment not in m:
-            return None
+    def build(m: Measurements) -> Figure:
         series = []
         for where in m[experiment].configurations():
             (policy,) = where["policies"]
