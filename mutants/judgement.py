@@ -7,6 +7,7 @@ PLUGIN = "harness/plugin.py"
 DISPERSION = "claims/seleznova2020/test_dispersion_by_phase.py"
 CHANGE = "claims/seleznova2020/test_kernel_change_in_chaotic_phase.py"
 REGIME = "claims/wenger2023/test_kernel_regime_needs_extreme_width.py"
+KERNEL_REGIME = "tests/claims/wenger2023/test_kernel_regime.py::"
 TESTS = "tests/test_judge.py::"
 OUTCOMES = ("tests/test_plugin.py::test_each_verdict_has_its_outcome",)
 PAGE = "tests/report/test_page.py::test_behind_the_verdicts_stands"
@@ -136,18 +137,18 @@ MUTANTS = (
     Mutant(
         "rate-of-the-mean-curve",
         "The rate in width is fitted to the mean curve instead of each seed's.",
-        REGIME,
-        "return x @ np.array(log_values) / (x @ x)",
-        "return x @ (np.array(log_values) * 0 + np.mean(log_values, axis=1, keepdims=True)) / (x @ x)",
-        (f"{PLANTED}test_rates_of_the_kernel_regime_are_fitted_per_seed",),
+        "claims/wenger2023/widths.py",
+        "loglog_slopes(widths, per_seed[usable])",
+        "loglog_slopes(widths, per_seed[usable] * 0 + per_seed.mean(axis=0))",
+        (f"{KERNEL_REGIME}test_rates_of_the_kernel_regime_are_fitted_per_seed",),
     ),
     Mutant(
         "tolerance-added",
         "The tolerance is added to the error instead of subtracted.",
         REGIME,
-        "for depth in steps], axis=0) - np.log(TOLERANCE)",
-        "for depth in steps], axis=0) + np.log(TOLERANCE)",
-        (f"{PLANTED}test_rates_of_the_kernel_regime_are_fitted_per_seed",),
+        'm[at_init], "kernel_error", ORDERS) / TOLERANCE',
+        'm[at_init], "kernel_error", ORDERS) * TOLERANCE',
+        (f"{KERNEL_REGIME}test_rates_of_the_kernel_regime_are_fitted_per_seed",),
     ),
     Mutant(
         "escaping-off",

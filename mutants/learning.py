@@ -2,16 +2,18 @@
 
 from mutants.mutant import Mutant
 
-UCB = "harness/bandits/neural_ucb.py"
-POLICIES = "harness/bandits/policies.py"
-POSTERIOR = "harness/bandits/posterior.py"
-PROBLEMS = "harness/bandits/problems.py"
-FORGETTING = "harness/forgetting.py"
+UCB = "claims/wenger2023/bandits.py"
+POLICIES = "claims/wenger2023/policies.py"
+POSTERIOR = "claims/wenger2023/posterior.py"
+PROBLEMS = "claims/wenger2023/bandit_problems.py"
+CONTINUAL = "claims/wenger2023/continual.py"
+FORGETTING = "claims/wenger2023/forgetting.py"
 EQUIVALENCE = "harness/learning/equivalence.py"
 EVOLUTION = "harness/learning/evolution.py"
 RIDGE = "harness/learning/ridge.py"
-BANDITS = "tests/test_bandits.py::"
-TASKS = "tests/test_forgetting.py::"
+BANDITS = "tests/claims/wenger2023/test_bandits.py::"
+TASKS = "tests/claims/wenger2023/test_continual.py::"
+FORGOT = "tests/claims/wenger2023/test_forgetting.py::"
 LAYER = "tests/test_added_layer.py::"
 KERNELS = "tests/test_kernel_evolution.py::"
 BY_HAND = (f"{BANDITS}test_regret_is_that_of_neural_ucb_with_its_matrix_z",)
@@ -103,7 +105,7 @@ MUTANTS = (
         FORGETTING,
         "accuracy[:, i:, i].max(axis=1)",
         "accuracy[:, :, i].max(axis=1)",
-        (f"{TASKS}test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt",),
+        (f"{FORGOT}test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt",),
     ),
     Mutant(
         "last-task-dilutes-forgetting",
@@ -111,7 +113,7 @@ MUTANTS = (
         FORGETTING,
         "for i in range(tasks - 1)]",
         "for i in range(tasks)]",
-        (f"{TASKS}test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt",),
+        (f"{FORGOT}test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt",),
     ),
     Mutant(
         "learnt-at-the-end",
@@ -119,12 +121,12 @@ MUTANTS = (
         FORGETTING,
         "accuracy.diagonal(axis1=1, axis2=2).mean(axis=1)",
         "accuracy[:, -1].mean(axis=1)",
-        (f"{TASKS}test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt",),
+        (f"{FORGOT}test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt",),
     ),
     Mutant(
         "trained-on-the-tests",
         "The first task is trained on the images that it is tested on.",
-        FORGETTING,
+        CONTINUAL,
         "first, part = tests + task * samples,",
         "first, part = task * samples,",
         (f"{TASKS}test_tasks_train_on_images_of_their_own_and_are_tested_on_the_same_ones_turned",),
@@ -132,7 +134,7 @@ MUTANTS = (
     Mutant(
         "tasks-share-images",
         "All tasks are trained on the same images, turned.",
-        FORGETTING,
+        CONTINUAL,
         "first, part = tests + task * samples,",
         "first, part = tests + 0 * task,",
         (f"{TASKS}test_tasks_train_on_images_of_their_own_and_are_tested_on_the_same_ones_turned",),
@@ -140,7 +142,7 @@ MUTANTS = (
     Mutant(
         "tasks-learnt-from-scratch",
         "Each task starts from the initial weights, so nothing can be forgotten.",
-        FORGETTING,
+        CONTINUAL,
         "        theta = trained.theta\n",
         "",
         (f"{TASKS}test_tasks_are_learnt_one_after_the_other",),
@@ -148,7 +150,7 @@ MUTANTS = (
     Mutant(
         "batches-shared-by-tasks",
         "Every task repeats the minibatches of the first.",
-        FORGETTING,
+        CONTINUAL,
         'seeds.derive("batches", stream=stream, replicate=r, task=t)',
         'seeds.derive("batches", stream=stream, replicate=r, task=0)',
         (f"{TASKS}test_each_replicate_and_task_has_minibatches_of_its_own",),
@@ -156,7 +158,7 @@ MUTANTS = (
     Mutant(
         "stopped-by-the-clock-counts",
         "A task that ran out of steps counts as one that reached its stopping rule.",
-        FORGETTING,
+        CONTINUAL,
         'np.isin(trained.reason, list(rule) or ["steps"])',
         'np.isin(trained.reason, [*rule, "steps"])',
         (f"{TASKS}test_whether_a_stopping_rule_was_reached_is_told",),

@@ -8,7 +8,7 @@ MUTANTS = (
     Mutant(
         "registered-bandits-are-the-explored-ones",
         "The stream of seeds does not reach the draw of a bandit.",
-        "harness/bandits/problems.py",
+        "claims/wenger2023/bandit_problems.py",
         'seeds.generator("bandit", bandit=base, stream=stream, replicate=replicate)',
         'seeds.generator("bandit", bandit=base, stream="", replicate=replicate)',
         (RULE,),
@@ -16,7 +16,7 @@ MUTANTS = (
     Mutant(
         "registered-tasks-are-the-explored-ones",
         "The stream of seeds does not reach the images of continual learning.",
-        "harness/forgetting.py",
+        "claims/wenger2023/continual.py",
         'seeds.generator("data", stream=stream, replicate=r).permutation(part)',
         'seeds.generator("data", stream="", replicate=r).permutation(part)',
         (RULE,),

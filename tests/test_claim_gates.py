@@ -12,7 +12,6 @@ GATES = {
     "liu2025/test_added_layer_mismatch.py": {"flat", "fitted", "finite"},
     "liu2025/test_equivalence_theorem_in_practice.py": {"fitted", "finite"},
     "vyas2022/test_kernel_keeps_evolving.py": {"fitted", "learnt", "finite"},
-    "wenger2023/test_ngd_conditions_at_practical_width.py": {"regular", "inside", "finite"},
 }
 
 

@@ -93,7 +93,7 @@ def test_learning_accuracy_is_shown_for_each_rule(study):
     assert lines["converged"].y == pytest.approx([0.7] * 3)
 
 
-def cell_of(study, m, setting, arm, width):
+def cell_of(m, setting, arm, width):
     """The arrays of a cell, to be changed."""
     wanted = dict(bed=setting, arm=arm, width=width)
     (arrays,) = [arrays for request, arrays in m.cells if wanted.items() <= request.configuration.items()]
@@ -103,7 +103,7 @@ def cell_of(study, m, setting, arm, width):
 @pytest.mark.parametrize("bad", [0.0, np.nan])
 def test_a_network_that_never_stopped_fails_its_gate(study, bad):
     m = planted(study, lost, learnt)
-    cell_of(study, m, tasks.DIGITS, tasks.CONVERGED, 32)["reached"][1, 2] = bad
+    cell_of(m, tasks.DIGITS, tasks.CONVERGED, 32)["reached"][1, 2] = bad
     assert study.gates(m) == {
         "stopped": "the stopping rule was not reached at: rotated digits, converged, width 32",
         "stable": "",
@@ -114,7 +114,7 @@ def test_a_network_that_never_stopped_fails_its_gate(study, bad):
 @pytest.mark.parametrize("bad", [1.2, np.nan])
 def test_a_rate_above_the_edge_fails_its_gate(study, bad):
     m = planted(study, lost, learnt)
-    cell_of(study, m, tasks.DIGITS, tasks.CONVERGED, 128)["rate_over_edge"][0] = bad
+    cell_of(m, tasks.DIGITS, tasks.CONVERGED, 128)["rate_over_edge"][0] = bad
     assert study.gates(m)["stable"] == (
         "the rate is above the edge of stability at: rotated digits, converged, width 128"
     )
@@ -123,7 +123,7 @@ def test_a_rate_above_the_edge_fails_its_gate(study, bad):
 @pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan])
 def test_an_accuracy_that_is_none_fails_its_gate(study, bad):
     m = planted(study, lost, learnt)
-    cell_of(study, m, tasks.SPLIT, tasks.EARLY, 256)["accuracy"][0, 0, 0] = bad
+    cell_of(m, tasks.SPLIT, tasks.EARLY, 256)["accuracy"][0, 0, 0] = bad
     assert study.gates(m)["finite"] == (
         "an accuracy is no number from 0 to 1 at: split Fashion-MNIST, stopped early, width 256"
     )
