@@ -92,10 +92,10 @@ MUTANTS = (
     Mutant(
         "members-of-an-ensemble-equal",
         "The kernels that are averaged are those of one and the same network.",
-        MEASUREMENTS,
+        "claims/wenger2023/kernel_regime.py",
         "replicate=replicate, init=i, member=m)",
         "replicate=replicate, init=i, member=0 * m)",
-        (f"{TESTS}test_kernel_error_vanishes_for_an_ensemble",),
+        ("tests/claims/wenger2023/test_kernel_regime.py::test_kernel_error_vanishes_for_an_ensemble",),
     ),
     Mutant(
         "centred-with-the-wrong-sign",

@@ -143,7 +143,7 @@ MUTANTS = (
         "tasks-learnt-from-scratch",
         "Each task starts from the initial weights, so nothing can be forgotten.",
         CONTINUAL,
-        "        theta = trained.theta\n",
+        "        theta = kept(trained.theta, start, diverged)\n",
         "",
         (f"{TASKS}test_tasks_are_learnt_one_after_the_other",),
     ),
