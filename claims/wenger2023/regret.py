@@ -1,9 +1,11 @@
 """Which bandits are played, and regrets as shares of the regret of arms pulled at random."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from claims.wenger2023.posterior import RIDGES
 from harness.errors import NotMeasured
 from harness.experiment import Configuration, Measured, grid
 
@@ -15,6 +17,7 @@ BOTH = ["theory", "evidence"]
 ALONE = ["theory"], ["evidence"], ["constant 0"], ["constant 1"]
 """Policies that each have a cell of their own."""
 PRACTICAL, INFINITE = 64, "infinite"
+CHANCE, LEARNT = 0.1, 0.75
 
 
 def played(
@@ -66,3 +69,24 @@ def over_evidence(measured: Measured, bandit: str, policy: str, form: str = "") 
 def named(where: Configuration) -> str:
     """A configuration in words."""
     return f"{where['bandit']}, width {where['width']}"
+
+
+def is_learnable(measured: Measured, bandit: str) -> bool:
+    """Whether the best constant has at most 0.75 of the regret of random arms."""
+    return bool(share_of_best(measured, bandit).mean() <= LEARNT)
+
+
+def is_below_largest_ridge(measured: Measured, bandit: str) -> bool:
+    """Whether evidence ends below the largest ridge of its ladder in every seed."""
+    ridge = of_policy(measured, "ridge", bandit, "evidence")
+    return bool((ridge < RIDGES[-1]).all())
+
+
+def is_as_expected(measured: Measured, bandit: str) -> bool:
+    """Whether arms pulled at random have their expected regret within 0.1."""
+    return bool(abs(share_at_random(measured, bandit).mean() - 1) <= CHANCE)
+
+
+def where_not(holds: Callable[[Measured, str], bool], measured: Measured, bandits: Sequence[str]) -> str:
+    """The bandits of which a condition does not hold, in one line."""
+    return ", ".join(bandit for bandit in bandits if not holds(measured, bandit))

@@ -25,7 +25,7 @@ Counted = Callable[[Configuration, int], Work]
 PIXELS = {"digits": (8, 8, 1), "fashion-mnist": (28, 28, 1), "mnist": (28, 28, 1)}
 COLOUR = (32, 32, 3)
 PROBE, RUNGS = 64, 33
-"""Images on which continual learning takes its edge of stability; ridges among which the evidence of a bandit chooses."""
+"""Images on which continual learning takes its edge of stability; ridges among which evidence chooses."""
 SEQUENCE = (40, 1)
 ARMS = {"wheel": (5, 15), "imbalanced": (7, 70), "fashion": (10, 200), "shuttle": (7, 70), "letter": (26, 442)}
 """Arms of a bandit, and inputs of its contexts."""
@@ -243,8 +243,10 @@ def regrets(c: Configuration, replicates: int) -> Work:
     posterior = Work(host=policies * seen**3 / block / 3 * (block * arms + 2 * block))  # predict and extend
     covariance = Work(host=policies * seen**2 / 2 * block * arms**2 + policies * seen * (block * arms) ** 2)
     names = c["policies"]
-    squares = sum(name.endswith("diagonal Z") for name in names) * (arms + 4) * seen * prod((inputs, net.layers[0].fan_out))
-    evidence = sum(name.startswith("evidence") for name in names) * min(seen, 2048) ** 3 * 8 + RUNGS * seen
+    diagonal = sum(name.endswith("diagonal Z") for name in names)
+    tuned_often = sum(name.startswith("evidence") for name in names)
+    squares = diagonal * (arms + 4) * seen * prod((inputs, net.layers[0].fan_out))
+    evidence = tuned_often * min(seen, 2048) ** 3 * 8 + RUNGS * seen
     one = total(ops.init(net), *(kernel(net, *panel) for panel in panels), posterior, covariance)
     return replicates * (one + Work(host=squares + evidence, calls=contexts / arms * 30))
 
