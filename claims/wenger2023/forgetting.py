@@ -69,5 +69,8 @@ def planted(m: Measurements, arms: Sequence[Experiment]) -> np.ndarray:
     """
     ladder = max((m[arm].axis("width") for arm in arms), key=len)
     widths = [ladder[0], ladder[1], ladder[-1]]
-    values = [forgetting(m[arm]("accuracy", width=width)) for arm, width in zip(arms, widths, strict=True)]
+    values = []
+    for arm, width in zip(arms, widths, strict=True):
+        accuracy = m[arm]("accuracy", width=width)
+        values.append(forgetting(accuracy))
     return per_doubling(widths, np.array(values))

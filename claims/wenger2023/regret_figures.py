@@ -29,8 +29,9 @@ def by_round(experiment: Experiment, bandit: str) -> Builder:
         series = []
         for policy in SHOWN:
             regret = of_policy(measured, "regret", bandit, policy)
-            series.append(Series.of(NAMES.get(policy, policy), rounds, list(regret.T)))
-        series.append(Series.of("random arms", rounds, list(measured("random", bandit=bandit).T)))
+            series.append(Series.of(name(policy), rounds, list(regret.T)))
+        at_random = measured("random", bandit=bandit)
+        series.append(Series.of("random arms", rounds, list(at_random.T)))
         return plots.figure(f"Regret, {LABELS[bandit]}", ROUNDS, series, _note(m))
 
     return build
@@ -41,8 +42,8 @@ def by_exploration(experiment: Experiment, bandit: str) -> Builder:
 
     def build(m: Measurements) -> Figure:
         measured = m[experiment]
-        constants = [float(name.removeprefix("constant ")) for name in CONSTANTS[1:]]
-        shares = [share(measured, bandit, name) for name in CONSTANTS[1:]]
+        constants = [float(constant.removeprefix("constant ")) for constant in CONSTANTS[1:]]
+        shares = [share(measured, bandit, constant) for constant in CONSTANTS[1:]]
         gamma = of_policy(measured, "gamma", bandit, "theory").mean()
         series = [
             Series.of("constants", constants, shares),
@@ -50,7 +51,8 @@ def by_exploration(experiment: Experiment, bandit: str) -> Builder:
         ]
         span = constants[0], max(constants[-1], gamma)
         for policy in ("evidence", "constant 0"):
-            series.append(Series.of(NAMES.get(policy, policy), span, [share(measured, bandit, policy)] * 2))
+            level = share(measured, bandit, policy)
+            series.append(Series.of(name(policy), span, [level, level]))
         note = (
             f"{_note(m)} Theory stands at its gamma after the last round, the mean over seeds; evidence, which tunes "
             "the kernel too, and greedy are levels."
@@ -68,11 +70,16 @@ def to_the_horizon(experiment: Experiment) -> Builder:
         for where in m[experiment].configurations():
             (policy,) = where["policies"]
             regret = m[experiment].exactly("regret", where)[:, 0]
-            series.append(Series.of(NAMES.get(policy, policy), noted(where), list(regret.T)))
+            series.append(Series.of(name(policy), noted(where), list(regret.T)))
         note = f"{m.backend}, width 1024, full Z; mean over seeds with its 95 % interval."
         return plots.figure("Regret, Shuttle, to 15,000 rounds", ROUNDS, series, note)
 
     return build
+
+
+def name(policy: str) -> str:
+    """A policy as figures call it."""
+    return NAMES.get(policy, policy)
 
 
 def noted(where: Configuration) -> np.ndarray:

@@ -59,7 +59,8 @@ claim = Claim(
 
 def learnt(settings, arms, widths, wide=WIDE):
     """Tasks learnt one after the other, at the widths of either tier."""
-    quick, full = cells(QUICK, settings, arms, widths), cells(FULL, settings, arms, wide)
+    quick = cells(QUICK, settings, arms, widths)
+    full = cells(FULL, settings, arms, wide)
     return claim.experiment(continual, quick, full=full, block=4)
 
 
@@ -75,6 +76,7 @@ more_epochs = learnt([DIGITS], tasks.MORE_EPOCHS, ())
 last_image = learnt(FULL, [tasks.LAST_IMAGE], ())
 OTHERS = grid(setting=(FASHION, SPLIT))
 STOPPED = early, converged, epochs, unturned, half_turned, others, by_rule, more_epochs
+EVERY = (*STOPPED, last_image)
 
 
 @claim.effect(primary=True, **FALLS, expect=(0.018, 0.0165))
@@ -147,14 +149,14 @@ def stopped(m):
 @claim.gate()
 def stable(m):
     """Every rate is below the edge of stability of its network at the start."""
-    wild = failing(m, (*STOPPED, last_image), "rate_over_edge", lambda share: share < 1, named)
+    wild = failing(m, EVERY, "rate_over_edge", lambda share: share < 1, named)
     return f"the rate is above the edge of stability at: {wild}" if wild else ""
 
 
 @claim.gate("BROKEN")
 def finite(m):
     """Every accuracy is a number from 0 to 1."""
-    bad = failing(m, (*STOPPED, last_image), "accuracy", is_share, named)
+    bad = failing(m, EVERY, "accuracy", is_share, named)
     return f"an accuracy is no number from 0 to 1 at: {bad}" if bad else ""
 
 

@@ -24,8 +24,6 @@ Limits
     images and a loss of 0.05 are mild.
 """
 
-import numpy as np
-
 from claims.wenger2023.kernel_regime import (
     AT_INIT,
     ORDERS,
@@ -37,7 +35,7 @@ from claims.wenger2023.kernel_regime import (
 )
 from claims.wenger2023.paper import PAPER
 from claims.wenger2023.width_figures import against_width_over_depth, linear_nets, width_needed
-from claims.wenger2023.widths import at_width_over_depth, geometric_mean, ladder, rate, slopes
+from claims.wenger2023.widths import at_width_over_depth, geometric_mean, ladder, rate, root_mean_square, slopes
 from harness import gates
 from harness.claim import Claim, grid
 from harness.measurements import kernel_change
@@ -118,7 +116,7 @@ def ensemble(m):
 def linear_rate(m):
     """The error of a linear net is known in closed form, and falls as the root of the width exactly."""
     widths, errors = ladder(m[linear], "linear_error")
-    return slopes(widths, [np.sqrt((values**2).mean(axis=1)) for values in errors]) + 0.5
+    return slopes(widths, [root_mean_square(of_width) for of_width in errors]) + 0.5
 
 
 @claim.control("not SUPPORTED", of=drift_rate)

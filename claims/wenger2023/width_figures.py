@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from claims.wenger2023.widths import geometric_mean, ladder, reaching
+from claims.wenger2023.widths import geometric_mean, ladder, reaching, root_mean_square
 from harness import plots
 from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -23,7 +23,8 @@ def against_width_over_depth(title: str, label: str, shown: Mapping[str, Quantit
                 widths, values = ladder(m[experiment], quantity, depth=depth)
                 name = f"{depth} hidden layer{'s' if depth > 1 else ''}{suffix}"
                 means = [geometric_mean(of_width) for of_width in values]
-                series.append(Series.of(name, np.round(np.array(widths) / depth, 1), means, log=True))
+                places = np.round(np.array(widths) / depth, 1)
+                series.append(Series.of(name, places, means, log=True))
         axes = Axes(OVER, label, log_x=True, log_y=True, reference=tolerance)
         note = f"{m.backend}, geometric mean over seeds; the line is at {tolerance:.0%}."
         return plots.figure(title, axes, series, note)
@@ -37,7 +38,7 @@ def linear_nets(experiment: Experiment) -> Builder:
     def build(m: Measurements) -> Figure:
         widths, errors = ladder(m[experiment], "linear_error")
         _, laws = ladder(m[experiment], "linear_law")
-        root_mean_squares = [np.sqrt((of_width**2).mean(axis=1)) for of_width in errors]
+        root_mean_squares = [root_mean_square(of_width) for of_width in errors]
         series = [
             Series.of("measured", widths, root_mean_squares, log=True),
             Series.of("closed form", widths, laws, log=True),
@@ -104,7 +105,8 @@ def _against_width(
         series = []
         for label, experiment in ladders.items():
             widths, values = ladder(m[experiment], quantity)
-            series.append(Series.of(label, widths, [per_seed(of_width) for of_width in values], log=True))
+            shown = [per_seed(of_width) for of_width in values]
+            series.append(Series.of(label, widths, shown, log=True))
         return plots.figure(title, axes, series, f"{m.backend}, geometric mean over seeds.")
 
     return build
@@ -120,8 +122,9 @@ def runs(nets: Mapping[str, tuple[Experiment, int]], eta: float) -> Builder:
             steps = np.arange(residuals.shape[1])
             relative = residuals / residuals[:, :1]
             series.append(Series.of(f"{label}, {width}", steps, relative.T, log=True))
-        promise = (1 - eta) ** steps
-        series.append(Series("promised, (1 - eta)^k", tuple(steps.astype(float).tolist()), tuple(promise.tolist())))
+        places = tuple(steps.astype(float).tolist())
+        promise = tuple(((1 - eta) ** steps).tolist())
+        series.append(Series("promised, (1 - eta)^k", places, promise))
         axes = Axes("step", "|r_k|^2 / |r_0|^2", log_y=True)
         note = f"Squared residual over that at the start, {m.backend}, geometric mean over seeds."
         return plots.figure("Natural gradient descent against its promise", axes, series, note)

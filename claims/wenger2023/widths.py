@@ -27,8 +27,10 @@ def reaching(level: float, widths: ArrayLike, values: ArrayLike) -> np.ndarray:
     >>> reaching(0.1, [100, 400], [[0.2], [0.1]]).round(6)
     array([400.])
     """
-    excess = np.mean(np.log(values), axis=0) - np.log(level)
-    return np.asarray(np.exp(np.mean(np.log(widths)) - excess / slopes(widths, values)))
+    middle = np.mean(np.log(widths))
+    excess = np.mean(np.log(values), axis=0) - np.log(level)  # of the line, there
+    away = excess / slopes(widths, values)
+    return np.asarray(np.exp(middle - away))
 
 
 def ladder(measured: Measured, quantity: str, **where: object) -> tuple[list[int], list[np.ndarray]]:
@@ -40,13 +42,22 @@ def ladder(measured: Measured, quantity: str, **where: object) -> tuple[list[int
 def geometric_mean(values: ArrayLike) -> np.ndarray:
     """exp of the mean logarithm of what each seed has, values (S, ...) -> (S,)."""
     logarithms = np.log(values)
-    return np.asarray(np.exp(logarithms.reshape(len(logarithms), -1).mean(axis=1)))
+    per_seed = logarithms.reshape(len(logarithms), -1)
+    return np.asarray(np.exp(per_seed.mean(axis=1)))
+
+
+def root_mean_square(values: np.ndarray) -> np.ndarray:
+    """Of what each seed has, (S, K) -> (S,)."""
+    return np.asarray(np.sqrt((values**2).mean(axis=1)))
 
 
 def at_width_over_depth(measured: Measured, quantity: str, times: int) -> np.ndarray:
     """Geometric mean over depths of a quantity at width = so many times the depth, (S,)."""
-    values = [geometric_mean(measured(quantity, width=times * d, depth=d)) for d in measured.axis("depth")]
-    return geometric_mean(np.transpose(values))
+    means = []
+    for depth in measured.axis("depth"):
+        values = measured(quantity, width=times * depth, depth=depth)
+        means.append(geometric_mean(values))
+    return geometric_mean(np.transpose(means))
 
 
 def rate(measured: Measured, quantity: str) -> np.ndarray:
