@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import datasets, kernels, networks, seeds
+from harness import datasets, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
 from harness.networks import Theta
@@ -34,41 +34,6 @@ class Samples:
     def __getitem__(self, rows: slice) -> "Samples":
         """Some of the samples, of every replicate."""
         return Samples(self.x[:, rows], self.y[:, rows], self.shape)
-
-
-def kernel_error_at_init(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
-) -> Arrays:
-    """Relative distance of the empirical NTK at initialisation to the infinite-width one, |Theta_0 - Theta| / |Theta|.
-
-    Frobenius norm over images, NTK parametrization, one output (Wenger, Dangel, Kristiadi 2023 study this convergence;
-    the measure is ours).
-
-    Configuration: width, depth, samples, activation, sigma_w2, sigma_b2, inits per replicate, ensemble: average this
-    many kernels before comparing (1: none), bottleneck: width of the first hidden layer (null: like the others).
-    Returns: "kernel_error", (replicates, inits).
-    """
-    first = configuration["bottleneck"] or configuration["width"]
-    widths = (first,) + (configuration["width"],) * (configuration["depth"] - 1)
-    x, _ = images(replicates, stream, configuration["samples"])
-    net = networks.mlp(
-        (x.shape[2], *widths, 1),
-        configuration["activation"],
-        "ntk",
-        configuration["sigma_w2"] ** 0.5,
-        configuration["sigma_b2"] ** 0.5,
-    )
-    errors = np.empty((len(replicates), configuration["inits"]))
-    for r, replicate in enumerate(replicates):
-        limit = kernels.ntk(net, x[r])
-        for i in range(configuration["inits"]):
-            members = [
-                seeds.derive("init", stream=stream, replicate=replicate, init=i, member=m)
-                for m in range(configuration["ensemble"])
-            ]
-            empirical = backend.empirical_ntk(net, net.init(members), x[r]).mean(axis=0)
-            errors[r, i] = relative_change(empirical, limit)
-    return {"kernel_error": errors}
 
 
 def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:

@@ -31,7 +31,6 @@ MAY_IMPORT = {
     "ridge": set(),
     "learning": {"errors", "seeds", "networks", "datasets", "kernels", "backends", "measurements", "ridge"},
     "in_span": {"errors", "seeds", "networks", "backends", "measurements"},
-    "forgetting": {"errors", "seeds", "networks", "datasets", "backends", "measurements", "learning"},
     "sources": {"errors"},
     "papers": {"errors", "sources"},
     "experiment": {"errors"},

@@ -8,7 +8,7 @@ import pytest
 from harness import backends, measurements
 from harness.backends import SGD
 from harness.errors import InvalidInput
-from harness.measurements import edge, images, kernel_change, kernel_error_at_init, targets
+from harness.measurements import edge, images, kernel_change, targets
 from harness.networks import mlp
 
 
@@ -19,32 +19,6 @@ def quick():
         if importlib.util.find_spec(name):
             return backends.get(name, dtype="float64")
     pytest.skip("neither PyTorch nor JAX is installed")
-
-
-AT_INIT = {"depth": 2, "samples": 6, "activation": "relu", "sigma_w2": 2.0, "sigma_b2": 0.1, "bottleneck": None}
-
-
-def kernel_error(backend, **changes):
-    configuration = {**AT_INIT, "width": 64, "inits": 6, "ensemble": 1, **changes}
-    return kernel_error_at_init(backend, configuration, range(2), "test")["kernel_error"]
-
-
-def test_kernel_error_falls_as_the_root_of_the_width(quick):
-    narrow, wide = kernel_error(quick, width=32), kernel_error(quick, width=512)
-    assert narrow.shape == (2, 6)
-    exponent = np.log(np.median(wide) / np.median(narrow)) / np.log(512 / 32)
-    assert exponent == pytest.approx(-0.5, abs=0.12)
-
-
-def test_kernel_error_vanishes_for_an_ensemble(quick):
-    """The mean of many kernels is the limit up to O(1/width); its error falls as the root of their number."""
-    single, ensemble = kernel_error(quick, inits=8), kernel_error(quick, inits=1, ensemble=64)
-    assert ensemble.max() < 0.3 * np.median(single)
-    assert ensemble.max() < 0.08
-
-
-def test_a_bottleneck_brings_the_kernel_error_of_a_narrow_net(quick):
-    assert np.median(kernel_error(quick, width=512, bottleneck=8)) > 4 * np.median(kernel_error(quick, width=512))
 
 
 CHANGE = {

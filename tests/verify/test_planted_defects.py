@@ -200,7 +200,6 @@ def of(path):
 
 CHANGE = of("seleznova2020/test_kernel_change_in_chaotic_phase.py")
 DISPERSION = of("seleznova2020/test_dispersion_by_phase.py")
-REGIME = of("wenger2023/test_kernel_regime_needs_extreme_width.py")
 
 
 def world(study, arrays_of):
@@ -295,37 +294,3 @@ def test_effects_of_dispersion_are_paired_log_ratios(study):
     }
     for name, values in expected.items():
         np.testing.assert_allclose(effects[name], values, rtol=1e-9, err_msg=name)
-
-
-@REGIME
-def test_rates_of_the_kernel_regime_are_fitted_per_seed(study):
-    rate = 0.5 + 0.05 * NOISE
-
-    def log_value(width, depth):
-        return 0.3 * depth - rate * np.log(width)
-
-    def arrays(c):
-        if "depth" not in c:
-            return {"linear_error": np.exp(log_value(c["width"], 0))[:, None] * np.ones(c["inits"])}
-        values = log_value(c["width"], c["depth"])
-        if "inits" not in c:
-            # In mean-field scaling, whose targets are sqrt(width), the change does not depend on the width.
-            change = np.exp(values) if c["label_scale"] == 1.0 else np.full(SEEDS, 0.5)
-            return {"kernel_change": change, "reached": np.ones(SEEDS)}
-        around = np.linspace(-0.1, 0.1, c["inits"]) if c["inits"] > 1 else np.zeros(1)
-        return {"kernel_error": np.exp(values[:, None] + around)}
-
-    effects = study.effects(world(study, arrays))
-    expected = {
-        "init_rate": 0.5 - rate,
-        "drift_rate": rate - 0.5,
-        "init_error_at_100_times_depth": np.mean([log_value(100 * d, d) for d in (1, 2, 4, 8)], axis=0) - np.log(0.1),
-        "drift_at_100_times_depth": np.mean([log_value(100 * d, d) for d in (1, 3)], axis=0) - np.log(0.1),
-        "ensemble": log_value(100, 1) - np.log(0.1),
-        "bottleneck": log_value(200, 2) - np.log(0.1),
-        "linear_rate": 0.5 - rate,
-        "mean_field_drift": np.full(SEEDS, -0.5),
-    }
-    assert effects.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_allclose(effects[name], values, rtol=1e-9, atol=1e-12, err_msg=name)

@@ -12,8 +12,8 @@ import numpy as np
 import pooch
 import pytest
 
+from claims.wenger2023 import bandit_problems
 from harness import datasets
-from harness.bandits import problems
 from harness.datasets import _files, _mlbench, _places, letter, shuttle
 from harness.errors import DatasetCorrupted, DatasetUnavailable
 
@@ -103,7 +103,7 @@ def test_without_rdata_it_says_what_to_install(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["shuttle", "letter"])
 def test_a_table_that_is_nowhere_says_how_to_get_it(name):
     with pytest.raises(DatasetUnavailable, match=f"(?s)'{name}', part 'all', was not found.*package r-cran-mlbench"):
-        problems.draw(name, 10, 0, "test")
+        bandit_problems.draw(name, 10, 0, "test")
 
 
 @pytest.mark.parametrize(

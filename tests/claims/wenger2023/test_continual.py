@@ -1,17 +1,14 @@
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from claims.wenger2023.continual import continual, images, rotation, task_images, turned
+from claims.wenger2023.forgetting import forgetting, learning_accuracy
 from harness import backends, networks, seeds
 from harness.errors import InvalidInput
-from harness.experiment import Measurements
-from harness.forgetting import continual, forgetting, images, learning_accuracy, rotation, task_images, turned
 
-CLAIM = Path(__file__).parents[1] / "claims" / "wenger2023" / "test_forgetting_against_width.py"
 TURNS = [dict(angle=angle, classes=list(range(10))) for angle in (0, 90)]
 TINY = dict(
     dataset="digits",
@@ -28,12 +25,6 @@ TINY = dict(
     stop={"epochs": 6},
     every=6,
 )
-
-
-def test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt():
-    one = np.array([[0.8, 0.95, 0.1], [0.9, 0.7, 0.2], [0.6, 0.3, 0.75]])  # 0.95 before it was learnt does not count
-    assert forgetting(np.array([one, np.eye(3)])) == pytest.approx([((0.9 - 0.6) + (0.7 - 0.3)) / 2, 1.0])
-    assert learning_accuracy(np.array([one, np.eye(3)])) == pytest.approx([0.75, 1.0])
 
 
 @pytest.mark.parametrize("side", [7, 8])
@@ -203,66 +194,3 @@ def test_a_replicate_that_diverges_leaves_the_others_alone(monkeypatch):
     np.testing.assert_array_equal(found["accuracy"][1, 0], healthy["accuracy"][1, 0])
     assert np.isnan(found["accuracy"][1, 1]).all()
     assert found["reached"][1].tolist() == [1.0, 0.0]
-
-
-@pytest.fixture
-def claim():
-    spec = importlib.util.spec_from_file_location("forgetting_against_width", CLAIM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def accuracies(forgotten, learnt):
-    """(2, 3, 3), two seeds with that AF and LA: the first is forgotten wholly in the end, all are learnt alike."""
-    one = np.diag([learnt] * 3)
-    one[1, 0], one[2, :2] = learnt, learnt - forgotten
-    return np.array([one, one])
-
-
-def planted(claim, lost, learnt):
-    """Measurements of the quick tier in which AF and LA are functions of bed, arm and width."""
-    cells = []
-    for request in claim.EXPERIMENTS[0].requests("quick", "torch"):
-        c = request.configuration
-        accuracy = accuracies(lost(c["bed"], c["arm"], c["width"]), learnt(c["arm"], c["width"]))
-        ones = np.ones((2, 3))
-        cells.append((request, {"accuracy": accuracy, "reached": ones, "rate_over_edge": 0.3 * ones[:, 0]}))
-    return Measurements(tuple(cells))
-
-
-def test_effects_are_slopes_per_doubling_of_width(claim):
-    def lost(bed, arm, width):
-        if arm == claim.NO_TURNS:
-            return 0.0
-        per_doubling = 0.03 if claim.CONVERGED in arm else 0.01
-        return 0.6 - per_doubling * np.log2(width) - 0.1 * (arm == claim.HALF_TURNS)
-
-    m = planted(claim, lost, lambda arm, width: 0.7 + 0.02 * np.log2(width) * (arm == claim.EPOCHS))
-    found = {name: values.tolist() for name, values in claim.effects(m).items()}
-    assert all(values[0] == pytest.approx(values[1]) for values in found.values())
-    found = {name: values[0] for name, values in found.items()}
-    assert set(found) == {h.name for h in claim.CLAIM.at("quick").hypotheses} | {c.name for c in claim.CLAIM.controls}
-    assert found["early_falls"] == pytest.approx(0.01)
-    assert [found["converged_keeps"], found["converged_keeps_beyond"]] == pytest.approx([-0.03, -0.03])
-    assert found["fades"] == pytest.approx(-0.02)
-    assert found["fashion_early_falls"] == pytest.approx(0.01)
-    assert found["split_converged_keeps"] == pytest.approx(-0.03)
-    assert found["epochs_learn"] == pytest.approx(0.02)
-    assert [found["early_learns_alike"], found["same_tasks"]] == pytest.approx([0, 0])
-    # Widths 32, 128, 512: AF 0.55, 0.43, 0 where turns shrink; 0, 0.43, 0.51 where they grow; mean slope of the ends.
-    assert found["shrinking_turns"] == pytest.approx(0.55 / 4)
-    assert found["turns_that_shrink"] == pytest.approx(-0.55 / 4)
-    assert found["growing_turns"] == pytest.approx(0.51 / 4)
-    assert not any(claim.gates(m).values())
-
-
-def test_a_network_that_never_stopped_fails_its_gate(claim):
-    m = planted(claim, lambda *where: 0.1, lambda *where: 0.9)
-    m.cells[3][1]["reached"][1, 2] = 0
-    m.cells[4][1]["rate_over_edge"][0] = 1.2
-    m.cells[5][1]["accuracy"][0, 0, 0] = np.nan
-    found = claim.gates(m)
-    assert found["stopped"] == "the stopping rule was not reached at: rotated digits, converged, width 32"
-    assert found["stable"] == "the rate is above the edge of stability at: rotated digits, converged, width 128"
-    assert found["finite"] == "an accuracy is no number from 0 to 1"

@@ -6,22 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import backends, studies
-from harness.experiment import Measurements, Request, canonical
+from claims.wenger2023.natural_gradient import DIVERGED, natural_gradient, problem
+from harness import backends, seeds, studies
+from harness.experiment import Measurements
 from harness.kernels import ntk
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PATH = "claims/wenger2023/test_ngd_conditions_at_practical_width.py"
 TINY = dict(depth=1, samples=5, width=32, label_scale=1.0, centred=False, eta=0.3, steps=3, looks=(1, 3))
 REPLICATES = range(2)
 
 
 @pytest.fixture(scope="module")
-def claim():
-    """The names of the claim's file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        return studies.load(ROOT / PATH).effects.__globals__
+def study():
+    return studies.load(ROOT / PATH)
 
 
 @pytest.fixture
@@ -64,14 +62,14 @@ def by_hand(w, x, y, eta, steps):
 
 
 @pytest.mark.parametrize("centred", [False, True])
-def test_run_and_drift_are_those_of_explicit_jacobians(claim, backend, centred):
+def test_run_and_drift_are_those_of_explicit_jacobians(backend, centred):
     configuration = dict(TINY, family="two-layer", label_scale=2.0, centred=centred)
-    found = claim["natural_gradient"](backend, configuration, REPLICATES, "test")
-    net, x, y = claim["problem"](configuration, REPLICATES, "test")
+    found = natural_gradient(backend, configuration, REPLICATES, "test")
+    net, x, y = problem(configuration, REPLICATES, "test")
     assert np.linalg.norm(x, axis=2) == pytest.approx(10**0.5)
     assert set(np.unique(y)) == {-1.0, 1.0}
-    seeds = [claim["seeds"].derive("init", stream="test", replicate=r) for r in REPLICATES]
-    for r, seed in enumerate(seeds):
+    for r in REPLICATES:
+        seed = seeds.derive("init", stream="test", replicate=r)
         theta = net.init(seed)
         w = np.concatenate([theta["W1"].ravel(), theta["W2"].ravel()])
         target = 2 * y[r, :, 0] + (two_layer(w, x[r])[0] if centred else 0)
@@ -84,11 +82,11 @@ def test_run_and_drift_are_those_of_explicit_jacobians(claim, backend, centred):
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn", "pooled cnn"])
-def test_drift_of_deep_networks_is_that_of_their_jacobians(claim, torch, family):
+def test_drift_of_deep_networks_is_that_of_their_jacobians(torch, family):
     configuration = dict(TINY, family=family, depth=2, width=4, samples=3, steps=1, looks=(1,))
-    found = claim["natural_gradient"](torch, configuration, REPLICATES, "test")
-    net, x, y = claim["problem"](configuration, REPLICATES, "test")
-    theta = net.init(claim["seeds"].derive("init", stream="test", replicate=r) for r in REPLICATES)
+    found = natural_gradient(torch, configuration, REPLICATES, "test")
+    net, x, y = problem(configuration, REPLICATES, "test")
+    theta = net.init(seeds.derive("init", stream="test", replicate=r) for r in REPLICATES)
 
     def jacobian(theta):
         """(R, N, P), row by row."""
@@ -106,90 +104,122 @@ def test_drift_of_deep_networks_is_that_of_their_jacobians(claim, torch, family)
     assert found["drift"][:, 0] == pytest.approx(3 * drift / smallest, rel=1e-6)
 
 
-def test_drift_vanishes_as_the_targets_approach_the_outputs(claim, backend):
+def test_drift_vanishes_as_the_targets_approach_the_outputs(backend):
     near = dict(TINY, family="two-layer", centred=True, label_scale=1e-3)
     far = dict(near, label_scale=1.0)
-    small, large = (claim["natural_gradient"](backend, c, REPLICATES, "test")["drift"] for c in (near, far))
+    small, large = (natural_gradient(backend, c, REPLICATES, "test")["drift"] for c in (near, far))
     assert (small < large / 10).all()
 
 
-def test_a_run_without_an_inverse_stays_where_it_is(claim, backend):
+def test_a_run_without_an_inverse_stays_where_it_is(backend):
     """11 parameters cannot fit 12 samples: J J^T is singular from the start."""
     configuration = dict(TINY, family="two-layer", width=1, samples=12)
-    found = claim["natural_gradient"](backend, configuration, REPLICATES, "test")
+    found = natural_gradient(backend, configuration, REPLICATES, "test")
     assert (found["residuals"] == found["residuals"][:, :1]).all()
     assert all(np.isfinite(values).all() for values in found.values())
 
 
-def test_a_run_that_diverged_stays_where_it_is(claim, backend):
+def test_a_run_that_diverged_stays_where_it_is(backend):
     configuration = dict(TINY, family="two-layer", eta=-5.0, steps=30)
-    residuals = claim["natural_gradient"](backend, configuration, REPLICATES, "test")["residuals"]
+    residuals = natural_gradient(backend, configuration, REPLICATES, "test")["residuals"]
     assert np.isfinite(residuals).all()
-    assert (residuals[:, -1] > claim["DIVERGED"] * residuals[:, 0]).all()
+    assert (residuals[:, -1] > DIVERGED * residuals[:, 0]).all()
     assert (residuals[:, -1] == residuals[:, -2]).all()
 
 
 @pytest.mark.parametrize(("family", "features"), [("cnn", 7 * 7 * 4), ("pooled cnn", 4)])
-def test_convolutions_are_as_many_as_the_depth_says(claim, family, features):
-    net, _, _ = claim["problem"](dict(TINY, family=family, depth=2, width=4), [0], "test")
+def test_convolutions_are_as_many_as_the_depth_says(family, features):
+    net, _, _ = problem(dict(TINY, family=family, depth=2, width=4), [0], "test")
     weights = [shape for name, shape in net.shapes.items() if name.startswith("W")]
     assert weights == [(4, 9), (4, 36), (1, features)]
 
 
-def test_global_pooling_leaves_a_kernel_far_smaller_in_its_smallest_eigenvalue(claim):
+def test_global_pooling_leaves_a_kernel_far_smaller_in_its_smallest_eigenvalue():
     def smallest(family):
-        net, x, _ = claim["problem"](dict(TINY, family=family, depth=2), [0], "test")
+        net, x, _ = problem(dict(TINY, family=family, depth=2), [0], "test")
         return np.linalg.eigvalsh(ntk(net, x[0]))[0]
 
     assert smallest("pooled cnn") < smallest("cnn") / 10
 
 
-def planted(claim, factor=0.25, **changed):
+STEPS = 8
+
+
+def planted(study, factor=0.25, **changed):
     """Measurements of the quick tier in which C' = 3 width^-0.4 (the controls' too) and |r|^2 falls by a factor."""
-    experiment = claim["EXPERIMENTS"][0]
-    steps = np.arange(claim["STEPS"] + 1)
-    cells = {}
-    for c in experiment.quick.grid:
-        drift = np.outer(np.ones(10), [1.0, 3.0, 2.0, 2.5]) * c["width"] ** -0.4
-        arrays = dict(residuals=7 * factor ** np.outer(np.ones(10), steps), drift=drift, ball=drift[:, 1] * 2)
-        arrays |= dict(reach=np.full(10, 0.3), eigenvalues=np.outer(np.ones(10), [1.0, 9.0]))
-        request = Request(PATH + ":natural_gradient", c, tuple(range(10)), "test", "torch", "float64")
-        cells[canonical(c)] = (request, {**arrays, **changed})
-    return Measurements(list(cells.values()))
+    ones, cells = np.ones(10), []
+    for experiment in study.experiments:
+        for request in experiment.requests("quick", "torch"):
+            drift = np.outer(ones, [1.0, 3.0, 2.0, 2.5]) * request.configuration["width"] ** -0.4
+            arrays = dict(
+                residuals=7 * factor ** np.outer(ones, np.arange(STEPS + 1)),
+                drift=drift,
+                ball=drift[:, 1] * 2,
+                reach=np.full(10, 0.3),
+                eigenvalues=np.outer(ones, [1.0, 9.0]),
+            )
+            cells.append((request, {**arrays, **changed}))
+    return Measurements(cells)
 
 
-def test_effects_of_planted_powers_of_width(claim):
-    effects = claim["effects"](planted(claim))
-    assert effects["mlp_not_certified"] == pytest.approx(log(2 * 3 * 512**-0.4))
-    assert effects["cnn_not_certified"] == pytest.approx(log(2 * 3 * 16**-0.4))
-    assert effects["widest_certified_on_path"] == pytest.approx(-log(2 * 3 * 2 ** (-16 * 0.4)))
-    assert effects["widest_certified_in_ball"] == pytest.approx(-log(4 * 3 * 2 ** (-16 * 0.4)))
-    assert effects["slower_than_root_width"] == pytest.approx(0.1)
-    assert effects["certifying_width"] == pytest.approx(log(6**2.5 / 512))
-    assert effects["mlp_keeps_bound"] == pytest.approx(log(2))
-    assert effects["cnn_converges"] == pytest.approx(log(2))
-    assert set(effects) == {h.name for h in claim["CLAIM"].hypotheses} | {c.name for c in claim["CLAIM"].controls}
+def test_effects_of_planted_powers_of_width(study):
+    effects = study.effects(planted(study))
+    expected = {
+        "not_certified[MLP]": log(2 * 3 * 512**-0.4),
+        "not_certified[CNN]": log(2 * 3 * 16**-0.4),
+        "keeps_bound[MLP]": log(2),
+        "keeps_bound[CNN]": log(2),
+        "breaks_bound[CNN with global pooling]": -log(2),
+        "breaks_bound[narrow MLP]": -log(2),
+        "widest_has_room[path]": -log(2 * 3 * 2 ** (-16 * 0.4)),
+        "widest_has_room[ball]": -log(4 * 3 * 2 ** (-16 * 0.4)),
+        "certifying_width": log(6**2.5 / 512),
+        "large_targets": log(6 * 2 ** (-12 * 0.4)),
+        "small_targets": log(6 * 2 ** (-12 * 0.4)),
+        "widest": log(6 * 2 ** (-16 * 0.4)),
+    }
+    assert effects.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(effects[name], [value] * 10, rtol=1e-9, err_msg=name)
 
 
-def test_a_bound_broken_once_is_broken(claim):
+def test_a_bound_broken_once_is_broken(study):
     """The residual doubles in the first step and falls to nothing in the second."""
-    residuals = np.outer(np.ones(10), [1.0, 2.0, *[1e-9] * (claim["STEPS"] - 1)])
-    effects = claim["effects"](planted(claim, residuals=residuals))
-    assert effects["mlp_keeps_bound"] == pytest.approx(-log(4))
-    assert effects["narrow_breaks_bound"] == pytest.approx(log(4))
-    assert effects["pooled_cnn_breaks_bound"] == pytest.approx(log(4))
-    assert (effects["cnn_converges"] > 0).all()
+    residuals = np.outer(np.ones(10), [1.0, 2.0, *[1e-9] * (STEPS - 1)])
+    effects = study.effects(planted(study, residuals=residuals))
+    assert effects["keeps_bound[MLP]"] == pytest.approx(-log(4))
+    assert effects["breaks_bound[narrow MLP]"] == pytest.approx(log(4))
+    assert effects["breaks_bound[CNN with global pooling]"] == pytest.approx(log(4))
 
 
 @pytest.mark.parametrize(
-    ("gate", "changed"),
+    ("gate", "changed", "says"),
     [
-        ("regular", dict(eigenvalues=np.outer(np.ones(10), [1e-11, 1.0]))),
-        ("inside", dict(reach=np.array([1.01] + [0.3] * 9))),
-        ("finite", dict(ball=np.array([np.inf] + [1.0] * 9))),
+        ("regular", dict(eigenvalues=np.outer(np.ones(10), [1e-11, 1.0])), "a singular Gram matrix at the start: "),
+        ("inside", dict(reach=np.array([1.01] + [0.3] * 9)), "left the ball: two-layer 1 x 256; "),
+        ("finite", dict(ball=np.array([np.inf] + [1.0] * 9)), "a value is zero or not finite: "),
     ],
 )
-def test_each_gate_closes_on_what_it_guards_against(claim, gate, changed):
-    failures = claim["gates"](planted(claim, **changed))
+def test_each_gate_closes_on_what_it_guards_against(study, gate, changed, says):
+    failures = study.gates(planted(study, **changed))
     assert {name for name, failure in failures.items() if failure} == {gate}
-    assert not any(claim["gates"](planted(claim)).values())
+    assert failures[gate].startswith(says)
+    assert "mlp 16 x 16;" not in failures[gate]  # no wider than deep
+    assert not any(study.gates(planted(study)).values())
+
+
+def test_residuals_must_be_numbers_in_the_narrow_network_too(study):
+    m = planted(study)
+    (narrow,) = [arrays for request, arrays in m.cells if request.configuration["width"] == 16 and is_deep(request)]
+    narrow["residuals"] = narrow["residuals"] * np.nan
+    assert study.gates(m)["finite"] == "a value is zero or not finite: mlp 16 x 16"
+
+
+def is_deep(request):
+    return request.configuration["depth"] == 16
+
+
+def test_no_gate_holds_of_what_is_no_number(study):
+    """A comparison with NaN is False, which is not to hold."""
+    no_numbers = dict(eigenvalues=np.full((10, 2), np.nan), reach=np.full(10, np.nan), drift=np.full((10, 4), np.nan))
+    assert all(study.gates(planted(study, **no_numbers)).values())

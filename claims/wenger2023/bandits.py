@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from claims.wenger2023 import bandit_problems
+from claims.wenger2023.bandit_problems import Bandit
+from claims.wenger2023.policies import RIDGE, Policy
+from claims.wenger2023.posterior import Posterior
 from harness import networks, seeds
 from harness.backends import Backend
-from harness.bandits import problems
-from harness.bandits.policies import RIDGE, Policy
-from harness.bandits.posterior import Posterior
-from harness.bandits.problems import Bandit
 from harness.errors import InvalidInput
 from harness.networks import Network, Theta
 
@@ -33,7 +33,7 @@ def regrets(
 ) -> dict[str, np.ndarray]:
     """Regret of every policy on the same rounds, contexts and initial weights.
 
-    Configuration: bandit (see `problems.draw`); rounds T; policies, their names; width of the hidden layer, or
+    Configuration: bandit (see `bandit_problems.draw`); rounds T; policies, their names; width of the hidden layer, or
     "infinite"; block, the rounds that a posterior is extended by at once, and panel, those whose kernel with all rounds
     until then is held at once. Blocks divide panels and panels the rounds. No result depends on them but through the
     times when evidence tunes, which are ends of blocks.
@@ -53,7 +53,7 @@ def regrets(
     policies = [Policy.of(name) for name in configuration["policies"]]
     found: dict[str, list[np.ndarray]] = {}
     for replicate in replicates:
-        bandit = problems.draw(configuration["bandit"], rounds, replicate, stream)
+        bandit = bandit_problems.draw(configuration["bandit"], rounds, replicate, stream)
         net = network(bandit, configuration["width"])
         theta = net.init(seeds.derive("init", stream=stream, replicate=replicate))
         ties = seeds.generator("ties", stream=stream, replicate=replicate).random(bandit.means.shape)

@@ -1,11 +1,6 @@
-"""Continual learning: tasks one after the other in one network with a single head, and what it forgets of them.
+"""Continual learning: tasks one after the other in one network with a single head, and its accuracy on each of them.
 
-a[t, i] is the accuracy on test images of task i after training on task t (both from 0 to T - 1). Then
-
-    forgetting         AF = mean over i < T - 1 of (max over t >= i of a[t, i]) - a[T - 1, i],
-    learning accuracy  LA = mean over i of a[i, i],
-
-as Mirzadeh et al. 2020 have them ("Understanding the Role of Training Regimes in Continual Learning").
+What the network forgets of them is computed in `forgetting`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,21 +17,6 @@ from harness.measurements import edge, kept
 Arrays = dict[str, np.ndarray]
 PROBE = 64
 """The edge of stability is taken on so many images: its eigenvalue belongs to their mean, and hardly needs more."""
-
-
-def forgetting(accuracy: np.ndarray) -> np.ndarray:
-    """AF, (R,), of accuracies a, (R, T, T), T > 1; 0 if no task ever got worse.
-
-    >>> forgetting(np.array([[[0.9, 0.1, 0.1], [0.6, 0.8, 0.2], [0.5, 0.4, 0.7]]])).round(3)
-    array([0.4])
-    """
-    tasks = accuracy.shape[1]
-    return np.mean([accuracy[:, i:, i].max(axis=1) - accuracy[:, -1, i] for i in range(tasks - 1)], axis=0)
-
-
-def learning_accuracy(accuracy: np.ndarray) -> np.ndarray:
-    """LA, (R,), of accuracies a, (R, T, T)."""
-    return np.asarray(accuracy.diagonal(axis1=1, axis2=2).mean(axis=1))
 
 
 def rotation(side: int, degrees: float) -> np.ndarray:

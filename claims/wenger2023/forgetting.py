@@ -1,0 +1,76 @@
+"""What a network forgets of tasks that it learns one after the other, and how that depends on its width.
+
+a[t, i] is the accuracy on test images of task i after training on task t (both from 0 to T - 1). Then
+
+    forgetting         AF = mean over i < T - 1 of (max over t >= i of a[t, i]) - a[T - 1, i],
+    learning accuracy  LA = mean over i of a[i, i],
+
+as Mirzadeh et al. 2020 have them ("Understanding the Role of Training Regimes in Continual Learning").
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from harness.errors import NotMeasured
+from harness.experiment import Experiment, Measured, Measurements
+
+Measure = Callable[[np.ndarray], np.ndarray]
+"""AF or LA of accuracies."""
+
+
+def forgetting(accuracy: np.ndarray) -> np.ndarray:
+    """AF, (R,), of accuracies a, (R, T, T), T > 1; 0 if no task ever got worse.
+
+    >>> forgetting(np.array([[[0.9, 0.1, 0.1], [0.6, 0.8, 0.2], [0.5, 0.4, 0.7]]])).round(3)
+    array([0.4])
+    """
+    tasks = accuracy.shape[1]
+    return np.mean([accuracy[:, i:, i].max(axis=1) - accuracy[:, -1, i] for i in range(tasks - 1)], axis=0)
+
+
+def learning_accuracy(accuracy: np.ndarray) -> np.ndarray:
+    """LA, (R,), of accuracies a, (R, T, T)."""
+    return np.asarray(accuracy.diagonal(axis1=1, axis2=2).mean(axis=1))
+
+
+def against_width(measured: Measured, measure: Measure, **where: object) -> tuple[list[int], np.ndarray]:
+    """The widths at which an arm was measured, (K,), and AF or LA there, (K, S).
+
+    Raises:
+        NotMeasured: if the tier lacks the arm.
+        DatasetUnavailable: if its images are not there.
+    """
+    widths = measured.axis("width", **where)
+    if not widths:
+        raise NotMeasured(f"No width was measured at {where}.")
+    return widths, np.array([measure(measured("accuracy", **where, width=width)) for width in widths])
+
+
+def per_doubling(widths: Sequence[int], values: np.ndarray) -> np.ndarray:
+    """Least-squares slope on log2(width) of values (K, S), one per seed.
+
+    >>> per_doubling([32, 64], np.array([[0.5], [0.4]])).round(3)
+    array([-0.1])
+    """
+    return np.asarray(np.polyfit(np.log2(widths), values, 1)[0])
+
+
+def slope(measured: Measured, measure: Measure = forgetting, *, first: int = 0, **where: object) -> np.ndarray:
+    """Slope of AF or LA on log2(width) in an arm, per seed, from the `first` of its widths on."""
+    widths, values = against_width(measured, measure, **where)
+    return per_doubling(widths[first:], values[first:])
+
+
+def planted(m: Measurements, arms: Sequence[Experiment]) -> np.ndarray:
+    """Slope of AF where narrow, middle and wide networks have the tasks of different arms, (S,).
+
+    The widths are the first, the second and the last at which an arm was measured.
+    """
+    ladder = max((m[arm].axis("width") for arm in arms), key=len)
+    widths = [ladder[0], ladder[1], ladder[-1]]
+    values = []
+    for arm, width in zip(arms, widths, strict=True):
+        accuracy = m[arm]("accuracy", width=width)
+        values.append(forgetting(accuracy))
+    return per_doubling(widths, np.array(values))

@@ -1,0 +1,92 @@
+"""Which bandits are played, and regrets as shares of the regret of arms pulled at random."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from claims.wenger2023.posterior import RIDGES
+from harness.errors import NotMeasured
+from harness.experiment import Configuration, Measured, grid
+
+CONSTANTS = [f"constant {value}" for value in ("0", "0.1", "0.3", "1", "3", "10")]
+FULL_Z = ["theory", "theory without S", "evidence", *CONSTANTS]
+DIAGONAL_Z = [f"{name}, diagonal Z" for name in ("theory", "evidence", "constant 1")]
+POLICIES = FULL_Z + DIAGONAL_Z
+BOTH = ["theory", "evidence"]
+ALONE = ["theory"], ["evidence"], ["constant 0"], ["constant 1"]
+"""Policies that each have a cell of their own."""
+PRACTICAL, INFINITE = 64, "infinite"
+CHANCE, LEARNT = 0.1, 0.75
+
+
+def played(
+    bandit: str | tuple[str, ...], policies: list[str] | tuple[list[str], ...], rounds: int, **changes: Any
+) -> tuple[Configuration, ...]:
+    """Configurations of `regrets`: a bandit, played by all the policies of a list at once, in one panel."""
+    usual = dict(rounds=rounds, panel=rounds, width=PRACTICAL, block=10)
+    return grid(**{"bandit": bandit, "policies": policies, **usual, **changes})
+
+
+def cell(measured: Measured, bandit: str) -> Configuration:
+    """The configuration in which a bandit is played.
+
+    Raises:
+        NotMeasured: if the tier lacks it.
+    """
+    found = measured.configurations(bandit=bandit)
+    if not found:
+        raise NotMeasured(f"Bandit {bandit!r} is not played at this tier.")
+    return found[0]
+
+
+def of_policy(measured: Measured, quantity: str, bandit: str, policy: str) -> np.ndarray:
+    """A quantity of one of the policies that play a bandit, (S, ...)."""
+    where = cell(measured, bandit)
+    return measured.exactly(quantity, where)[:, where["policies"].index(policy)]
+
+
+def share(measured: Measured, bandit: str, policy: str) -> np.ndarray:
+    """Regret after the last round over the expected regret of random arms, (S,)."""
+    return of_policy(measured, "regret", bandit, policy)[:, -1] / measured("chance", bandit=bandit)
+
+
+def share_at_random(measured: Measured, bandit: str) -> np.ndarray:
+    """The same of arms pulled at random, (S,); 1 but for chance."""
+    return np.asarray(measured("random", bandit=bandit)[:, -1] / measured("chance", bandit=bandit))
+
+
+def share_of_best(measured: Measured, bandit: str) -> np.ndarray:
+    """The same of the constant that has the least mean over all seeds, (S,); the choice is made in hindsight."""
+    return min((share(measured, bandit, constant) for constant in CONSTANTS), key=np.mean)
+
+
+def over_evidence(measured: Measured, bandit: str, policy: str, form: str = "") -> np.ndarray:
+    """Share of a policy less that of evidence, both in the same form of Z, (S,)."""
+    return share(measured, bandit, policy + form) - share(measured, bandit, "evidence" + form)
+
+
+def named(where: Configuration) -> str:
+    """A configuration in words."""
+    return f"{where['bandit']}, width {where['width']}"
+
+
+def is_learnable(measured: Measured, bandit: str) -> bool:
+    """Whether the best constant has at most 0.75 of the regret of random arms."""
+    return bool(share_of_best(measured, bandit).mean() <= LEARNT)
+
+
+def is_below_largest_ridge(measured: Measured, bandit: str) -> bool:
+    """Whether evidence ends below the largest ridge of its ladder in every seed."""
+    ridge = of_policy(measured, "ridge", bandit, "evidence")
+    return bool((ridge < RIDGES[-1]).all())
+
+
+def is_as_expected(measured: Measured, bandit: str) -> bool:
+    """Whether arms pulled at random have their expected regret within 0.1."""
+    return bool(abs(share_at_random(measured, bandit).mean() - 1) <= CHANCE)
+
+
+def where_not(holds: Callable[[Measured, str], bool], measured: Measured, bandits: Sequence[str]) -> str:
+    """The bandits of which a condition does not hold, in one line."""
+    return ", ".join(bandit for bandit in bandits if not holds(measured, bandit))
