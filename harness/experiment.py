@@ -286,8 +286,8 @@ class Measured:
         blocks = [cell for cell in self.cells if canonical(cell[0].configuration) == wanted]
         if not blocks:
             raise InvalidInput(f"The experiment on {self.name!r} has no configuration {wanted}.")
-        known = sorted({name for _, arrays in blocks for name in arrays})
-        if quantity not in known:
+        if any(quantity not in arrays for _, arrays in blocks):
+            known = sorted({name for _, arrays in blocks for name in arrays})
             raise InvalidInput(f"{self.name!r} measures no {quantity!r}. It measures: {', '.join(known)}.")
         blocks.sort(key=lambda block: block[0].replicates)
         return np.concatenate([np.asarray(arrays[quantity], dtype=np.float64) for _, arrays in blocks])

@@ -1,5 +1,6 @@
 """The claims' files, without running them: registered as the rules of evidence ask."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -61,15 +62,11 @@ def test_every_experiment_has_a_quick_tier_and_each_tier_ten_seeds_or_more(study
 
 
 @each_claim
-def test_no_configuration_comes_twice(study):
+def test_no_configuration_of_an_experiment_comes_twice(study):
     for name in TIERS:
-        seen = [
-            (experiment.measure.__qualname__, experiment.stream, experiment.dtype, canonical(configuration))
-            for experiment in study.experiments
-            if getattr(experiment, name) is not None
-            for configuration in getattr(experiment, name).grid
-        ]
-        assert len(seen) == len(set(seen))
+        grids = [getattr(e, name).grid for e in study.experiments if getattr(e, name) is not None]
+        for cells in grids:
+            assert len(cells) == len({canonical(cell) for cell in cells})
 
 
 @each_claim
@@ -86,6 +83,13 @@ def test_controls_are_planted_both_ways_on_hypotheses_of_the_claim(study):
     for control in study.claim.controls:
         assert study.claim.hypothesis(control.hypothesis)
         assert control.why.strip()
+
+
+@each_claim
+def test_a_worker_loads_no_claim_file(study):
+    """Computations stand in modules of their paper, which need numpy and the harness alone."""
+    files = {Path(inspect.getsourcefile(e.measure)).name for e in study.experiments}
+    assert not [name for name in files if name.startswith("test_")]
 
 
 @each_claim

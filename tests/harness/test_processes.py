@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).with_name("conftest.py")
+CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")

@@ -112,10 +112,9 @@ class AnyCall:
     [
         ("harness.cli", "_run"),
         ("harness.sweep.__main__", "_run"),
-        ("harness.sweep.pack.__main__", "_run"),
-        ("parity.__main__", "_run"),
-        ("faults.__main__", "_run"),
-        ("fuzz.__main__", "_run"),
+        ("tests.verify.parity.__main__", "_run"),
+        ("tests.verify.faults.__main__", "_run"),
+        ("tests.verify.fuzz.__main__", "_run"),
         ("benchmarks.__main__", "_run"),
     ],
 )

@@ -317,11 +317,11 @@ def test_the_record_is_the_same_from_every_folder_and_through_a_link(plant, pyte
 
 ESTIMATORS = """
 from claims.toy import tables
-from harness.beds import slope
+from harness.measurements import relative_change
 
 
 def gap_of(values):
-    slope
+    relative_change
     return values * tables.UNIT
 
 
@@ -372,10 +372,9 @@ def test_estimators_in_the_harness_are_registered_too(spread_out, folder, tmp_pa
     monkeypatch.setattr(registered_code, "HOME", home)
     study = studies.load(spread_out)
     assert registration.check(study, folder) == ""
-    beds = (home / "beds.py").read_text(encoding="utf-8")
-    inside = beds.index("def slope(")
-    colon = beds.index(":\n", inside) + 2
-    (home / "beds.py").write_text(f"{beds[:colon]}    1 + 1\n{beds[colon:]}", encoding="utf-8")
+    text = (home / "measurements.py").read_text(encoding="utf-8")
+    colon = text.index(":\n", text.index("def relative_change(")) + 2
+    (home / "measurements.py").write_text(f"{text[:colon]}    1 + 1\n{text[colon:]}", encoding="utf-8")
     assert registration.check(study, folder).startswith("unregistered change: code (")
 
 

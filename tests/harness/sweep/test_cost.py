@@ -25,12 +25,14 @@ def wait(backend, configuration, replicates, stream):
 @pytest.fixture
 def computed(tmp_path):
     """Computes cells that wait, and gives the record of a run of two claims; one needs the first cell alone."""
-    (tmp_path / "computations.py").write_text(COMPUTATION)
+    paper = tmp_path / "claims" / "toy"
+    paper.mkdir(parents=True)
+    (paper / "computations.py").write_text(COMPUTATION)
 
     def run(waits):
-        one = Request(f"{tmp_path / 'computations.py'}:wait", {}, (0,), "test", "numpy", "float64")
+        one = Request("toy/wait", {}, (0,), "test", "numpy", "float64")
         requests = [replace(one, configuration={"seconds": seconds}) for seconds in waits]
-        swept = sweep.run(requests, Store(tmp_path / "store"), device="cpu", workers=1)
+        swept = sweep.run(requests, Store(tmp_path / "store"), device="cpu", workers=1, claims=tmp_path / "claims")
         outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
         return run_record(datetime.now(UTC), {"all": requests, "first": requests[:1]}, outcomes, swept)
 

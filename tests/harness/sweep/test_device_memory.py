@@ -55,9 +55,11 @@ def budget(backend, configuration, replicates, stream):
 @pytest.mark.parametrize(("total", "budget"), [(None, GIB), (80 * GIB, 8 * GIB), (2**20, 2**17)])
 def test_a_worker_computes_with_it_and_records_it(tmp_path, monkeypatch, total, budget):
     monkeypatch.setattr(device_memory, "total", lambda device: total)
-    (tmp_path / "computations.py").write_text(COMPUTATION)
-    worker = Worker("numpy", "cpu", 1, Store(tmp_path / "store"))
-    wanted = Request(f"{tmp_path / 'computations.py'}:budget", {}, (0,), "test", "numpy", "float64")
+    paper = tmp_path / "claims" / "toy"
+    paper.mkdir(parents=True)
+    (paper / "computations.py").write_text(COMPUTATION)
+    worker = Worker("numpy", "cpu", 1, Store(tmp_path / "store"), tmp_path / "claims")
+    wanted = Request("toy/budget", {}, (0,), "test", "numpy", "float64")
     circumstances = worker._load(wanted)[1]
     task = {"request": vars(wanted), "circumstances": vars(circumstances)}
     assert worker.serve(task)["event"] == "done"

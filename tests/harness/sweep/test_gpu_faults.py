@@ -71,8 +71,8 @@ def refusing(monkeypatch, refused):
     """Workers do not start where `refused(place)` holds."""
     command = worker_process._command
 
-    def commanded(backend, place, store):
-        return NO_START if refused(place) else command(backend, place, store)
+    def commanded(backend, place, *others):
+        return NO_START if refused(place) else command(backend, place, *others)
 
     monkeypatch.setattr(worker_process, "_command", commanded)
 

@@ -22,8 +22,8 @@ IMPORTS = [
 def move_out(file, line=IMPORTS[0]):
     """Moves the computation of a toy claim to experiments.py of its paper, of which a line then imports it."""
     text = file.read_text(encoding="utf-8")
-    start, end = text.index("SEEDS = 10"), text.index("CLAIM = Claim(")
-    imports = text[text.index("import errno") : text.index("from harness.study")]
+    start, end = text.index("SEEDS = 10"), text.index("CLAIM = Statement(")
+    imports = text[text.index("import errno") : text.index("from harness")]
     (file.parent / "experiments.py").write_text(f"{imports}\n{text[start:end]}", encoding="utf-8")
     file.write_text(f"{text[:start]}{line}\n\nSEEDS = 10\n\n{text[end:]}", encoding="utf-8")
     return file

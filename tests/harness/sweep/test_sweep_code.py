@@ -272,21 +272,24 @@ def test_other_packages_beside_the_installed_harness_do_not_count(home, claim):
 @pytest.mark.parametrize(
     ("computation", "file", "stale"),
     [
-        ("harness.learning.curves:network_curves", "learning/tasks.py", True),
-        ("harness.learning.evolution:kernel_evolution", "learning/tasks.py", True),  # by way of curves
-        ("harness.learning.curves:network_curves", "learning/evolution.py", False),
+        ("harness.first:f", "second.py", True),
+        ("harness.first:f", "third.py", True),  # by way of the second
+        ("harness.second:f", "first.py", False),
     ],
 )
 def test_what_a_module_imports_counts_with_it(home, computation, file, stale):
+    write(home / "first.py", "from harness.second import f\n")
+    write(home / "second.py", "from harness import third\n\n\ndef f(): ...\n")
+    write(home / "third.py", "UNIT = 1\n")
     before = code.code_digest(computation, "numpy")
-    (home / file).write_text("# edited\n")
+    write(home / file, (home / file).read_text(encoding="utf-8") + "\nMORE = 2\n")
     assert (code.code_digest(computation, "numpy") != before) is stale
 
 
 def test_a_module_that_is_no_python_is_named(home):
-    (home / "learning" / "tasks.py").write_text("def samples(:\n")
-    with pytest.raises(InvalidInput, match=r"tasks\.py cannot be read as Python"):
-        code.code_digest("harness.learning.curves:network_curves", "numpy")
+    write(home / "added.py", "def samples(:\n")
+    with pytest.raises(InvalidInput, match=r"added\.py cannot be read as Python"):
+        code.code_digest("harness.added:samples", "numpy")
 
 
 def test_a_computation_in_a_module_of_the_harness_counts_whole(home):
