@@ -7,13 +7,18 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from harness import cli
+from harness import backends, cli, papers, studies
 from harness.cli import main
 from harness.commands.readme import RECORDED
+from harness.experiment import Measurements
+from harness.judge import as_planted, judge
+from harness.measurements import distance_to_limit
 from harness.verdict import Kind, decide
 
 ROOT = Path(__file__).parents[2]
@@ -44,25 +49,91 @@ def printed(command, capsys):
     return subprocess.run(call, env=environment, capture_output=True, text=True, check=False, timeout=120).stdout
 
 
-def test_the_tutorial_does_what_it_says(tmp_path, monkeypatch, capsys):
+def files(text):
+    """(path, content) of the files that the tutorial tells its reader to write."""
+    return re.findall(r"`(claims/\S+\.py)`:\n\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def tutorial(tmp_path, monkeypatch):
+    """A folder with the tutorial's files, as the current one; the claim's file."""
     monkeypatch.chdir(tmp_path)
-    (file,) = re.findall(r"write `(claims/\S+\.py)`", TUTORIAL)
-    Path(file).parent.mkdir(parents=True)
-    commands = 0
+    for name, content in files(TUTORIAL):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(content, encoding="utf-8")
+    (claim,) = Path("claims").glob("*/test_*.py")
+    return claim
+
+
+def changed(file, diff):
+    """Does to a file what a diff of one line says."""
+    before, after = (re.search(rf"^{sign}(.*)$", diff, re.MULTILINE)[1] for sign in ("-", r"\+"))
+    text = file.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    file.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def test_the_tutorial_does_what_it_says(tutorial, capsys):
+    commands = []
     for language, content in blocks(TUTORIAL):
-        if language == "python":
-            Path(file).write_text(content, encoding="utf-8")
-        elif language == "diff":
-            before, after = (re.search(rf"^{sign}(.*)$", content, re.MULTILINE)[1] for sign in ("-", r"\+"))
-            text = Path(file).read_text(encoding="utf-8")
-            assert text.count(before) == 1
-            Path(file).write_text(text.replace(before, after), encoding="utf-8")
-        else:
-            for command, said in sessions(content):
-                got, commands = printed(command, capsys), commands + 1
-                same = doctest.OutputChecker().check_output(said, got, doctest.ELLIPSIS)
-                assert same, f"$ {command}\n{got}\nwhere the tutorial has\n{said}"
-    assert commands == 8
+        if language == "diff":
+            changed(tutorial, content)
+        for command, said in sessions(content) if language == "console" else ():
+            commands.append(command.split()[1 if command.startswith("ntk-claims") else 0])
+            got = printed(command, capsys)
+            same = doctest.OutputChecker().check_output(said, got, doctest.ELLIPSIS)
+            assert same, f"$ {command}\n{got}\nwhere the tutorial has\n{said}"
+    assert commands == [
+        *("list", "rehearse", "register", "plan", "pytest", "verdict", "pytest", "amend", "verdict", "withdraw", "list")
+    ]
+
+
+def test_the_tutorials_claim_is_short(tutorial):
+    assert len(tutorial.read_text(encoding="utf-8").splitlines()) <= 50
+
+
+def rehearsed(claim, spoil):
+    """Which controls of the tutorial's claim come out as planted, if `spoil` has changed what was measured."""
+    study = studies.load(claim)
+    cells = []
+    for request in (request for experiment in study.experiments for request in experiment.requests("quick", "numpy")):
+        arrays = distance_to_limit(backends.get("numpy"), spoil(request.configuration), range(10), request.stream)
+        cells.append((replace(request, replicates=tuple(range(10))), arrays))
+    verdict = judge(study, {"numpy": Measurements(cells)}, "quick", 10)
+    return {control.name: as_planted(control, verdict.controls[control.name]) for control in study.claim.controls}
+
+
+SMALL = {"samples": 4, "inputs": 4}
+
+
+def unspoilt(configuration):
+    return configuration | SMALL
+
+
+def other_width_for_the_second_draw(configuration):
+    """The second draw of the weights is of a network 16 times as wide."""
+    return unspoilt(configuration) | {"width": configuration["width"] * 16 ** configuration["initialisation"]}
+
+
+def never_averaged(configuration):
+    return unspoilt(configuration) | {"average": 1}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fails"),
+    [(unspoilt, set()), (other_width_for_the_second_draw, {"one_over_another"}), (never_averaged, {"one_over_mean"})],
+)
+def test_the_tutorials_controls_can_fail(tutorial, spoil, fails):
+    planted = rehearsed(tutorial, spoil)
+    assert {name for name, passed in planted.items() if not passed} == fails
+
+
+def test_a_computation_of_ones_own_measures(tutorial):
+    measure = papers.computation("tutorial/diagonal")
+    arrays = measure(backends.get("numpy"), {"width": 2000}, range(3), "test")
+    assert arrays["diagonal"].shape == (3,)
+    np.testing.assert_allclose(arrays["diagonal"], arrays["diagonal"].mean(), rtol=0.1)
+    assert len(set(arrays["diagonal"])) == 3
 
 
 def test_what_the_pages_show_of_the_recorded_run_is_fresh(monkeypatch, capsys):
