@@ -129,7 +129,7 @@ def test_the_tutorials_controls_can_fail(tutorial, spoil, fails):
 
 
 def test_a_computation_of_ones_own_measures(tutorial):
-    measure = papers.computation("tutorial/diagonal")
+    measure = papers.imported(papers.locate("tutorial/diagonal")).diagonal
     arrays = measure(backends.get("numpy"), {"width": 2000}, range(3), "test")
     assert arrays["diagonal"].shape == (3,)
     np.testing.assert_allclose(arrays["diagonal"], arrays["diagonal"].mean(), rtol=0.1)
