@@ -1,6 +1,8 @@
 """The pages below docs say what is so: the tutorial is executed, what is generated is fresh, links lead to files."""
 
+import ast
 import doctest
+import importlib
 import json
 import os
 import re
@@ -14,11 +16,13 @@ import numpy as np
 import pytest
 
 from harness import backends, cli, papers, studies
+from harness.claim import Claim, Paper, Published
 from harness.cli import main
 from harness.commands.readme import RECORDED
 from harness.experiment import Measurements
 from harness.judge import as_planted, judge
 from harness.measurements import distance_to_limit
+from harness.study import Difference, Equivalence, Superiority
 from harness.verdict import Kind, decide
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +138,43 @@ def test_a_computation_of_ones_own_measures(tutorial):
     assert arrays["diagonal"].shape == (3,)
     np.testing.assert_allclose(arrays["diagonal"], arrays["diagonal"].mean(), rtol=0.1)
     assert len(set(arrays["diagonal"])) == 3
+
+
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+RULES = {"above": Superiority, "within": Equivalence, "differs": Difference}
+FORM = "The title.\n\nClaim\n    C.\n\nMeasured\n    M.\n\nDeparts\n    D.\n\nLimits\n    L.\n"
+DECORATORS = re.findall(r"`@(claim\.effect\(.*\))` \|$", GUIDE, re.MULTILINE)
+CALLS = re.findall(r"`return (\w+)\.(\w+)\(.*\)` \|$", GUIDE, re.MULTILINE)
+
+
+def value(node):
+    """What an argument of a decorator says; `Published(...)` is the one call among them."""
+    if isinstance(node, ast.Call):
+        assert ast.unparse(node.func) == "Published"
+        return Published(*map(ast.literal_eval, node.args))
+    return ast.literal_eval(node)
+
+
+def test_the_guide_has_each_rule():
+    assert {rule for rule in RULES if any(f"{rule}=" in text for text in DECORATORS)} == RULES.keys()
+
+
+@pytest.mark.parametrize("text", DECORATORS)
+def test_the_rules_of_the_guide_are_taken(text):
+    terms = {keyword.arg: value(keyword.value) for keyword in ast.parse(text, mode="eval").body.keywords}
+    claim = Claim(FORM, id="own/gap", paper=Paper("Roe", 2024, "On gaps", "in full"), locus="Figure 2")
+
+    def gap(m, low=0, high=0):
+        """The gap is {}."""
+
+    claim.effect(**terms)(gap)
+    (rule,) = terms.keys() & RULES.keys()
+    assert [type(hypothesis.rule) for hypothesis in claim.hypotheses] == [RULES[rule]] * len(terms.get("each", "1"))
+
+
+@pytest.mark.parametrize(("module", "function"), CALLS)
+def test_the_estimators_of_the_guide_are_there(module, function):
+    assert callable(getattr(importlib.import_module(f"harness.statistics.{module}"), function))
 
 
 def test_what_the_pages_show_of_the_recorded_run_is_fresh(monkeypatch, capsys):
