@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.phase_maps import CHANGE, LOSS, REPLICATES
 
 from harness import phase_maps, studies
 from harness.experiment import Measurements, Request
+from harness.phase_maps import CHANGE, LOSS, REPLICATES
 
 PAPER = Path(__file__).parents[1] / "claims" / "seleznova2020"
 OWN = {"centred": False, "lane": 0, "label_scale": 1.0}

@@ -1,4 +1,4 @@
-"""The scripts below docs/recipes do what docs/operations.md says: their commands are run here, on plans of small cells."""
+"""The scripts of docs/recipes do what docs/operations.md says: their commands run here, on plans of small cells."""
 
 import json
 import re
