@@ -9,7 +9,15 @@ import pytest
 from harness import backends, measurements
 from harness.backends import SGD
 from harness.errors import InvalidInput
-from harness.measurements import edge, images, kernel_change, kernel_error_at_init, ntk_dispersion, targets
+from harness.measurements import (
+    distance_to_limit,
+    edge,
+    images,
+    kernel_change,
+    kernel_error_at_init,
+    ntk_dispersion,
+    targets,
+)
 from harness.networks import mlp
 
 CLAIM = Path(__file__).parents[2] / "claims" / "seleznova2020" / "test_dispersion_by_phase.py"
@@ -120,6 +128,34 @@ def test_kernel_error_vanishes_for_an_ensemble(quick):
 
 def test_a_bottleneck_brings_the_kernel_error_of_a_narrow_net(quick):
     assert np.median(kernel_error(quick, width=512, bottleneck=8)) > 4 * np.median(kernel_error(quick, width=512))
+
+
+NETWORK = {"depth": 2, "inputs": 5, "samples": 4, "activation": "relu", "sigma_w2": 2.0, "sigma_b2": 0.1}
+
+
+def distance(backend, **changes):
+    configuration = {**NETWORK, "width": 64, "average": 1, "initialisation": 0, **changes}
+    return distance_to_limit(backend, configuration, range(5), "test")["distance"]
+
+
+def test_the_distance_to_the_limit_falls_with_the_width_and_with_the_kernels_averaged(quick):
+    narrow = distance(quick)
+    assert narrow.shape == (5,)
+    exponent = np.log(np.median(distance(quick, width=2048)) / np.median(narrow)) / np.log(2048 / 64)
+    assert exponent == pytest.approx(-0.5, abs=0.2)
+    assert np.median(distance(quick, average=64)) < 0.3 * np.median(narrow)
+
+
+def test_another_initialisation_keeps_the_data_and_draws_other_weights(quick):
+    first, second = distance(quick), distance(quick, initialisation=1)
+    assert (first != second).all()
+    np.testing.assert_array_equal(first, distance(quick))
+
+
+@pytest.mark.parametrize("sigma_b2", [None, 0.1])
+def test_the_distance_to_the_limit_is_the_same_in_every_backend(fast, oracle, sigma_b2):
+    found = [distance(backend, width=6, average=2, sigma_b2=sigma_b2) for backend in (oracle, fast)]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
 
 
 CHANGE = {
