@@ -1,6 +1,7 @@
 """docs/performance.md from a record: tables and one figure, nothing that the record does not say."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -21,6 +22,9 @@ COLUMNS = (  # heading, framework, contestants of which the fastest is shown
     ("asdfghjkl", "torch", ("asdfghjkl",)),
 )
 
+
+QUANTITY = re.compile(r"\b\d+(?:\.\d+)?(?= (?:GB|times))")
+"""The number in a reason that differs from case to case."""
 
 CAUSES = Path(__file__).with_name("causes.md")
 """What profiles say of the goals that are missed; written by hand, since no table knows it."""
@@ -184,8 +188,8 @@ def memory(race: Race) -> str:
 
 
 def left_out(race: Race) -> str:
-    """Who did not race, and why: the wrong and the failed one by one, refusals by party."""
-    refusals: dict[str, list[str]] = {}
+    """Who did not race, and why: the wrong and the failed one by one, refusals by party and kind of reason."""
+    refusals: dict[tuple[str, str], list[str]] = {}
     lines = []
     for row in race.record["entries"]:
         if race.facts(row["case"])["subject"] != "empirical" or race.facts(row["case"])["ladder"]:
@@ -193,9 +197,18 @@ def left_out(race: Race) -> str:
         if row["status"] in ("wrong", "failed"):
             lines.append(f"- {row['contestant']}, {row['case']}: {row['status']}: {row['reason']}.")
         if row["status"] == "refused" and row["contestant"] != "NT kernel_fn":
-            refusals.setdefault(row["contestant"], []).append(f"{row['case']} ({row['reason']})")
-    lines += [f"- {name} does not enter: {'; '.join(cases)}." for name, cases in refusals.items()]
+            kind = QUANTITY.sub("{}", row["reason"])
+            refusals.setdefault((row["contestant"], kind), []).append(row["reason"])
+    lines += [f"- {name} does not enter {_cases(reasons)}." for (name, _), reasons in refusals.items()]
     return "\n".join(lines) or "Nobody was left out."
+
+
+def _cases(reasons: Sequence[str]) -> str:
+    """How many cases, and the reason that they share, with the range of its number where it has one."""
+    count = f"{len(reasons)} case{'s' * (len(reasons) > 1)}"
+    numbers = sorted({float(found[0]) for reason in reasons if (found := QUANTITY.search(reason))})
+    span = " to ".join(f"{number:g}" for number in dict.fromkeys((numbers[0], numbers[-1]))) if numbers else ""
+    return f"{count}: {QUANTITY.sub(span, reasons[0]) if span else reasons[0]}"
 
 
 def rates(race: Race) -> str:

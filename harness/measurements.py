@@ -36,6 +36,40 @@ class Samples:
         return Samples(self.x[:, rows], self.y[:, rows], self.shape)
 
 
+def distance_to_limit(
+    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> Arrays:
+    """Distance of the NTK at initialisation to its limit at infinite width, |Theta_0 - Theta| / |Theta| (Frobenius).
+
+    A multilayer perceptron with one output in NTK parametrization, on Gaussian inputs; no data set is needed.
+
+    Configuration: width, depth (hidden layers), inputs (their dimension), samples, activation, sigma_w2, sigma_b2
+    (None for no biases), average (the kernel is a mean over this many networks), initialisation (the number of an
+    independent draw of the weights of the same replicate).
+    Returns: "distance", one per replicate.
+    """
+    sigma_b2 = configuration["sigma_b2"]
+    net = networks.mlp(
+        (configuration["inputs"],) + (configuration["width"],) * configuration["depth"] + (1,),
+        configuration["activation"],
+        "ntk",
+        configuration["sigma_w2"] ** 0.5,
+        None if sigma_b2 is None else sigma_b2**0.5,
+    )
+    shape = configuration["samples"], configuration["inputs"]
+    draw = configuration["initialisation"]
+    distances = np.empty(len(replicates))
+    for r, replicate in enumerate(replicates):
+        x = seeds.generator("data", stream=stream, replicate=replicate).standard_normal(shape)
+        members = [
+            seeds.derive("init", stream=stream, replicate=replicate, initialisation=draw, member=member)
+            for member in range(configuration["average"])
+        ]
+        empirical = backend.empirical_ntk(net, net.init(members), x).mean(axis=0)
+        distances[r] = relative_change(empirical, kernels.ntk(net, x))
+    return {"distance": distances}
+
+
 def kernel_change(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
     """Change of the empirical NTK over training, Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, sum of outputs).
 

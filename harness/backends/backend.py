@@ -31,7 +31,7 @@ class Backend:
 
     A net is a Network, or a function of your own made one by `networks.from_callable`. That is differentiated
     automatically, and has to treat each sample by itself: every call checks it and raises InvalidInput. All that its
-    theta names counts as a parameter. docs/own-networks.md says what else is checked.
+    theta names counts as a parameter. docs/your-own.md says what else is checked.
     """
 
     name: str

@@ -14,7 +14,7 @@ from harness.commands.calibrate import seeds_of
 from harness.commands.options import computing, computing_options, folder_option, tier_option
 from harness.commands.verdict import selected
 from harness.errors import InvalidInput
-from harness.experiment import Experiment, Tier
+from harness.experiment import Experiment, Measurements, Tier
 from harness.judge import as_planted, judge
 from harness.registration.rules import objections
 from harness.session import Settings, backend_names, requests
@@ -66,7 +66,7 @@ def rehearse(options: argparse.Namespace) -> int:
     if failures and failures[0].kind != "data":
         print(f"{len(failures)} of {len(swept.outcomes)} cells failed. The first:\n{failures[0].traceback}")
         return 1
-    measurements = {backend: swept.measurements(backend) for backend in chosen.backends}
+    measurements = {backend: as_registered(swept.measurements(backend)) for backend in chosen.backends}
     cells = [cell for measured in measurements.values() for cell in measured.cells]
     quantities = sorted({name for _, arrays in cells for name in arrays})
     print(f"{study.claim.id} ({options.tier}): {options.seeds} seeds of stream {_streams(rehearsed)}; no verdict.")
@@ -96,6 +96,15 @@ def _rehearsed(experiment: Experiment, tier: str, seeds: int) -> Experiment:
         tier: replace(scale, replicates=seeds),
     }
     return replace(experiment, **changes)
+
+
+def as_registered(measured: Measurements) -> Measurements:
+    """The measurements of a rehearsal under the claim's own stream, by which its effects ask for them."""
+    cells = [
+        (replace(request, stream=request.stream.removeprefix(registration.REHEARSAL)), arrays)
+        for request, arrays in measured.cells
+    ]
+    return Measurements(cells, measured.absent)
 
 
 def _streams(study: Study) -> str:

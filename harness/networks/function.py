@@ -93,7 +93,7 @@ def from_callable(functions: Callables, *, inputs: int, outputs: int, initial: M
             callable that keeps to what NumPy, PyTorch and JAX arrays share (`@`, `+`, `.T`, slices), or a mapping
             backend name -> callable. The row n of the result must depend on the row n of x alone, which is checked:
             a batch norm has to be in evaluation mode, dropout off. Its derivatives are taken for all seeds and samples
-            at once where that agrees with plain differentiation, which is checked, too: docs/own-networks.md. A
+            at once where that agrees with plain differentiation, which is checked, too: docs/your-own.md. A
             PyTorch module, its buffers in the dtype and on the device of the backend, is
             `{"torch": lambda theta, x: torch.func.functional_call(module, theta, (x,))}`.
         inputs: n_0; images come flat, and the function gives them their shape.

@@ -1,23 +1,32 @@
 """The pages below docs say what is so: the tutorial is executed, what is generated is fresh, links lead to files."""
 
+import ast
 import doctest
+import importlib
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from harness import cli
+from harness import backends, cli, papers, studies
+from harness.claim import Claim, Paper, Published
 from harness.cli import main
 from harness.commands.readme import RECORDED
+from harness.experiment import Measurements
+from harness.judge import as_planted, judge
+from harness.measurements import distance_to_limit
+from harness.study import Difference, Equivalence, Superiority
 from harness.verdict import Kind, decide
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 COMMANDS = next(action.choices for action in cli.parser()._actions if isinstance(action.choices, dict))
 
@@ -44,25 +53,128 @@ def printed(command, capsys):
     return subprocess.run(call, env=environment, capture_output=True, text=True, check=False, timeout=120).stdout
 
 
-def test_the_tutorial_does_what_it_says(tmp_path, monkeypatch, capsys):
+def files(text):
+    """(path, content) of the files that the tutorial tells its reader to write."""
+    return re.findall(r"`(claims/\S+\.py)`:\n\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def tutorial(tmp_path, monkeypatch):
+    """A folder with the tutorial's files, as the current one; the claim's file."""
     monkeypatch.chdir(tmp_path)
-    (file,) = re.findall(r"write `(claims/\S+\.py)`", TUTORIAL)
-    Path(file).parent.mkdir(parents=True)
-    commands = 0
+    for name, content in files(TUTORIAL):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(content, encoding="utf-8")
+    (claim,) = Path("claims").glob("*/test_*.py")
+    return claim
+
+
+def changed(file, diff):
+    """Does to a file what a diff of one line says."""
+    before, after = (re.search(rf"^{sign}(.*)$", diff, re.MULTILINE)[1] for sign in ("-", r"\+"))
+    text = file.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    file.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def test_the_tutorial_does_what_it_says(tutorial, capsys):
+    commands = []
     for language, content in blocks(TUTORIAL):
-        if language == "python":
-            Path(file).write_text(content, encoding="utf-8")
-        elif language == "diff":
-            before, after = (re.search(rf"^{sign}(.*)$", content, re.MULTILINE)[1] for sign in ("-", r"\+"))
-            text = Path(file).read_text(encoding="utf-8")
-            assert text.count(before) == 1
-            Path(file).write_text(text.replace(before, after), encoding="utf-8")
-        else:
-            for command, said in sessions(content):
-                got, commands = printed(command, capsys), commands + 1
-                same = doctest.OutputChecker().check_output(said, got, doctest.ELLIPSIS)
-                assert same, f"$ {command}\n{got}\nwhere the tutorial has\n{said}"
-    assert commands == 8
+        if language == "diff":
+            changed(tutorial, content)
+        for command, said in sessions(content) if language == "console" else ():
+            commands.append(command.split()[1 if command.startswith("ntk-claims") else 0])
+            got = printed(command, capsys)
+            same = doctest.OutputChecker().check_output(said, got, doctest.ELLIPSIS)
+            assert same, f"$ {command}\n{got}\nwhere the tutorial has\n{said}"
+    assert commands == [
+        *("list", "rehearse", "register", "plan", "pytest", "verdict", "pytest", "amend", "verdict", "withdraw", "list")
+    ]
+
+
+def test_the_tutorials_claim_is_short(tutorial):
+    assert len(tutorial.read_text(encoding="utf-8").splitlines()) <= 50
+
+
+def rehearsed(claim, spoil):
+    """Which controls of the tutorial's claim come out as planted, if `spoil` has changed what was measured."""
+    study = studies.load(claim)
+    cells = []
+    for request in (request for experiment in study.experiments for request in experiment.requests("quick", "numpy")):
+        arrays = distance_to_limit(backends.get("numpy"), spoil(request.configuration), range(10), request.stream)
+        cells.append((replace(request, replicates=tuple(range(10))), arrays))
+    verdict = judge(study, {"numpy": Measurements(cells)}, "quick", 10)
+    return {control.name: as_planted(control, verdict.controls[control.name]) for control in study.claim.controls}
+
+
+SMALL = {"samples": 4, "inputs": 4}
+
+
+def unspoilt(configuration):
+    return configuration | SMALL
+
+
+def other_width_for_the_second_draw(configuration):
+    """The second draw of the weights is of a network 16 times as wide."""
+    return unspoilt(configuration) | {"width": configuration["width"] * 16 ** configuration["initialisation"]}
+
+
+def never_averaged(configuration):
+    return unspoilt(configuration) | {"average": 1}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fails"),
+    [(unspoilt, set()), (other_width_for_the_second_draw, {"one_over_another"}), (never_averaged, {"one_over_mean"})],
+)
+def test_the_tutorials_controls_can_fail(tutorial, spoil, fails):
+    planted = rehearsed(tutorial, spoil)
+    assert {name for name, passed in planted.items() if not passed} == fails
+
+
+def test_a_computation_of_ones_own_measures(tutorial):
+    measure = papers.imported(papers.locate("tutorial/diagonal")).diagonal
+    arrays = measure(backends.get("numpy"), {"width": 2000}, range(3), "test")
+    assert arrays["diagonal"].shape == (3,)
+    np.testing.assert_allclose(arrays["diagonal"], arrays["diagonal"].mean(), rtol=0.1)
+    assert len(set(arrays["diagonal"])) == 3
+
+
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+RULES = {"above": Superiority, "within": Equivalence, "differs": Difference}
+FORM = "The title.\n\nClaim\n    C.\n\nMeasured\n    M.\n\nDeparts\n    D.\n\nLimits\n    L.\n"
+DECORATORS = re.findall(r"`@(claim\.effect\(.*\))` \|$", GUIDE, re.MULTILINE)
+CALLS = re.findall(r"`return (\w+)\.(\w+)\(.*\)` \|$", GUIDE, re.MULTILINE)
+
+
+def value(node):
+    """What an argument of a decorator says; `Published(...)` is the one call among them."""
+    if isinstance(node, ast.Call):
+        assert ast.unparse(node.func) == "Published"
+        return Published(*map(ast.literal_eval, node.args))
+    return ast.literal_eval(node)
+
+
+def test_the_guide_has_each_rule():
+    assert {rule for rule in RULES if any(f"{rule}=" in text for text in DECORATORS)} == RULES.keys()
+
+
+@pytest.mark.parametrize("text", DECORATORS)
+def test_the_rules_of_the_guide_are_taken(text):
+    terms = {keyword.arg: value(keyword.value) for keyword in ast.parse(text, mode="eval").body.keywords}
+    claim = Claim(FORM, id="own/gap", paper=Paper("Roe", 2024, "On gaps", "in full"), locus="Figure 2")
+
+    def gap(m, low=0, high=0):
+        """The gap is {}."""
+
+    claim.effect(**terms)(gap)
+    (rule,) = terms.keys() & RULES.keys()
+    assert [type(hypothesis.rule) for hypothesis in claim.hypotheses] == [RULES[rule]] * len(terms.get("each", "1"))
+
+
+@pytest.mark.parametrize(("module", "function"), CALLS)
+def test_the_estimators_of_the_guide_are_there(module, function):
+    assert callable(getattr(importlib.import_module(f"harness.statistics.{module}"), function))
 
 
 def test_what_the_pages_show_of_the_recorded_run_is_fresh(monkeypatch, capsys):
@@ -82,8 +194,18 @@ def test_a_stale_page_is_noticed(tmp_path, capsys, name):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_lead_to_files(page):
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_a_heading_lead_to_one(page):
+    for link, anchor in re.findall(r"\]\(([^)#: ]*)#([^) ]+)\)", page.read_text(encoding="utf-8")):
+        target = page.parent / link if link else page
+        headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+        anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert anchor in anchors, f"{link}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -118,6 +118,28 @@ def test_every_environment_that_a_workflow_runs_is_there_and_every_night_runs_wh
     assert nightly >= {"gpu-parity", "full-cuda", "faults", "fuzz", "ray", "lowest", "audit-deps"}
 
 
+GROUPS = ("reviewer", "developer", "ci", "nightly", "maintenance")
+
+
+def test_every_environment_says_who_needs_it():
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    environments = [name for name in settings if name.startswith("testenv")]
+    for name in environments:
+        group, _, words = settings[name].get("description", "").partition(" - ")
+        assert group in GROUPS, name
+        assert 0 < len(words) <= 70, name
+    defined = {name.removeprefix("testenv:") for name in environments} | {"tests"}
+    labels = dict(line.split(" = ") for line in settings["tox"]["labels"].strip().splitlines())
+    assert labels.keys() == set(GROUPS)
+    assert {name for named in labels.values() for name in named.split(", ")} <= defined
+
+
+def test_every_file_that_an_environment_names_is_there():
+    named = set(re.findall(r"(?:tests|benchmarks|fixtures|\.ci)/[\w./-]+", (ROOT / "tox.ini").read_text("utf-8")))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
 def test_the_full_tier_waits_for_the_gpu_to_agree_with_the_cpu():
     jobs = loaded(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]
     assert jobs["verdicts"]["needs"] == "cells"

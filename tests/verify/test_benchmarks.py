@@ -110,6 +110,18 @@ def test_a_wrong_peer_and_one_that_failed_are_named_and_not_raced(record):
     assert f"- nngeometry, {CNN}: failed: RuntimeError: no." in text
 
 
+def test_refusals_of_a_party_are_counted_by_their_kind_of_reason(record):
+    (template,) = (row for row in record["entries"] if row["contestant"] == "nngeometry" and row["case"] == CNN)
+    reasons = ["it takes 58 times the floor", "it takes 365 times the floor", "its Jacobian takes 3.8 GB", "no kernel"]
+    record["entries"] += [template | {"contestant": "peer", "status": "refused", "reason": why} for why in reasons]
+    refused = [line for line in page.left_out(Race(record)).splitlines() if "peer does not enter" in line]
+    assert refused == [
+        "- peer does not enter 2 cases: it takes 58 to 365 times the floor.",
+        "- peer does not enter 1 case: its Jacobian takes 3.8 GB.",
+        "- peer does not enter 1 case: no kernel.",
+    ]
+
+
 def test_the_floor_is_memory_where_that_is_slower(record):
     record["cases"][CNN]["floor_bytes"] = 2e9  # at 1e9 bytes in 20 ms: 40 ms
     assert Race(record).fraction(CNN, "torch") == pytest.approx(1.0)

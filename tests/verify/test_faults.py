@@ -14,7 +14,7 @@ from tests.verify.faults.__main__ import PAGE, main, plant
 from tests.verify.faults.bench import PROGRAMS, Bench, NotSurvived, copy, expect, furnish, name_of
 from tests.verify.faults.catalogue import CATALOGUE
 from tests.verify.faults.fault import Fault, Outcome, Skipped
-from tests.verify.faults.page import line, page
+from tests.verify.faults.page import BLOCK, line, table, updated
 
 HERE = Circumstances("cpu", "code", {"numpy": "2"})
 ORIGIN = Provenance("2026-01-01T00:00:00+00:00", 0.1, 1, "a processor", {}, "3.12.0")
@@ -141,7 +141,7 @@ def test_outcomes_are_counted_over_trials(bench, what, expected, sound):
 def test_the_page_tells_what_was_not_survived_or_not_planted():
     lost = Outcome(trial("loses"), 4, 3, 2, 1, notes=("it broke",))
     skipped = Outcome(trial("skips"), skipped="there is no such disk")
-    text = page([lost, skipped])
+    text = table([lost, skipped])
     assert "3 of 4 are survived." in text
     assert "| it loses | in a test | 4 | 3 | 2 | 1 |" in text
     assert "- it loses: it broke\n" in text
@@ -149,8 +149,17 @@ def test_the_page_tells_what_was_not_survived_or_not_planted():
     assert line(lost, 10) == "it loses      3 of   4 survived, 2 lost, 1 computed twice\n    it broke"
 
 
+def test_the_table_alone_is_written_into_the_page():
+    text = "Before.\n<!-- faults: made -->\nold\n<!-- end of faults -->\nAfter.\n"
+    outcome = Outcome(trial("loses"), 4, 4)
+    written = updated(text, [outcome])
+    assert written == f"Before.\n<!-- faults: made -->\n\n{table([outcome])}\n<!-- end of faults -->\nAfter.\n"
+    assert updated(written, [outcome]) == written
+
+
 def test_the_page_shows_every_fault_and_each_was_survived():
-    rows = [row.split(" | ") for row in PAGE.read_text(encoding="utf-8").splitlines() if row.startswith("| ")][1:]
+    (block,) = BLOCK.finditer(PAGE.read_text(encoding="utf-8"))
+    rows = [row.split(" | ") for row in block[0].splitlines() if row.startswith("| ")][1:]
     assert [row[0].removeprefix("| ") for row in rows] == [fault.name for fault in CATALOGUE], (
         "run: python -m tests.verify.faults --write"
     )

@@ -545,6 +545,15 @@ def test_a_rehearsal_registers_nothing_and_uses_other_seeds(plant, folder, call)
     assert call("register", "--store", ".ntk-claims/rehearsals")[0] == 0
 
 
+def test_a_rehearsal_is_of_claims_that_ask_by_experiment_too(plant, call):
+    file = plant("toy", registered=False)
+    edited(file, "def effects(m):", "def effects(everything):\n    m = everything[STUDY.experiments[0]]")
+    status, said = call("rehearse", "toy/toy", "--backend", "numpy", "--seeds", "10")
+    assert status == 0, said
+    assert "10 seeds of stream 'rehearsal of registered'; no verdict." in said
+    assert "numpy     0.3, sd 0.03364; power with the claim's 10 seeds: 1.00" in said
+
+
 def test_a_rehearsal_finds_a_misspelt_quantity(plant, call):
     edited(plant("toy", registered=False), '"gap": m("value", arm="effect")', '"gap": m("valeu", arm="effect")')
     status, said = call("rehearse", "toy/toy", "--backend", "numpy")

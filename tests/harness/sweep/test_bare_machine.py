@@ -1,4 +1,4 @@
-"""docs/gpu.md: a machine with numpy and one framework computes, a pack travels, the verdict is judged elsewhere.
+"""docs/operations.md: a machine with numpy and one framework computes, a pack travels, the verdict is judged elsewhere.
 
 The machine is a process in which nothing else can be imported. tests/harness/test_architecture.py asks the same of every module
 on import; this is the recipe as a whole.
@@ -102,7 +102,7 @@ def test_from_plan_to_verdict(machine, plant, pytester):
 
 def test_the_commands_of_the_page_are_those_of_the_programs():
     """Each is parsed as it stands; what they do is tested above."""
-    page = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     parsed = []
     for line in "".join(blocks).splitlines():
@@ -113,4 +113,4 @@ def test_the_commands_of_the_page_are_those_of_the_programs():
             parsed.append(sweep_command.parser().parse_args(words[2:]))
         elif words[:2] == ["-m", "harness.sweep.pack"]:
             parsed.append(pack_command.parser().parse_args(words[2:]))
-    assert len(parsed) == 4
+    assert len(parsed) == 8

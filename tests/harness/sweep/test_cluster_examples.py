@@ -1,4 +1,4 @@
-"""The scripts below examples/ do what docs/cluster.md says: their commands are run here, on plans of small cells."""
+"""The scripts of docs/recipes do what docs/operations.md says: their commands run here, on plans of small cells."""
 
 import json
 import re
@@ -114,7 +114,7 @@ def test_the_script_says_how_many_shards_there_are_as_often_as_slurm_does():
     text = SLURM.read_text(encoding="utf-8")
     (array,) = re.findall(r"^#SBATCH --array=1-(\d+)$", text, re.MULTILINE)
     assert re.findall(r"SHARDS:-(\d+)", text) == [array]
-    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert f"`--shard ${{SLURM_ARRAY_TASK_ID}}/{array}`" in page
 
 

@@ -16,7 +16,7 @@ from harness.sweep import code
 ROOT = Path(__file__).parents[3]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 NTK_CLAIMS = ("-c", "import sys; from harness.cli import main; sys.exit(main())")
-ASK = "from harness.sweep import code; print(code.HOME); print(code.code_digest('tutorial/distance', 'numpy'))"
+ASK = "from harness.sweep import code; print(code.HOME); print(code.code_digest('tutorial/diagonal', 'numpy'))"
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,10 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def empty(tmp_path):
-    """A folder with the tutorial's claim alone."""
-    (file,) = re.findall(r"write `(claims/\S+\.py)`", TUTORIAL)
-    (text,) = re.findall(r"^```python\n(.*?)^```$", TUTORIAL, re.DOTALL | re.MULTILINE)
-    (tmp_path / file).parent.mkdir(parents=True)
-    (tmp_path / file).write_text(text, encoding="utf-8")
+    """A folder with the tutorial's files alone."""
+    for file, text in re.findall(r"`(claims/\S+\.py)`:\n\n```python\n(.*?)^```$", TUTORIAL, re.DOTALL | re.MULTILINE):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text, encoding="utf-8")
     return tmp_path
 
 
@@ -73,11 +72,11 @@ def run(site, empty):
 def test_the_tutorials_claim_is_verified_by_the_installed_package(run, site, empty):
     home, digest = run("-c", ASK).split()
     assert Path(home) == site / "harness"
-    assert digest == code.code_digest("tutorial/distance", "numpy", empty / "claims")
-    assert run(*NTK_CLAIMS, "register").startswith("registered tutorial/kernel_settles_with_width ")
+    assert digest == code.code_digest("tutorial/diagonal", "numpy", empty / "claims")
+    assert run(*NTK_CLAIMS, "register").startswith("registered tutorial/kernel_settles ")
     said = run("-m", "pytest", "claims", "--backend", "numpy")
-    assert "cells: 2 of 2 done (0 cached), 0 failed" in said
-    assert "SUPPORTED     tutorial/kernel_settles_with_width (quick)" in said
+    assert "cells: 5 of 5 done (0 cached), 0 failed" in said
+    assert "SUPPORTED     tutorial/kernel_settles (quick)" in said
     assert "1 of 1 verdicts are as recorded." in run(*NTK_CLAIMS, "verdict", "--backend", "numpy")
 
 
@@ -89,5 +88,5 @@ def test_a_store_of_the_checkout_is_taken_as_it_is(run, empty):
         subprocess.run([sys.executable, *command], cwd=empty, env=environment, check=True, capture_output=True)
     shutil.rmtree(empty / "reports", ignore_errors=True)
     said = run("-m", "pytest", "claims", "--backend", "numpy")
-    assert "cells: 2 of 2 done (2 cached), 0 failed" in said
-    assert "SUPPORTED     tutorial/kernel_settles_with_width (quick)" in said
+    assert "cells: 5 of 5 done (5 cached), 0 failed" in said
+    assert "SUPPORTED     tutorial/kernel_settles (quick)" in said

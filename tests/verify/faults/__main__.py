@@ -14,9 +14,9 @@ from harness.console import CODES, guarded
 from tests.verify.faults.bench import Bench, NotSurvived, copy, furnish
 from tests.verify.faults.catalogue import CATALOGUE
 from tests.verify.faults.fault import Fault, Outcome, Skipped
-from tests.verify.faults.page import line, page
+from tests.verify.faults.page import line, updated
 
-PAGE = Path(__file__).parents[3] / "docs" / "faults.md"
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 TIMES = 20
 RARER = 10
 
@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
                 print(line(outcome, width), flush=True)
     print(f"{time.perf_counter() - start:.0f} s in all.")
     if options.write:
-        PAGE.write_text(page(outcomes), encoding="utf-8")
+        PAGE.write_text(updated(PAGE.read_text(encoding="utf-8"), outcomes), encoding="utf-8")
     unsound = [outcome for outcome in outcomes if not outcome.sound]
     return 0 if not unsound else 2 if all(outcome.skipped for outcome in unsound) else 1
 
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"how often each kill is planted (default: {TIMES}); the other faults a tenth as often",
     )
     parser.add_argument("--jobs", type=int, default=2, help="faults planted at a time (default: 2)")
-    parser.add_argument("--write", action="store_true", help="write the table to docs/faults.md")
+    parser.add_argument("--write", action="store_true", help="write the table to docs/operations.md")
     return parser
 
 

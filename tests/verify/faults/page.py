@@ -1,26 +1,24 @@
-"""The table of faults: the page docs/faults.md, and what the terminal shows."""
+"""The table of faults: in docs/operations.md, and what the terminal shows."""
 
+import re
 from collections.abc import Sequence
 
 from tests.verify.faults.fault import Outcome
 
-HEAD = """# Faults
-
-A run of hours is killed, runs into a full disk, or finds its files damaged. Here that is done on purpose: each fault is
-planted into real runs of a toy claim (thirty cells, two workers), at random moments, and a rerun on the same store must
-complete. Survived means: no cell that was in the store is lost, none that was finished is computed again (the
-computation itself keeps a log of each time it begins), what had to be said is said, and the rerun's verdicts.json is
-byte for byte that of an undisturbed run. `tox run -e faults` repeats all of this, and `python -m tests.verify.faults --write` writes
-this page.
-"""
+BLOCK = re.compile(r"(<!-- faults:[^>]*-->\n).*?(<!-- end of faults -->)", re.DOTALL)
 
 
-def page(outcomes: Sequence[Outcome]) -> str:
-    """docs/faults.md."""
+def updated(text: str, outcomes: Sequence[Outcome]) -> str:
+    """The text of docs/operations.md, with the table of these outcomes between its pair of comments."""
+    (_,) = BLOCK.findall(text)
+    return BLOCK.sub(lambda match: f"{match[1]}\n{table(outcomes)}\n{match[2]}", text)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes as a Markdown table, and what was not survived or not planted."""
     total, survived = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("times", "survived"))
     return "\n".join(
         [
-            HEAD,
             f"{survived} of {total} are survived.\n",
             "| fault | how it is planted, and what must come of it | times | survived | cells lost | computed twice |",
             "|---|---|---:|---:|---:|---:|",
