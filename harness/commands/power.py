@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
-from harness.commands.options import claims_options, prove_writable
-from harness.commands.verdict import selected
-from harness.errors import InvalidInput
+from harness.commands.options import claims_options, prove_writable, selected, tier_option, write_text
+from harness.numerals import counted
 from harness.report.figures import figure_svg
 from harness.statistics.power import WANTED, decision_power, decision_seeds_needed, power
 from harness.study import Hypothesis, Rule, Study, Superiority
@@ -30,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "decision (simulated: the bootstrap must agree), and the seeds with which that is 0.9. Wanted: 0.9."
     )
     claims_options(command)
+    tier_option(command)
     command.add_argument("--seeds", type=int, help="instead of the registered number")
     recorded = f"{RECORDED.as_posix()}/<tier>"
     command.add_argument("--from", dest="folder", type=Path, help=f"report with measured effects (default: {recorded})")
@@ -41,13 +41,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def print_power(options: argparse.Namespace) -> int:
     """Prints the table, and draws what is asked for."""
     prove_writable(options.out)
-    found = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
+    found = [study for study in selected(options) if seeds_of(study, options.tier)]
     studies = [replace(study, claim=study.claim.at(options.tier)) for study in found]
     measured = measured_effects(options.folder or RECORDED / options.tier)
     for study in studies:
         seeds = options.seeds or seeds_of(study, options.tier)
         effects = measured.get(study.claim.id, {})
-        print(f"{study.claim.id} ({options.tier}, {seeds} seeds)")
+        print(f"{study.claim.id} ({options.tier}, {counted(seeds, 'seed')})")
         rows = [
             _row(h, seeds, [of_backend[h.name] for of_backend in effects.values() if h.name in of_backend])
             for h in study.claim.hypotheses
@@ -123,8 +123,5 @@ def _draw(studies: Sequence[Study], file: Path) -> None:
     }
     alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '  # what an HTML page says for its own
     picture = figure_svg(figure, "power").replace("<svg ", alone, 1)
-    try:
-        file.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
+    write_text(file, picture)
     print(file, file=sys.stderr)

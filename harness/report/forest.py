@@ -10,8 +10,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from harness import reason
+from harness.numerals import estimate, number
 from harness.report.intervals import ends, estimates, marks, px
-from harness.report.numerals import estimate, number
 from harness.report.style import INK, MUTED
 from harness.report.svg import picture
 from harness.study import Difference, Equivalence, Rule, Superiority

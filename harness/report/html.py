@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import numerals
+from harness import numerals
 from harness.report.figures import figure_svg, hidden_points
 from harness.report.forest import alone, axis_svg, deciding, effect, forest_svg
 from harness.report.intervals import MARKS, interval_svg
@@ -76,6 +76,7 @@ def _environment() -> Environment:
         "bootstrap": numerals.bootstrap,
         "cited": cited,
         "cost": cost,
+        "counted": numerals.counted,
         "deciding": deciding,
         "duration": numerals.duration,
         "effect": effect,

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from harness.report.numerals import number
+from harness.numerals import number
 from harness.report.style import COLOURS, GRID, MUTED, REGION
 from harness.report.svg import picture
 

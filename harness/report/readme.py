@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
+from harness.numerals import estimate, needs
 from harness.report import calibration
 from harness.report.calibration_tables import rates
-from harness.report.numerals import estimate, needs
 from harness.report.obstacles import obstacles
 from harness.report.summary import MARKS, escape
 from harness.report.terminal import claim_lines

@@ -1,7 +1,7 @@
 """Runs as they are compared: what a verdicts.json, and the run.json beside it, say in values that can be relied on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import exp, inf
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import strict_json
 from harness.errors import InvalidInput
-from harness.report.numerals import estimate, needs
+from harness.numerals import estimate, needs
 from harness.report.versions import READ, in_words
 from harness.verdict import Kind
 
@@ -132,6 +132,11 @@ def read(place: str | Path) -> Run:
         raise InvalidInput(
             f"{path} is not what verdicts.schema.json asks for ({type(error).__name__}: {error}). {AGAIN}"
         ) from error
+
+
+def of_claims(run: Run, ids: Collection[str]) -> Run:
+    """A run with these claims alone, of those that it has."""
+    return replace(run, claims={name: claim for name, claim in run.claims.items() if name in ids})
 
 
 def _json(path: Path) -> Any:

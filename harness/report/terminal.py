@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.numerals import headline, needs, p_value
 from harness.report.document import in_words_stale
-from harness.report.numerals import headline, needs, p_value
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "console": {"errors"},
     "arrays": {"errors"},
     "seeds": set(),
+    "numerals": set(),
     "networks": {"errors", "arrays", "seeds"},
     "datasets": {"errors", "seeds"},
     "kernels": {"errors", "arrays", "networks"},
@@ -39,10 +40,10 @@ MAY_IMPORT = {
     "registration": {"errors", "strict_json", "sources", "papers", "claim", "experiment", "statistics"},
     "statistics": {"errors", "claim"},
     "verdict": {"errors", "claim", "statistics"},
-    "reason": {"claim", "statistics", "verdict"},
+    "reason": {"numerals", "claim", "statistics", "verdict"},
     "judge": {"errors", "claim", "experiment", "statistics", "verdict", "reason"},
-    "report": {"errors", "strict_json", "claim", "experiment", "statistics", "verdict", "reason", "judge"},
-    "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
+    "report": {"errors", "strict_json", "numerals", "claim", "experiment", "statistics", "verdict", "reason", "judge"},
+    "export": {"errors", "numerals", "experiment", "sweep", "registration", "verdict", "report"},
 }
 STARTERS = {"studies", "session", "provenance", "plugin", "plugin_options", "cli", "commands"}
 FRAMEWORKS = {"torch", "jax"}

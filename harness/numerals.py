@@ -150,6 +150,17 @@ def headline(hypothesis: Mapping[str, Any], backend: str) -> dict[str, str]:
     return estimate(values)
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, in the singular or the plural.
+
+    >>> counted(1, "claim"), counted(0, "claim"), counted(2, "hypothesis"), counted(3, "series")
+    ('1 claim', '0 claims', '2 hypotheses', '3 series')
+    """
+    if count == 1 or noun.endswith("series"):
+        return f"{count} {noun}"
+    return f"{count} {noun.removesuffix('is')}es" if noun.endswith("is") else f"{count} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Seconds in the two largest units that fit.
 
