@@ -92,7 +92,7 @@ def requests(study: Study, settings: Settings) -> list[Request]:
     """
     if not study.experiments:
         raise InvalidInput(
-            f"Claim {study.claim.id!r} has no experiment; give claim = Claim(..., experiments=[...]) at least one."
+            f"Claim {study.claim.id!r} has no experiment; a Claim(...) lists at least one as experiments=[...]."
         )
     if any(getattr(experiment, settings.tier) is None for experiment in study.experiments):
         return []

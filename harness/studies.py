@@ -77,8 +77,8 @@ def discover(folder: Path) -> dict[Path, Study]:
     """
     if not folder.is_dir():
         raise InvalidInput(
-            f"There is no folder {folder}. Name the folder that holds the claims with --claims DIR. The published claims "
-            "are in the project's repository only: an installed package has none."
+            f"There is no folder {folder}. Name the folder that holds the claims with --claims DIR. The published "
+            "claims are in the project's repository only: an installed package has none."
         )
     loaded = {path: load(path) for path in sorted(folder.rglob("test_*.py"))}
     studies = {path: study for path, study in loaded.items() if study is not None}

@@ -96,8 +96,8 @@ def about(document: Json) -> str:
     return (
         f"Published claims about the Neural Tangent Kernel, measured at {document['tier']} scale in "
         f"{' and '.join(document['backends'])} and held against margins fixed before the run. "
-        f"{counted(len(document['claims']), 'claim')}: {tally(document)}. With every raw measurement, the registrations, "
-        "and the claims as code."
+        f"{counted(len(document['claims']), 'claim')}: {tally(document)}. With every raw measurement, the "
+        "registrations, and the claims as code."
     )
 
 

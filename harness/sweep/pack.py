@@ -106,7 +106,8 @@ def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) ->
         raise InvalidInput(f"{file} is there, and is no pack, so it is not written over. Name another file.")
     if not store.path.is_dir():
         raise StoreError(
-            f"There is no store at {store.path}, so there is nothing to pack. Name the folder of one: ntk-claims pack STORE FILE."
+            f"There is no store at {store.path}, so there is nothing to pack. Name the folder of one: "
+            "ntk-claims pack STORE FILE."
         )
     wanted = None if requests is None else {request.digest for request in requests}
     left_out: list[str] = []

@@ -89,7 +89,7 @@ def test_a_verdict_other_than_the_recorded_one_is_named(record, call, planted, v
     record(verdicts, toy=planted)
     code, out, _ = call()
     assert code == 1
-    assert out.endswith(f"\n0 of 1 verdicts are as recorded.\n    {change}\n")
+    assert out.endswith(f"\n0 of 1 verdict is as recorded.\n    {change}\n")
 
 
 def test_a_verdict_that_decides_nothing_says_why(record, call):
@@ -105,7 +105,7 @@ def test_a_claim_that_is_not_what_was_registered_is_broken(record, pytester, cal
     file.write_text(file.read_text().replace("Superiority(0.1)", "Superiority(0.01)"))
     status, out, _ = call()
     assert status == 1
-    assert out.endswith("\n0 of 1 verdicts are as recorded.\n    toy/toy: BROKEN, and SUPPORTED is recorded\n")
+    assert out.endswith("\n0 of 1 verdict is as recorded.\n    toy/toy: BROKEN, and SUPPORTED is recorded\n")
 
 
 def test_what_the_store_lacks_is_not_run(record, plant, call):
@@ -157,4 +157,4 @@ def test_it_needs_no_framework(record, pytester):
     environment = {**os.environ, "PYTHONPATH": str(pytester.path / "trap")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("1 of 1 verdicts are as recorded.\n")
+    assert done.stdout.endswith("1 of 1 verdict is as recorded.\n")
