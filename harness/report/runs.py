@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import strict_json
 from harness.errors import InvalidInput
-from harness.numerals import estimate, needs
+from harness.numerals import needs, with_interval
 from harness.report.versions import READ, in_words
 from harness.verdict import Kind
 
@@ -70,9 +70,7 @@ class Finding:
         effect = self.effects.get(backend)
         if effect is None:
             return "–"
-        ends = {"mean": effect.mean, "low": effect.low, "high": effect.high}
-        text = estimate({name: None if value is None else self.on_scale(value) for name, value in ends.items()})
-        return f"{text['mean']} [{text['low']}, {text['high']}]"
+        return with_interval({"mean": effect.mean, "low": effect.low, "high": effect.high}, self.scale)
 
 
 @dataclass(frozen=True)

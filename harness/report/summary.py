@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.numerals import counted, headline, needs
+from harness.numerals import counted, finding, headline, needs
 from harness.report.html import MEANINGS, cost
 from harness.verdict import Kind
 
@@ -123,13 +123,9 @@ def _measured(claim: Json, backends: Sequence[str]) -> str:
 
 
 def _effect(hypothesis: Json, backends: Sequence[str]) -> str:
-    shown = {name: headline(hypothesis, name) for name in hypothesis["verdict"]["backends"]}
-    values = [
-        f"{escape(name)} {shown[name]['mean']} \\[{shown[name]['low']}, {shown[name]['high']}\\]"
-        for name in backends
-        if name in shown
-    ]
-    return f"{escape(hypothesis['label'])}: {'; '.join(values)} ({escape(needs(hypothesis))})"
+    measured = hypothesis["verdict"]["backends"]
+    values = [f"{name} {headline(hypothesis, name)}" for name in backends if name in measured]
+    return escape(finding(f"{hypothesis['label']}: {{}}", "; ".join(values), needs(hypothesis)))
 
 
 def escape(text: str) -> str:

@@ -30,6 +30,5 @@ def claim_lines(claim: Json) -> list[str]:
 def _effects(hypothesis: Json) -> list[str]:
     lines = [f"    {hypothesis['label']}: {needs(hypothesis)}"]
     for backend in hypothesis["verdict"]["backends"]:
-        shown = headline(hypothesis, backend)
-        lines.append(f"        {backend:<6} {shown['mean']} [{shown['low']}, {shown['high']}]")
+        lines.append(f"        {backend:<6} {headline(hypothesis, backend)}")
     return lines

@@ -88,11 +88,11 @@ def test_supported_if_every_primary_hypothesis_is() -> None:
 def test_the_reason_says_what_decided_with_its_numbers() -> None:
     assert judged({"speed": 0.29 + SPREAD}).reason == (
         "Both primary hypotheses hold. Nearest to failing: speed: 0.29 [0.282, 0.298] (10 seeds in torch and "
-        "jax; needs more than 0.05)."
+        "jax; needs > 0.05)."
     )
     assert judged({"gap": FAILS}).reason == (
         "Refuted by 1 of 2 primary hypotheses. gap: -0.3 [-0.308, -0.292] (10 seeds in torch and jax; "
-        "needs more than 0.05). Of the others, 1 SUPPORTED."
+        "needs > 0.05). Of the others, 1 SUPPORTED."
     )
 
 
@@ -120,8 +120,8 @@ def test_beside_it_stands_what_did_not_come_out_as_the_claim_did() -> None:
     arms_found = {"like": HOLDS, "unlike": FAILS}
     supported = judged(arms_found, claim=claim)
     assert supported.beside == (
-        Beside("offset", "the offset", Kind.INCONCLUSIVE, "0.05 [0.0422, 0.0579], needs more than 0.05"),
-        Beside("unlike", "the unlike", Kind.REFUTED, "-0.3 [-0.308, -0.292], needs more than 0.05"),
+        Beside("offset", "the offset", Kind.INCONCLUSIVE, "0.05 [0.0422, 0.0579], needs > 0.05"),
+        Beside("unlike", "the unlike", Kind.REFUTED, "-0.3 [-0.308, -0.292], needs > 0.05"),
     )
     assert "offset" not in supported.reason
     refuted = judged({**arms_found, "gap": FAILS}, claim=claim)
@@ -138,7 +138,7 @@ def test_beside_it_stands_what_did_not_come_out_as_the_claim_did() -> None:
         (
             [0.3] * SEEDS,
             "INCONCLUSIVE",
-            r"0.3 \[0.3, 0.3\], needs more than 0.05: Mean effect 0.3 .* do not vary over seeds",
+            r"0.3 \[0.3, 0.3\], needs > 0.05: Mean effect 0.3 .* do not vary over seeds",
         ),
         (Absent("No Shuttle."), "NOT_RUN", "No Shuttle."),
     ],
@@ -263,7 +263,7 @@ def test_a_diverged_seed_is_named_and_never_dropped() -> None:
     assert (verdict.kind, verdict.p, verdict.alone) == (Kind.INCONCLUSIVE, None, Kind.INCONCLUSIVE)
     assert verdict.reason.startswith(
         "Effects are not finite for 1 of 2 primary hypotheses. gap: 0.3 [0.292, 0.308] (10 seeds in torch; "
-        "needs more than 0.05): Effect not finite in jax, seed 4 of 10"
+        "needs > 0.05): Effect not finite in jax, seed 4 of 10"
     )
     assert np.isnan(verdict.effects["jax"]["gap"][4])
     gap = verdict.hypotheses["gap"]

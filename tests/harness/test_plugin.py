@@ -135,7 +135,7 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
     )
     result = verify("--junitxml=junit.xml", "--report=here", "--tb=short", backend="torch, jax")
 
-    refuted = r"At quick scale: Refuted by the primary hypothesis\. gap: .*; needs more than 0\.1\)\."
+    refuted = r"At quick scale: Refuted by the primary hypothesis\. gap: .*; needs > 0\.1\)\."
     planted = "BROKEN: At quick scale: Control 'false' must come out not SUPPORTED and came out SUPPORTED"
     expected = {
         "a_supported": ("passed", "SUPPORTED", ""),
