@@ -6,6 +6,8 @@ from typing import Any
 
 MISSING = "–"
 LARGEST, FINEST = 1e5, 6
+LARGEST_LOGARITHM = 709.0
+"""Of a double: the ratio of a greater one is infinite."""
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -151,7 +153,9 @@ def on_scale(value: float | None, scale: str) -> float | None:
     """
     if value is None or not isfinite(value):
         return None
-    return exp(value) if scale == "ratio" else value
+    if scale != "ratio":
+        return value
+    return exp(value) if value < LARGEST_LOGARITHM else None
 
 
 def shown(values: Mapping[str, Any], scale: str) -> dict[str, str]:
@@ -161,6 +165,20 @@ def shown(values: Mapping[str, Any], scale: str) -> dict[str, str]:
     {'mean': '1.100', 'low': '1.050', 'high': '1.150'}
     """
     return estimate({name: on_scale(values[name], scale) for name in ("mean", "low", "high")})
+
+
+def columns(values: Mapping[str, Any], scale: str) -> dict[str, str]:
+    """An effect in the columns of a table: `shown`, the bootstrap's interval, and the sd over seeds.
+
+    The sd of a ratio is that of its natural logarithm.
+
+    >>> columns({"mean": 0.0953, "sd": 0.05, "low": 0.0488, "high": 0.1398, "bootstrap": [0.05, None]}, "ratio")
+    {'mean': '1.100', 'low': '1.050', 'high': '1.150', 'sd': '0.05', 'bootstrap': '[1.051, –]'}
+    """
+    ends = {name: on_scale(values[name], scale) for name in ("mean", "low", "high")}
+    both = [on_scale(end, scale) for end in values.get("bootstrap") or ()]
+    linear = estimate({**ends, "sd": values["sd"]}) if scale != "ratio" else {"sd": number(values["sd"], 3)}
+    return {**shown(values, scale), "sd": linear["sd"], "bootstrap": bootstrap({**ends, "bootstrap": both})}
 
 
 def with_interval(values: Mapping[str, Any], scale: str = "linear") -> str:

@@ -73,8 +73,8 @@ def _environment() -> Environment:
     templates.filters |= {
         "alone": alone,
         "anchor": anchor,
-        "bootstrap": numerals.bootstrap,
         "cited": cited,
+        "columns": numerals.columns,
         "cost": cost,
         "counted": numerals.counted,
         "deciding": deciding,
@@ -88,6 +88,7 @@ def _environment() -> Environment:
         "interval_svg": lambda *arguments: Markup(interval_svg(*arguments) or ""),
         "needs": numerals.needs,
         "number": numerals.number,
+        "on_scale": numerals.on_scale,
         "obstacles": obstacles,
         "p_equals": numerals.p_equals,
         "p_value": numerals.p_value,

@@ -9,13 +9,12 @@ from typing import Any
 
 from harness import strict_json
 from harness.errors import InvalidInput
-from harness.numerals import needs, with_interval
+from harness.numerals import LARGEST_LOGARITHM, needs, with_interval
 from harness.report.versions import READ, in_words
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
 AGAIN = "Write that report again from its store: pytest claims --replay --store DIR."
-LARGEST_LOGARITHM = 700.0
 
 
 @dataclass(frozen=True)
