@@ -37,18 +37,20 @@ def estimate(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") for name, value in shown.items()}
 
 
-def bootstrap(values: Mapping[str, Any]) -> str:
+def bootstrap(values: Mapping[str, Any], scale: str = "linear") -> str:
     """The bootstrap's interval of an estimate with the decimals of Student's; an en dash where there is none.
 
     >>> bootstrap({"mean": 0.214, "sd": 0.033, "low": 0.1903, "high": 0.23866, "bootstrap": [0.1876, 0.2341]})
     '[0.188, 0.234]'
+    >>> bootstrap({"low": 0.0488, "high": 0.1398, "bootstrap": [0.05, None]}, "ratio")
+    '[1.051, –]'
     """
     if not (found := values.get("bootstrap")):
         return MISSING
-    decimals = _decimals({"low": values["low"], "high": values["high"]})
+    decimals = _decimals({name: on_scale(values[name], scale) for name in ("low", "high")})
     low, high = (
         number(end, 3) if decimals is None or end is None else f"{round(end, decimals) + 0.0:.{decimals}f}"
-        for end in found
+        for end in (on_scale(end, scale) for end in found)
     )
     return f"[{low}, {high}]".replace("-", "−")
 
@@ -175,10 +177,8 @@ def columns(values: Mapping[str, Any], scale: str) -> dict[str, str]:
     >>> columns({"mean": 0.0953, "sd": 0.05, "low": 0.0488, "high": 0.1398, "bootstrap": [0.05, None]}, "ratio")
     {'mean': '1.100', 'low': '1.050', 'high': '1.150', 'sd': '0.05', 'bootstrap': '[1.051, –]'}
     """
-    ends = {name: on_scale(values[name], scale) for name in ("mean", "low", "high")}
-    both = [on_scale(end, scale) for end in values.get("bootstrap") or ()]
-    linear = estimate({**ends, "sd": values["sd"]}) if scale != "ratio" else {"sd": number(values["sd"], 3)}
-    return {**shown(values, scale), "sd": linear["sd"], "bootstrap": bootstrap({**ends, "bootstrap": both})}
+    text = shown(values, scale) if scale == "ratio" else estimate(values)
+    return {**text, "sd": text.get("sd", number(values["sd"], 3)), "bootstrap": bootstrap(values, scale)}
 
 
 def with_interval(values: Mapping[str, Any], scale: str = "linear") -> str:

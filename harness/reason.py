@@ -80,7 +80,7 @@ def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tu
 
     A margin of 0 has no unit of its own: there it is the registered effect.
 
-    >>> from harness.study import Superiority
+    >>> from harness.study import Equivalence, Superiority
     >>> cases = ((0.05, 0.3), Superiority(0.1)), ((-0.05, 0.15), Equivalence(0.1))
     >>> [tuple(round(end, 3) for end in in_margins(*case, 0.3)) for case in cases]
     [(-0.5, 2.0), (-0.5, 1.0)]

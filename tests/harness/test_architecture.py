@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "sweep": {"errors", "strict_json", "console", "sources", "papers", "experiment", "backends"},
     "registration": {"errors", "strict_json", "sources", "papers", "claim", "experiment", "statistics"},
     "statistics": {"errors", "claim"},
-    "verdict": {"errors", "claim", "statistics"},
+    "verdict": {"errors", "numerals", "claim", "statistics"},
     "reason": {"numerals", "claim", "statistics", "verdict"},
     "judge": {"errors", "claim", "experiment", "statistics", "verdict", "reason"},
     "report": {"errors", "strict_json", "numerals", "claim", "experiment", "statistics", "verdict", "reason", "judge"},

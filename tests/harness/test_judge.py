@@ -104,7 +104,7 @@ def test_of_equal_p_the_interval_nearest_to_its_margin_decides() -> None:
     claim = replace(CLAIM, hypotheses=(hypothesis("gap"), close, hypothesis("offset", role="secondary")))
     verdict = judged({"gap": 0.25 + SPREAD, "speed": 0.5 + SPREAD}, claim=claim)
     assert verdict.hypotheses["gap"].p == verdict.hypotheses["speed"].p
-    assert "Nearest to failing: speed: 0.5 [" in verdict.reason  # half a margin inside, against four beyond
+    assert "Nearest to failing: speed: 0.5000 [" in verdict.reason  # half a margin inside, against four beyond
 
 
 def test_the_reason_shows_labels_ratios_and_margins_of_equivalence() -> None:
