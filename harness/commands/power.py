@@ -10,10 +10,11 @@ import numpy as np
 
 from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
 from harness.commands.options import claims_options, prove_writable, selected, tier_option, write_text
-from harness.numerals import counted
+from harness.numerals import counted, needed
 from harness.report.figures import figure_svg
+from harness.statistics.intervals import region
 from harness.statistics.power import WANTED, decision_power, decision_seeds_needed, power
-from harness.study import Hypothesis, Rule, Study, Superiority
+from harness.study import Hypothesis, Rule, Study
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLOTTED = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100)
@@ -67,7 +68,7 @@ def _row(hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]
     name = hypothesis.name if hypothesis.role == "primary" else f"{hypothesis.name} (secondary)"
     return (
         name,
-        f"> {rule.margin:.3g}" if isinstance(rule, Superiority) else f"within ±{rule.margin:.3g}",
+        needed(type(rule).__name__, rule.margin, "linear").removeprefix("needs "),
         f"{effect:.3g}",
         f"{sd:.3g}",
         scatter,
@@ -79,7 +80,8 @@ def _row(hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]
 
 def _needed(rule: Rule, effect: float, sd: float) -> str:
     """The seeds needed, or why no number of them is enough."""
-    holds = effect > rule.margin if isinstance(rule, Superiority) else abs(effect) < rule.margin
+    place = region((effect, effect), rule.cuts)
+    holds = place is not None and rule.supports[place]
     return str(decision_seeds_needed(rule, effect, sd)) if holds else "none: false at this effect"
 
 

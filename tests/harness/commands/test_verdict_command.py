@@ -119,7 +119,9 @@ def test_what_the_store_lacks_is_not_run(record, plant, call):
     )
     code, out, _ = call(backend="torch")
     assert code == 1
-    assert out.endswith("0 of 1 verdict is as recorded; of 1 more none is recorded.\n    toy/toy: NOT_RUN, and SUPPORTED is recorded\n")
+    assert out.endswith(
+        "0 of 1 verdict is as recorded; of 1 more none is recorded.\n    toy/toy: NOT_RUN, and SUPPORTED is recorded\n"
+    )
 
 
 def test_claims_are_chosen_by_id_and_judged_in_their_whole_family(record, call):
