@@ -7,6 +7,7 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 
+from harness import __version__
 from harness.commands import (
     audit,
     calibrate,
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         description="Executable checks of published claims about the Neural Tangent Kernel.",
         epilog=f"To verify the claims and write a report: pytest claims --tier quick (or: tox run -e claims). {CODES}",
     )
+    top.add_argument("--version", action="version", version=f"ntk-claims {__version__}")
     commands = top.add_subparsers(required=True, metavar="command")
     listing.add(commands)
     plan.add(commands)

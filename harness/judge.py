@@ -175,7 +175,7 @@ def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: in
     finite = {backend: sample for backend, sample in samples.items() if not not_finite(sample)}
     agreement = hypothesis.agreement
     if len(finite) == len(samples):
-        return decide(samples, hypothesis.rule, agreement=agreement, min_seeds=replicates)
+        return decide(samples, hypothesis.rule, agreement=agreement, min_seeds=replicates, scale=hypothesis.scale)
     reason = "; ".join(
         f"effect not finite in {backend}, seed {', '.join(map(str, seeds))} of {replicates}"
         for backend, sample in samples.items()
@@ -184,7 +184,7 @@ def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: in
     reason = f"{reason[0].upper()}{reason[1:]}: nothing can be decided without those seeds."
     if not finite:
         return Verdict(Kind.INCONCLUSIVE, 1.0, (0.0, 0.0), reason, {})
-    known = decide(finite, hypothesis.rule, agreement=agreement, min_seeds=replicates)
+    known = decide(finite, hypothesis.rule, agreement=agreement, min_seeds=replicates, scale=hypothesis.scale)
     return Verdict(Kind.INCONCLUSIVE, 1.0, known.interval, reason, known.backends)
 
 

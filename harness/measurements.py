@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import datasets, networks, seeds
+from harness import datasets, kernels, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
 from harness.networks import Theta

@@ -259,7 +259,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
-    """The verdict on the claim that the test's file makes (its STUDY)."""
+    """The verdict on the claim that the test's file makes (its `claim`)."""
     collected = request.config.stash[KEY]
     study = studies.study_of(request.module)
     if study is None:

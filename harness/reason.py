@@ -7,8 +7,9 @@ Student's t and bootstrap.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.numerals import counted, finding, needed, with_interval
 from harness.statistics.intervals import region
-from harness.study import Difference, Equivalence, Hypothesis, Rule, Statement, Superiority
+from harness.study import Difference, Hypothesis, Rule, Statement, Superiority
 from harness.verdict import Beside, Kind, Verdict
 
 Verdicts = Mapping[str, Verdict]
@@ -79,7 +80,7 @@ def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tu
 
     A margin of 0 has no unit of its own: there it is the registered effect.
 
-    >>> from harness.study import Superiority
+    >>> from harness.study import Equivalence, Superiority
     >>> cases = ((0.05, 0.3), Superiority(0.1)), ((-0.05, 0.15), Equivalence(0.1))
     >>> [tuple(round(end, 3) for end in in_margins(*case, 0.3)) for case in cases]
     [(-0.5, 2.0), (-0.5, 1.0)]
@@ -100,13 +101,13 @@ def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
     if not verdict.backends:
         return f"{hypothesis.title}: {verdict.reason.rstrip('.')}"
     n = max(estimate.n for estimate in verdict.backends.values())
-    found = hypothesis.sentence(_effect(hypothesis, verdict)).rstrip(".")
-    over = f"{n} seeds in {_listed(verdict.backends)}; {_needs(hypothesis)}"
+    over = f"{counted(n, 'seed')} in {_listed(verdict.backends)}"
+    found = finding(hypothesis.sentence("{}"), _effect(hypothesis, verdict), over, _needs(hypothesis))
     # Where Student's t would decide and the verdict does not, the reason says what keeps it.
     student = min(e.low for e in verdict.backends.values()), max(e.high for e in verdict.backends.values())
     inside = region(student, hypothesis.rule.cuts) is not None
     told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
-    return f"{found} ({over})" + (f": {verdict.reason.rstrip('.')}" if told else "")
+    return found + (f": {verdict.reason.rstrip('.')}" if told else "")
 
 
 def _short(hypothesis: Hypothesis, verdict: Verdict, backends: int) -> str:
@@ -121,19 +122,13 @@ def _short(hypothesis: Hypothesis, verdict: Verdict, backends: int) -> str:
 def _effect(hypothesis: Hypothesis, verdict: Verdict) -> str:
     """Mean over backends, and the interval that holds theirs."""
     mean = sum(estimate.mean for estimate in verdict.backends.values()) / len(verdict.backends)
-    shown = [f"{hypothesis.shown(value):.3g}" for value in (mean, *verdict.interval)]
-    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
+    low, high = verdict.interval
+    return with_interval({"mean": mean, "low": low, "high": high}, hypothesis.scale)
 
 
 def _needs(hypothesis: Hypothesis) -> str:
     """What the rule asks for, in words, on the scale that readers are shown."""
-    margin = hypothesis.rule.margin
-    low, high = f"{hypothesis.shown(-margin):.3g}", f"{hypothesis.shown(margin):.3g}"
-    if isinstance(hypothesis.rule, Equivalence):
-        return f"needs {low} to {high}"
-    if isinstance(hypothesis.rule, Difference):
-        return f"needs less than {low} or more than {high}"
-    return f"needs more than {high}"
+    return needed(type(hypothesis.rule).__name__, hypothesis.rule.margin, hypothesis.scale)
 
 
 def _listed(names: Iterable[str]) -> str:

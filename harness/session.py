@@ -55,12 +55,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.tier not in TIERS:
-            raise InvalidInput(f"Unknown tier {self.tier!r}. Allowed: {', '.join(TIERS)}.")
+            raise InvalidInput(f"Unknown tier {self.tier!r}. Allowed, with --tier: {', '.join(TIERS)}.")
         for name in self.backends:
             known(name)
         if not self.backends or len(set(self.backends)) < len(self.backends):
             raise InvalidInput(
-                f"Name at least one backend, and each once; got {', '.join(self.backends) or 'none'}. "
+                f"Name at least one backend, and each once, with --backend; got {', '.join(self.backends) or 'none'}. "
                 f"Available: {', '.join(available())}."
             )
 
@@ -91,7 +91,9 @@ def requests(study: Study, settings: Settings) -> list[Request]:
         InvalidInput: if the study has no experiment, or its experiments have different numbers of replicates.
     """
     if not study.experiments:
-        raise InvalidInput(f"Claim {study.claim.id!r} has no experiment; its STUDY must name at least one.")
+        raise InvalidInput(
+            f"Claim {study.claim.id!r} has no experiment; a Claim(...) lists at least one as experiments=[...]."
+        )
     if any(getattr(experiment, settings.tier) is None for experiment in study.experiments):
         return []
     _replicates(study, settings.tier)
@@ -256,7 +258,7 @@ def _recorded_cells(wanted: Sequence[Request], store: Store, progress: Callable[
     if not store.path.is_dir():
         raise StoreError(
             f"There is no store at {store.path}, so there is nothing to replay. Name the folder that holds the "
-            "recorded cells, or compute them first (without replay)."
+            "recorded cells with --store, or compute them first: ntk-claims sweep, or pytest without --replay."
         )
     found = sweep.recorded(wanted, store)
     progress(Status(found.counts["planned"], found.counts["cached"], notices=found.notices, ended=True))

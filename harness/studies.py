@@ -78,7 +78,10 @@ def discover(folder: Path) -> dict[Path, Study]:
         InvalidInput: if there is no such folder, a file cannot be loaded, or two claims have one id.
     """
     if not folder.is_dir():
-        raise InvalidInput(f"There is no folder {folder}. Name the folder that holds the claims.")
+        raise InvalidInput(
+            f"There is no folder {folder}. Name the folder that holds the claims with --claims DIR. The published "
+            "claims are in the project's repository only: an installed package has none."
+        )
     loaded = {path: load(path) for path in sorted(folder.rglob("test_*.py"))}
     studies = {path: study for path, study in loaded.items() if study is not None}
     twice = [name for name, count in Counter(study.claim.id for study in studies.values()).items() if count > 1]
@@ -103,7 +106,7 @@ def claims_folder(paths: Iterable[Path]) -> Path:
     if len(folders) > 1:
         raise InvalidInput(
             f"The claims lie in papers' folders of {len(folders)} places: {', '.join(map(str, folders))}. Name the "
-            "claims of one at a time."
+            "claims of one at a time: ntk-claims ... --claims DIR, or pytest DIR."
         )
     return folders[0] if folders else papers.CLAIMS
 

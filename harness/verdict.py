@@ -10,7 +10,7 @@ margin 0.05 in torch and jax; p = 0.001.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InvalidInput
+from harness.numerals import bootstrap, number, on_scale, with_interval
 from harness.statistics.agreement import Agreement, worst_agreement
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, region, t_interval, varies
 from harness.study import Difference, Equivalence, Rule, Superiority
@@ -141,7 +142,12 @@ class ClaimVerdict:
 
 
 def decide(
-    effects: Mapping[str, ArrayLike], rule: Rule, *, agreement: float | None = None, min_seeds: int = 2
+    effects: Mapping[str, ArrayLike],
+    rule: Rule,
+    *,
+    agreement: float | None = None,
+    min_seeds: int = 2,
+    scale: str = "linear",
 ) -> Verdict:
     """Hold per-seed effects against a rule, in every backend.
 
@@ -167,6 +173,7 @@ def decide(
         rule: Superiority, Equivalence or Difference, with margin in the units of the effect, and alpha.
         agreement: margin of the backends' TOST, in the units of the effect; half of |rule.margin| unless given.
         min_seeds: the registered number of seeds, at least 2.
+        scale: "ratio" if effects are natural logarithms of a ratio, which the reason then shows.
 
     Raises:
         InvalidInput: for NaN or infinite effects, unequal or too few seeds, no backend, or no agreement margin.
@@ -179,14 +186,14 @@ def decide(
     interval = (min(ends), max(ends))
     constant = [backend for backend, sample in samples.items() if not varies(sample)]
     if worst is not None and not worst.agree:
-        kind, finding = Kind.DISAGREE, worst.describe()
+        kind, finding = Kind.DISAGREE, f"{'in natural logarithms, ' * (scale == 'ratio')}{worst.describe()}"
     elif constant:
         kind = Kind.INCONCLUSIVE
         finding = f"effects do not vary over seeds in {_listed(constant)}, so seeds are not a unit to infer from"
     else:
-        kind, finding = _against_rule(estimates, rule)
+        kind, finding = _against_rule(estimates, rule, scale)
         finding += f"; p = {p:.2g}"
-    reason = f"{_means(estimates, rule.end)}: {finding}."
+    reason = f"{_means(estimates, rule.end, scale)}: {finding}."
     return Verdict(kind, p, interval, reason, estimates, worst)
 
 
@@ -262,45 +269,54 @@ def _worst_agreement(samples: Mapping[str, Sample], rule: Rule, agreement: float
     return worst_agreement(samples, margin, rule.alpha)
 
 
-def _against_rule(estimates: Mapping[str, Estimate], rule: Rule) -> tuple[Kind, str]:
+def _against_rule(estimates: Mapping[str, Estimate], rule: Rule, scale: str) -> tuple[Kind, str]:
     where: dict[str, list[str]] = {}
     kind = Kind.INCONCLUSIVE
     for backend, estimate in estimates.items():
-        kind, position = _position(estimate, rule)
+        kind, position = _position(estimate, rule, scale)
         where.setdefault(position, []).append(backend)
     alone = " alone" if len(estimates) == 1 else ""
     finding = ", ".join(f"{position} in {_listed(backends)}{alone}" for position, backends in where.items())
     return kind if len(where) == 1 else Kind.INCONCLUSIVE, finding
 
 
-def _position(estimate: Estimate, rule: Rule) -> tuple[Kind, str]:
-    kind, position = _side(*estimate.ends, rule)
-    alone, of_student = _side(estimate.low, estimate.high, rule)
+def _position(estimate: Estimate, rule: Rule, scale: str) -> tuple[Kind, str]:
+    kind, place = _side(*estimate.ends, rule)
+    alone, place_of_student = _side(estimate.low, estimate.high, rule)
+    position, of_student = f"{place} {_margin(rule, scale)}", f"{place_of_student} {_margin(rule, scale)}"
     if kind == alone or estimate.bootstrap is None:
         return kind, position
-    low, high = estimate.bootstrap
-    return kind, f"{of_student} by Student's t, but not by the studentised bootstrap [{low:.4g}, {high:.4g}],"
+    ends = bootstrap(asdict(estimate), scale)
+    return kind, f"{of_student} by Student's t, but not by the studentised bootstrap {ends},"
 
 
 def _side(low: float, high: float, rule: Rule) -> tuple[Kind, str]:
-    """The verdict of one interval, and where it lies, in words."""
+    """The verdict of one interval, and where it lies to the margins, in words."""
     place = region((low, high), rule.cuts)
-    one_margin, margin = len(rule.cuts) == 1, f"{rule.margin:.4g}"
+    one_margin = len(rule.cuts) == 1
     if place is None:
-        return Kind.INCONCLUSIVE, (
-            f"on neither side of the margin {margin}"
-            if one_margin
-            else f"neither inside nor outside the margins ±{margin}"
-        )
+        return Kind.INCONCLUSIVE, "on neither side of" if one_margin else "neither inside nor outside"
     words = ("below", "above") if one_margin else ("below", "inside", "above")
-    kind = Kind.SUPPORTED if rule.supports[place] else Kind.REFUTED
-    return kind, f"{words[place]} the {f'margin {margin}' if one_margin else f'margins ±{margin}'}"
+    return Kind.SUPPORTED if rule.supports[place] else Kind.REFUTED, words[place]
 
 
-def _means(estimates: Mapping[str, Estimate], end: float) -> str:
-    each = [f"{e.mean:.4g} [{e.low:.4g}, {e.high:.4g}] in {backend}" for backend, e in estimates.items()]
+def _margin(rule: Rule, scale: str) -> str:
+    """The margin or margins of a rule, on the scale that readers are shown."""
+    high = number(on_scale(rule.margin, scale))
+    if len(rule.cuts) == 1:
+        return f"the margin {high}"
+    return (
+        f"the margins {number(on_scale(-rule.margin, scale))} and {high}"
+        if scale == "ratio"
+        else f"the margins ±{high}"
+    )
+
+
+def _means(estimates: Mapping[str, Estimate], end: float, scale: str) -> str:
+    each = [f"{with_interval(asdict(estimate), scale)} in {backend}" for backend, estimate in estimates.items()]
     n = next(iter(estimates.values())).n
-    return f"Mean effect {_listed(each)} ({100 * (1 - 2 * end):.3g} % t intervals, {n} seeds)"
+    mean = "Geometric mean" if scale == "ratio" else "Mean effect"
+    return f"{mean} {_listed(each)} ({100 * (1 - 2 * end):.3g} % t intervals, {n} seeds)"
 
 
 def _listed(names: Iterable[Any]) -> str:

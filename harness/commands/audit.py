@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import sweep
-from harness.commands.options import computing, computing_options, papers_folder, prove_writable
-from harness.commands.verdict import run_options, selected, write_json
+from harness.commands.options import computing, computing_options, papers_folder, prove_writable, selected
+from harness.commands.verdict import run_options, write_json
 from harness.errors import StoreError
 from harness.experiment import Request, canonical
-from harness.report.numerals import duration
+from harness.numerals import duration
 from harness.session import Settings, backend_names, requests
 from harness.sweep import Cell, Outcome, Store, code, devices
 from harness.sweep.audit import AGREE, TOLERANCES, Finding, Result, compare, draw, size
@@ -72,7 +72,7 @@ def _plans(options: argparse.Namespace) -> dict[tuple[str, str], list[Request]]:
     """(claim, backend) -> its requests."""
     return {
         (study.claim.id, backend): requests(study, Settings(options.tier, (backend,), options.store))
-        for study in selected(options.claims, options.ids)
+        for study in selected(options)
         for backend in Settings(options.tier, backend_names(options.backend), options.store).backends
     }
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import registration, report
-from harness.commands.options import claims_options, prove_writable
-from harness.commands.verdict import selected, write_json
+from harness.commands.options import asked, claims_options, prove_writable, selected, tier_option
+from harness.commands.verdict import write_json
 from harness.errors import InvalidInput
 from harness.report import calibration
 from harness.statistics.calibration import TRIALS, Calibrated, Rates, calibrate
@@ -31,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "for the registrations as they are now; the next report shows them. Claims that are not selected keep theirs."
     )
     claims_options(command)
+    tier_option(command)
     recorded = f"{RECORDED.as_posix()}/<tier>"
     command.add_argument("--from", dest="folder", type=Path, help=f"folder of the report (default: {recorded})")
     command.add_argument("--trials", type=int, default=TRIALS, help=f"per rate (default: {TRIALS})")
@@ -43,8 +44,8 @@ def calibrate_claims(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise InvalidInput(f"There is no folder {folder}. Name that of a report with --from.")
     prove_writable(folder / calibration.FILE)
-    studies = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
-    earlier = _earlier(folder, options) if options.ids else None
+    studies = [study for study in selected(options) if seeds_of(study, options.tier)]
+    earlier = _earlier(folder, options) if asked(options) else None
     measured = measured_effects(folder)
     found: dict[str, tuple[str, Calibrated]] = {}
     for study in studies:
@@ -72,7 +73,7 @@ def _earlier(folder: Path, options: argparse.Namespace) -> dict[str, Any] | None
         raise InvalidInput(
             f"{folder / calibration.FILE} is of the {earlier['tier']} tier with {earlier['trials']} trials, so claims "
             f"of the {options.tier} tier with {options.trials} cannot join it. Give --tier {earlier['tier']} --trials "
-            f"{earlier['trials']}, or calibrate all claims anew (name none)."
+            f"{earlier['trials']}, or name no claim, to calibrate all of them anew."
         )
     return earlier
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from harness.commands.options import examples, write_text
+from harness.commands.options import asked, chosen_ids, examples, parts_options, write_text
 from harness.report.diff import compare
 from harness.report.diff_text import as_lines, as_markdown, as_page
-from harness.report.runs import read
+from harness.report.runs import of_claims, read
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
@@ -26,6 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     examples(command, "ntk-claims diff reports/recorded/quick reports/quick --markdown changes.md --html changes.html")
     command.add_argument("a", type=Path, metavar="A", help="folder of a report, or its verdicts.json: the earlier run")
     command.add_argument("b", type=Path, metavar="B", help="the same of the later run")
+    parts_options(command)
     command.add_argument("--all", action="store_true", help="print effects that agree to the printed digits too")
     command.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a CI job page")
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page")
@@ -34,7 +35,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def diff(options: argparse.Namespace) -> int:
     """Prints and writes the difference; 1 if a verdict changed."""
-    difference = compare(read(options.a), read(options.b))
+    a, b = read(options.a), read(options.b)
+    if asked(options):
+        names = chosen_ids(options, list(dict.fromkeys([*a.claims, *b.claims])), "in either run")
+        a, b = of_claims(a, names), of_claims(b, names)
+    difference = compare(a, b)
     if options.markdown:
         write_text(options.markdown, as_markdown(difference))
     if options.html:

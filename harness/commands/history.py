@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from harness.commands.options import examples, write_text
+from harness.numerals import counted
 from harness.report.history import collect
 from harness.report.history_page import as_page
 
@@ -34,5 +35,5 @@ def history(options: argparse.Namespace) -> int:
         for event in timeline.events:
             if event.of_verdict:
                 print(f"{event.when:%Y-%m-%d %H:%M}  {timeline.id} ({timeline.tier}): {event.words}")
-    print(f"{len(found.runs)} runs, {len(found.unreadable)} left out: {options.html}")
+    print(f"{counted(len(found.runs), 'run')}, {len(found.unreadable)} left out: {options.html}")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import registration, studies
-from harness.commands.options import examples, keyword_options, selected_by_keyword
+from harness.commands.options import claims_options, discovered, examples, selected
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.studies import Recorded
@@ -24,14 +24,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "'-': the claim has no such tier; 'withdrawn': it was taken back. Below: registrations without a claim file."
     )
     examples(command, "ntk-claims list -k vyas2022")
-    keyword_options(command)
+    claims_options(command)
     command.set_defaults(run=list_claims)
 
 
 def list_claims(options: argparse.Namespace) -> int:
     """A row of verdicts per claim, and its title below."""
     recorded = studies.recorded(options.claims)
-    chosen = selected_by_keyword(options)
+    chosen = selected(options)
     folder = options.claims / registration.FOLDER
     width = max(len(study.claim.id) for study in chosen)
     print("  ".join([f"{'claim':<{width}}", *(f"{tier:<{COLUMN}}" for tier in TIERS)]).rstrip())
@@ -43,8 +43,7 @@ def list_claims(options: argparse.Namespace) -> int:
         print(_indented(study.claim.title))
         if withdrawn:
             print(_indented(withdrawn))
-    known = [study.claim.id for study in studies.discover(options.claims).values()]
-    for one in registration.unclaimed(folder, known):
+    for one in registration.unclaimed(folder, list(discovered(options))):
         print(f"{one.claim:<{width}}  {one.state}".rstrip())
         print(_indented(one.words))
     return 0

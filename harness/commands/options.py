@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,91 @@ def tier_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tier", choices=TIERS, default="quick", help="scale of the experiments (default: quick)")
 
 
-def claims_options(command: argparse.ArgumentParser) -> None:
-    """Which claims a command is about, and at which tier."""
-    command.add_argument("ids", nargs="*", metavar="id", help="only claims whose id contains one of these")
+def claims_options(command: argparse.ArgumentParser, which: str = "only claims whose id contains one of these") -> None:
+    """Which claims a command is about (`parts_options`), and where the claims are."""
+    parts_options(command, which)
     folder_option(command)
-    tier_option(command)
+
+
+def parts_options(command: argparse.ArgumentParser, which: str = "only claims whose id contains one of these") -> None:
+    """Parts of claims' ids, each alone or after -k; an id in full means that claim alone, if it is a part of others."""
+    command.add_argument("ids", nargs="*", metavar="id", help=which)
+    command.add_argument("-k", dest="keywords", action="append", default=[], metavar="id", help="the same")
+
+
+def asked(options: argparse.Namespace) -> tuple[str, ...]:
+    """The parts of ids that a call names, by whichever spelling."""
+    return *options.ids, *options.keywords
+
+
+def matching(ids: Iterable[str], part: str) -> list[str]:
+    """The ids that a part of one means: the id that it is, else all that contain it.
+
+    >>> matching(["a/gap", "a/gap_grows", "b/gap"], "gap"), matching(["a/gap", "a/gap_grows"], "a/gap")
+    (['a/gap', 'a/gap_grows', 'b/gap'], ['a/gap'])
+    """
+    known = list(ids)
+    return [part] if part in known else [name for name in known if part in name]
+
+
+def chosen_ids(options: argparse.Namespace, known: Sequence[str], place: str = "") -> list[str]:
+    """The ids, of those that are known, that a call names; all of them where it names none.
+
+    Args:
+        options: with what `parts_options` read.
+        known: ids.
+        place: where they are, as "in either run"; below the folder of the call unless given.
+
+    Raises:
+        InvalidInput: if there is none, or a part is in none.
+    """
+    place, hint = (place, "") if place else (f"below {options.claims}", " Name another folder with --claims DIR.")
+    if not known:
+        raise InvalidInput(f"There is no claim {place}.{hint}")
+    parts = asked(options)
+    for part in parts:
+        if not matching(known, part):
+            raise InvalidInput(f"No claim {place} has an id that contains {part!r}. There: {_all(known)}.{hint}")
+    wanted = {name for part in parts for name in matching(known, part)}
+    return [name for name in known if name in wanted or not parts]
+
+
+def chosen_id(options: argparse.Namespace, known: Sequence[str], what: str) -> str:
+    """The one id that a call names; raises InvalidInput, as `chosen_ids` does, or if that is not one.
+
+    Args:
+        known: ids.
+        what: what is done with one claim, as "A rehearsal".
+    """
+    if not asked(options):
+        raise InvalidInput(
+            f"{what} is of one claim: name it, or a part of its id that no other has. There: {_all(known)}."
+        )
+    found = chosen_ids(options, known)
+    if len(found) > 1:
+        raise InvalidInput(f"{what} is of one claim, and {_all(asked(options))} names {_all(found)}. Name one in full.")
+    return found[0]
+
+
+def _all(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def selected(options: argparse.Namespace) -> list[Study]:
+    """The claims that `claims_options` chose; raises InvalidInput as `chosen_ids` does."""
+    claims = discovered(options)
+    return [claims[name] for name in chosen_ids(options, list(claims))]
+
+
+def selected_one(options: argparse.Namespace, what: str) -> Study:
+    """The one claim that `claims_options` chose; raises InvalidInput as `chosen_id` does."""
+    claims = discovered(options)
+    return claims[chosen_id(options, list(claims), what)]
+
+
+def discovered(options: argparse.Namespace) -> dict[str, Study]:
+    """Every claim below the folder of a call, by its id."""
+    return {study.claim.id: study for study in studies.discover(options.claims).values()}
 
 
 def cells_options(command: argparse.ArgumentParser) -> None:
@@ -63,24 +143,6 @@ def computing(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("engine", "workers", "ray_address", "gpus_per_cell")}
 
 
-def keyword_options(command: argparse.ArgumentParser) -> None:
-    """Which claims a command is about, by a word in their ids."""
-    folder_option(command)
-    command.add_argument("-k", dest="keyword", default="", help="only claims whose id contains this")
-
-
-def selected_by_keyword(options: argparse.Namespace) -> list[Study]:
-    """The claims that `keyword_options` chose; raises InvalidInput where there is none."""
-    claims = list(studies.discover(options.claims).values())
-    selected = [study for study in claims if options.keyword in study.claim.id]
-    if not selected:
-        known = ", ".join(study.claim.id for study in claims) or "none"
-        raise InvalidInput(
-            f"No claim below {options.claims} has an id that contains {options.keyword!r}. There: {known}."
-        )
-    return selected
-
-
 @dataclass(frozen=True)
 class Chosen:
     """The claims of a call that may be computed, and how many were left out."""
@@ -90,14 +152,14 @@ class Chosen:
 
 
 def as_registered(options: argparse.Namespace) -> Chosen:
-    """Of the claims that `keyword_options` chose, those that are as registered; why the others are not, on stderr.
+    """Of the claims that `claims_options` chose, those that are as registered; why the others are not, on stderr.
 
     Raises:
-        InvalidInput: as `selected_by_keyword` does.
+        InvalidInput: as `selected` does.
     """
     folder = options.claims / registration.FOLDER
     kept, left_out = [], 0
-    for study in selected_by_keyword(options):
+    for study in selected(options):
         claim, said = study.claim.id, registration.check(study, folder)
         if said:
             left_out += 1

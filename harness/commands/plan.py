@@ -11,17 +11,17 @@ from harness.commands.options import (
     Chosen,
     as_registered,
     cells_options,
+    claims_options,
     examples,
-    keyword_options,
     papers_folder,
-    selected_by_keyword,
+    selected,
     settings,
     tier_option,
     write_text,
 )
 from harness.commands.times import RECORDED, Found, learned, looked_up, prior
 from harness.experiment import Request
-from harness.report.numerals import duration
+from harness.numerals import counted, duration
 from harness.session import requests
 from harness.sweep import Store
 from harness.sweep.estimates import Estimates, likeness
@@ -45,7 +45,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "ntk-claims plan --tier full --backend torch",
         "ntk-claims plan -k gap_across --json plan.json",
     )
-    keyword_options(command)
+    claims_options(command)
     tier_option(command)
     cells_options(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the plan to this file")
@@ -54,7 +54,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def plan(options: argparse.Namespace) -> int:
     """Counts, per claim and backend; or a plan file, 1 if a claim was left out of it."""
-    chosen = as_registered(options) if options.json else Chosen(selected_by_keyword(options), 0)
+    chosen = as_registered(options) if options.json else Chosen(selected(options), 0)
     wanted = {
         study.claim.id: {request.digest: request for request in requests(study, settings(options))}
         for study in chosen.studies
@@ -63,7 +63,7 @@ def plan(options: argparse.Namespace) -> int:
     if options.json:
         content = [asdict(request) for request in unique.values()]
         write_text(options.json, json.dumps(content, indent=1, sort_keys=True) + "\n")
-        print(f"{len(unique)} cells in {options.json}")
+        print(f"{counted(len(unique), 'cell')} in {options.json}")
         return 1 if chosen.left_out else 0
     store = Store(options.store)
     found = looked_up(unique, store, papers_folder(options))

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
-from harness.commands.options import claims_options, prove_writable
-from harness.commands.verdict import selected
-from harness.errors import InvalidInput
+from harness.commands.options import claims_options, prove_writable, selected, tier_option, write_text
+from harness.numerals import counted, needed
 from harness.report.figures import figure_svg
+from harness.statistics.intervals import region
 from harness.statistics.power import WANTED, decision_power, decision_seeds_needed, power
-from harness.study import Hypothesis, Rule, Study, Superiority
+from harness.study import Hypothesis, Rule, Study
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLOTTED = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100)
@@ -30,6 +30,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "decision (simulated: the bootstrap must agree), and the seeds with which that is 0.9. Wanted: 0.9."
     )
     claims_options(command)
+    tier_option(command)
     command.add_argument("--seeds", type=int, help="instead of the registered number")
     recorded = f"{RECORDED.as_posix()}/<tier>"
     command.add_argument("--from", dest="folder", type=Path, help=f"report with measured effects (default: {recorded})")
@@ -41,13 +42,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def print_power(options: argparse.Namespace) -> int:
     """Prints the table, and draws what is asked for."""
     prove_writable(options.out)
-    found = [study for study in selected(options.claims, options.ids) if seeds_of(study, options.tier)]
+    found = [study for study in selected(options) if seeds_of(study, options.tier)]
     studies = [replace(study, claim=study.claim.at(options.tier)) for study in found]
     measured = measured_effects(options.folder or RECORDED / options.tier)
     for study in studies:
         seeds = options.seeds or seeds_of(study, options.tier)
         effects = measured.get(study.claim.id, {})
-        print(f"{study.claim.id} ({options.tier}, {seeds} seeds)")
+        print(f"{study.claim.id} ({options.tier}, {counted(seeds, 'seed')})")
         rows = [
             _row(h, seeds, [of_backend[h.name] for of_backend in effects.values() if h.name in of_backend])
             for h in study.claim.hypotheses
@@ -67,7 +68,7 @@ def _row(hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]
     name = hypothesis.name if hypothesis.role == "primary" else f"{hypothesis.name} (secondary)"
     return (
         name,
-        f"> {rule.margin:.3g}" if isinstance(rule, Superiority) else f"within ±{rule.margin:.3g}",
+        needed(type(rule).__name__, rule.margin, "linear").removeprefix("needs "),
         f"{effect:.3g}",
         f"{sd:.3g}",
         scatter,
@@ -79,7 +80,8 @@ def _row(hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]
 
 def _needed(rule: Rule, effect: float, sd: float) -> str:
     """The seeds needed, or why no number of them is enough."""
-    holds = effect > rule.margin if isinstance(rule, Superiority) else abs(effect) < rule.margin
+    place = region((effect, effect), rule.cuts)
+    holds = place is not None and rule.supports[place]
     return str(decision_seeds_needed(rule, effect, sd)) if holds else "none: false at this effect"
 
 
@@ -123,8 +125,5 @@ def _draw(studies: Sequence[Study], file: Path) -> None:
     }
     alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '  # what an HTML page says for its own
     picture = figure_svg(figure, "power").replace("<svg ", alone, 1)
-    try:
-        file.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
+    write_text(file, picture)
     print(file, file=sys.stderr)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import registration, studies
-from harness.commands.options import folder_option
+from harness.commands.options import asked, chosen_id, claims_options, discovered, matching, selected, selected_one
 from harness.commands.seen import in_words, seen
 from harness.errors import InvalidInput
+from harness.numerals import counted
 from harness.registration.rules import objections
 from harness.session import STORE
 from harness.study import Study
@@ -34,7 +35,7 @@ def _register(command: argparse.ArgumentParser) -> None:
         "verdicts.toml a verdict. To try a claim before, on other seeds: ntk-claims rehearse."
     )
     command.epilog = "Example: ntk-claims register vyas2022/gap_across_width"
-    command.add_argument("ids", nargs="*", metavar="id", help="claims (default: all that are not registered)")
+    claims_options(command, "claims to register (default: all that are not registered)")
     command.add_argument("--reason", default=FIRST_REASON, help=f"shown in the report (default: {FIRST_REASON})")
     _options(command, required=False)
     command.add_argument("--schema", action="store_true", help="print the JSON Schema of a registration, do no more")
@@ -53,7 +54,7 @@ def _amend(command: argparse.ArgumentParser) -> None:
         "Example: ntk-claims amend vyas2022/gap_across_width \\\n"
         '           --reason "20 seeds, the power was computed for the wrong sd" --results-seen no'
     )
-    command.add_argument("ids", nargs=1, metavar="id", help="the claim")
+    claims_options(command, "the claim, by a part that no other's id has")
     command.add_argument("--reason", required=True, help="why, for the readers of the report")
     _options(command, required=True)
     command.set_defaults(run=amend)
@@ -66,7 +67,7 @@ def _withdraw(command: argparse.ArgumentParser) -> None:
         "whether its file is still there or not. It still counts in its family. `amend` takes it up again."
     )
     command.epilog = 'Example: ntk-claims withdraw vyas2022/gap_across_width --reason "The gate cannot be met."'
-    command.add_argument("ids", nargs=1, metavar="id", help="the claim")
+    claims_options(command, "the claim, by a part that no other's id has")
     command.add_argument("--reason", required=True, help="why, for the readers of the report")
     _options(command, required=False)
     command.set_defaults(run=withdraw)
@@ -77,7 +78,6 @@ def _options(command: argparse.ArgumentParser, required: bool) -> None:
     command.add_argument("--results-seen", choices=("yes", "no"), default="no", required=required, help=help_text)
     store = f"where cells are looked for that show results (default: {STORE})"
     command.add_argument("--store", type=Path, default=Path(STORE), help=store)
-    folder_option(command)
 
 
 def register(options: argparse.Namespace) -> int:
@@ -89,20 +89,17 @@ def register(options: argparse.Namespace) -> int:
     if options.adopt:
         lines = registration.adopt(folder)
         claims = len({line.claim for line in lines})
-        print(f"{len(lines)} lines of {claims} claims taken over into {folder / registration.CHAIN}")
+        print(
+            f"{counted(len(lines), 'line')} of {counted(claims, 'claim')} taken over into {folder / registration.CHAIN}"
+        )
         return 0
-    found = _studies(options.claims, options.ids)
-    chosen = [s for s in found if options.ids or registration.read(folder, s.claim.id) is None]
+    chosen = [study for study in selected(options) if registration.read(folder, study.claim.id) is None]
+    _refuse_registered(options, [study.claim.id for study in chosen])
     if not chosen:
         print(f"Every claim below {options.claims} is registered.")
     _refuse(chosen)
     for study in chosen:
         _honest(study, options)
-        if registration.read(folder, study.claim.id) is not None:
-            raise InvalidInput(
-                f"Claim {study.claim.id!r} is registered already; amend it: ntk-claims amend {study.claim.id} --reason "
-                '"..." --results-seen yes|no'
-            )
     for study in chosen:
         written = registration.register(study, folder, options.reason, options.results_seen == "yes")
         print(f"registered {study.claim.id} {written.digest[:12]}, {written.date}")
@@ -113,7 +110,7 @@ def register(options: argparse.Namespace) -> int:
 
 def amend(options: argparse.Namespace) -> int:
     """Amends the registration of one claim."""
-    (study,) = _studies(options.claims, options.ids)
+    study = selected_one(options, "An amendment")
     _honest(study, options)
     folder = options.claims / registration.FOLDER
     written = registration.amend(study, folder, options.reason, options.results_seen == "yes")
@@ -126,8 +123,9 @@ def amend(options: argparse.Namespace) -> int:
 
 def withdraw(options: argparse.Namespace) -> int:
     """Withdraws one claim; results that can be found somewhere have been seen, whatever is said."""
-    (claim,) = options.ids
-    known = {study.claim.id: study for study in studies.discover(options.claims).values()}
+    known = discovered(options)
+    without_file = [one.claim for one in _unclaimed(options.claims) if one.claim != registration.CHAIN]
+    claim = chosen_id(options, [*known, *without_file], "A withdrawal")
     evidence = seen(known[claim], options.claims, options.store) if claim in known else []
     was_seen = options.results_seen == "yes" or bool(evidence)
     written = registration.withdraw(options.claims / registration.FOLDER, claim, options.reason, was_seen)
@@ -155,9 +153,12 @@ def _honest(study: Study, options: argparse.Namespace) -> None:
         raise InvalidInput(f"{in_words(evidence)}, so results have been seen: say --results-seen yes.")
 
 
-def _studies(claims: Path, ids: Sequence[str]) -> list[Study]:
-    known = {study.claim.id: study for study in studies.discover(claims).values()}
-    unknown = [claim for claim in ids if claim not in known]
-    if unknown:
-        raise InvalidInput(f"No claim below {claims} has the id {unknown[0]!r}. There: {', '.join(known) or 'none'}.")
-    return [known[claim] for claim in dict.fromkeys(ids)] if ids else list(known.values())
+def _refuse_registered(options: argparse.Namespace, chosen: Sequence[str]) -> None:
+    """Raises InvalidInput for a part of an id that names registered claims alone."""
+    for part in asked(options):
+        named = matching(discovered(options), part)
+        if not set(named) & set(chosen):
+            raise InvalidInput(
+                f"Claim {named[0]!r} is registered already; amend it: ntk-claims amend {named[0]} --reason "
+                '"..." --results-seen yes|no'
+            )

@@ -11,8 +11,7 @@ import numpy as np
 
 from harness import registration, sweep
 from harness.commands.calibrate import seeds_of
-from harness.commands.options import computing, computing_options, folder_option, tier_option
-from harness.commands.verdict import selected
+from harness.commands.options import claims_options, computing, computing_options, selected_one, tier_option
 from harness.errors import InvalidInput
 from harness.experiment import Experiment, Measurements, Tier
 from harness.judge import as_planted, judge
@@ -37,9 +36,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "Exit code 0 if every control came out as planted and every gate was met; 1 if not, or if a cell failed."
     )
     command.epilog = "Example: ntk-claims rehearse vyas2022/gap_across_width --seeds 10 --backend torch"
-    command.add_argument("ids", nargs=1, metavar="id", help="the claim, or a part of its id that no other has")
+    claims_options(command, "the claim, by a part that no other's id has")
     command.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds (default: {SEEDS})")
-    folder_option(command)
     tier_option(command)
     command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
     command.add_argument("--store", type=Path, default=Path(STORE), help=f"where its cells are kept (default: {STORE})")
@@ -49,11 +47,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def rehearse(options: argparse.Namespace) -> int:
     """Computes, judges and prints one claim on rehearsal seeds."""
-    found = selected(options.claims, options.ids)
-    if len(found) > 1:
-        names = ", ".join(study.claim.id for study in found)
-        raise InvalidInput(f"A rehearsal is of one claim, and {options.ids[0]!r} is in the ids of {names}. Name one.")
-    (study,) = found
+    study = selected_one(options, "A rehearsal")
     rehearsed = rehearsal(study, options.tier, options.seeds)
     chosen = Settings(options.tier, backend_names(options.backend), options.store)
     wanted = requests(rehearsed, chosen)

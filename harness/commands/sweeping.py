@@ -7,10 +7,10 @@ from harness import sweep
 from harness.commands.options import (
     as_registered,
     cells_options,
+    claims_options,
     computing,
     computing_options,
     examples,
-    keyword_options,
     papers_folder,
     settings,
     tier_option,
@@ -32,7 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023",
         "ntk-claims sweep --tier full --engine ray --ray-address head:6379 --gpus-per-cell 0.5",
     )
-    keyword_options(command)
+    claims_options(command)
     tier_option(command)
     cells_options(command)
     computing_options(command)

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from harness import registration, report, studies, sweep
-from harness.commands.options import cells_options, claims_options, prove_writable
-from harness.errors import InvalidInput
+from harness.commands.options import (
+    cells_options,
+    claims_options,
+    discovered,
+    prove_writable,
+    selected,
+    tier_option,
+    write_text,
+)
+from harness.numerals import counted
 from harness.registration import FOLDER
 from harness.report.terminal import claim_lines
 from harness.session import Settings, backend_names, verify
-from harness.study import Study
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -37,38 +44,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run_options(command: argparse.ArgumentParser) -> None:
     """Which claims and cells a command is about, and the file for its results."""
     claims_options(command)
+    tier_option(command)
     cells_options(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
 
 
-def selected(folder: Path, ids: Sequence[str]) -> list[Study]:
-    """The claims below a folder, or those whose id contains one of `ids`.
-
-    Raises:
-        InvalidInput: if there is no claim, or one of `ids` is in no claim's id.
-    """
-    claims = list(studies.discover(folder).values())
-    strange = [part for part in ids if not any(part in study.claim.id for study in claims)]
-    if strange or not claims:
-        known = ", ".join(study.claim.id for study in claims) or "none"
-        asked = f" has an id that contains {strange[0]!r}" if strange else " is there"
-        raise InvalidInput(f"No claim below {folder}{asked}. There: {known}.")
-    return [study for study in claims if not ids or any(part in study.claim.id for part in ids)]
-
-
 def write_json(file: Path, content: Json) -> None:
     """Writes results; raises InvalidInput if the file cannot be written."""
-    try:
-        file.write_text(report.as_text(content), encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
+    write_text(file, report.as_text(content))
 
 
 def verdict(options: argparse.Namespace) -> int:
     """Prints every verdict; 1 if any is not the recorded one, is stale, or a registration lacks its claim."""
     prove_writable(options.json)
-    chosen = selected(options.claims, options.ids)
-    every = [study.claim for study in studies.discover(options.claims).values()]
+    chosen = selected(options)
+    every = [study.claim for study in discovered(options).values()]
     folder = options.claims / FOLDER
     unclaimed = registration.unclaimed(folder, [claim.id for claim in every])
     families = [claim.family for claim in every] + [one.family for one in unclaimed if one.family]
@@ -86,8 +76,7 @@ def verdict(options: argparse.Namespace) -> int:
     if options.json is not None:
         write_json(options.json, document)
     changed = [change for claim in document["claims"] if (change := _change(claim))]
-    total = len(document["claims"])
-    print(f"\n{total - len(changed)} of {total} verdicts are as recorded.", *changed, sep="\n    ")
+    print(f"\n{_tally(document['claims'])}", *changed, sep="\n    ")
     for one in unclaimed:
         print(f"    {one.claim} ({one.state}): {one.words}")
     hidden = any(one.state != registration.WITHDRAWN for one in unclaimed)
@@ -95,6 +84,22 @@ def verdict(options: argparse.Namespace) -> int:
     if stale:
         print(f"    Stale, computed by other code than the present: {', '.join(stale)}.")
     return 1 if changed or hidden or (stale and not options.stale_ok) else 0
+
+
+def _tally(claims: Sequence[Json]) -> str:
+    """How many verdicts are as recorded, and of how many none is recorded.
+
+    >>> new = {"id": "new", "verdict": {"kind": "SUPPORTED"}, "recorded": None}
+    >>> _tally([new]), _tally([new, {**new, "recorded": "REFUTED"}])
+    ('1 verdict, none recorded.', '0 of 1 verdict is as recorded; of 1 more none is recorded.')
+    """
+    unrecorded = sum(claim["recorded"] is None for claim in claims)
+    recorded = [claim for claim in claims if claim["recorded"] is not None]
+    kept = sum(not _change(claim) for claim in recorded)
+    if not recorded:
+        return f"{counted(unrecorded, 'verdict')}, none recorded."
+    words = f"{kept} of {counted(len(recorded), 'verdict')} {'is' if len(recorded) == 1 else 'are'} as recorded"
+    return f"{words}; of {unrecorded} more none is recorded." if unrecorded else f"{words}."
 
 
 def _change(claim: Json) -> str:

@@ -12,6 +12,7 @@ from harness import __version__
 from harness.export.extra import imported
 from harness.export.parts import Part
 from harness.export.run_times import moment
+from harness.numerals import counted
 from harness.report.html import page
 from harness.report.summary import tally
 
@@ -95,8 +96,8 @@ def about(document: Json) -> str:
     return (
         f"Published claims about the Neural Tangent Kernel, measured at {document['tier']} scale in "
         f"{' and '.join(document['backends'])} and held against margins fixed before the run. "
-        f"{len(document['claims'])} claims: {tally(document)}. With every raw measurement, the registrations, "
-        "and the claims as code."
+        f"{counted(len(document['claims']), 'claim')}: {tally(document)}. With every raw measurement, the "
+        "registrations, and the claims as code."
     )
 
 

@@ -1,6 +1,6 @@
 """A network: its steps, the shapes of its parameters, and their initial values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -78,14 +78,22 @@ class Network:
         True
         """
         if isinstance(seed, (int, np.integer)):
-            return {name: std * self._normal(int(seed), name) for name, std in self._stds().items()}
-        thetas = [self.init(int(s)) for s in seed]
-        if not thetas:
+            return {name: array[0] for name, array in self.init([seed]).items()}
+        chosen = [int(s) for s in seed]
+        if not chosen:
             raise InvalidInput("init needs at least one seed; got an empty sequence.")
-        return {name: np.stack([theta[name] for theta in thetas]) for name in thetas[0]}
+        normals = self._normals(chosen)
+        return {name: std * normals[name] for name, std in self._stds().items()}
 
-    def _normal(self, seed: int, name: str) -> np.ndarray:
-        return seeds.generator("weights", seed=seed, name=name).standard_normal(self.shapes[name])
+    def _normals(self, chosen: Sequence[int]) -> Theta:
+        """Standard normals for each seed: name -> (S, *shape)."""
+        derived = [seeds.derive("weights", seed=seed, name=name) for name in self.shapes for seed in chosen]
+        streams = seeds.generators(derived)
+        normals = {name: np.empty((len(chosen), *shape)) for name, shape in self.shapes.items()}
+        for array in normals.values():
+            for own in array:
+                next(streams).standard_normal(out=own)
+        return normals
 
     def _stds(self) -> dict[str, float]:
         stds: dict[str, float] = {}

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 from harness.errors import InvalidInput
+from harness.numerals import counted
 
 Json = Mapping[str, Any]
 SHAPES = ("normal", "heavy-tailed", "as measured")
@@ -24,8 +25,8 @@ def rates(calibration: Json) -> str:
         raise InvalidInput("There is no calibration to show. Make one: ntk-claims calibrate.")
     hypotheses = [h for claim in calibration["claims"].values() for h in claim["hypotheses"].values()]
     lines = [
-        f"{len(hypotheses)} hypotheses of {len(calibration['claims'])} claims, {calibration['tier']} tier, "
-        f"{calibration['trials']} simulated experiments per rate.",
+        f"{counted(len(hypotheses), 'hypothesis')} of {counted(len(calibration['claims']), 'claim')}, "
+        f"{calibration['tier']} tier, {calibration['trials']} simulated experiments per rate.",
         "",
         "| Scatter over seeds | False SUPPORTED: median | worst | Power: median | at least 0.9 "
         "| 95 % t interval covers: least | 95 % bootstrap covers: least |",

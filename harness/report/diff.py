@@ -119,7 +119,7 @@ class Difference:
 
 
 def compare(a: Run, b: Run) -> Difference:
-    """What changed from run A to run B."""
+    """What changed from run A to run B, in the claims that each of them has."""
     ids = dict.fromkeys(chain(a.claims, b.claims))
     names = dict.fromkeys(chain(a.environment, b.environment))
     sides = {name: (a.environment.get(name, NOTHING), b.environment.get(name, NOTHING)) for name in names}

@@ -5,13 +5,13 @@ logarithmic far out. It is the same in every report; what lies beyond its ends i
 """
 
 from collections.abc import Mapping, Sequence
-from math import copysign, exp, isinf, log2
+from math import copysign, log2
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from harness import reason
+from harness.numerals import number, shown
 from harness.report.intervals import ends, estimates, marks, px
-from harness.report.numerals import estimate, number
 from harness.report.style import INK, MUTED
 from harness.report.svg import picture
 from harness.study import Difference, Equivalence, Rule, Superiority
@@ -59,9 +59,7 @@ def effect(hypothesis: Json, backend: str) -> dict[str, str]:
     """
     values = hypothesis["verdict"]["backends"][backend]
     low, high = ends(values) or (None, None)
-    back = exp if hypothesis["scale"] == "ratio" else float
-    known = {"mean": values["mean"], "low": low, "high": high}
-    return estimate({n: None if v is None or isinf(v) else back(v) for n, v in known.items()})
+    return shown({"mean": values["mean"], "low": low, "high": high}, hypothesis["scale"])
 
 
 def forest_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> str:

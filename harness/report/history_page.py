@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness.numerals import counted
 from harness.report.history import History, Timeline
 from harness.report.html import page
 from harness.report.runs import Finding
@@ -124,6 +125,6 @@ def _in_words(timeline: Timeline, finding: Finding, drawn: int) -> str:
     first, last = timeline.points[0].when, timeline.points[-1].when
     latest = "; ".join(f"{backend}: {finding.shown(backend)}" for backend in finding.effects) or "not measured"
     return (
-        f"{len(timeline.points)} runs from {first:%Y-%m-%d} to {last:%Y-%m-%d}, {drawn} intervals. Newest: {latest}. "
-        f"Dashed: what the newest rule {finding.needs}."
+        f"{counted(len(timeline.points), 'run')} from {first:%Y-%m-%d} to {last:%Y-%m-%d}, {drawn} intervals. "
+        f"Newest: {latest}. Dashed: what the newest rule {finding.needs}."
     )

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import numerals
+from harness import numerals
 from harness.report.figures import figure_svg, hidden_points
 from harness.report.forest import alone, axis_svg, deciding, effect, forest_svg
 from harness.report.intervals import MARKS, interval_svg
@@ -73,9 +73,10 @@ def _environment() -> Environment:
     templates.filters |= {
         "alone": alone,
         "anchor": anchor,
-        "bootstrap": numerals.bootstrap,
         "cited": cited,
+        "columns": numerals.columns,
         "cost": cost,
+        "counted": numerals.counted,
         "deciding": deciding,
         "duration": numerals.duration,
         "effect": effect,
@@ -87,6 +88,7 @@ def _environment() -> Environment:
         "interval_svg": lambda *arguments: Markup(interval_svg(*arguments) or ""),
         "needs": numerals.needs,
         "number": numerals.number,
+        "on_scale": numerals.on_scale,
         "obstacles": obstacles,
         "p_equals": numerals.p_equals,
         "p_value": numerals.p_value,

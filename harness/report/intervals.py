@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from harness.report.numerals import number
+from harness.numerals import needs, number, on_scale, with_interval
 from harness.report.style import COLOURS, GRID, MUTED, REGION
 from harness.report.svg import picture
 
@@ -48,10 +48,10 @@ def interval_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> st
         _element("path", **{"d": _verticals(map(x, margins), bottom), "stroke": MUTED, "stroke-dasharray": "3 3"}),
         *marks(rows, x, [ROW * (index + 0.5) for index in range(len(rows))]),
         _names(rows),
-        _ticks([*margins, 0.0], x, bottom),
+        _ticks([*margins, 0.0], x, bottom, hypothesis["scale"]),
     ]
     size = (str(LEFT + WIDTH + 12), str(bottom + AXIS))
-    words = _in_words(hypothesis["rule"], rows)
+    words = _in_words(hypothesis, rows)
     return picture(identity, f"Intervals of {hypothesis['name']}", words, size, parts)
 
 
@@ -146,18 +146,18 @@ def _names(rows: Sequence[Json]) -> Element:
     return names
 
 
-def _ticks(values: Sequence[float], x: Place, bottom: float) -> Element:
-    """The margins, and zero where there is room for it."""
+def _ticks(values: Sequence[float], x: Place, bottom: float, scale: str) -> Element:
+    """The margins, and zero (of a ratio: one) where there is room for it, as readers are shown them."""
     ticks, taken = Element("g", {"text-anchor": "middle", "fill": MUTED}), list[float]()
     for value in values:
         if all(abs(x(value) - other) >= APART for other in taken):
             taken.append(x(value))
             tick = Element("text", {"x": px(x(value)), "y": f"{bottom + 15:g}"})
-            tick.text = number(value, 3)
+            tick.text = number(on_scale(value, scale), 3)
             ticks.append(tick)
     return ticks
 
 
-def _in_words(rule: Json, rows: Sequence[Json]) -> str:
-    intervals = [f"{row['backend']}: {row['mean']:.3g}, from {row['low']:.3g} to {row['high']:.3g}" for row in rows]
-    return f"{'; '.join(intervals)} (Student's t). Rule: {rule['words']}."
+def _in_words(hypothesis: Json, rows: Sequence[Json]) -> str:
+    intervals = [f"{row['backend']}: {with_interval(row, hypothesis['scale'])}" for row in rows]
+    return f"{'; '.join(intervals)} (Student's t); {needs(hypothesis)}."

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.report.numerals import p_equals
+from harness.numerals import p_equals
 
 
 def obstacles(claim: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,14 +3,13 @@
 import os
 import re
 from collections.abc import Mapping
-from math import exp
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
+from harness.numerals import finding, needs, with_interval
 from harness.report import calibration
 from harness.report.calibration_tables import rates
-from harness.report.numerals import estimate, needs
 from harness.report.obstacles import obstacles
 from harness.report.summary import MARKS, escape
 from harness.report.terminal import claim_lines
@@ -133,14 +132,10 @@ def _effect(hypothesis: Json) -> str:
     """The sentence with mean over backends and the interval that holds theirs, and what is needed."""
     backends = list(hypothesis["verdict"]["backends"].values())
     low, high = hypothesis["verdict"]["interval"]
-    values = {"mean": sum(backend["mean"] for backend in backends) / len(backends), "low": low, "high": high}
-    if hypothesis["scale"] == "ratio":
-        values = {name: exp(value) for name, value in values.items()}
-    shown = estimate(values)
-    interval = f"\\[{shown['low']}, {shown['high']}\\]"
-    sentence = escape(hypothesis.get("sentence") or f"{hypothesis['label']}: {{}}").rstrip(".")
-    value = f"{shown['mean']} {interval}"
-    return f"{sentence.replace('{}', value)} ({escape(needs(hypothesis))})"
+    mean = sum(backend["mean"] for backend in backends) / len(backends)
+    value = with_interval({"mean": mean, "low": low, "high": high}, hypothesis["scale"])
+    sentence = hypothesis.get("sentence") or f"{hypothesis['label']}: {{}}"
+    return escape(finding(sentence, value, needs(hypothesis)))
 
 
 def _versions(document: Json) -> str:

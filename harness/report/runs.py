@@ -1,7 +1,7 @@
 """Runs as they are compared: what a verdicts.json, and the run.json beside it, say in values that can be relied on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import exp, inf
 from pathlib import Path
@@ -9,13 +9,12 @@ from typing import Any
 
 from harness import strict_json
 from harness.errors import InvalidInput
-from harness.report.numerals import estimate, needs
+from harness.numerals import LARGEST_LOGARITHM, needs, with_interval
 from harness.report.versions import READ, in_words
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
 AGAIN = "Write that report again from its store: pytest claims --replay --store DIR."
-LARGEST_LOGARITHM = 700.0
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,7 @@ class Finding:
         effect = self.effects.get(backend)
         if effect is None:
             return "–"
-        ends = {"mean": effect.mean, "low": effect.low, "high": effect.high}
-        text = estimate({name: None if value is None else self.on_scale(value) for name, value in ends.items()})
-        return f"{text['mean']} [{text['low']}, {text['high']}]"
+        return with_interval({"mean": effect.mean, "low": effect.low, "high": effect.high}, self.scale)
 
 
 @dataclass(frozen=True)
@@ -132,6 +129,11 @@ def read(place: str | Path) -> Run:
         raise InvalidInput(
             f"{path} is not what verdicts.schema.json asks for ({type(error).__name__}: {error}). {AGAIN}"
         ) from error
+
+
+def of_claims(run: Run, ids: Collection[str]) -> Run:
+    """A run with these claims alone, of those that it has."""
+    return replace(run, claims={name: claim for name, claim in run.claims.items() if name in ids})
 
 
 def _json(path: Path) -> Any:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.numerals import counted, finding, headline, needs
 from harness.report.html import MEANINGS, cost
-from harness.report.numerals import headline, needs
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -45,7 +45,7 @@ def summary_markdown(document: Json, run: Json | None = None) -> str:
     lines += _folded("What stands beside the verdicts, ours", beside) if beside else []
     for claim in many:
         effects = [f"- {_effect(part, document['backends'])}" for part in _decided(claim)]
-        lines += _folded(f"All {len(effects)} effects: {claim['title']}", effects)
+        lines += _folded(f"All {counted(len(effects), 'effect')}: {claim['title']}", effects)
     if run is not None and (took := cost(run)):
         lines += ["", f"Computing: {took}."]
     return "\n".join(lines) + "\n"
@@ -123,13 +123,9 @@ def _measured(claim: Json, backends: Sequence[str]) -> str:
 
 
 def _effect(hypothesis: Json, backends: Sequence[str]) -> str:
-    shown = {name: headline(hypothesis, name) for name in hypothesis["verdict"]["backends"]}
-    values = [
-        f"{escape(name)} {shown[name]['mean']} \\[{shown[name]['low']}, {shown[name]['high']}\\]"
-        for name in backends
-        if name in shown
-    ]
-    return f"{escape(hypothesis['label'])}: {'; '.join(values)} ({escape(needs(hypothesis))})"
+    measured = hypothesis["verdict"]["backends"]
+    values = [f"{name} {headline(hypothesis, name)}" for name in backends if name in measured]
+    return escape(finding(f"{hypothesis['label']}: {{}}", "; ".join(values), needs(hypothesis)))
 
 
 def escape(text: str) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.numerals import headline, needs, p_value
 from harness.report.document import in_words_stale
-from harness.report.numerals import headline, needs, p_value
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -30,6 +30,5 @@ def claim_lines(claim: Json) -> list[str]:
 def _effects(hypothesis: Json) -> list[str]:
     lines = [f"    {hypothesis['label']}: {needs(hypothesis)}"]
     for backend in hypothesis["verdict"]["backends"]:
-        shown = headline(hypothesis, backend)
-        lines.append(f"        {backend:<6} {shown['mean']} [{shown['low']}, {shown['high']}]")
+        lines.append(f"        {backend:<6} {headline(hypothesis, backend)}")
     return lines

@@ -41,9 +41,10 @@ def versions(backend: str) -> dict[str, str]:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
+            others = ",".join(name for name in ("torch", "jax") if name != backend)
             raise BackendUnavailable(
                 f"Backend {backend!r} needs the package {package!r}, which is not installed. "
-                f"Install it (pip install 'ntk-claims[{backend}]') or leave this backend out."
+                f"Install it (pip install 'ntk-claims[{backend}]') or choose others (--backend {others})."
             ) from None
     return found
 

@@ -228,5 +228,6 @@ def _check_ray(engine: str, ray_address: str | None, gpus_per_cell: float | None
     if engine != "ray" and not (ray_address is None and gpus_per_cell is None):
         raise InvalidInput(
             f"ray_address and gpus_per_cell are for engine 'ray'; got them ({ray_address!r}, {gpus_per_cell!r}) "
-            f"with engine {engine!r}. Ask for engine 'ray', or leave them out."
+            f"with engine {engine!r}. Ask for engine 'ray' (--engine ray), or leave them out (--ray-address, "
+            "--gpus-per-cell)."
         )

@@ -105,7 +105,10 @@ def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) ->
     if file.exists() and not _is_pack(file):
         raise InvalidInput(f"{file} is there, and is no pack, so it is not written over. Name another file.")
     if not store.path.is_dir():
-        raise StoreError(f"There is no store at {store.path}, so there is nothing to pack. Name the folder of one.")
+        raise StoreError(
+            f"There is no store at {store.path}, so there is nothing to pack. Name the folder of one: "
+            "ntk-claims pack STORE FILE."
+        )
     wanted = None if requests is None else {request.digest for request in requests}
     left_out: list[str] = []
     sizes = dict(_valid(store.path, wanted, left_out))

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "console": {"errors"},
     "arrays": {"errors"},
     "seeds": set(),
+    "numerals": set(),
     "networks": {"errors", "arrays", "seeds"},
     "datasets": {"errors", "seeds"},
     "kernels": {"errors", "arrays", "networks"},
@@ -39,12 +40,13 @@ MAY_IMPORT = {
     "sweep": {"errors", "strict_json", "console", "sources", "papers", "experiment", "backends"},
     "registration": {"errors", "strict_json", "sources", "papers", "study", "experiment", "statistics"},
     "statistics": {"errors", "study"},
-    "verdict": {"errors", "study", "statistics"},
-    "reason": {"study", "statistics", "verdict"},
+    "verdict": {"errors", "numerals", "study", "statistics"},
+    "reason": {"numerals", "study", "statistics", "verdict"},
     "judge": {"errors", "study", "experiment", "statistics", "verdict", "reason"},
     "report": {
         "errors",
         "strict_json",
+        "numerals",
         "study",
         "plots",
         "experiment",
@@ -53,7 +55,7 @@ MAY_IMPORT = {
         "reason",
         "judge",
     },
-    "export": {"errors", "experiment", "sweep", "registration", "verdict", "report"},
+    "export": {"errors", "numerals", "experiment", "sweep", "registration", "verdict", "report"},
 }
 
 STARTERS = {"studies", "session", "provenance", "plugin", "plugin_options", "cli", "commands"}

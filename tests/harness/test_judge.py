@@ -87,30 +87,30 @@ def test_supported_if_every_primary_hypothesis_is() -> None:
 
 def test_the_reason_says_what_decided_with_its_numbers() -> None:
     assert judged({"speed": 0.29 + SPREAD}).reason == (
-        "Both primary hypotheses hold. Nearest to failing: speed: 0.29 [0.282, 0.298] (10 seeds in torch and "
-        "jax; needs more than 0.05)."
+        "Both primary hypotheses hold. Nearest to failing: speed: 0.2900 [0.2822, 0.2979] (10 seeds in torch and "
+        "jax; needs > 0.05)."
     )
     assert judged({"gap": FAILS}).reason == (
-        "Refuted by 1 of 2 primary hypotheses. gap: -0.3 [-0.308, -0.292] (10 seeds in torch and jax; "
-        "needs more than 0.05). Of the others, 1 SUPPORTED."
+        "Refuted by 1 of 2 primary hypotheses. gap: −0.3000 [−0.3078, −0.2921] (10 seeds in torch and jax; "
+        "needs > 0.05). Of the others, 1 SUPPORTED."
     )
 
 
 def test_of_equal_p_the_interval_nearest_to_its_margin_decides() -> None:
     """The p of a bootstrap has a floor, which clear effects share."""
     clear = {"gap": 0.25 + SPREAD, "speed": 0.35 + SPREAD}
-    assert "Nearest to failing: gap: 0.25 [" in judged(clear).reason
+    assert "Nearest to failing: gap: 0.2500 [" in judged(clear).reason
     close = hypothesis("speed", rule=Equivalence(1.0), agreement=0.5)
     claim = replace(CLAIM, hypotheses=(hypothesis("gap"), close, hypothesis("offset", role="secondary")))
     verdict = judged({"gap": 0.25 + SPREAD, "speed": 0.5 + SPREAD}, claim=claim)
     assert verdict.hypotheses["gap"].p == verdict.hypotheses["speed"].p
-    assert "Nearest to failing: speed: 0.5 [" in verdict.reason  # half a margin inside, against four beyond
+    assert "Nearest to failing: speed: 0.5000 [" in verdict.reason  # half a margin inside, against four beyond
 
 
 def test_the_reason_shows_labels_ratios_and_margins_of_equivalence() -> None:
     near = hypothesis("speed", label="error ratio", scale="ratio", rule=Equivalence(np.log(2.0)), agreement=0.5)
     claim = replace(CLAIM, hypotheses=(hypothesis("gap"), near, hypothesis("offset", role="secondary")))
-    found = "error ratio: 1.35 [1.34, 1.36] (10 seeds in torch and jax; needs 0.5 to 2)."
+    found = "error ratio: 1.350 [1.339, 1.361] (10 seeds in torch and jax; needs 0.5 to 2)."
     assert judged(claim=claim).reason.endswith(f"Nearest to failing: {found}")
 
 
@@ -120,8 +120,8 @@ def test_beside_it_stands_what_did_not_come_out_as_the_claim_did() -> None:
     arms_found = {"like": HOLDS, "unlike": FAILS}
     supported = judged(arms_found, claim=claim)
     assert supported.beside == (
-        Beside("offset", "the offset", Kind.INCONCLUSIVE, "0.05 [0.0422, 0.0579], needs more than 0.05"),
-        Beside("unlike", "the unlike", Kind.REFUTED, "-0.3 [-0.308, -0.292], needs more than 0.05"),
+        Beside("offset", "the offset", Kind.INCONCLUSIVE, "0.0500 [0.0422, 0.0579], needs > 0.05"),
+        Beside("unlike", "the unlike", Kind.REFUTED, "−0.3000 [−0.3078, −0.2921], needs > 0.05"),
     )
     assert "offset" not in supported.reason
     refuted = judged({**arms_found, "gap": FAILS}, claim=claim)
@@ -138,7 +138,7 @@ def test_beside_it_stands_what_did_not_come_out_as_the_claim_did() -> None:
         (
             [0.3] * SEEDS,
             "INCONCLUSIVE",
-            r"0.3 \[0.3, 0.3\], needs more than 0.05: Mean effect 0.3 .* do not vary over seeds",
+            r"0.3 \[0.3, 0.3\], needs > 0.05: Mean effect 0.3 .* do not vary over seeds",
         ),
         (Absent("No Shuttle."), "NOT_RUN", "No Shuttle."),
     ],
@@ -154,16 +154,16 @@ def test_what_stands_beside_without_a_number_says_why(offset: Any, kind: str, ef
 @pytest.mark.parametrize(
     ("torch", "jax", "kind", "beginning"),
     [
-        ({"gap": FAILS}, None, Kind.REFUTED, "Refuted by 1 of 2 primary hypotheses. gap: -0.3 ["),
-        ({"gap": FAILS, "speed": FAILS}, None, Kind.REFUTED, "Refuted by 2 of 2 primary hypotheses. gap: -0.3 ["),
-        ({"gap": FAILS, "speed": UNCLEAR}, None, Kind.REFUTED, "Refuted by 1 of 2 primary hypotheses. gap: -0.3 ["),
-        ({"speed": UNCLEAR}, None, Kind.INCONCLUSIVE, "Not decided by 1 of 2 primary hypotheses. speed: 0.05 ["),
+        ({"gap": FAILS}, None, Kind.REFUTED, "Refuted by 1 of 2 primary hypotheses. gap: −0.3000 ["),
+        ({"gap": FAILS, "speed": FAILS}, None, Kind.REFUTED, "Refuted by 2 of 2 primary hypotheses. gap: −0.3000 ["),
+        ({"gap": FAILS, "speed": UNCLEAR}, None, Kind.REFUTED, "Refuted by 1 of 2 primary hypotheses. gap: −0.3000 ["),
+        ({"speed": UNCLEAR}, None, Kind.INCONCLUSIVE, "Not decided by 1 of 2 primary hypotheses. speed: 0.0500 ["),
         ({"speed": [0.3] * SEEDS}, None, Kind.INCONCLUSIVE, "Not decided by 1 of 2 primary hypotheses. speed: 0.3 ["),
         (
             {"gap": FAILS, "speed": HOLDS},
             {"gap": FAILS, "speed": HOLDS + 0.1},
             Kind.DISAGREE,
-            "The backends do not agree on 1 of 2 primary hypotheses. speed: 0.35 [",
+            "The backends do not agree on 1 of 2 primary hypotheses. speed: 0.350 [",
         ),
         ({"offset": FAILS}, None, Kind.SUPPORTED, "Both primary hypotheses hold."),
         ({"offset": HOLDS}, {"offset": FAILS}, Kind.SUPPORTED, "Both primary hypotheses hold."),
@@ -262,8 +262,8 @@ def test_a_diverged_seed_is_named_and_never_dropped() -> None:
     verdict = judged({}, {"gap": DIVERGED})
     assert (verdict.kind, verdict.p, verdict.alone) == (Kind.INCONCLUSIVE, None, Kind.INCONCLUSIVE)
     assert verdict.reason.startswith(
-        "Effects are not finite for 1 of 2 primary hypotheses. gap: 0.3 [0.292, 0.308] (10 seeds in torch; "
-        "needs more than 0.05): Effect not finite in jax, seed 4 of 10"
+        "Effects are not finite for 1 of 2 primary hypotheses. gap: 0.3000 [0.2922, 0.3079] (10 seeds in torch; "
+        "needs > 0.05): Effect not finite in jax, seed 4 of 10"
     )
     assert np.isnan(verdict.effects["jax"]["gap"][4])
     gap = verdict.hypotheses["gap"]

@@ -8,7 +8,7 @@ import pytest
 from harness import backends, measurements
 from harness.backends import SGD
 from harness.errors import InvalidInput
-from harness.measurements import edge, images, kernel_change, targets
+from harness.measurements import distance_to_limit, edge, images, kernel_change, targets
 from harness.networks import mlp
 
 
@@ -152,3 +152,22 @@ def test_targets():
 def test_relative_change_is_per_seed():
     kernels = np.stack([np.eye(2), 3 * np.eye(2)])
     assert measurements.relative_change(kernels, np.eye(2)).tolist() == [0.0, 2.0]
+
+
+def distance(backend, **changes):
+    configuration = {**NETWORK, "width": 64, "average": 1, "initialisation": 0, **changes}
+    return distance_to_limit(backend, configuration, range(5), "test")["distance"]
+
+
+def test_the_distance_to_the_limit_falls_with_the_width_and_with_the_kernels_averaged(quick):
+    narrow = distance(quick)
+    assert narrow.shape == (5,)
+    exponent = np.log(np.median(distance(quick, width=2048)) / np.median(narrow)) / np.log(2048 / 64)
+    assert exponent == pytest.approx(-0.5, abs=0.2)
+    assert np.median(distance(quick, average=64)) < 0.3 * np.median(narrow)
+
+
+@pytest.mark.parametrize("sigma_b2", [None, 0.1])
+def test_the_distance_to_the_limit_is_the_same_in_every_backend(fast, oracle, sigma_b2):
+    found = [distance(backend, width=6, average=2, sigma_b2=sigma_b2) for backend in (oracle, fast)]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)

@@ -135,7 +135,7 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
     )
     result = verify("--junitxml=junit.xml", "--report=here", "--tb=short", backend="torch, jax")
 
-    refuted = r"At quick scale: Refuted by the primary hypothesis\. gap: .*; needs more than 0\.1\)\."
+    refuted = r"At quick scale: Refuted by the primary hypothesis\. gap: .*; needs > 0\.1\)\."
     planted = "BROKEN: At quick scale: Control 'false' must come out not SUPPORTED and came out SUPPORTED"
     expected = {
         "a_supported": ("passed", "SUPPORTED", ""),
@@ -336,8 +336,11 @@ def test_a_full_disk_is_a_usage_error_and_loses_nothing(pytester, plant, verify,
     ("options", "message"),
     [
         (["--backend=unknown"], "Unknown backend 'unknown'. Available: jax, numpy, torch."),
-        (["--backend=,"], "Name at least one backend, and each once; got none. Available: jax, numpy, torch."),
-        (["--backend=numpy,numpy"], "Name at least one backend, and each once; got numpy, numpy."),
+        (
+            ["--backend=,"],
+            "Name at least one backend, and each once, with --backend; got none. Available: jax, numpy, torch.",
+        ),
+        (["--backend=numpy,numpy"], "Name at least one backend, and each once, with --backend; got numpy, numpy."),
         (["--backend=numpy", "--engine=warp"], "Unknown engine 'warp'. Available: "),
         (["--backend=numpy", "--claim-workers=0"], "workers must be None or at least 1; got 0."),
         (["--tier=huge"], "argument --tier: invalid choice: 'huge' (choose from "),

@@ -69,10 +69,16 @@ def elsewhere(study, settings, devices):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tier": "huge"}, "Unknown tier 'huge'. Allowed: quick, full."),
+        ({"tier": "huge"}, "Unknown tier 'huge'. Allowed, with --tier: quick, full."),
         ({"backends": ("numpy", "tensorflow")}, "Unknown backend 'tensorflow'. Available: jax, numpy, torch."),
-        ({"backends": ()}, "Name at least one backend, and each once; got none. Available: jax, numpy, torch."),
-        ({"backends": ("jax", "jax")}, "Name at least one backend, and each once; got jax, jax. Available: jax, numpy"),
+        (
+            {"backends": ()},
+            "Name at least one backend, and each once, with --backend; got none. Available: jax, numpy, torch.",
+        ),
+        (
+            {"backends": ("jax", "jax")},
+            "Name at least one backend, and each once, with --backend; got jax, jax. Available: jax, numpy",
+        ),
     ],
 )
 def test_settings_that_are_not_allowed_are_named(settings, options, message):
@@ -98,7 +104,7 @@ def test_a_claim_without_the_tier_has_no_requests(toy, settings):
 
 
 def test_a_claim_without_experiments_is_named(toy, settings):
-    with pytest.raises(InvalidInput, match="Claim 'toy/toy' has no experiment; its STUDY must name at least one"):
+    with pytest.raises(InvalidInput, match=r"Claim 'toy/toy' has no experiment; a Claim\(...\) lists at least one"):
         requests(replace(toy(), experiments=()), settings())
 
 

@@ -300,15 +300,18 @@ def test_the_link_leads_from_the_readme_to_the_report(recorded_report, pytester,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "--claims", "nowhere"], "There is no folder nowhere. Name the folder that holds the claims."),
+        (
+            ["list", "--claims", "nowhere"],
+            "There is no folder nowhere. Name the folder that holds the claims with --claims DIR.",
+        ),
         (
             ["list", "-k", "dog"],
             "No claim below claims has an id that contains 'dog'. There: toy/linear, toy/missing, ",
         ),
-        (["list", "--claims", "recorded"], "No claim below recorded has an id that contains ''. There: none."),
+        (["list", "--claims", "recorded"], "There is no claim below recorded. Name another folder with --claims DIR."),
         (["list", "--claims", "bad"], "The claim file bad/test_bad.py cannot be loaded: NameError: name 'x' is not d"),
         (["plan", "--backend", "dog"], "Unknown backend 'dog'. Available: jax, numpy, torch."),
-        (["plan", "--backend", ""], "Name at least one backend, and each once; got none."),
+        (["plan", "--backend", ""], "Name at least one backend, and each once, with --backend; got none."),
         (["plan", "--json", "nowhere/plan.json"], "nowhere/plan.json cannot be written: No such file or directory. N"),
         (["sweep", "--backend", "numpy", "--engine", "dog"], "Unknown engine 'dog'. Available: "),
         (["sweep", "--backend", "numpy", "--workers", "0"], "workers must be None or at least 1; got 0."),

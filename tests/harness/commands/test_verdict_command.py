@@ -89,7 +89,8 @@ def test_a_verdict_other_than_the_recorded_one_is_named(record, call, planted, v
     record(verdicts, toy=planted)
     code, out, _ = call()
     assert code == 1
-    assert out.endswith(f"\n0 of 1 verdicts are as recorded.\n    {change}\n")
+    tally = "0 of 1 verdict is as recorded." if verdicts else "1 verdict, none recorded."
+    assert out.endswith(f"\n{tally}\n    {change}\n")
 
 
 def test_a_verdict_that_decides_nothing_says_why(record, call):
@@ -105,7 +106,7 @@ def test_a_claim_that_is_not_what_was_registered_is_broken(record, pytester, cal
     file.write_text(file.read_text().replace("Superiority(0.1)", "Superiority(0.01)"))
     status, out, _ = call()
     assert status == 1
-    assert out.endswith("\n0 of 1 verdicts are as recorded.\n    toy/toy: BROKEN, and SUPPORTED is recorded\n")
+    assert out.endswith("\n0 of 1 verdict is as recorded.\n    toy/toy: BROKEN, and SUPPORTED is recorded\n")
 
 
 def test_what_the_store_lacks_is_not_run(record, plant, call):
@@ -118,7 +119,9 @@ def test_what_the_store_lacks_is_not_run(record, plant, call):
     )
     code, out, _ = call(backend="torch")
     assert code == 1
-    assert out.endswith("1 of 2 verdicts are as recorded.\n    toy/toy: NOT_RUN, and SUPPORTED is recorded\n")
+    assert out.endswith(
+        "0 of 1 verdict is as recorded; of 1 more none is recorded.\n    toy/toy: NOT_RUN, and SUPPORTED is recorded\n"
+    )
 
 
 def test_claims_are_chosen_by_id_and_judged_in_their_whole_family(record, call):
@@ -134,7 +137,7 @@ def test_claims_are_chosen_by_id_and_judged_in_their_whole_family(record, call):
     ("arguments", "message"),
     [
         (["toy", "dog"], "No claim below claims has an id that contains 'dog'. There: toy/toy."),
-        (["--claims", "store"], "No claim below store is there. There: none."),
+        (["--claims", "store"], "There is no claim below store. Name another folder with --claims DIR."),
         (["--store", "nowhere"], "There is no store at nowhere, so there is nothing to replay. Name the folder that"),
         (["--json", "nowhere/v.json"], "nowhere/v.json cannot be written: No such file or directory. Name another f"),
     ],
@@ -157,4 +160,4 @@ def test_it_needs_no_framework(record, pytester):
     environment = {**os.environ, "PYTHONPATH": str(pytester.path / "trap")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("1 of 1 verdicts are as recorded.\n")
+    assert done.stdout.endswith("1 of 1 verdict is as recorded.\n")

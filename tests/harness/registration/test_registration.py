@@ -578,8 +578,14 @@ def test_a_long_list_of_changes_is_cut(toy, folder):
     ("arguments", "message"),
     [
         (["register", "toy/known"], "Claim 'toy/known' is registered already; amend it: ntk-claims amend toy/known --"),
-        (["register", "toy/dog"], "No claim below claims has the id 'toy/dog'. There: toy/known, toy/new, toy/seen."),
-        (["register", "--claims", "nowhere"], "There is no folder nowhere. Name the folder that holds the claims."),
+        (
+            ["register", "toy/dog"],
+            "No claim below claims has an id that contains 'toy/dog'. There: toy/known, toy/new, toy/seen.",
+        ),
+        (
+            ["register", "--claims", "nowhere"],
+            "There is no folder nowhere. Name the folder that holds the claims with --claims DIR.",
+        ),
         (["register", "toy/new", "--reason", " "], "Say why claim 'toy/new' is registered as it is: a reason that re"),
         (["register", "toy/seen"], "claims/verdicts.toml records a verdict of 'toy/seen' (quick), so results have be"),
         (["amend", "toy/new", "--reason", "x", "--results-seen", "no"], "Claim 'toy/new' is not registered; register"),

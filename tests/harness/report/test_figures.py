@@ -48,9 +48,9 @@ def shapes(svg):
     return [part.attrib["d"] for part in parts(svg, "path") if "transform" in part.attrib and "fill" in part.attrib]
 
 
-def hypothesis(rule, **estimates):
+def hypothesis(rule, scale="linear", **estimates):
     backends = {name: dict(zip(("mean", "low", "high"), values, strict=True)) for name, values in estimates.items()}
-    return {"name": "gap", "rule": rule, "verdict": {"backends": backends}}
+    return {"name": "gap", "rule": rule, "scale": scale, "verdict": {"backends": backends}}
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,7 @@ def test_an_interval_is_drawn_per_backend_and_told_in_words():
     assert len(spans(svg, "3.5")) == 2
     assert [text.text for text in parts(svg, "text")][:2] == ["torch", "jax"]
     (described,) = parts(svg, "desc")
-    assert described.text == (
-        "torch: 0.2, from 0.15 to 0.25; jax: 0.21, from 0.16 to 0.26 (Student's t). Rule: mean effect > 0.05."
-    )
+    assert described.text == ("torch: 0.200 [0.150, 0.250]; jax: 0.210 [0.160, 0.260] (Student's t); needs > 0.05.")
 
 
 def spans(svg, width):
@@ -211,6 +209,13 @@ def test_every_margin_of_the_rule_is_drawn_and_named(rule, labels):
     named = [(float(text.attrib["x"]), text.text) for text in parts(svg, "text")[1:]]
     assert [text for _, text in named] == labels
     assert re.findall(r"M(\S+) ", margins) == [f"{x:g}" for x, text in named if text != "0"]
+
+
+def test_a_ratio_is_drawn_in_logarithms_and_read_as_a_ratio():
+    svg = interval_svg(hypothesis(EQUIVALENCE, "ratio", torch=(0.0953, 0.0488, 0.1398)), ["torch"], "gap")
+    assert [text.text for text in parts(svg, "text")[1:]] == ["0.905", "1.11", "1"]
+    (described,) = parts(svg, "desc")
+    assert described.text == "torch: 1.100 [1.050, 1.150] (Student's t); needs 0.9048 to 1.105."
 
 
 @pytest.mark.parametrize("estimates", [{}, {"torch": (None, None, None)}, {"torch": (0.1, None, 0.3)}])

@@ -60,7 +60,7 @@ def test_what_stands_beside_is_folded_below_its_claim(document):
     summary = report.summary_markdown(document)
     beside = summary.split("<summary>What stands beside the verdicts, ours</summary>")[1].split("</details>")[0]
     claims = re.split(r"\n(?=- )", beside.strip())
-    assert claims[0].startswith("- ❌ Pre-training the kernel on few samples does not help\n  - ✅ kernels alike: -0.0")
+    assert claims[0].startswith("- ❌ Pre-training the kernel on few samples does not help\n  - ✅ kernels alike: −0.0")
     assert not any("Networks gain more" in claim for claim in claims)  # all that is beside it came out as it did
 
 

@@ -42,7 +42,7 @@ def assert_finite(verdict: Verdict) -> None:
         (SUPERIOR, ABOVE, Kind.SUPPORTED, "above the margin 0.05 in torch and jax"),
         (SUPERIOR, BELOW, Kind.REFUTED, "below the margin 0.05 in torch and jax"),
         (SUPERIOR, ACROSS, Kind.INCONCLUSIVE, "on neither side of the margin 0.05 in torch and jax"),
-        (Superiority(margin=-0.4), BELOW, Kind.SUPPORTED, "above the margin -0.4 in torch and jax"),
+        (Superiority(margin=-0.4), BELOW, Kind.SUPPORTED, "above the margin −0.4 in torch and jax"),
         (EQUIVALENT, ACROSS, Kind.SUPPORTED, "inside the margins ±0.1 in torch and jax"),
         (EQUIVALENT, ABOVE, Kind.REFUTED, "above the margins ±0.1 in torch and jax"),
         (EQUIVALENT, BELOW, Kind.REFUTED, "below the margins ±0.1 in torch and jax"),
@@ -105,8 +105,8 @@ def test_below_five_seeds_there_is_no_bootstrap() -> None:
 def test_the_reason_has_the_numbers_that_decide() -> None:
     verdict = decide({"torch": [0.0, 0.1, 0.2], "jax": [0.01, 0.11, 0.21]}, Superiority(margin=-0.2))
     assert verdict.reason == (
-        "Mean effect 0.1 [-0.06859, 0.2686] in torch and 0.11 [-0.05859, 0.2786] in jax (90 % t intervals, 3 seeds): "
-        "above the margin -0.2 in torch and jax; p = 0.018."
+        "Mean effect 0.10 [−0.07, 0.27] in torch and 0.11 [−0.06, 0.28] in jax (90 % t intervals, 3 seeds): "
+        "above the margin −0.2 in torch and jax; p = 0.018."
     )
 
 

@@ -7,7 +7,7 @@ from tests.verify.mutants.defect import Defects
 DEFECTS = Defects()
 plant = DEFECTS.plant
 
-NUMERALS = "harness/report/numerals.py"
+NUMERALS = "harness/numerals.py"
 PAGE = "tests/harness/report/test_page.py::"
 FOREST = "tests/harness/report/test_forest.py::"
 CHANGED = "tests/harness/report/test_diff.py::test_what_changed_is_said"
@@ -17,14 +17,14 @@ ARCHIVE = "tests/harness/report/test_archive.py::"
 # Numbers
 
 
-@plant("harness.report.numerals:_decimals", NUMERALS)
+@plant("harness.numerals:_decimals", NUMERALS)
 def one_digit_of_the_interval(decimals, values):
     """Numbers show one digit of their interval's half-width instead of two."""
     found = decimals(values)
     return found - 1 if found else found
 
 
-@plant("harness.report.numerals:p_value", NUMERALS)
+@plant("harness.numerals:p_value", NUMERALS)
 def p_rounded_to_zero(p_value, value):
     """A tiny p is shown as 0.000."""
     return "0.000" if value is not None and value < 0.001 else p_value(value)

@@ -137,9 +137,9 @@ def diverged_networks_are_trained(untrained, sizes, loss, gain, *limits, **optio
 
 
 @plant("harness.verdict:_against_rule", f"{DECIDE}test_one_backend_of_two_does_not_support")
-def one_backend_suffices(against_rule, estimates, rule):
+def one_backend_suffices(against_rule, estimates, *arguments):
     """Where one backend supports a hypothesis, nobody asks the other."""
-    return against_rule(dict(list(estimates.items())[:1]), rule)
+    return against_rule(dict(list(estimates.items())[:1]), *arguments)
 
 
 @plant("harness.verdict:_estimate", BOOTSTRAP)

@@ -1,11 +1,13 @@
 """Numbers for readers: as many digits as their uncertainty carries, decimals aligned, a true minus sign."""
 
 from collections.abc import Mapping
-from math import exp, floor, log10
+from math import exp, floor, isfinite, log10
 from typing import Any
 
 MISSING = "–"
 LARGEST, FINEST = 1e5, 6
+LARGEST_LOGARITHM = 709.0
+"""Of a double: the ratio of a greater one is infinite."""
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -35,18 +37,20 @@ def estimate(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") for name, value in shown.items()}
 
 
-def bootstrap(values: Mapping[str, Any]) -> str:
+def bootstrap(values: Mapping[str, Any], scale: str = "linear") -> str:
     """The bootstrap's interval of an estimate with the decimals of Student's; an en dash where there is none.
 
     >>> bootstrap({"mean": 0.214, "sd": 0.033, "low": 0.1903, "high": 0.23866, "bootstrap": [0.1876, 0.2341]})
     '[0.188, 0.234]'
+    >>> bootstrap({"low": 0.0488, "high": 0.1398, "bootstrap": [0.05, None]}, "ratio")
+    '[1.051, –]'
     """
     if not (found := values.get("bootstrap")):
         return MISSING
-    decimals = _decimals({"low": values["low"], "high": values["high"]})
+    decimals = _decimals({name: on_scale(values[name], scale) for name in ("low", "high")})
     low, high = (
         number(end, 3) if decimals is None or end is None else f"{round(end, decimals) + 0.0:.{decimals}f}"
-        for end in found
+        for end in (on_scale(end, scale) for end in found)
     )
     return f"[{low}, {high}]".replace("-", "−")
 
@@ -118,36 +122,103 @@ def power(value: float) -> str:
 
 
 def needs(hypothesis: Mapping[str, Any]) -> str:
-    """Which effect a hypothesis asks for, in short, on the scale that readers are shown.
+    """`needed` of a hypothesis of verdicts.json.
 
-    >>> rule = {"kind": "Equivalence", "margin": 0.1}
-    >>> needs({"rule": rule, "scale": "linear"}), needs({"rule": rule, "scale": "ratio"})
-    ('needs within ±0.1', 'needs 0.9048 to 1.105')
     >>> needs({"rule": {"kind": "Superiority", "margin": -0.05}, "scale": "linear"})
     'needs > −0.05'
-    >>> needs({"rule": {"kind": "Difference", "margin": 0.1}, "scale": "linear"})
+    """
+    return needed(hypothesis["rule"]["kind"], hypothesis["rule"]["margin"], hypothesis["scale"])
+
+
+def needed(rule: str, margin: float, scale: str) -> str:
+    """Which effect a rule asks for, in short, on the scale that readers are shown.
+
+    >>> needed("Equivalence", 0.1, "linear"), needed("Equivalence", 0.1, "ratio")
+    ('needs within ±0.1', 'needs 0.9048 to 1.105')
+    >>> needed("Difference", 0.1, "linear")
     'needs outside ±0.1'
     """
-    margin, ratio = hypothesis["rule"]["margin"], hypothesis["scale"] == "ratio"
-    if hypothesis["rule"]["kind"] == "Superiority":
-        return f"needs > {number(exp(margin) if ratio else margin)}"
-    where = "outside " if hypothesis["rule"]["kind"] == "Difference" else ""
-    if ratio:
-        return f"needs {where}{number(exp(-margin))} to {number(exp(margin))}"
+    high = on_scale(margin, scale)
+    if rule == "Superiority":
+        return f"needs > {number(high)}"
+    where = "outside " if rule == "Difference" else ""
+    if scale == "ratio":
+        return f"needs {where}{number(on_scale(-margin, scale))} to {number(high)}"
     return f"needs {where or 'within '}±{number(margin)}"
 
 
-def headline(hypothesis: Mapping[str, Any], backend: str) -> dict[str, str]:
-    """Mean, low and high in one backend on the scale that readers are shown: a ratio where effects are logarithms.
+def on_scale(value: float | None, scale: str) -> float | None:
+    """An effect as readers are shown it: a ratio where effects are its logarithms; None unless it is finite.
+
+    >>> on_scale(0.0, "ratio"), on_scale(0.5, "linear"), on_scale(float("inf"), "linear")
+    (1.0, 0.5, None)
+    """
+    if value is None or not isfinite(value):
+        return None
+    if scale != "ratio":
+        return value
+    return exp(value) if value < LARGEST_LOGARITHM else None
+
+
+def shown(values: Mapping[str, Any], scale: str) -> dict[str, str]:
+    """Mean, low and high on the scale that readers are shown, with the digits of the interval.
+
+    >>> shown({"mean": 0.0953, "low": 0.0488, "high": 0.1398, "sd": 0.1}, "ratio")
+    {'mean': '1.100', 'low': '1.050', 'high': '1.150'}
+    """
+    return estimate({name: on_scale(values[name], scale) for name in ("mean", "low", "high")})
+
+
+def columns(values: Mapping[str, Any], scale: str) -> dict[str, str]:
+    """An effect in the columns of a table: `shown`, the bootstrap's interval, and the sd over seeds.
+
+    The sd of a ratio is that of its natural logarithm.
+
+    >>> columns({"mean": 0.0953, "sd": 0.05, "low": 0.0488, "high": 0.1398, "bootstrap": [0.05, None]}, "ratio")
+    {'mean': '1.100', 'low': '1.050', 'high': '1.150', 'sd': '0.05', 'bootstrap': '[1.051, –]'}
+    """
+    text = shown(values, scale) if scale == "ratio" else estimate(values)
+    return {**text, "sd": text.get("sd", number(values["sd"], 3)), "bootstrap": bootstrap(values, scale)}
+
+
+def with_interval(values: Mapping[str, Any], scale: str = "linear") -> str:
+    """`shown` as one text, wherever an effect is printed.
+
+    >>> with_interval({"mean": 0.9994, "low": 0.99702, "high": 1.0018})
+    '0.9994 [0.9970, 1.0018]'
+    """
+    text = shown(values, scale)
+    return f"{text['mean']} [{text['low']}, {text['high']}]"
+
+
+def finding(sentence: str, value: str, *notes: str) -> str:
+    """An effect in words: its sentence with the value in place of {}, and in brackets what it needs or rests on.
+
+    >>> finding("The gap is {}.", "0.21 [0.18, 0.24]", "10 seeds", "needs > 0.1")
+    'The gap is 0.21 [0.18, 0.24] (10 seeds; needs > 0.1)'
+    """
+    return f"{sentence.rstrip('.').replace('{}', value)} ({'; '.join(notes)})"
+
+
+def headline(hypothesis: Mapping[str, Any], backend: str) -> str:
+    """Mean and Student's t interval in one backend, as readers are shown them.
 
     >>> values = {"mean": 0.0953, "low": 0.0488, "high": 0.1398}
     >>> headline({"scale": "ratio", "verdict": {"backends": {"jax": values}}}, "jax")
-    {'mean': '1.100', 'low': '1.050', 'high': '1.150'}
+    '1.100 [1.050, 1.150]'
     """
-    values = {name: hypothesis["verdict"]["backends"][backend][name] for name in ("mean", "low", "high")}
-    if hypothesis["scale"] == "ratio":
-        values = {name: None if value is None else exp(value) for name, value in values.items()}
-    return estimate(values)
+    return with_interval(hypothesis["verdict"]["backends"][backend], hypothesis["scale"])
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, in the singular or the plural.
+
+    >>> counted(1, "claim"), counted(0, "claim"), counted(2, "hypothesis"), counted(3, "series")
+    ('1 claim', '0 claims', '2 hypotheses', '3 series')
+    """
+    if count == 1 or noun.endswith("series"):
+        return f"{count} {noun}"
+    return f"{count} {noun.removesuffix('is')}es" if noun.endswith("is") else f"{count} {noun}s"
 
 
 def duration(seconds: float) -> str:
