@@ -176,7 +176,14 @@ def calibrate(
     }
     found = {
         h.name: {
-            shape: _simulate(h, scatters[h.name], shape, seeds, trials, _stream(seed, claim.id, h.name, shape), decide)
+            shape: _simulate(
+                h,
+                scatters[h.name],
+                shape,
+                size=(trials, seeds),
+                rng=_stream(seed, claim.id, h.name, shape),
+                decide=decide,
+            )
             for shape in scatters[h.name].shapes
         }
         for h in claim.hypotheses
@@ -200,18 +207,20 @@ def _simulate(
     hypothesis: Hypothesis,
     scatter: Scatter,
     shape: str,
-    seeds: int,
-    trials: int,
+    *,
+    size: tuple[int, int],
     rng: np.random.Generator,
     decide: Decide,
 ) -> _Simulated:
+    """The decisions of `size`, (trials, seeds), experiments."""
+    seeds = size[1]
     rule, effect, sd = hypothesis.rule, hypothesis.expected_effect, scatter.sd
 
     def supported(effects: Floats) -> Flags:
         return decide(effects, rule, agreement=hypothesis.agreement, resamples=RESAMPLES).supported
 
     def experiments() -> Floats:
-        return two_backends(sd * scatter.shapes[shape](rng, (trials, seeds)), scatter.difference, rng)
+        return two_backends(sd * scatter.shapes[shape](rng, size), scatter.difference, rng)
 
     at_margin = max((supported(margin + experiments()) for margin in rule.cuts), key=np.count_nonzero)
     deviations = experiments()
