@@ -174,20 +174,22 @@ def calibrate(
         h.name: scatter_of(h, {backend: found[h.name] for backend, found in measured.items() if h.name in found})
         for h in claim.hypotheses
     }
-    found = {
-        h.name: {
+
+    def simulated(hypothesis: Hypothesis) -> dict[str, _Simulated]:
+        name, scatter = hypothesis.name, scatters[hypothesis.name]
+        return {
             shape: _simulate(
-                h,
-                scatters[h.name],
+                hypothesis,
+                scatter,
                 shape,
                 size=(trials, seeds),
-                rng=_stream(seed, claim.id, h.name, shape),
+                rng=_stream(seed, claim.id, name, shape),
                 decide=decide,
             )
-            for shape in scatters[h.name].shapes
+            for shape in scatter.shapes
         }
-        for h in claim.hypotheses
-    }
+
+    found = {h.name: simulated(h) for h in claim.hypotheses}
     primary = [found[h.name] for h in claim.primary]
     shapes = [shape for shape in primary[0] if all(shape in own for own in primary)]
     return Calibrated(
