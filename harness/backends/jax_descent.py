@@ -31,20 +31,20 @@ def seeds_together(theta: Tensors, slots: tuple[Tensors, ...]) -> int:
 
 
 class Loop(NamedTuple):
-    """What a compiled loop over steps is given; its length is that of `rates`, of which the first `count` are taken.
+    """What a compiled loop over steps is given; its length is that of `rates`, of which the first `steps` are taken.
 
     Attributes:
         data: inputs x (S or 1, N, n_0) and targets y (S, N, O).
         batches: (steps, S, B) indices of samples; None: all samples at every step.
         rates: (steps, S).
-        count: number of steps.
+        steps: number of steps.
         target: a seed whose loss is at most this stops.
     """
 
     data: Any
     batches: Any
     rates: Any
-    count: int
+    steps: int
     target: float
 
 
@@ -70,7 +70,7 @@ def run_in_parts(net: Network, optimizer: Optimizer, state: Any, loop: Loop, *, 
         found, losses = jax.tree.map(np.asarray, (found, losses))
         done.append((found, losses.T))
     found, losses = jax.tree.map(lambda *parts: np.concatenate(parts), *done)
-    return (*found, step + loop.count), losses.T
+    return (*found, step + loop.steps), losses.T
 
 
 @partial(jax.jit, static_argnums=(0, 1))
