@@ -63,7 +63,7 @@ def measured(device: str, quick: bool) -> Path:
     environment, code = os.environ | variables(device, threads=1), revision()
     parts = {framework: raced(framework, device, quick, environment) for framework in FRAMEWORKS}
     memory = [peak for framework, part in parts.items() for peak in peaks(framework, part, device, environment)]
-    record = merged(parts, cases(quick), memory, device, quick, code)
+    record = merged(parts, cases(quick), memory, device=device, quick=quick, code=code)
     RECORDS.mkdir(parents=True, exist_ok=True)
     path = RECORDS / f"{slug(record)}.json"
     path.write_text(dumped(record), encoding="utf-8")

@@ -170,7 +170,7 @@ SOLVE = tuple(
 def rungs() -> tuple[Case, ...]:
     """The ladders on which the cost exponents of our backends are read."""
 
-    def rung(ladder: str, axis: str, value: int, architecture: Architecture, samples: int, **rest: Any) -> Case:
+    def rung(ladder: str, axis: str, value: int, *, architecture: Architecture, samples: int, **rest: Any) -> Case:
         return Case(f"{ladder}: {value}", architecture, samples, ladder=(ladder, axis, value), **rest)
 
     def ladder(name: str, axis: str, values: tuple[int, ...], at: Callable[[int], dict[str, Any]]) -> list[Case]:

@@ -59,7 +59,10 @@ def contestants(framework: str) -> tuple[Contestant, ...]:
 def field(case: Case, framework: str, device: str, clock: Callable[[], float]) -> dict[str, Entry]:
     """Everybody's entry, by name, in the order in which they run."""
     truth = reference(case, framework, device)
-    return {contestant.name: entry(contestant, case, truth, device, clock) for contestant in contestants(framework)}
+    return {
+        contestant.name: entry(contestant, case, truth, device=device, clock=clock)
+        for contestant in contestants(framework)
+    }
 
 
 def reference(case: Case, framework: str, device: str) -> np.ndarray:
@@ -74,7 +77,7 @@ def reference(case: Case, framework: str, device: str) -> np.ndarray:
     return contestants("numpy")[0].prepare(case, "cpu")()
 
 
-def entry(contestant: Contestant, case: Case, truth: np.ndarray, device: str, clock: Callable[[], float]) -> Entry:
+def entry(contestant: Contestant, case: Case, truth: np.ndarray, *, device: str, clock: Callable[[], float]) -> Entry:
     """One contestant, run twice and compared."""
     name, reason = contestant.name, contestant.refusal(case)
     if reason:

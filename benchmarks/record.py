@@ -30,6 +30,7 @@ def merged(
     parts: dict[str, dict[str, Any]],
     cases: dict[str, Case],
     memory: list[dict[str, Any]],
+    *,
     device: str,
     quick: bool,
     code: str,

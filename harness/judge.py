@@ -61,11 +61,18 @@ def judge(study: Study, measurements: Mapping[str, Measurements], tier: str, rep
     needed = [hypothesis.name for hypothesis in claim.primary] + [control.name for control in claim.controls]
     if missing := [name for name in needed if name in absent]:
         return not_run(claim, tier, f"{_quoted(missing)} cannot be measured. {absent[missing[0]]}")
-    effects = {backend: _effects(claim, own, absent, backend, replicates) for backend, own in given.items()}
+    effects = {
+        backend: _effects(claim, own, absent, backend=backend, replicates=replicates) for backend, own in given.items()
+    }
     gates = _gates(study, measurements)
-    hypotheses = {h.name: _verdict(h.name, h, effects, replicates, absent.get(h.name, "")) for h in claim.hypotheses}
-    controls = {c.name: _verdict(c.name, claim.hypothesis(c.hypothesis), effects, replicates) for c in claim.controls}
-    obstacle = _obstacle(claim, hypotheses, controls, gates, effects)
+    hypotheses = {
+        h.name: _verdict(h.name, h, effects, replicates=replicates, absent=absent.get(h.name, ""))
+        for h in claim.hypotheses
+    }
+    controls = {
+        c.name: _verdict(c.name, claim.hypothesis(c.hypothesis), effects, replicates=replicates) for c in claim.controls
+    }
+    obstacle = _obstacle(claim, hypotheses=hypotheses, controls=controls, gates=gates, effects=effects)
     kind, reason = obstacle or _conjunction(claim, hypotheses)
     return ClaimVerdict(
         claim=claim.id,
@@ -118,9 +125,9 @@ def broken(claim: Statement, tier: str, reason: str) -> ClaimVerdict:
     return ClaimVerdict(claim.id, tier, Kind.BROKEN, _scale(tier) + reason, alone=Kind.BROKEN)
 
 
-def _effects(claim: Statement, given: Effects, absent: Texts, backend: str, replicates: int) -> dict[str, Sample]:
+def _effects(claim: Statement, given: Effects, absent: Texts, *, backend: str, replicates: int) -> dict[str, Sample]:
     names = [h.name for h in claim.hypotheses] + [c.name for c in claim.controls]
-    _check_names("effects", claim, backend, given, names)
+    _check_names("effects", claim, backend, given=given, named=names)
     found = {name: values for name, values in given.items() if not isinstance(values, Absent) and name not in absent}
     effects = {name: as_sample(values, f"{name!r} in {backend}") for name, values in found.items()}
     for name, sample in effects.items():
@@ -150,7 +157,7 @@ def _gates(study: Study, measurements: Mapping[str, Measurements]) -> dict[str, 
     texts: dict[str, dict[str, str]] = {name: {} for name in names}
     for backend, found in measurements.items():
         given = study.gates(found)
-        _check_names("gates", study.claim, backend, given, names)
+        _check_names("gates", study.claim, backend, given=given, named=names)
         for name, text in given.items():
             if not isinstance(text, str):
                 raise InvalidInput(f'Gate {name!r} must give "" where it holds, else what failed; got {text!r}.')
@@ -158,7 +165,7 @@ def _gates(study: Study, measurements: Mapping[str, Measurements]) -> dict[str, 
     return texts
 
 
-def _check_names(what: str, claim: Statement, backend: str, given: Iterable[str], named: Sequence[str]) -> None:
+def _check_names(what: str, claim: Statement, backend: str, *, given: Iterable[str], named: Sequence[str]) -> None:
     missing, unknown = sorted(set(named) - set(given)), sorted(set(given) - set(named))
     if missing or unknown:
         raise InvalidInput(
@@ -167,7 +174,7 @@ def _check_names(what: str, claim: Statement, backend: str, given: Iterable[str]
         )
 
 
-def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: int, absent: str = "") -> Verdict:
+def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, *, replicates: int, absent: str = "") -> Verdict:
     """Decide what is finite; effects with a diverged seed have no estimate, and the verdict says which seed."""
     if absent:
         return Verdict(Kind.NOT_RUN, 1.0, (0.0, 0.0), absent, {})
@@ -190,6 +197,7 @@ def _verdict(name: str, hypothesis: Hypothesis, effects: Samples, replicates: in
 
 def _obstacle(
     claim: Statement,
+    *,
     hypotheses: Mapping[str, Verdict],
     controls: Mapping[str, Verdict],
     gates: GateTexts,

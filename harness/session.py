@@ -104,7 +104,7 @@ def requests(study: Study, settings: Settings) -> list[Request]:
     return [request for together in zip(*by_backend, strict=True) for request in together]
 
 
-def verify(
+def verify(  # noqa: PLR0913 -- public; what is optional is given by name
     studies: Sequence[Study],
     settings: Settings,
     *,
@@ -173,7 +173,7 @@ def verify(
     ]
     missing = [report.Unclaimed(one.claim, one.state, one.words) for one in unclaimed]
     backends = settings.backends
-    document = report.document(entries, settings.tier, backends, environment(outcomes, backends), missing)
+    document = report.document(entries, settings.tier, backends, environment(outcomes, backends), unclaimed=missing)
     run = run_record(started, plans, outcomes, swept, made_on=made_on, order=order(logs, made_on, plans, outcomes))
     seconds = {name: round(o.cell.provenance.seconds, 2) for name, o in outcomes.items() if o.cell is not None}
     return Session(verdicts, document, run, seconds)

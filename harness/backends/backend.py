@@ -10,7 +10,7 @@ import numpy as np
 from harness.backends.batch import Batch, blocks, checked, checked_noise, other_weights
 from harness.backends.kernel_blocks import block_rows, fill_ntk
 from harness.backends.operations import Operations, Optimizer, Outputs
-from harness.backends.plan import Plan, Stop, Trained
+from harness.backends.plan import Plan, Sampling, Stop, Trained
 from harness.backends.ridge import regress
 from harness.backends.samplewise import check_samplewise, errors_of_the_function
 from harness.backends.training import descend
@@ -60,7 +60,7 @@ class Backend:
         with self._session(net, batch) as ops:
             return batch.squeeze(self._fetch(ops.forward(net, self._put(batch.theta), ops.put(batch.data["x"]))))
 
-    def empirical_ntk(
+    def empirical_ntk(  # noqa: PLR0913, PLR0917 -- public; x2, outputs, out and theta2 have defaults
         self,
         net: Network | Function,
         theta: Theta,
@@ -98,7 +98,7 @@ class Backend:
             right = (batch.theta if theta2 is None else other_weights(net, theta, theta2, batch)), batch.data["x2"]
         with self._session(net, batch) as ops:
             kernel = out if batch.had_seeds else out[None]
-            fill_ntk(ops, net, left, right, outputs, self.memory_budget, kernel)
+            fill_ntk(ops, net, (left, right), kernel, outputs=outputs, budget=self.memory_budget)
         return out
 
     @contextmanager
@@ -146,7 +146,7 @@ class Backend:
         return total
 
     def _parts(self, ops: Operations, net: Network | Function, batch: Batch) -> list[slice]:
-        rows = block_rows(ops, net, batch.seeds, "trace", self.memory_budget)
+        rows = block_rows(ops, net, batch.seeds, outputs="trace", budget=self.memory_budget)
         return list(blocks(batch.data["x"].shape[1], rows))
 
     def infinite_ntk(
@@ -174,12 +174,12 @@ class Backend:
         return self._infinite(net, x1, x2, out, tangent=False)
 
     def _infinite(
-        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, out: np.ndarray | None, tangent: bool
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, out: np.ndarray | None, *, tangent: bool
     ) -> np.ndarray:
         x1, x2 = checked_inputs(net, x1, x2)
         out = checked_out(out, (len(x1), len(x1 if x2 is None else x2)), self.dtype)
         with self.operations.session(), np.errstate(under="ignore"):
-            self.operations.fill_infinite(net, x1, x2, tangent, self.memory_budget, out)
+            self.operations.fill_infinite(net, x1, x2, tangent=tangent, memory=self.memory_budget, out=out)
         return out
 
     def kernel_regression(self, k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: Ladder) -> np.ndarray:
@@ -201,7 +201,7 @@ class Backend:
                [1. ]])
         """
         with self.operations.session():
-            return regress(self.operations, k_train, y, k_test, ridge)
+            return regress(self.operations, k_train, y, k_test, ridge=ridge)
 
     def ntk_samples(self, net: Network, x: np.ndarray, noise: Mapping[str, np.ndarray]) -> np.ndarray:
         """Theta(x, x) of fresh random networks with one output, in O(depth * width) per draw, (draws,).
@@ -222,7 +222,7 @@ class Backend:
         with self.operations.session():
             return self._fetch(self.operations.ntk_samples(net, self.operations.put(x), self._put(noise)))
 
-    def train(
+    def train(  # noqa: PLR0913 -- public; what is optional is given by name
         self,
         net: Network | Function,
         theta: Theta,
@@ -260,9 +260,10 @@ class Backend:
         if loss != "squared":
             raise InvalidInput(f"Unknown loss {loss!r}. Allowed: squared.")
         batch = Batch.of(net, theta, x=x, y=y)
-        plan = Plan.of(batch, optimizer, steps, batch_size, batch_seed, samples, schedule, checkpoints)
+        sampling = Sampling(batch_size, batch_seed, samples)
+        plan = Plan.of(batch, optimizer, sampling, steps=steps, schedule=schedule, checkpoints=checkpoints)
         with self._session(net, batch) as ops:
-            trained = descend(ops, net, batch.theta, (batch.data["x"], batch.wide("y")), plan, stop or Stop())
+            trained = descend(ops, net, batch.theta, (batch.data["x"], batch.wide("y")), plan=plan, stop=stop or Stop())
         return trained if batch.had_seeds else trained.single()
 
     def _put(self, theta: Theta) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def positions_of(layer: Weighted) -> int:
     return layer.positions if isinstance(layer, Convolution) else 1
 
 
-def cheaper_by_position(layer: Weighted, n1: int, n2: int, outputs: int, kind: Outputs) -> bool:
+def cheaper_by_position(layer: Weighted, n1: int, n2: int, outputs: int, *, kind: Outputs) -> bool:
     """Whether Grams over positions cost fewer multiply-adds than gradients per sample and their Gram.
 
     With P positions, fan-in K, C channels out, O outputs, and O' = O for the trace, O^2 for the full kernel:

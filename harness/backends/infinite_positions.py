@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from harness.backends.infinite_steps import Arrays, Pair, activate
+from harness.backends.infinite_steps import Arrays, Kernel, Pair, activate
 from harness.kernels.convolutional import crossed_steps
 from harness.kernels.gaussian_pairs import ErfMixture, dual, gains
 from harness.networks import Activate, AveragePool, Convolution, Dense, Network, Weighted
@@ -72,48 +72,44 @@ def pairs_of_positions(net: Network) -> int:
 
 def convolutional(
     arrays: Arrays,
-    net: Network,
-    tangent: bool,
-    images1: Tensor,
-    images2: Tensor,
-    factors1: Sequence[Factors],
-    factors2: Sequence[Factors],
+    kernel: Kernel,
+    images: tuple[Tensor, Tensor],
+    factors_of_sides: tuple[Sequence[Factors], Sequence[Factors]],
 ) -> Tensor:
-    """NTK (or NNGP) of images (features + 1, N), whose factors of every activation come."""
-    turned = (tuple(factor[:, :, 0, :, None] for factor in factors) for factors in factors1)
-    pairs = zip(turned, factors2, strict=True)
-    state = propagate(arrays, net, tangent, (images1, images2), lambda _: next(pairs))
+    """The kernel of two sides of images (features + 1, N), with the factors of every activation of both."""
+    left, right = factors_of_sides
+    turned = (tuple(factor[:, :, 0, :, None] for factor in factors) for factors in left)
+    pairs = zip(turned, right, strict=True)
+    state = propagate(arrays, kernel, images, lambda _: next(pairs))
     return state.kernel[0, 0]
 
 
-def convolutional_selves(
-    arrays: Arrays, net: Network, tangent: bool, images: Tensor
-) -> tuple[tuple[Factors, ...], Tensor]:
-    """Of every input paired with itself: the factors of every activation, and the NTK (or NNGP), (N,)."""
+def convolutional_selves(arrays: Arrays, kernel: Kernel, images: Tensor) -> tuple[tuple[Factors, ...], Tensor]:
+    """Of every input paired with itself: the factors of every activation, and the kernel, (N,)."""
     found: list[Factors] = []
 
     def own(state: State) -> Sides:
-        found.append(factors(arrays, net.activation, state.stds(arrays)))
+        found.append(factors(arrays, kernel.net.activation, state.stds(arrays)))
         return found[-1], found[-1]
 
-    state = propagate(arrays, net, tangent, (images, None), own)
+    state = propagate(arrays, kernel, (images, None), own)
     return tuple(found), state.kernel[0, 0, 0]
 
 
 def propagate(
     arrays: Arrays,
-    net: Network,
-    tangent: bool,
+    kernel: Kernel,
     images: Images,
     factors_of: Callable[[State], Sides],
 ) -> State:
     """The state at the output; `factors_of` gives the factors of both sides of the next activation."""
+    net = kernel.net
     (first, layer), crossed = opening(net), crossed_steps(net)
-    state = start(arrays, layer, tangent, images, crossed > first)
+    state = start(arrays, layer, images, tangent=kernel.tangent, crossed=crossed > first)
     for count, step in enumerate(net.steps[first:], first + 1):
         match step:
             case Activate():
-                state = activated(arrays, step, state, *factors_of(state))
+                state = activated(arrays, step, state, factors_of(state))
             case AveragePool():
                 state = pooled(step, state)
             case _:
@@ -122,7 +118,7 @@ def propagate(
     return state
 
 
-def start(arrays: Arrays, layer: Weighted, tangent: bool, images: Images, crossed: bool) -> State:
+def start(arrays: Arrays, layer: Weighted, images: Images, *, tangent: bool, crossed: bool) -> State:
     """The state after the first layer with weights; images (features + 1, N), of which the last is the padding."""
     index, (rows, columns) = np.arange(layer.fan_in)[None], (1, 1)
     if isinstance(layer, Convolution):
@@ -145,8 +141,9 @@ def start(arrays: Arrays, layer: Weighted, tangent: bool, images: Images, crosse
     return State(gram, theta, crossed)
 
 
-def activated(arrays: Arrays, step: Activate, state: State, left: Factors, right: Factors) -> State:
+def activated(arrays: Arrays, step: Activate, state: State, sides: Sides) -> State:
     """After the activation, with the `factors` of both sides; overwrites what it made itself."""
+    left, right = sides
     if state.crossed:
         left = tuple(factor[:, :, :, None, None] for factor in left)
         right = tuple(factor[:, :, 0][None, None, None] for factor in right)
@@ -157,7 +154,7 @@ def activated(arrays: Arrays, step: Activate, state: State, left: Factors, right
     s *= half2
     eps = arrays.eps(s)
     s = arrays.settled(s, 4 * eps, 1 - 4.5 * eps)  # what rounding alone can make of equal patches, and of opposite ones
-    s, slope = activate(arrays, step.name, s, (before1, before2), (after1, after2))
+    s, slope = activate(arrays, step.name, s, before=(before1, before2), after=(after1, after2))
     s -= 0.5
     s *= -2 * after1
     s *= after2

@@ -7,6 +7,7 @@ float32, 1e-145 to 1e153 for float64. What biases outweigh may be smaller, and w
 
 import numpy as np
 
+from harness.backends.infinite_steps import Kernel
 from harness.errors import InvalidInput
 from harness.kernels.convolutional import crossed_steps
 from harness.kernels.gaussian_pairs import gains
@@ -25,7 +26,7 @@ def limits(dtype: str) -> tuple[float, float]:
     return float(f"1e{low:.0f}"), float(f"1e{high:.0f}")
 
 
-def check_perceptron(dtype: str, net: Network, stds: np.ndarray, diagonal: np.ndarray, tangent: bool) -> None:
+def check_perceptron(dtype: str, kernel: Kernel, stds: np.ndarray, diagonal: np.ndarray) -> None:
     """Of the standard deviations (2 D, N) of `PerceptronInputs`, float64, and the kernel's diagonal, (N,).
 
     Raises:
@@ -34,7 +35,7 @@ def check_perceptron(dtype: str, net: Network, stds: np.ndarray, diagonal: np.nd
     low, high = limits(dtype)
     largest = stds.max(axis=0)
     _refuse(dtype, largest, ~((largest <= high) & (diagonal <= high**2)))
-    if tangent and all(layer.bias is not None for layer in net.layers):
+    if kernel.tangent and all(layer.bias is not None for layer in kernel.net.layers):
         return  # at least the square of the readout's bias scale, beside which small moments do not count
     responses = np.where(stds[1:] > 0, stds[1:], np.inf).min(axis=0)
     _refuse(dtype, responses, responses < low)

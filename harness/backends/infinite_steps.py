@@ -11,6 +11,7 @@ t_i = sin(beta_i) are the shares of weights and bias in the standard deviation a
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from harness.kernels.gaussian_pairs import ErfMixture, dual, gains
@@ -70,22 +71,31 @@ class Arrays(Protocol):
         """The tensor with other values in these places; a place may be named twice with the same value."""
 
 
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of a network at infinite width: its NTK if `tangent`, else its NNGP."""
+
+    net: Network
+    tangent: bool
+
+
 def half_angles(arrays: Arrays, near: float, directions1: Tensor, directions2: Tensor) -> Pair:
     """s of all pairs, (N1, N2), and where it is so near to 0 or 1 that rounding shows in the angle."""
     s = arrays.clip(0.5 - 0.5 * (directions1 @ directions2.T), 0.0, 1.0)
     return s, (s < near) | (s > 1 - near)
 
 
-def perceptron(arrays: Arrays, net: Network, tangent: bool, s: Tensor, scales1: Tensor, scales2: Tensor) -> Tensor:
-    """NTK (or NNGP) of a multilayer perceptron from s of the inputs and both sides' `infinite_width.scales`."""
+def perceptron(arrays: Arrays, kernel: Kernel, s: Tensor, scales: tuple[Tensor, Tensor]) -> Tensor:
+    """The kernel of a multilayer perceptron from s of the inputs and both sides' `infinite_width.scales`."""
+    net, tangent = kernel.net, kernel.tangent
     theta: Tensor = None
     after: Pair = (None, None)
     for index, layer in enumerate(net.dense_layers):
-        before1, after1, gate1, ratio1, sine1, cosine1 = scales1[index, :, :, None]
-        before2, after2, gate2, ratio2, sine2, cosine2 = scales2[index, :, None, :]
+        before1, after1, gate1, ratio1, sine1, cosine1 = scales[0][index, :, :, None]
+        before2, after2, gate2, ratio2, sine2, cosine2 = scales[1][index, :, None, :]
         slope: Tensor = None
         if index:
-            s, slope = activate(arrays, net.activation, s, after, (before1, before2))
+            s, slope = activate(arrays, net.activation, s, before=after, after=(before1, before2))
         if tangent:
             fresh = (0.5 - s) * (2 * layer.weight_scale**2 * layer.fan_in * before1) * before2
             fresh = fresh if layer.bias is None else fresh + layer.bias_scale**2
@@ -97,16 +107,16 @@ def perceptron(arrays: Arrays, net: Network, tangent: bool, s: Tensor, scales1: 
     return theta if tangent else (1 - 2 * s) * after[0] * after[1]
 
 
-def activate(arrays: Arrays, name: str, s: Tensor, before: Pair, after: Pair) -> Pair:
+def activate(arrays: Arrays, name: str, s: Tensor, *, before: Pair, after: Pair) -> Pair:
     """s after the activation, and E[phi' phi'] without the gates of both sides, `gaussian_pairs.gate`."""
     if name == "relu":
         return arrays.relu(s)
     phi = dual(name)  # type: ignore[arg-type]
     assert isinstance(phi, ErfMixture)
-    return erf_mixture(arrays, phi, s, before, after)
+    return erf_mixture(arrays, phi, s, before=before, after=after)
 
 
-def erf_mixture(arrays: Arrays, phi: ErfMixture, s: Tensor, before: Pair, after: Pair) -> Pair:
+def erf_mixture(arrays: Arrays, phi: ErfMixture, s: Tensor, *, before: Pair, after: Pair) -> Pair:
     """s after a mixture of error functions, and E[phi' phi'] / (gate1 gate2); standard deviations broadcast with s.
 
     `ErfMixture._moments` has the formulas. Here, too, each side is in units of 1 / gate = sqrt(std^2 + 1), in which the

@@ -22,7 +22,7 @@ import numpy as np
 from harness.backends.batch import blocks
 from harness.backends.infinite_positions import convolutional, convolutional_selves, opening, pairs_of_positions
 from harness.backends.infinite_range import check_images, check_perceptron, check_selves
-from harness.backends.infinite_steps import Arrays, half_angles, perceptron
+from harness.backends.infinite_steps import Arrays, Kernel, half_angles, perceptron
 from harness.kernels.gaussian_pairs import gains, gate
 from harness.kernels.infinite_width import symmetric
 from harness.kernels.perceptron import PerceptronInputs
@@ -65,26 +65,26 @@ class Side:
 def fill(
     device: Device,
     arrays: Arrays,
-    net: Network,
+    kernel: Kernel,
     x: tuple[np.ndarray, np.ndarray | None],
-    tangent: bool,
+    *,
     memory: int,
     out: np.ndarray,
 ) -> None:
-    """Writes the NTK (or NNGP) of x = (x1, x2 or None for x1 itself), float64, into out (N1, N2)."""
+    """Writes the kernel of x = (x1, x2 or None for x1 itself), float64, into out (N1, N2)."""
     if device.device == "cpu":
         keep_freed_memory()
-    kind = Perceptron if net.dense else Convolutional
-    kernel = kind(device, arrays, net, tangent)
-    rows = block_rows(device, arrays, net, max(len(part) for part in x if part is not None), memory)
-    first = kernel.sides(x[0], rows)
-    second = first if x[1] is None else kernel.sides(x[1], rows)
+    kind = Perceptron if kernel.net.dense else Convolutional
+    pairs = kind(device, arrays, kernel)
+    rows = block_rows(device, arrays, kernel.net, max(len(part) for part in x if part is not None), memory=memory)
+    first = pairs.sides(x[0], rows)
+    second = first if x[1] is None else pairs.sides(x[1], rows)
     for left in first:
         for right in second:
             if x[1] is None and right.rows.start < left.rows.start:
                 continue
-            block = kernel.block(left, right)
-            out[left.rows, right.rows] = symmetric(block, kernel.diagonal(left)) if left is right else block
+            block = pairs.block(left, right)
+            out[left.rows, right.rows] = symmetric(block, pairs.diagonal(left)) if left is right else block
             if x[1] is None and left is not right:
                 out[right.rows, left.rows] = block.T
         if isinstance(out, np.memmap):
@@ -100,7 +100,7 @@ def keep_freed_memory() -> None:
     np.empty(2**25 - 2**16, dtype=np.uint8)
 
 
-def block_rows(device: Device, arrays: Arrays, net: Network, samples: int, memory: int) -> int:
+def block_rows(device: Device, arrays: Arrays, net: Network, samples: int, *, memory: int) -> int:
     """Rows and columns of a block: at most what fits the budget and, on a CPU, the cache.
 
     Few samples make one block, of a power of two where shapes are compiled.
@@ -115,20 +115,20 @@ def block_rows(device: Device, arrays: Arrays, net: Network, samples: int, memor
 class Perceptron:
     """Blocks of a multilayer perceptron."""
 
-    def __init__(self, device: Device, arrays: Arrays, net: Network, tangent: bool) -> None:
-        self._device, self._arrays, self._net, self._tangent = device, arrays, net, tangent
+    def __init__(self, device: Device, arrays: Arrays, kernel: Kernel) -> None:
+        self._device, self._arrays, self._kernel = device, arrays, kernel
         self._angles = arrays.run(half_angles, _NEAR[device.dtype])
-        self._propagate = arrays.run(perceptron, net, tangent)
+        self._propagate = arrays.run(perceptron, kernel)
 
     def sides(self, x: np.ndarray, rows: int) -> list[Side]:
         """The inputs in parts of so many rows, on the device."""
         with np.errstate(over="ignore", invalid="ignore"):  # refused below
-            inputs = PerceptronInputs.of(self._net, x)
-            self_kernels = inputs.diagonal(self._tangent)
-        check_perceptron(self._device.dtype, self._net, inputs.stds, self_kernels, self._tangent)
+            inputs = PerceptronInputs.of(self._kernel.net, x)
+            self_kernels = inputs.diagonal(self._kernel.tangent)
+        check_perceptron(self._device.dtype, self._kernel, inputs.stds, self_kernels)
         sides = []
         for part in blocks(len(x), rows):
-            directions, factors = inputs.directions[part], scales(self._net, inputs.stds[:, part])
+            directions, factors = inputs.directions[part], scales(self._kernel.net, inputs.stds[:, part])
             tensors = self._put(directions, 0, rows), self._put(factors, 2, rows)
             sides.append(Side(part, directions, (*tensors, self_kernels[part])))
         return sides
@@ -139,7 +139,7 @@ class Perceptron:
         s, near = self._angles(one, two)
         if bool(near.any()):
             s = self._refined(s, self._device.fetch(near), left, right)
-        return self._device.fetch(self._propagate(s, scales1, scales2))[: left.count, : right.count]
+        return self._device.fetch(self._propagate(s, (scales1, scales2)))[: left.count, : right.count]
 
     def diagonal(self, side: Side) -> np.ndarray:
         """The kernel of every input with itself."""
@@ -203,10 +203,10 @@ def scales(net: Network, stds: np.ndarray) -> np.ndarray:
 class Convolutional:
     """Blocks of a convolutional network."""
 
-    def __init__(self, device: Device, arrays: Arrays, net: Network, tangent: bool) -> None:
-        self._device, self._arrays, self._net = device, arrays, net
-        self._selves = arrays.run(convolutional_selves, net, tangent)
-        self._propagate = arrays.run(convolutional, net, tangent)
+    def __init__(self, device: Device, arrays: Arrays, kernel: Kernel) -> None:
+        self._device, self._arrays, self._net = device, arrays, kernel.net
+        self._selves = arrays.run(convolutional_selves, kernel)
+        self._propagate = arrays.run(convolutional, kernel)
 
     def sides(self, x: np.ndarray, rows: int) -> list[Side]:
         """The inputs in parts of so many rows, on the device, with their standard deviations and own kernels."""
@@ -224,7 +224,7 @@ class Convolutional:
     def block(self, left: Side, right: Side) -> np.ndarray:
         """NTK (or NNGP) of two sides."""
         (one, stds1, _), (two, stds2, _) = left.tensors, right.tensors
-        return self._device.fetch(self._propagate(one, two, stds1, stds2))[: left.count, : right.count]
+        return self._device.fetch(self._propagate((one, two), (stds1, stds2)))[: left.count, : right.count]
 
     def diagonal(self, side: Side) -> np.ndarray:
         """The kernel of every input with itself."""

@@ -93,7 +93,7 @@ class JaxAutodiff:
         def mapped(theta: Tensors, x: Array) -> Tensors:
             return contracted(net, theta, x, self._directions(net, theta, x)[0])
 
-        self._hold(net, "Jacobian", theta, x, mapped)
+        self._hold(net, "Jacobian", theta, x, mapped=mapped)
         return jacobian(net, theta, x)
 
     def contract(self, net: Function, left: Tensors, right: Tensors, outputs: Outputs) -> Array:
@@ -139,7 +139,7 @@ class JaxAutodiff:
         return v, {name: self.put(noise(f"u {name}", array.shape)) for name, array in theta.items()}
 
     def _hold(
-        self, net: Function, quantity: str, theta: Tensors, x: Array, mapped: Callable[[Tensors, Array], Tensors]
+        self, net: Function, quantity: str, theta: Tensors, x: Array, *, mapped: Callable[[Tensors, Array], Tensors]
     ) -> None:
         """Holds a mapped quantity against the function of one seed after another; raises InvalidInput if they differ.
 

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from harness.backends.cost import structured_bytes
+from harness.backends.infinite_steps import Kernel
 from harness.backends.infinite_width import fill
-from harness.backends.operations import Descent, Net, Optimizer, Outputs, Tensors
+from harness.backends.operations import Descent, Net, Outputs, Steps, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
 from harness.networks.layers import Activation
@@ -29,7 +30,7 @@ except ImportError as error:
     ) from error
 
 from harness.backends.jax_autodiff import JaxAutodiff, compiled, first
-from harness.backends.jax_descent import run, run_in_parts, seeds_together
+from harness.backends.jax_descent import Loop, run, run_in_parts, seeds_together
 from harness.backends.jax_infinite import JaxArrays
 from harness.backends.jax_layers import ACTIVATIONS, derivative, layer_grams, layer_signals, network, over_seeds
 from harness.backends.jax_ridge import solve_ridges
@@ -105,7 +106,7 @@ def pushforward(net: Network, theta: Tensors, x: Array, tangent: Tensors) -> Arr
 
 @partial(jax.jit, static_argnums=(0, 1))
 def ntk_samples(
-    activation: Activation, names: tuple[tuple[str, str | None], ...], scales: Array, x: Array, noise: Tensors
+    activation: Activation, names: tuple[tuple[str, str | None], ...], scales: Array, x: Array, *, noise: Tensors
 ) -> Array:
     """The recursion of Backend.ntk_samples, written for one draw and mapped over draws.
 
@@ -216,43 +217,34 @@ class JaxOperations:
     def ntk_samples(self, net: Network, x: Array, noise: Tensors) -> Array:
         """Theta(x, x) per draw."""
         names = tuple((layer.weight, layer.bias) for layer in net.layers)
-        return ntk_samples(net.activation, names, self.put(sample_scales(net)), x, noise)
+        return ntk_samples(net.activation, names, self.put(sample_scales(net)), x, noise=noise)
 
     def fill_infinite(
-        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, *, tangent: bool, memory: int, out: np.ndarray
     ) -> None:
         """Blocks of the shared recursion."""
-        fill(self, JaxArrays(), net, (x1, x2), tangent, memory, out)
+        fill(self, JaxArrays(), Kernel(net, tangent), (x1, x2), memory=memory, out=out)
 
     def solve_ridges(self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndarray:
         """By Cholesky factorisation."""
         return solve_ridges(gram, y, ridges)
 
-    def advance(
-        self,
-        net: Network,
-        descent: Descent,
-        optimizer: Optimizer,
-        data: tuple[Array, Array],
-        batches: Array | None,
-        rates: np.ndarray,
-        target: float | None,
-    ) -> tuple[Descent, np.ndarray]:
+    def advance(self, net: Network, descent: Descent, steps: Steps) -> tuple[Descent, np.ndarray]:
         """One compiled loop; rates and batches are padded to RUN steps, so that one program serves every length."""
         # In NumPy, as the losses below: outside of a program each operation compiles one of its own for every shape.
-        count = len(rates)
+        count = len(steps.rates)
         spare = max(RUN, 1 << (count - 1).bit_length()) - count
-        padded = np.pad(rates, ((0, spare), (0, 0))).astype(self.dtype)
-        index = None if batches is None else np.pad(batches, ((0, spare), (0, 0), (0, 0)))
+        padded = np.pad(steps.rates, ((0, spare), (0, 0))).astype(self.dtype)
+        index = None if steps.batches is None else np.pad(steps.batches, ((0, spare), (0, 0), (0, 0)))
         # Learning rates travel as arrays, so a rate of its own must not compile the loop again.
-        kind = replace(optimizer, learning_rate=0.0)
+        kind = replace(steps.optimizer, learning_rate=0.0)
         state = (descent.theta, descent.slots, descent.active, np.asarray(descent.step))
-        steps = (index, padded, count, -math.inf if target is None else target)
+        loop = Loop(steps.data, index, padded, count, -math.inf if steps.target is None else steps.target)
         together = seeds_together(descent.theta, descent.slots)
-        if self.device == "cpu" and together < rates.shape[1]:
-            (theta, slots, active, step), losses = run_in_parts(net, kind, together, state, data, *steps)
+        if self.device == "cpu" and together < steps.rates.shape[1]:
+            (theta, slots, active, step), losses = run_in_parts(net, kind, state, loop, together=together)
         else:
-            (theta, slots, active, step), losses = run(net, kind, state, data, *steps)
+            (theta, slots, active, step), losses = run(net, kind, state, loop)
         return Descent(theta, slots, active, int(step)), np.asarray(losses)[:count]
 
 
@@ -263,13 +255,13 @@ class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  
         """f(x), (S, N, O)."""
         net, outputs = compiled(net), super().forward
         if len(first(theta)) > 1:
-            self._hold(net, "outputs", theta, x, lambda theta, x: {"f": outputs(net, theta, x)})
+            self._hold(net, "outputs", theta, x, mapped=lambda theta, x: {"f": outputs(net, theta, x)})
         return outputs(net, theta, x)
 
     def pullback(self, net: Net, theta: Tensors, x: Array, v: Array) -> Tensors:
         """J^T v."""
         net = compiled(net)
-        self._hold(net, "gradient", theta, x, partial(self._gradient, net))
+        self._hold(net, "gradient", theta, x, mapped=partial(self._gradient, net))
         return pullback(net, theta, x, v)
 
     def pushforward(self, net: Net, theta: Tensors, x: Array, tangent: Tensors) -> Array:
@@ -280,25 +272,16 @@ class JaxFunctionOperations(JaxAutodiff, JaxOperations):  # type: ignore[misc]  
             v, u = self._directions(net, theta, x)
             return {"product": jnp.einsum("sno,sno->s", v, pushforward(net, theta, x, u))}
 
-        self._hold(net, "product", theta, x, product)
+        self._hold(net, "product", theta, x, mapped=product)
         return pushforward(net, theta, x, tangent)
 
-    def advance(
-        self,
-        net: Net,
-        descent: Descent,
-        optimizer: Optimizer,
-        data: tuple[Array, Array],
-        batches: Array | None,
-        rates: np.ndarray,
-        target: float | None,
-    ) -> tuple[Descent, np.ndarray]:
+    def advance(self, net: Net, descent: Descent, steps: Steps) -> tuple[Descent, np.ndarray]:
         """The compiled loop, whose gradient is held against the function for the shape of its batches."""
-        net, x = compiled(net), data[0]
-        if batches is not None:
-            x = self.fetch(x)[np.arange(len(x))[:, None], self.fetch(batches)[0, : len(x)]]
-        self._hold(net, "gradient", descent.theta, x, partial(self._gradient, net))
-        return super().advance(net, descent, optimizer, data, batches, rates, target)
+        net, x = compiled(net), steps.data[0]
+        if steps.batches is not None:
+            x = self.fetch(x)[np.arange(len(x))[:, None], self.fetch(steps.batches)[0, : len(x)]]
+        self._hold(net, "gradient", descent.theta, x, mapped=partial(self._gradient, net))
+        return super().advance(net, descent, steps)
 
     def _gradient(self, net: Net, theta: Tensors, x: Array) -> Tensors:
         """J^T v of random v, name -> (S, size)."""

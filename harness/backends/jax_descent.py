@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -30,50 +30,53 @@ def seeds_together(theta: Tensors, slots: tuple[Tensors, ...]) -> int:
     return max(k for k in range(1, seeds + 1) if seeds % k == 0 and (k == 1 or k * size <= seeds * CACHE))
 
 
-def run_in_parts(
-    net: Network,
-    optimizer: Optimizer,
-    together: int,
-    state: Any,
-    data: Any,
-    batches: np.ndarray | None,
-    rates: np.ndarray,
-    count: int,
-    target: float,
-) -> Any:
+class Loop(NamedTuple):
+    """What a compiled loop over steps is given; its length is that of `rates`, of which the first `steps` are taken.
+
+    Attributes:
+        data: inputs x (S or 1, N, n_0) and targets y (S, N, O).
+        batches: (steps, S, B) indices of samples; None: all samples at every step.
+        rates: (steps, S).
+        steps: number of steps.
+        target: a seed whose loss is at most this stops.
+    """
+
+    data: Any
+    batches: Any
+    rates: Any
+    steps: int
+    target: float
+
+
+def run_in_parts(net: Network, optimizer: Optimizer, state: Any, loop: Loop, *, together: int) -> Any:
     """`run` of so many seeds, then of the next; what it returns is NumPy's.
 
     Cut and joined in NumPy: a loop over parts inside the program would be compiled for up to a second longer.
     """
-    (theta, slots, active, step), (x, y) = state, data
+    (theta, slots, active, step), (x, y) = state, loop.data
     done = []
     for start in range(0, len(active), together):
         own = slice(start, start + together)
         weights, moments, going, own_x, own_y = jax.tree.map(
             lambda a, own=own: np.asarray(a)[own], (theta, slots, active, None if len(x) == 1 else x, y)
         )
-        order = None if batches is None else batches[:, own]
-        part = (weights, moments, going, step), (x if own_x is None else own_x, own_y)
-        (*found, _), losses = run(net, optimizer, *part, order, rates[:, own], count, target)
+        part = loop._replace(
+            data=(x if own_x is None else own_x, own_y),
+            batches=None if loop.batches is None else loop.batches[:, own],
+            rates=loop.rates[:, own],
+        )
+        (*found, _), losses = run(net, optimizer, (weights, moments, going, step), part)
         # Fetched before the next part begins, or two would run at once.
         found, losses = jax.tree.map(np.asarray, (found, losses))
         done.append((found, losses.T))
     found, losses = jax.tree.map(lambda *parts: np.concatenate(parts), *done)
-    return (*found, step + count), losses.T
+    return (*found, step + loop.steps), losses.T
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def run(
-    net: Network,
-    optimizer: Optimizer,
-    state: Any,
-    data: Any,
-    batches: Array | None,
-    rates: Array,
-    count: int,
-    target: float,
-) -> Any:
-    """`count` steps, at most len(rates); state is (theta, slots, active, step)."""
+def run(net: Network, optimizer: Optimizer, state: Any, loop: Loop) -> Any:
+    """The steps of a loop; state is (theta, slots, active, step)."""
+    data, batches, rates, count, target = loop
 
     def losses_of(theta: Tensors, x: Array, y: Array) -> tuple[Array, Array]:
         f = over_seeds(partial(network, net), len(x) == 1, theta, x)

@@ -151,7 +151,7 @@ def layer_grams(net: Network, outputs: Outputs, left: Any, right: Any = None) ->
         return upper_half(net, outputs, left)
     kernel: Array | float = 0.0
     for index, layer in enumerate(net.layers):
-        by_position = cheaper_by_position(layer, n1, n2, net.outputs, outputs)
+        by_position = cheaper_by_position(layer, n1, n2, net.outputs, kind=outputs)
         factors, gram = (position_factors, position_gram) if by_position else (gradient_factors, gradient_gram)
         one = factors(layer, left[index])
         kernel += gram(layer, outputs, one, one if right is None else factors(layer, right[index]))

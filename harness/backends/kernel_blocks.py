@@ -15,19 +15,20 @@ Side = tuple[Theta, np.ndarray]
 def fill_ntk(
     ops: Operations,
     net: Network | Function,
-    left: Side,
-    right: Side,
+    sides: tuple[Side, Side],
+    kernel: np.ndarray,
+    *,
     outputs: Outputs,
     budget: int,
-    kernel: np.ndarray,
 ) -> None:
     """Writes J(x1) J(x2)^T into `kernel`, (S, N1, N2) or (S, N1, N2, O, O); a side is weights (S, ...) and inputs.
 
     Where right is left, blocks below the diagonal are those above it.
     """
+    left, right = sides
     symmetric, x1, x2 = right is left, left[1], right[1]
-    rows = block_rows(ops, net, len(kernel), outputs, budget)
-    theta1, theta2 = ({name: ops.put(array) for name, array in theta.items()} for theta, _ in (left, right))
+    rows = block_rows(ops, net, len(kernel), outputs=outputs, budget=budget)
+    theta1, theta2 = ({name: ops.put(array) for name, array in theta.items()} for theta, _ in sides)
 
     def block(one: Any, j: slice) -> np.ndarray:  # a function, so that one block is freed before the next
         return ops.fetch(ops.contract(net, one, ops.factors(net, theta2, ops.put(x2[:, j])), outputs))
@@ -68,7 +69,7 @@ def even_blocks(count: int, most: int) -> list[slice]:
     return [slice(start, start + size) for start in (*range(0, count - size, size), count - size)]
 
 
-def block_rows(ops: Operations, net: Network | Function, seeds: int, outputs: Outputs, budget: int) -> int:
+def block_rows(ops: Operations, net: Network | Function, seeds: int, *, outputs: Outputs, budget: int) -> int:
     """Samples per block: two sides of factors, and as many kernel blocks as are alive at once.
 
     XLA computes both Grams of every layer before it adds them up: 11 blocks measured at 4 layers, 26 at 10. PyTorch

@@ -22,7 +22,7 @@ from harness.backends.numpy_layers import (
     seed_slice,
     seeds_of,
 )
-from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Tensors
+from harness.backends.operations import Adam, Descent, Optimizer, Outputs, Steps, Tensors
 from harness.errors import BackendUnavailable, InvalidInput
 from harness.networks import Network, Theta
 
@@ -111,7 +111,7 @@ class Oracle:
         return np.array([jacobian @ jacobian for jacobian in jacobians])
 
     def fill_infinite(
-        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, *, tangent: bool, memory: int, out: np.ndarray
     ) -> None:
         """By harness.kernels, whose blocks fit into a cache."""
         (kernels.ntk if tangent else kernels.nngp)(net, x1, x2, out)
@@ -126,26 +126,17 @@ class Oracle:
         found[shifted.min(axis=1) <= 0] = np.nan
         return found
 
-    def advance(
-        self,
-        net: Network,
-        descent: Descent,
-        optimizer: Optimizer,
-        data: tuple[np.ndarray, np.ndarray],
-        batches: np.ndarray | None,
-        rates: np.ndarray,
-        target: float | None,
-    ) -> tuple[Descent, np.ndarray]:
+    def advance(self, net: Network, descent: Descent, steps: Steps) -> tuple[Descent, np.ndarray]:
         """Gradient descent, momentum or Adam on the mean squared error."""
         losses = []
-        for k, rate in enumerate(rates):
-            x, y = data if batches is None else minibatch(data, batches[k])
+        for k, rate in enumerate(steps.rates):
+            x, y = steps.data if steps.batches is None else minibatch(steps.data, steps.batches[k])
             residual = self.forward(net, descent.theta, x) - y
             loss = np.mean(residual**2, axis=(1, 2))
             losses.append(loss)
-            stopped = ~np.isfinite(loss) | (False if target is None else loss <= target)
+            stopped = ~np.isfinite(loss) | (False if steps.target is None else loss <= steps.target)
             grads = self.pullback(net, descent.theta, x, 2.0 * residual / (y.shape[1] * y.shape[2]))
-            descent = self._step(replace(descent, active=descent.active & ~stopped), optimizer, grads, rate)
+            descent = self._step(replace(descent, active=descent.active & ~stopped), steps.optimizer, grads, rate)
         return descent, np.array(losses)
 
     def _step(self, descent: Descent, optimizer: Optimizer, grads: Tensors, rate: np.ndarray) -> Descent:

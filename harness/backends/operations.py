@@ -60,6 +60,27 @@ class Descent:
     step: int
 
 
+@dataclass(frozen=True)
+class Steps:
+    """A run of steps of descent on the mean squared error.
+
+    Step k uses the samples batches[k] and the learning rates rates[k].
+
+    Attributes:
+        optimizer: whose learning rate is not looked at; the rates are `rates`.
+        data: inputs x (S or 1, N, n_0) and targets y (S, N, O), on the device.
+        batches: (steps, S, B) indices of samples, on the device; None: all samples at every step.
+        rates: (steps, S).
+        target: a seed whose loss is at most this stops and keeps its weights; None: no such loss.
+    """
+
+    optimizer: Optimizer
+    data: tuple[Tensor, Tensor]
+    batches: Tensor | None
+    rates: np.ndarray
+    target: float | None
+
+
 class Operations(Protocol):
     """The waist between NumPy and a framework."""
 
@@ -109,7 +130,7 @@ class Operations(Protocol):
         """Theta(x, x) of fresh networks, without their weight matrices, (draws,); see `Backend.ntk_samples`."""
 
     def fill_infinite(
-        self, net: Net, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+        self, net: Net, x1: np.ndarray, x2: np.ndarray | None, *, tangent: bool, memory: int, out: np.ndarray
     ) -> None:
         """Writes the infinite-width NTK, or NNGP, into `out` (N1, N2), with about `memory` bytes of blocks.
 
@@ -122,20 +143,10 @@ class Operations(Protocol):
         gram is exactly symmetric, (N, N); y is (N, O).
         """
 
-    def advance(
-        self,
-        net: Net,
-        descent: Descent,
-        optimizer: Optimizer,
-        data: tuple[Tensor, Tensor],
-        batches: Tensor | None,
-        rates: np.ndarray,
-        target: float | None,
-    ) -> tuple[Descent, Tensor]:
-        """len(rates) steps of descent on the mean squared error, and the loss before each, (steps, S).
+    def advance(self, net: Net, descent: Descent, steps: Steps) -> tuple[Descent, Tensor]:
+        """A run of steps, and the loss before each, (steps, S).
 
-        Step k uses the samples batches[k], (S, B) indices, or all of them, and the learning rates rates[k], (S,).
-        A seed whose loss is at most `target`, or not finite, stops and keeps its weights.
+        A seed whose loss is at most the target, or not finite, stops and keeps its weights.
         """
 
 

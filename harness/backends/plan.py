@@ -77,6 +77,15 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """Which samples are trained on, and in which order; see `Backend.train`."""
+
+    batch_size: int | None
+    batch_seed: int | Sequence[int]
+    samples: int | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """The registered part of a run: optimizer, rates per step and seed, batches, checkpoints."""
 
@@ -91,15 +100,15 @@ class Plan:
     def of(
         batch: Batch,
         optimizer: Optimizer,
+        sampling: Sampling,
+        *,
         steps: int,
-        batch_size: int | None,
-        batch_seed: int | Sequence[int],
-        samples: int | None,
         schedule: np.ndarray | None,
         checkpoints: tuple[int, ...],
     ) -> "Plan":
         """Checks the arguments of `Backend.train`; raises InvalidInput."""
-        samples = _samples(samples, batch.data["x"].shape[1])
+        batch_size = sampling.batch_size
+        samples = _samples(sampling.samples, batch.data["x"].shape[1])
         if not isinstance(optimizer, SGD | Adam):
             raise InvalidInput(f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}.")
         if steps < 0:
@@ -116,7 +125,7 @@ class Plan:
         if not all(0 <= step <= steps for step in checkpoints):
             raise InvalidInput(f"checkpoints must lie in 0..{steps}, the number of steps; got {checkpoints}.")
         rates = factors[:, None] * np.broadcast_to(rate, batch.seeds)
-        lanes = _lanes(batch_seed, batch.seeds)
+        lanes = _lanes(sampling.batch_seed, batch.seeds)
         return Plan(optimizer, rates, batch_size, lanes, samples, tuple(sorted(set(checkpoints))))
 
     @property

@@ -12,20 +12,20 @@ from harness.errors import InvalidInput
 from harness.kernels.prediction import Ladder, checked_problem
 
 
-def regress(ops: Operations, k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: Ladder) -> np.ndarray:
+def regress(ops: Operations, k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, *, ridge: Ladder) -> np.ndarray:
     """`Backend.kernel_regression`, in its session."""
     ridges = _positive(ridge)
     if np.ndim(k_train) != 3:
-        return _one(ops, k_train, y, k_test, ridges)
+        return _one(ops, k_train, y, k_test, ridges=ridges)
     counts = [np.shape(array)[:1] for array in (k_train, y, k_test)]
     if len(set(counts)) > 1:
         raise InvalidInput(
             f"k_train, y and k_test must have one leading seed axis, as k_train has; they begin with {counts}."
         )
-    return np.array([_one(ops, *seed, ridges) for seed in zip(k_train, y, k_test, strict=True)])
+    return np.array([_one(ops, *seed, ridges=ridges) for seed in zip(k_train, y, k_test, strict=True)])
 
 
-def _one(ops: Operations, k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+def _one(ops: Operations, k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, *, ridges: np.ndarray) -> np.ndarray:
     problem = checked_problem(k_train, y, k_test)
     gram, y, k_test = problem.k_train, problem.y, problem.k_test
     targets, ladder = y.reshape(len(y), -1), np.atleast_1d(ridges) / problem.unit

@@ -67,7 +67,7 @@ class TorchAutodiff:
             return {name: torch.einsum("snop,sno->sp", j, v) for name, j in mapped_jacobian(f, theta, x).items()}
 
         with differentiable():
-            if self._trusted(net, "Jacobian", theta, x, mapped, self._plain_gradient(net)):
+            if self._trusted(net, "Jacobian", theta, x, mapped=mapped, plain=self._plain_gradient(net)):
                 return mapped_jacobian(f, theta, x)
             return jacobian_by_sample(f, theta, x)
 
@@ -91,7 +91,7 @@ class TorchAutodiff:
     def pullback(self, net: Function, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
         """J^T v, by reverse differentiation."""
         with differentiable():
-            return pullback(self._way_forward(net, "gradient", theta, x), net.of("torch"), theta, x, v)
+            return pullback(self._way_forward(net, "gradient", theta, x), net.of("torch"), theta, x, v=v)
 
     def gradient(self, net: Function, theta: Tensors, gradient: Tensors) -> Callable[[Tensor, Tensor], Tensor]:
         """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like the weights."""
@@ -116,7 +116,7 @@ class TorchAutodiff:
         def product(theta: Tensors, x: Tensor) -> Tensors:  # <v, J u>
             v = self._noise("v", len(first(theta)), x.shape[1], net.outputs)
             u = {name: self._noise(f"u {name}", *tensor.shape) for name, tensor in theta.items()}
-            return {"product": (v * pushforward(forward, f, theta, x, u)).sum((1, 2))}
+            return {"product": (v * pushforward(forward, f, theta, x, tangent=u)).sum((1, 2))}
 
         def plain(theta: Tensors, x: Tensor) -> Tensors:  # <J^T v, u>
             gradient = self._plain_gradient(net)(theta, x)
@@ -125,8 +125,8 @@ class TorchAutodiff:
             return {"product": torch.cat(terms, 1).sum(1)}
 
         with differentiable():
-            if self._trusted(net, "product with the Jacobian", theta, x, product, plain):
-                return pushforward(forward, f, theta, x, tangent)
+            if self._trusted(net, "product with the Jacobian", theta, x, mapped=product, plain=plain):
+                return pushforward(forward, f, theta, x, tangent=tangent)
         jacobian = self.factors(net, theta, x)
         along = by_seed(tangent)
         terms = [torch.einsum("snop,sp->sno", j, along[name]) for name, j in jacobian.items()]
@@ -143,27 +143,31 @@ class TorchAutodiff:
 
         def gradient(theta: Tensors, x: Tensor) -> Tensors:
             v = self._noise("v", len(first(theta)), x.shape[1], net.outputs)
-            return by_seed(pullback(mapped_forward, f, theta, x, v))
+            return by_seed(pullback(mapped_forward, f, theta, x, v=v))
 
         ways = {
             "outputs": (outputs(mapped_forward), outputs(forward_by_seed)),
             "gradient": (gradient, self._plain_gradient(net)),
         }
-        return mapped_forward if self._trusted(net, quantity, theta, x, *ways[quantity]) else forward_by_seed
+        mapped, plain = ways[quantity]
+        trusted = self._trusted(net, quantity, theta, x, mapped=mapped, plain=plain)
+        return mapped_forward if trusted else forward_by_seed
 
     def _plain_gradient(self, net: Function) -> Answer:
         """J^T v of random v by plain autograd, one seed after another, name -> (S, size)."""
 
         def gradient(theta: Tensors, x: Tensor) -> Tensors:
             v = self._noise("v", len(first(theta)), x.shape[1], net.outputs)
-            return by_seed(pullback(forward_by_seed, net.of("torch"), theta, x, v))
+            return by_seed(pullback(forward_by_seed, net.of("torch"), theta, x, v=v))
 
         return gradient
 
     def _noise(self, name: str, *shape: int) -> Tensor:
         return self.put(noise(name, shape))
 
-    def _trusted(self, net: Function, quantity: str, theta: Tensors, x: Tensor, mapped: Answer, plain: Answer) -> bool:
+    def _trusted(
+        self, net: Function, quantity: str, theta: Tensors, x: Tensor, *, mapped: Answer, plain: Answer
+    ) -> bool:
         """Whether the mapped way gives what plain autograd gives, near these weights and inputs; warns if not."""
         verdicts = TRUSTED.setdefault(net, {})
         key = (quantity, self.dtype, self.device, len(first(theta)), tuple(x.shape))

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from harness.backends.cost import structured_bytes
+from harness.backends.infinite_steps import Kernel
 from harness.backends.infinite_width import fill, keep_freed_memory
-from harness.backends.operations import Descent, Optimizer, Outputs, Tensors
+from harness.backends.operations import Descent, Outputs, Steps, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
 from harness.networks.layers import Activate, Weighted
@@ -182,43 +183,35 @@ class TorchOperations:
         return kernel[:, 0]
 
     def fill_infinite(
-        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, tangent: bool, memory: int, out: np.ndarray
+        self, net: Network, x1: np.ndarray, x2: np.ndarray | None, *, tangent: bool, memory: int, out: np.ndarray
     ) -> None:
         """Blocks of the shared recursion."""
-        fill(self, TorchArrays(), net, (x1, x2), tangent, memory, out)
+        fill(self, TorchArrays(), Kernel(net, tangent), (x1, x2), memory=memory, out=out)
 
     def solve_ridges(self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndarray:
         """By Cholesky factorisation."""
         return solve_ridges(gram, y, ridges, self.device)
 
-    def advance(
-        self,
-        net: Network,
-        descent: Descent,
-        optimizer: Optimizer,
-        data: tuple[Tensor, Tensor],
-        batches: Tensor | None,
-        rates: np.ndarray,
-        target: float | None,
-    ) -> tuple[Descent, Tensor]:
+    def advance(self, net: Network, descent: Descent, steps: Steps) -> tuple[Descent, Tensor]:
         """Steps with weights updated in place, all of a seed in one row; on a CPU of the seeds that still train."""
         everyone = [flattened(tensors) for tensors in (descent.theta, *descent.slots)]
         some = running(descent.active)
         theta, *slots = (rows[some] for rows in everyone)
-        gradient, device_rates = torch.empty_like(theta), self.put(rates)[:, some]
+        gradient, device_rates = torch.empty_like(theta), self.put(steps.rates)[:, some]
         losses_and_gradient = self.gradient(net, parts(theta, net.shapes), parts(gradient, net.shapes))
-        active, losses = descent.active.clone(), theta.new_full(rates.shape, math.nan)
-        own = active[some]
-        for k, (x, y) in enumerate(samples_of(data, batches, some, len(rates))):
+        active, losses = descent.active.clone(), theta.new_full(steps.rates.shape, math.nan)
+        own, target = active[some], -math.inf if steps.target is None else steps.target
+        for k, (x, y) in enumerate(samples_of(steps.data, steps.batches, some, len(steps.rates))):
             loss = losses_and_gradient(x, y)
-            own = own & torch.isfinite(loss) & (loss > (-math.inf if target is None else target))
-            descend(optimizer, descent.step + k + 1, theta, gradient, slots, torch.where(own, device_rates[k], 0))
+            own = own & torch.isfinite(loss) & (loss > target)
+            rate = torch.where(own, device_rates[k], 0)
+            descend(steps.optimizer, descent.step + k + 1, theta, gradient, slots=slots, rate=rate)
             losses[k, some] = loss
         active[some] = own
         for rows, moved in zip(everyone, (theta, *slots), strict=True):
             rows[some] = moved
         weights, *kept = (parts(rows, net.shapes) for rows in everyone)
-        return Descent(weights, tuple(kept), active, descent.step + len(rates)), losses
+        return Descent(weights, tuple(kept), active, descent.step + len(steps.rates)), losses
 
     def gradient(self, net: Network, theta: Tensors, gradient: Tensors) -> Callable[[Tensor, Tensor], Tensor]:
         """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like the weights."""

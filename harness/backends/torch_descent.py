@@ -86,7 +86,7 @@ class Gradient:
             for n in blocks(samples, at_once):
                 own, aims = (x[some, n] if len(x) > 1 else x[:, n]), y[some, n]
                 way, count = self._pass(own, aims), samples * self._net.outputs
-                losses[some] += way.accumulated(of, own, aims, count, into, first=n.start == 0)
+                losses[some] += way.accumulated(of, own, aims, into, count=count, first=n.start == 0)
         return losses
 
     def _part(self, some: slice) -> tuple[Tensors, Tensors]:
@@ -108,10 +108,10 @@ def features(net: Network) -> int:
     return sum(step.positions * step.fan_in if isinstance(step, Convolution) else step.size for step in net.steps)
 
 
-def descend(optimizer: Optimizer, step: int, theta: Tensor, grad: Tensor, slots: list[Tensor], rate: Tensor) -> None:
+def descend(optimizer: Optimizer, step: int, theta: Tensor, grad: Tensor, *, slots: list[Tensor], rate: Tensor) -> None:
     """One step in place, at the rates of the seeds, (S,); none where that is zero, even if the direction is NaN."""
     if isinstance(optimizer, Adam) and theta.dtype == torch.float64 and not theta.is_cuda:
-        fused(optimizer, step, theta, grad, slots, rate.tolist())
+        fused(optimizer, step, theta, grad, slots=slots, rates=rate.tolist())
         return
     change = direct(optimizer, step, grad, slots).mul_(rate[:, None])
     # To ask makes a GPU wait, and to choose between two tensors takes a CPU several times as long as to multiply.
@@ -120,7 +120,7 @@ def descend(optimizer: Optimizer, step: int, theta: Tensor, grad: Tensor, slots:
     theta.sub_(change)
 
 
-def fused(optimizer: Adam, step: int, theta: Tensor, grad: Tensor, slots: list[Tensor], rates: list[float]) -> None:
+def fused(optimizer: Adam, step: int, theta: Tensor, grad: Tensor, *, slots: list[Tensor], rates: list[float]) -> None:
     """A step of Adam in PyTorch's single pass over memory; seeds whose rate is zero are left out.
 
     On a CPU in float64 it takes a third of the time of the passes of `direct`: the square root alone, which PyTorch has

@@ -205,7 +205,7 @@ def kernel_block(net: Network, left: list[Side], right: list[Side], outputs: Out
     """
     same, delta, n2 = right is left, left[0][1], right[0][1].shape[1]
     seeds, n1 = delta.shape[:2]
-    by_position = [cheaper_by_position(layer, n1, n2, net.outputs, outputs) for layer in net.layers]
+    by_position = [cheaper_by_position(layer, n1, n2, net.outputs, kind=outputs) for layer in net.layers]
     numbers = [d[:, :, :, 0].numel() * layer.fan_in for layer, (_, d) in zip(net.layers, left, strict=True)]
     # One for all layers: to map as much fresh memory for each of them takes as long as the gradients themselves.
     space = max((n for n, cheaper in zip(numbers, by_position, strict=True) if not cheaper), default=0) // n1

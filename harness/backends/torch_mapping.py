@@ -108,7 +108,7 @@ def rows_of_sample(f: Callee, theta: Tensors, x: Tensor) -> list[Tensor]:
 # J^T v and J u.
 
 
-def pullback(forward: Forward, f: Callee, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
+def pullback(forward: Forward, f: Callee, theta: Tensors, x: Tensor, *, v: Tensor) -> Tensors:
     """J^T v, a sum over samples, shaped like the weights."""
     with torch.enable_grad():
         leaves = leaves_of(theta)
@@ -117,7 +117,7 @@ def pullback(forward: Forward, f: Callee, theta: Tensors, x: Tensor, v: Tensor) 
     return dict(zip(theta, gradient, strict=True))
 
 
-def pushforward(forward: Forward, f: Callee, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+def pushforward(forward: Forward, f: Callee, theta: Tensors, x: Tensor, *, tangent: Tensors) -> Tensor:
     """J u, as the transpose of v -> J^T v: forward differentiation lacks more operations than reverse does."""
     with torch.enable_grad():
         leaves = leaves_of(theta)

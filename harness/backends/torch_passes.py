@@ -30,7 +30,9 @@ class Pass:
             self._stages.append(stage_of(step, y, len(y) if own else len(x)))
         self._error, self._delta = torch.empty_like(y), torch.empty_like(y)
 
-    def accumulated(self, theta: Tensors, x: Tensor, y: Tensor, count: int, gradient: Tensors, first: bool) -> Tensor:
+    def accumulated(
+        self, theta: Tensors, x: Tensor, y: Tensor, gradient: Tensors, *, count: int, first: bool
+    ) -> Tensor:
         """What these samples add to the losses, (S,), and to the gradient: sums over them, divided by `count`.
 
         The first samples overwrite the gradient that was there.
@@ -41,7 +43,7 @@ class Pass:
         error = torch.sub(x.view_as(y), y, out=self._error)
         delta = torch.mul(error, 2 / count, out=self._delta)
         for index in range(len(self._stages) - 1, -1, -1):
-            delta = self._stages[index].backward(theta, delta, gradient, first, index > 0)
+            delta = self._stages[index].backward(theta, delta, gradient, first=first, needed=index > 0)
         return error.square_().sum(dim=(1, 2)).div_(count)
 
 
@@ -57,7 +59,7 @@ class Stage(Protocol):
     def forward(self, theta: Tensors, x: Tensor, into: Tensor | None) -> Tensor:
         """The features after the step; written to `into`, if the step writes any and there is one."""
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, first: bool, needed: bool) -> Tensor:
+    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
         """The signals before the step, if needed, from those after it; writes gradients of weights, or adds to them."""
 
 
@@ -101,12 +103,12 @@ class DenseStage:
         bias, beta = (self.none, 0.0) if layer.bias is None else (theta[layer.bias][:, None, :], layer.bias_scale)
         return torch.baddbmm(bias, self.patches, weight, beta=beta, alpha=layer.weight_scale, out=self.out)
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, first: bool, needed: bool) -> Tensor:
+    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
         """W^T delta."""
-        pulled = self.pulled(theta, delta, gradient, first, needed)
+        pulled = self.pulled(theta, delta, gradient, first=first, needed=needed)
         return pulled.view(self.shape) if needed else pulled
 
-    def pulled(self, theta: Tensors, delta: Tensor, gradient: Tensors, first: bool, needed: bool) -> Tensor:
+    def pulled(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
         """The signals of every patch, (S, M, fan_in), if needed; writes the gradients of weights and biases."""
         layer, delta = self.layer, delta.reshape(self.out.shape)
         weigh(layer.weight_scale, torch.bmm(delta.mT, self.patches, out=self.product), gradient[layer.weight], first)
@@ -155,9 +157,9 @@ class ConvolutionStage(DenseStage):
         assert isinstance(self.layer, Convolution)
         return self.weighed(theta).view(self.seeds, self.samples, *self.layer.out, -1)
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, first: bool, needed: bool) -> Tensor:
+    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
         """The signals of the patches, added to where these came from."""
-        pulled = self.pulled(theta, delta, gradient, first, needed)
+        pulled = self.pulled(theta, delta, gradient, first=first, needed=needed)
         if not needed:
             return pulled
         self.sums.zero_()
@@ -197,7 +199,7 @@ class ActivateStage:
             return torch.clamp_min(x, 0, out=out)
         return out.copy_(ACTIVATIONS[self.name](x))
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, first: bool, needed: bool) -> Tensor:
+    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
         """phi'(h) delta."""
         if self.name == "relu":
             return torch.ops.aten.threshold_backward.grad_input(delta, self.h, 0, grad_input=self.signals)
@@ -218,7 +220,7 @@ class PoolStage:
         windows = x.reshape(*x.shape[:2], rows, height, columns, width, self.step.channels)
         return windows.mean(dim=(3, 5)) if into is None else torch.mean(windows, dim=(3, 5), out=into)
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, first: bool, needed: bool) -> Tensor:
+    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
         """Spread evenly."""
         (rows, columns), (height, width) = self.step.out, self.step.window
         spread = delta.view(*delta.shape[:2], rows, 1, columns, 1, self.step.channels) / (height * width)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.backends.batch import checked
-from harness.backends.operations import Descent, Operations, moments
+from harness.backends.operations import Descent, Operations, Steps, moments
 from harness.backends.plan import Plan, Stop, Trained
 from harness.errors import InvalidInput
 from harness.networks import Function, Network, Theta
@@ -32,8 +32,31 @@ class Watch:
     validation_steps: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Training:
+    """What stays as it is while a network is trained.
+
+    Attributes:
+        data: inputs x (S or 1, N, n_0) and targets y (S, N, O), on the device.
+        validation: inputs on the device, and targets; None without a validation set.
+    """
+
+    ops: Operations
+    net: Network | Function
+    data: tuple[Any, Any]
+    validation: tuple[Any, np.ndarray] | None
+    plan: Plan
+    stop: Stop
+
+
 def descend(
-    ops: Operations, net: Network | Function, theta: Theta, data: tuple[np.ndarray, np.ndarray], plan: Plan, stop: Stop
+    ops: Operations,
+    net: Network | Function,
+    theta: Theta,
+    data: tuple[np.ndarray, np.ndarray],
+    *,
+    plan: Plan,
+    stop: Stop,
 ) -> Trained:
     """Runs the plan until every seed has stopped or the steps are used up; `Backend.train` says what is returned."""
     seeds_count = plan.rates.shape[1]
@@ -41,6 +64,7 @@ def descend(
     # Minibatches pick their samples; a full batch is those that are trained on.
     rows = slice(None if plan.batch_size else plan.samples)
     x, y = ops.put(data[0][:, rows]), ops.put(data[1][:, rows])
+    training = Training(ops, net, (x, y), validation, plan, stop)
     weights = {name: ops.put(array) for name, array in theta.items()}
     slots = tuple({n: ops.put(np.zeros_like(a)) for n, a in theta.items()} for _ in range(moments(plan.optimizer)))
     descent = Descent(weights, slots, ops.put(np.ones(seeds_count, dtype=bool)), 0)
@@ -54,22 +78,21 @@ def descend(
     # In the backend's precision, so that device and record compare with the same number.
     target = None if stop.loss is None or plan.batch_size else float(np.asarray(stop.loss, dtype=ops.dtype))
     while True:
-        _look(ops, net, descent, (x, y), validation, stop, plan, watch)
+        _look(training, descent, watch)
         if descent.step == plan.steps or not ops.fetch(descent.active).any():
             break
         start, end = descent.step, _next_look(descent.step, plan, stop)
         batches = plan.batches(start, end)
-        descent, losses = ops.advance(
-            net,
-            descent,
-            plan.optimizer,
-            (x, y),
-            None if batches is None else ops.put(batches),
-            plan.rates[start:end],
-            target,
+        steps = Steps(
+            optimizer=plan.optimizer,
+            data=(x, y),
+            batches=None if batches is None else ops.put(batches),
+            rates=plan.rates[start:end],
+            target=target,
         )
-        _record(ops, descent, np.asarray(ops.fetch(losses), dtype=float), target, watch)
-    return _outcome(ops, net, descent, (x, y), plan, stop, watch)
+        descent, losses = ops.advance(net, descent, steps)
+        _record(np.asarray(ops.fetch(losses), dtype=float), target, watch)
+    return _outcome(training, descent, watch)
 
 
 def _next_look(step: int, plan: Plan, stop: Stop) -> int:
@@ -79,7 +102,7 @@ def _next_look(step: int, plan: Plan, stop: Stop) -> int:
     return min(looks)
 
 
-def _record(ops: Operations, descent: Descent, losses: np.ndarray, target: float | None, watch: Watch) -> None:
+def _record(losses: np.ndarray, target: float | None, watch: Watch) -> None:
     """Losses of a run of steps, (steps, S), into the record; seeds that the device stopped get their reason."""
     running = watch.reason == ""
     stopped = ~np.isfinite(losses) if target is None else ~np.isfinite(losses) | (losses <= target)
@@ -92,17 +115,9 @@ def _record(ops: Operations, descent: Descent, losses: np.ndarray, target: float
     watch.losses.append(np.where(seen, losses, np.nan))
 
 
-def _look(
-    ops: Operations,
-    net: Network | Function,
-    descent: Descent,
-    data: tuple[Any, Any],
-    validation: tuple[Any, np.ndarray] | None,
-    stop: Stop,
-    plan: Plan,
-    watch: Watch,
-) -> None:
+def _look(training: Training, descent: Descent, watch: Watch) -> None:
     """Keeps a checkpoint that is due, and stops seeds by accuracy, by validation, or by loss with minibatches."""
+    ops, plan, stop = training.ops, training.plan, training.stop
     if descent.step in plan.checkpoints:
         watch.checkpoints[descent.step] = _fetched(ops, descent.theta)
     if descent.step % stop.every and descent.step < plan.steps:
@@ -110,40 +125,34 @@ def _look(
     running = watch.reason == ""
     done = {}
     if stop.accuracy is not None or (stop.loss is not None and plan.batch_size):
-        f, y = _trained_on(ops, net, descent.theta, data, plan)
+        f, y = _trained_on(training, descent.theta)
         if stop.accuracy is not None:
             done["accuracy"] = (accuracy(f, y) >= stop.accuracy) & np.isfinite(squared(f, y))
         if stop.loss is not None and plan.batch_size:
             done["loss"] = squared(f, y) <= stop.loss
-    if validation is not None:
-        done["validation"] = _validate(ops, net, descent, validation, stop, watch, running)
+    if training.validation is not None:
+        done["validation"] = _validate(training, descent, watch, running)
     for reason, seeds_done in done.items():
         watch.reason[seeds_done & running & (watch.reason == "")] = reason
     descent.active = ops.put(watch.reason == "")
 
 
-def _trained_on(
-    ops: Operations, net: Network | Function, theta: Any, data: tuple[Any, Any], plan: Plan
-) -> tuple[np.ndarray, np.ndarray]:
+def _trained_on(training: Training, theta: Any) -> tuple[np.ndarray, np.ndarray]:
     """Outputs and targets of the samples that are trained on."""
-    f, y = (np.asarray(ops.fetch(tensor)) for tensor in (ops.forward(net, theta, data[0]), data[1]))
-    return f[:, : plan.samples], y[:, : plan.samples]
+    ops, (x, targets), samples = training.ops, training.data, training.plan.samples
+    f, y = (np.asarray(ops.fetch(tensor)) for tensor in (ops.forward(training.net, theta, x), targets))
+    return f[:, :samples], y[:, :samples]
 
 
-def _validate(
-    ops: Operations,
-    net: Network | Function,
-    descent: Descent,
-    validation: tuple[Any, np.ndarray],
-    stop: Stop,
-    watch: Watch,
-    running: np.ndarray,
-) -> np.ndarray:
+def _validate(training: Training, descent: Descent, watch: Watch, running: np.ndarray) -> np.ndarray:
     """Validation loss now; keeps the weights of seeds at a new lowest; who has lost patience, (S,) bool.
 
     A seed without a finite loss that has lost patience has diverged, which is its reason then.
     """
-    losses = squared(np.asarray(ops.fetch(ops.forward(net, descent.theta, validation[0]))), validation[1])
+    ops, stop = training.ops, training.stop
+    assert training.validation is not None
+    x, y = training.validation
+    losses = squared(np.asarray(ops.fetch(ops.forward(training.net, descent.theta, x))), y)
     better = running & (losses < watch.best)
     watch.best = np.where(better, losses, watch.best)
     watch.since_best = np.where(better, 0, watch.since_best + running)
@@ -160,22 +169,15 @@ def _validate(
     return lost
 
 
-def _outcome(
-    ops: Operations,
-    net: Network | Function,
-    descent: Descent,
-    data: tuple[Any, Any],
-    plan: Plan,
-    stop: Stop,
-    watch: Watch,
-) -> Trained:
+def _outcome(training: Training, descent: Descent, watch: Watch) -> Trained:
+    ops, plan, stop = training.ops, training.plan, training.stop
     theta = _fetched(ops, descent.theta)
     if stop.validation is not None:
         # The loss of the last weights: that of the best ones, below, is finite although these may not be.
         watch.reason[(watch.reason == "") & ~np.isfinite(watch.validation[-1])] = "diverged"
         theta = {name: np.asarray(best, dtype=theta[name].dtype) for name, best in watch.best_theta.items()}
     weights = {name: ops.put(array) for name, array in theta.items()}
-    loss = squared(*_trained_on(ops, net, weights, data, plan))
+    loss = squared(*_trained_on(training, weights))
     # The last step may have reached the target; its loss is seen only here.
     if stop.loss is not None and stop.validation is None:
         watch.reason[(watch.reason == "") & (loss <= stop.loss)] = "loss"

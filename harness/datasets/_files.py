@@ -98,7 +98,7 @@ def read(path: Path, file: File, url: str = "") -> bytes:
         raise _corrupted(path, file, url, f"a damaged archive ({error})") from error
     except OSError as error:
         raise _unreadable(path, error) from error
-    _verify(hashlib.sha256(payload).hexdigest(), len(payload), path, file, url)
+    _verify(hashlib.sha256(payload).hexdigest(), len(payload), path=path, file=file, url=url)
     return payload
 
 
@@ -120,7 +120,7 @@ def opened(path: Path, file: File, url: str = "") -> Iterator[tuple[BinaryIO, st
             stream.seek(0)
         except OSError as error:
             raise _unreadable(path, error) from error
-        _verify(digest, size, path, file, url)
+        _verify(digest, size, path=path, file=file, url=url)
         yield stream, digest
 
 
@@ -138,7 +138,7 @@ def admit(path: Path, file: File, url: str) -> None:
             (path.parent / file.record).write_text(f"{digest}  {file.name}\n", encoding="ascii")
 
 
-def _verify(digest: str, size: int, path: Path, file: File, url: str) -> None:
+def _verify(digest: str, size: int, *, path: Path, file: File, url: str) -> None:
     if not file.sha256:
         return
     if digest != file.sha256:

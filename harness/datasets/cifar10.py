@@ -54,7 +54,7 @@ def load(part: Part = "train", folder: str | os.PathLike[str] | None = None, dow
         DatasetUnavailable, DatasetCorrupted: if the archive is not there, or not the published one.
     """
     known_part("cifar10", part, get_args(Part))
-    return assemble(published(part), BATCHES[part], IMAGES, folder, download)
+    return assemble(published(part), BATCHES[part], IMAGES, folder, download=download)
 
 
 def assemble(
@@ -62,6 +62,7 @@ def assemble(
     batches: Sequence[str],
     images: int,
     folder: str | os.PathLike[str] | None = None,
+    *,
     download: bool = False,
 ) -> Dataset:
     """The data set in those members of an archive, each of that many images.

@@ -61,7 +61,7 @@ def load(
         DatasetUnavailable, DatasetCorrupted: if the file is not there, not the recorded one, or not in this format.
     """
     known_part("cifar5m", part, get_args(Part))
-    return assemble(published(part), IMAGES, _count(n), folder, download)
+    return assemble(published(part), IMAGES, _count(n), folder, download=download)
 
 
 def _count(n: int | None) -> int:
@@ -79,6 +79,7 @@ def assemble(
     images: int,
     n: int,
     folder: str | os.PathLike[str] | None = None,
+    *,
     download: bool = False,
 ) -> Dataset:
     """The first n images of the data set in an .npz file of that many.
@@ -96,8 +97,8 @@ def assemble(
 def _arrays(stream: BinaryIO, images: int, n: int, file: File) -> tuple[np.ndarray, np.ndarray]:
     try:
         with zipfile.ZipFile(stream) as archive:
-            pixels = _rows(archive, "X", np.dtype(np.uint8), (images, *COLOUR), n, file)
-            return pixels, _rows(archive, "Y", np.dtype(np.int64), (images,), n, file)
+            pixels = _rows(archive, "X", widest=np.dtype(np.uint8), shape=(images, *COLOUR), n=n, file=file)
+            return pixels, _rows(archive, "Y", widest=np.dtype(np.int64), shape=(images,), n=n, file=file)
     except DatasetCorrupted:
         raise
     except Exception as error:  # whatever zipfile and NumPy's header parser stumble over, TokenError and TypeError too
@@ -105,7 +106,7 @@ def _arrays(stream: BinaryIO, images: int, n: int, file: File) -> tuple[np.ndarr
 
 
 def _rows(
-    archive: zipfile.ZipFile, name: str, widest: np.dtype, shape: tuple[int, ...], n: int, file: File
+    archive: zipfile.ZipFile, name: str, *, widest: np.dtype, shape: tuple[int, ...], n: int, file: File
 ) -> np.ndarray:
     """The first n rows of an array. Its header is checked before memory is taken; objects, hence pickles, are refused.
 

@@ -91,7 +91,9 @@ def nngp(net: Network, x1: np.ndarray, x2: np.ndarray | None = None, out: np.nda
     return _assemble(net, x1, x2, out, tangent=False)
 
 
-def _assemble(net: Network, x1: np.ndarray, x2: np.ndarray | None, out: np.ndarray | None, tangent: bool) -> np.ndarray:
+def _assemble(
+    net: Network, x1: np.ndarray, x2: np.ndarray | None, out: np.ndarray | None, *, tangent: bool
+) -> np.ndarray:
     x1, x2 = checked_inputs(net, x1, x2)
     out = checked_out(out, (len(x1), len(x1 if x2 is None else x2)), "float64")
     prepare = PerceptronInputs.of if net.dense else ConvolutionalInputs.of

@@ -43,7 +43,7 @@ class Hidden:
 Part = Conv | Pool | Hidden
 
 
-def cnn(
+def cnn(  # noqa: PLR0913, PLR0917 -- public; all but the first two have defaults
     shape: tuple[int, ...],
     parts: Sequence[Part],
     outputs: int = 1,
@@ -94,7 +94,7 @@ def cnn(
     return builder.network()
 
 
-def myrtle(
+def myrtle(  # noqa: PLR0913, PLR0917 -- public; all but the first two have defaults
     depth: Literal[5, 7, 10],
     channels: int,
     shape: tuple[int, int, int] = (32, 32, 3),

@@ -11,7 +11,7 @@ from harness.networks.layers import Activation
 from harness.networks.network import Network, Parametrization
 
 
-def mlp(
+def mlp(  # noqa: PLR0917 -- public; all but the first have defaults
     widths: Iterable[int],
     activation: Activation = "relu",
     parametrization: Parametrization = "ntk",

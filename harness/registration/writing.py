@@ -29,7 +29,7 @@ def register(study: Study, folder: Path, reason: str, results_seen: bool) -> Reg
             f"Claim {claim!r} is registered already; amend it: ntk-claims amend {claim} --reason "
             '"..." --results-seen yes|no'
         )
-    return _write(study, folder, None, reason, results_seen)
+    return _write(study, folder, None, reason=reason, results_seen=results_seen)
 
 
 def amend(study: Study, folder: Path, reason: str, results_seen: bool) -> Registered:
@@ -50,7 +50,7 @@ def amend(study: Study, folder: Path, reason: str, results_seen: bool) -> Regist
         raise InvalidInput(
             f"By its own history, results of claim {claim!r} had been seen on {seen[0]}: say --results-seen yes."
         )
-    return _write(study, folder, registered, reason, results_seen)
+    return _write(study, folder, registered, reason=reason, results_seen=results_seen)
 
 
 def withdraw(folder: Path, claim: str, reason: str, results_seen: bool) -> Registered:
@@ -83,7 +83,7 @@ def withdraw(folder: Path, claim: str, reason: str, results_seen: bool) -> Regis
         no_commit=made.no_commit,
         withdrawn=True,
     )
-    return _append(folder, registered.record, registered.history, entry, "withdrawn")
+    return _append(folder, registered.record, registered.history, entry=entry, action="withdrawn")
 
 
 def adopt(folder: Path) -> list[Entry]:
@@ -108,7 +108,7 @@ def adopt(folder: Path) -> list[Entry]:
     return lines
 
 
-def _write(study: Study, folder: Path, old: Registered | None, reason: str, results_seen: bool) -> Registered:
+def _write(study: Study, folder: Path, old: Registered | None, *, reason: str, results_seen: bool) -> Registered:
     claim, record = study.claim.id, ClaimRecord.of(study)
     if not reason.strip():
         raise InvalidInput(f"Say why claim {claim!r} is registered as it is: a reason that readers of the report see.")
@@ -129,10 +129,12 @@ def _write(study: Study, folder: Path, old: Registered | None, reason: str, resu
         no_commit=made.no_commit,
     )
     history = old.history if old else ()
-    return _append(folder, record.content, history, entry, "amended" if old else "registered")
+    return _append(folder, record.content, history, entry=entry, action="amended" if old else "registered")
 
 
-def _append(folder: Path, record: dict[str, Any], history: Sequence[Entry], entry: Entry, action: Action) -> Registered:
+def _append(
+    folder: Path, record: dict[str, Any], history: Sequence[Entry], *, entry: Entry, action: Action
+) -> Registered:
     """Writes a line into the claim's log and the chain, and the record with where its history ends now."""
     content = {
         "claim": entry.claim,

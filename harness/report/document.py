@@ -89,6 +89,7 @@ def document(
     tier: str,
     backends: Sequence[str],
     environment: Mapping[str, Mapping[str, Any]],
+    *,
     unclaimed: Sequence[Unclaimed] = (),
 ) -> Json:
     """The content of verdicts.json.

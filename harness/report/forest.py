@@ -74,7 +74,7 @@ def forest_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> str:
         f"{row['backend']} {_u(row['mean'])}, from {_u(row['ends'][0])} to {_u(row['ends'][1])}" for row in rows
     )
     title = f"{hypothesis['label']}, in margins beyond the margin"
-    return picture(identity, title, words, (str(WIDTH), str(ROW * len(rows))), parts)
+    return picture(identity, title, words, size=(str(WIDTH), str(ROW * len(rows))), parts=parts)
 
 
 def axis_svg() -> str:
@@ -90,8 +90,8 @@ def axis_svg() -> str:
         "axis",
         "Axis of effects",
         "In margins beyond the margin: from 7 short of it to 15 beyond it.",
-        (str(WIDTH), "16"),
-        [axis],
+        size=(str(WIDTH), "16"),
+        parts=[axis],
     )
 
 

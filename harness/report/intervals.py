@@ -52,7 +52,7 @@ def interval_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> st
     ]
     size = (str(LEFT + WIDTH + 12), str(bottom + AXIS))
     words = _in_words(hypothesis, rows)
-    return picture(identity, f"Intervals of {hypothesis['name']}", words, size, parts)
+    return picture(identity, f"Intervals of {hypothesis['name']}", words, size=size, parts=parts)
 
 
 def estimates(hypothesis: Json, backends: Sequence[str]) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ class Git:
     clean: bool | None
 
 
-def run_record(
+def run_record(  # noqa: PLR0913 -- the fields of run.json, each given by name
     *,
     started: datetime,
     finished: datetime,

@@ -41,10 +41,12 @@ def draw(specification: Mapping[str, Any], identity: str, title: str, descriptio
     """
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(dict(specification)))
     width, height = (short(root.attrib[name]) for name in ("width", "height"))
-    return picture(identity, title, description, (width, height), (part for child in root for part in _tidy(child)))
+    return picture(
+        identity, title, description, size=(width, height), parts=(part for child in root for part in _tidy(child))
+    )
 
 
-def picture(identity: str, title: str, description: str, size: tuple[str, str], parts: Iterable[Element]) -> str:
+def picture(identity: str, title: str, description: str, *, size: tuple[str, str], parts: Iterable[Element]) -> str:
     """An SVG element of that width and height in pixels, with what a screen reader says of it, and its parts."""
     labels = [_label("title", f"{identity}-title", title), _label("desc", f"{identity}-desc", description)]
     attributes = {

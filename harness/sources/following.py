@@ -52,7 +52,7 @@ def reached(
         described = []
         for statement in statements:
             stands_for = {}
-            for chain, targets in _targets(statement, module, library, boundary, result.outside):
+            for chain, targets in _targets(statement, module, library, boundary=boundary, outside=result.outside):
                 nodes = dict.fromkeys(target for target in targets if not isinstance(target, str))
                 new = [node for node in nodes if node not in closed and node not in numbers]
                 numbers.update({node: len(numbers) + index for index, node in enumerate(new)})
@@ -79,7 +79,7 @@ def _named(target: Node | str) -> str:
 
 
 def _targets(
-    statement: ast.stmt, module: str, library: Library, boundary: Callable[[str], bool], outside: set[str]
+    statement: ast.stmt, module: str, library: Library, *, boundary: Callable[[str], bool], outside: set[str]
 ) -> Iterator[tuple[Chain, list[Node | str]]]:
     """The names in a statement, each with the definitions or dotted names that it may stand for."""
     source = library.source(module)

@@ -174,13 +174,22 @@ def calibrate(
         h.name: scatter_of(h, {backend: found[h.name] for backend, found in measured.items() if h.name in found})
         for h in claim.hypotheses
     }
-    found = {
-        h.name: {
-            shape: _simulate(h, scatters[h.name], shape, seeds, trials, _stream(seed, claim.id, h.name, shape), decide)
-            for shape in scatters[h.name].shapes
+
+    def simulated(hypothesis: Hypothesis) -> dict[str, _Simulated]:
+        name, scatter = hypothesis.name, scatters[hypothesis.name]
+        return {
+            shape: _simulate(
+                hypothesis,
+                scatter,
+                shape,
+                size=(trials, seeds),
+                rng=_stream(seed, claim.id, name, shape),
+                decide=decide,
+            )
+            for shape in scatter.shapes
         }
-        for h in claim.hypotheses
-    }
+
+    found = {h.name: simulated(h) for h in claim.hypotheses}
     primary = [found[h.name] for h in claim.primary]
     shapes = [shape for shape in primary[0] if all(shape in own for own in primary)]
     return Calibrated(
@@ -200,18 +209,20 @@ def _simulate(
     hypothesis: Hypothesis,
     scatter: Scatter,
     shape: str,
-    seeds: int,
-    trials: int,
+    *,
+    size: tuple[int, int],
     rng: np.random.Generator,
     decide: Decide,
 ) -> _Simulated:
+    """The decisions of `size`, (trials, seeds), experiments."""
+    seeds = size[1]
     rule, effect, sd = hypothesis.rule, hypothesis.expected_effect, scatter.sd
 
     def supported(effects: Floats) -> Flags:
         return decide(effects, rule, agreement=hypothesis.agreement, resamples=RESAMPLES).supported
 
     def experiments() -> Floats:
-        return two_backends(sd * scatter.shapes[shape](rng, (trials, seeds)), scatter.difference, rng)
+        return two_backends(sd * scatter.shapes[shape](rng, size), scatter.difference, rng)
 
     at_margin = max((supported(margin + experiments()) for margin in rule.cuts), key=np.count_nonzero)
     deviations = experiments()

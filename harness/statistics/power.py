@@ -54,14 +54,14 @@ def power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
     """
     _check(effect, sd, seeds)
     if isinstance(rule, Superiority):
-        return superiority_power(effect, sd, seeds, rule.margin, rule.end)
+        return superiority_power(effect, sd, seeds, margin=rule.margin, alpha=rule.end)
     if isinstance(rule, Difference):
-        either = (superiority_power(side * effect, sd, seeds, rule.margin, rule.end) for side in (1, -1))
+        either = (superiority_power(side * effect, sd, seeds, margin=rule.margin, alpha=rule.end) for side in (1, -1))
         return sum(either)
-    return equivalence_power(effect, sd, seeds, rule.margin, rule.end)
+    return equivalence_power(effect, sd, seeds, margin=rule.margin, alpha=rule.end)
 
 
-def decision_power(
+def decision_power(  # noqa: PLR0913 -- public; what is optional is given by name
     rule: Rule,
     effect: float,
     sd: float,
@@ -128,14 +128,14 @@ def holds(rule: Rule, effect: float) -> bool:
     return place is not None and rule.supports[place]
 
 
-def superiority_power(effect: float, sd: float, seeds: int, margin: float, alpha: float) -> float:
+def superiority_power(effect: float, sd: float, seeds: int, *, margin: float, alpha: float) -> float:
     """Power of the one-sided t-test of "mean > margin"."""
     freedom = seeds - 1
     noncentrality = (effect - margin) * np.sqrt(seeds) / sd
     return float(stats.nct.sf(stats.t.isf(alpha, freedom), freedom, noncentrality))
 
 
-def equivalence_power(effect: float, sd: float, seeds: int, margin: float, alpha: float) -> float:
+def equivalence_power(effect: float, sd: float, seeds: int, *, margin: float, alpha: float) -> float:
     """Power of the t-TOST of "|mean| < margin", to about 1e-9."""
     freedom, error = seeds - 1, sd / np.sqrt(seeds)
     chi = stats.chi(freedom, scale=1 / np.sqrt(freedom))

@@ -80,7 +80,7 @@ def recorded(requests: Iterable[Request], store: Store) -> Sweep:
     return Sweep(tuple(outcomes), tuple(notices))
 
 
-def run(
+def run(  # noqa: PLR0913 -- public; what is optional is given by name
     requests: Iterable[Request],
     store: Store,
     *,
@@ -130,16 +130,16 @@ def run(
     settings = Settings(store.path.absolute(), device, workers, *limits, ray_address, gpus_per_cell, claims.absolute())
     ledger = Ledger(dict(plan), prior)
     with engines.get(engine)(settings) as running:
-        tasks = _look_up(dict(plan), store, running, settings, ledger)
+        tasks = _look_up(dict(plan), store, running, settings=settings, ledger=ledger)
         if tasks:
-            _compute(tasks, store, running, ledger, lambda: progress(ledger.status(tuple(notices))))
+            _compute(tasks, store, running, ledger=ledger, show=lambda: progress(ledger.status(tuple(notices))))
     progress(ledger.status(tuple(notices), ended=True))
     outcomes = (replace(ledger.outcomes.get(name, Outcome(request)), request=request) for name, request in plan)
     return Sweep(tuple(outcomes), tuple(notices), ledger.estimate, ledger.seconds)
 
 
 def _look_up(
-    requests: Mapping[str, Request], store: Store, engine: Engine, settings: Settings, ledger: Ledger
+    requests: Mapping[str, Request], store: Store, engine: Engine, *, settings: Settings, ledger: Ledger
 ) -> list[Task]:
     """Books what the store has; the tasks for what it lacks.
 
@@ -173,7 +173,9 @@ def _answers(
         yield Task(request, known[kind]), store.find(request, known[kind])
 
 
-def _compute(tasks: Sequence[Task], store: Store, engine: Engine, ledger: Ledger, show: Callable[[], object]) -> None:
+def _compute(
+    tasks: Sequence[Task], store: Store, engine: Engine, *, ledger: Ledger, show: Callable[[], object]
+) -> None:
     store.prepare()
     for task in tasks:
         for earlier in store.answers(task.request):

@@ -211,13 +211,13 @@ def unpack(file: Path, store: Store, limits: Limits | None = None) -> Unpacked:
     kept: list[str] = []
     with _opened(file) as tar:
         for entry in _checked(file, tar, limits or Limits()):
-            result = _adopted(file, store, entry.name, _content(file, tar, entry), sum(counts.values()))
+            result = _adopted(file, store, entry.name, _content(file, tar, entry), before=sum(counts.values()))
             counts[result] += 1
             kept += [entry.name] * (result == "kept")
     return Unpacked(counts["new"], counts["same"], tuple(kept))
 
 
-def _adopted(file: Path, store: Store, name: str, content: bytes, before: int) -> str:
+def _adopted(file: Path, store: Store, name: str, content: bytes, *, before: int) -> str:
     try:
         if name.startswith("cells/"):
             return store.adopt(name, content)
@@ -266,7 +266,7 @@ def _checked(file: Path, tar: tarfile.TarFile, limits: Limits) -> list[tarfile.T
             _check_entry(file, entry, last)
             entries.append(entry)
             total, last = total + entry.size, entry.name
-            _check_limits(file, entry, len(entries), total, limits)
+            _check_limits(file, entry, count=len(entries), total=total, limits=limits)
     except UNREADABLE as error:
         raise PackCorrupted(f"{file}: it is truncated or was altered ({error}). Nothing was unpacked.") from None
     found = _contents(entry.size for entry in entries)
@@ -300,7 +300,7 @@ def _check_entry(file: Path, entry: tarfile.TarInfo, last: str) -> None:
         raise PackCorrupted(f"{file}: {entry.name} occurs twice, or out of order; nothing was unpacked.")
 
 
-def _check_limits(file: Path, entry: tarfile.TarInfo, count: int, total: int, limits: Limits) -> None:
+def _check_limits(file: Path, entry: tarfile.TarInfo, *, count: int, total: int, limits: Limits) -> None:
     for what, found, allowed, option in (
         ("members", count, limits.members, "--max-members"),
         (f"bytes in {entry.name}", entry.size, limits.member_bytes, "--max-member-bytes"),

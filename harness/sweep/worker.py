@@ -66,7 +66,9 @@ def main() -> None:
     threading.Thread(target=_receive, args=(lines, tasks), daemon=True).start()
     if arguments.memory_limit is not None and arguments.device == "cpu":
         _limit_memory(arguments.memory_limit)
-    worker = Worker(arguments.backend, arguments.device, arguments.threads, Store(arguments.store), arguments.claims)
+    worker = Worker(
+        arguments.backend, arguments.device, arguments.threads, Store(arguments.store), claims=arguments.claims
+    )
     _answer(answers, worker.greeting())
     while True:
         _answer(answers, worker.serve(json.loads(tasks.get())))
@@ -75,7 +77,7 @@ def main() -> None:
 class Worker:
     """One backend on one device; keeps what it loaded."""
 
-    def __init__(self, backend: str, device: str, threads: int, store: Store, claims: Path = papers.CLAIMS) -> None:
+    def __init__(self, backend: str, device: str, threads: int, store: Store, *, claims: Path = papers.CLAIMS) -> None:
         self.backend, self.device, self.threads, self.store, self.claims = backend, device, threads, store, claims
         self.loaded: dict[str, tuple[Computation, Circumstances]] = {}
         self.backends: dict[str | None, backends.Backend] = {}

@@ -154,6 +154,9 @@ def test_relative_change_is_per_seed():
     assert measurements.relative_change(kernels, np.eye(2)).tolist() == [0.0, 2.0]
 
 
+NETWORK = {"depth": 2, "inputs": 5, "samples": 4, "activation": "relu", "sigma_w2": 2.0, "sigma_b2": 0.1}
+
+
 def distance(backend, **changes):
     configuration = {**NETWORK, "width": 64, "average": 1, "initialisation": 0, **changes}
     return distance_to_limit(backend, configuration, range(5), "test")["distance"]

@@ -161,7 +161,7 @@ def entered(result, refusal=None):
         return lambda: result
 
     party = Contestant("peer", prepare, lambda case: refusal)
-    return entry(party, TINY, np.eye(2), "cpu", lambda: 0.0)
+    return entry(party, TINY, np.eye(2), device="cpu", clock=lambda: 0.0)
 
 
 def test_a_peer_is_raced_only_if_it_agrees_with_us():

@@ -242,7 +242,7 @@ def test_oracle_kernel_is_that_of_finite_differences(oracle, net):
     assert distance(oracle.ntk_vector_product(net, theta, x, v), np.einsum("nmoq,mq->no", full, v)) < 1e-8
 
 
-def refereed(net, theta, x, convolve, pool, activation):
+def refereed(net, theta, x, *, convolve, pool, activation):
     """f(x) with a framework's own convolution and pooling; x (N, rows, columns, channels), one network."""
     for step in net.steps:
         if isinstance(step, Dense | Convolution):
@@ -269,7 +269,7 @@ def test_torch_forward_is_that_of_its_own_convolution(net):
         return torch.nn.functional.avg_pool2d(x.permute(0, 3, 1, 2), step.window).permute(0, 2, 3, 1)
 
     activation = {"erf": torch.erf}.get(net.activation) or getattr(torch, net.activation)
-    f = refereed(net, tensors, torch.from_numpy(x), convolve, pool, activation)
+    f = refereed(net, tensors, torch.from_numpy(x), convolve=convolve, pool=pool, activation=activation)
     assert distance(backends.get("torch", dtype="float64").forward(net, theta, x), f) < 1e-13
 
 
@@ -290,7 +290,9 @@ def test_jax_forward_is_that_of_its_own_convolution(net):
     activation = {"erf": jax.scipy.special.erf, "tanh": jax.numpy.tanh}.get(net.activation)
     with jax.enable_x64(True):
         entering = jax.numpy.asarray(x)
-        f = refereed(net, theta, entering, convolve, pool, activation or getattr(jax.nn, net.activation))
+        f = refereed(
+            net, theta, entering, convolve=convolve, pool=pool, activation=activation or getattr(jax.nn, net.activation)
+        )
     assert distance(backends.get("jax", dtype="float64").forward(net, theta, x), f) < 1e-13
 
 
@@ -303,7 +305,7 @@ def test_agrees_with_the_oracle(hold_against_the_oracle, precise, net):
 @pytest.mark.parametrize("by_position", [True, False])
 @each_net
 def test_both_structured_forms_agree_with_the_oracle(fast, oracle, monkeypatch, net, by_position):
-    monkeypatch.setattr(f"harness.backends.{fast.name}_layers.cheaper_by_position", lambda *_: by_position)
+    monkeypatch.setattr(f"harness.backends.{fast.name}_layers.cheaper_by_position", lambda *_, **__: by_position)
     theta, x1, x2 = moved(net, range(2)), inputs(net, 4), inputs(net, 3, seed=1)
     compiled = importlib.import_module("harness.backends.jax_backend").contract if fast.name == "jax" else None
     try:
@@ -338,7 +340,7 @@ def test_torch_by_its_convolutions_and_by_products_agrees_with_the_oracle(oracle
 @pytest.mark.parametrize("by_position", [True, False])
 def test_the_half_that_is_not_computed_is_that_of_the_other_side(fast, monkeypatch, outputs, by_position):
     """Enough samples for several panels of rows; given twice, they are computed in full."""
-    monkeypatch.setattr(f"harness.backends.{fast.name}_layers.cheaper_by_position", lambda *_: by_position)
+    monkeypatch.setattr(f"harness.backends.{fast.name}_layers.cheaper_by_position", lambda *_, **__: by_position)
     net = cnn((6, 2), [Conv(3)], outputs=2, sigma_b=0.1)
     theta, x = net.init(range(2)), normal(150, 12)
     half, whole = (fast.empirical_ntk(net, theta, x, x2, outputs) for x2 in (None, x.copy()))
@@ -489,21 +491,27 @@ def test_grams_over_positions_stay_within_the_memory_budget(outputs):
     assert budget / 4 < peak.most <= budget
 
 
+@st.composite
+def shapes_and_convolutions(draw):
+    """The shape of an image or of a series, and a convolution that fits it."""
+    first = draw(st.sampled_from([0, 1]))  # of the axes: a series lacks one
+    shape = draw(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 2)))[first:]
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))[first:]
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))[first:]
+    padding = draw(st.sampled_from(["same", "valid"]))
+    assume(padding == "same" or all(n >= k for n, k in zip(shape[:-1], kernel, strict=True)))
+    return shape, Conv(2, kernel, stride, padding)
+
+
 @settings(max_examples=4, deadline=None)
 @given(
-    image=st.booleans(),
-    shape=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 2)),
-    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    padding=st.sampled_from(["same", "valid"]),
+    shape_and_convolution=shapes_and_convolutions(),
     last=st.sampled_from([[], [Pool(None)], [Hidden(2)]]),
     sigma_b=st.sampled_from([None, 0.3]),
 )
-def test_any_shape_agrees_with_the_oracle(fast, oracle, image, shape, kernel, stride, padding, last, sigma_b):
-    first = 0 if image else 1
-    assume(padding == "same" or all(n >= k for n, k in zip(shape[first:2], kernel[first:], strict=True)))
-    parts = [Conv(2, kernel[first:], stride[first:], padding), Conv(3, 2), *last]
-    net = cnn(shape[first:], parts, 2, "tanh", sigma_b=sigma_b)
+def test_any_shape_agrees_with_the_oracle(fast, oracle, shape_and_convolution, last, sigma_b):
+    shape, convolution = shape_and_convolution
+    net = cnn(shape, [convolution, Conv(3, 2), *last], 2, "tanh", sigma_b=sigma_b)
     theta, x = net.init(0), normal(3, net.inputs)
     assert distance(fast.forward(net, theta, x), oracle.forward(net, theta, x)) < 1e-10
     assert distance(fast.empirical_ntk(net, theta, x), oracle.empirical_ntk(net, theta, x)) < 1e-10

@@ -60,8 +60,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("seeds", "method", "arguments", "options"), CASES.values(), ids=CASES)
-def test_a_function_is_the_same_network_built_in(backend, function, oracle, seeds, method, arguments, options):
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_function_is_the_same_network_built_in(backend, function, oracle, case):
+    seeds, method, arguments, options = case
     theta = NET.init(seeds)
     result = getattr(backend, method)(function, theta, *arguments, **options)
     reference = getattr(oracle, method)(NET, theta, *arguments, **options)

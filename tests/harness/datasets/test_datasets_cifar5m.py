@@ -70,7 +70,7 @@ URL = "https://storage.googleapis.com/gresearch/cifar5m/part0.npz"
 def read(folder: Path | None = None, content: bytes | None = None, n: int = IMAGES, download: bool = False):
     if folder and content is not None:
         (folder / "part0.npz").write_bytes(content)
-    return cifar5m.assemble(cifar5m.published("part0"), IMAGES, n, folder, download)
+    return cifar5m.assemble(cifar5m.published("part0"), IMAGES, n, folder, download=download)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

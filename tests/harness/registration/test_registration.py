@@ -487,31 +487,29 @@ def amended(toy, folder):
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
+    ("file", "change", "said"),
     [
-        ("toy.json", "Toys work.", "Toys play.", "the record was altered: its digest is not [0-9a-f]{64}"),
-        ("toy.log.jsonl", "First.", "1st.", "the history was rewritten before entry 2, of .*, which does not follow"),
+        ("toy.json", ("Toys work.", "Toys play."), "the record was altered: its digest is not [0-9a-f]{64}"),
+        ("toy.log.jsonl", ("First.", "1st."), "the history was rewritten before entry 2, of .*, which does not follow"),
         (
             "toy.log.jsonl",
-            "Amendment 1.",
-            "Amended.",
+            ("Amendment 1.", "Amended."),
             "the history was rewritten before entry 3, of .*, which does not",
         ),
         (
             "toy.log.jsonl",
-            "Amendment 2.",
-            "Amended.",
+            ("Amendment 2.", "Amended."),
             "the history was rewritten at its end: it does not lead to the r",
         ),
-        ("toy.log.jsonl", '"results_seen":true', '"results_seen":false', "the history was rewritten at its end"),
-        ("toy.log.jsonl", '"results_seen":true', '"results_seen":1', "Input should be a valid boolean"),
-        ("toy.log.jsonl", '"claim":"toy/toy"', '"claim":"toy/dog"', "the history was rewritten before entry 1"),
-        ("toy.json", '"history"', '"herstory"', "'history'"),
-        ("toy.json", "{", "", "Expecting value|Extra data"),
+        ("toy.log.jsonl", ('"results_seen":true', '"results_seen":false'), "the history was rewritten at its end"),
+        ("toy.log.jsonl", ('"results_seen":true', '"results_seen":1'), "Input should be a valid boolean"),
+        ("toy.log.jsonl", ('"claim":"toy/toy"', '"claim":"toy/dog"'), "the history was rewritten before entry 1"),
+        ("toy.json", ('"history"', '"herstory"'), "'history'"),
+        ("toy.json", ("{", ""), "Expecting value|Extra data"),
     ],
 )
-def test_what_was_altered_by_hand_is_named(toy, folder, run, call, file, old, new, said):
-    study = amended(toy, folder)
+def test_what_was_altered_by_hand_is_named(toy, folder, run, file, change, said):
+    study, (old, new) = amended(toy, folder), change
     path = folder / "toy" / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))

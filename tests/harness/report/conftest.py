@@ -86,7 +86,7 @@ def effects(centre, spread=0.08, seeds=12, shift=0.0):
     return {"torch": shared, "jax": shared + shift + 0.001 * np.cos(np.arange(seeds))}
 
 
-def verdict(claim, kind, reason, centre=0.2, shift=0.0, controls=(0.4, 0.0), gates=None):
+def verdict(claim, kind, reason, centre=0.2, shift=0.0, controls=(0.4, 0.0)):
     """A claim's verdict with real decisions on its hypotheses and controls."""
     centres = [centre, 0.75 * centre, 0.01][: len(claim.hypotheses)]
     samples = {h.name: effects(c, shift=shift) for h, c in zip(claim.hypotheses, centres, strict=True)}
@@ -104,9 +104,14 @@ def verdict(claim, kind, reason, centre=0.2, shift=0.0, controls=(0.4, 0.0), gat
         beside=stands_beside(claim, hypotheses, kind),
         hypotheses=hypotheses,
         controls={c.name: decide(samples[c.name], claim.hypothesis(c.hypothesis).rule) for c in claim.controls},
-        gates={gate.name: {"torch": "", "jax": ""} | (gates or {}).get(gate.name, {}) for gate in claim.gates},
+        gates={gate.name: {"torch": "", "jax": ""} for gate in claim.gates},
         effects={b: {name: tuple(by[b]) for name, by in samples.items()} for b in BACKENDS},
     )
+
+
+def with_failed_gate(outcome, gate, text):
+    """The same verdict with a gate that failed in jax."""
+    return replace(outcome, gates=outcome.gates | {gate: {"torch": "", "jax": text}})
 
 
 def learning_curves(backend, jitter):
@@ -163,12 +168,15 @@ def entries():
         (missing, ClaimVerdict(missing.id, "quick", Kind.NOT_RUN, "3 of 24 cells ran out of memory (jax)."), None),
         (
             broken,
-            verdict(
-                broken,
-                Kind.BROKEN,
-                "Control “GP target” came out SUPPORTED; gate “finite” failed in jax.",
-                controls=(0.4, 0.4),
-                gates={"finite": {"jax": "seed 3: weights are NaN from step 210 on"}},
+            with_failed_gate(
+                verdict(
+                    broken,
+                    Kind.BROKEN,
+                    "Control “GP target” came out SUPPORTED; gate “finite” failed in jax.",
+                    controls=(0.4, 0.4),
+                ),
+                "finite",
+                "seed 3: weights are NaN from step 210 on",
             ),
             None,
         ),
@@ -235,7 +243,7 @@ def hostile_entry():
         ),
         gates=(Gate(HOSTILE, HOSTILE),),
     )
-    outcome = verdict(claim, Kind.BROKEN, HOSTILE, gates={HOSTILE: {"jax": HOSTILE}})
+    outcome = with_failed_gate(verdict(claim, Kind.BROKEN, HOSTILE), HOSTILE, HOSTILE)
     series = (Series(HOSTILE, SIZES, SIZES), Series("kernel", SIZES, SIZES))
     return report.Entry(
         study=Study(claim, (), effects=dict, tier_note={"quick": HOSTILE}),

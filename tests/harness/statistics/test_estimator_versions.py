@@ -12,14 +12,14 @@ FOLDER = Path(statistics.__file__).parent
 WITHOUT = {"__init__", "versions"}
 KNOWN = {
     "agreement": (1, "246c387acae4"),
-    "calibration": (1, "ae72f24f5fca"),
+    "calibration": (1, "c6cf12815538"),
     "curve_gates": (1, "1d585d6fe16a"),
     "decisions": (1, "ecf497687c7f"),
     "equivalence": (1, "d7692add1e0d"),
     "intervals": (1, "5391daf522be"),
     "multiplicity": (1, "dd463ec7c0ef"),
     "planted": (1, "734f56d2018c"),
-    "power": (1, "c064adadb921"),
+    "power": (1, "d116f0827b62"),
     "replication": (1, "92f53bf29bc0"),
     "scaling": (1, "4f0b859d3a47"),
     "scaling_forms": (1, "2a26d25dfb4b"),

@@ -145,21 +145,23 @@ def test_tost_margin_must_be_positive(margin: float) -> None:
 @pytest.mark.parametrize(("effect", "n"), [(0.0, 10), (0.6, 2), (0.6, 10), (-0.6, 10), (0.9, 30)])
 def test_superiority_power_is_that_of_statsmodels(effect: float, n: int) -> None:
     expected = TTestPower().power(effect, n, 0.01, alternative="larger")
-    assert superiority_power(0.2 + 2 * effect, 2.0, n, 0.2, 0.01) == pytest.approx(expected, rel=1e-6)
+    assert superiority_power(0.2 + 2 * effect, 2.0, n, margin=0.2, alpha=0.01) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [3, 10, 25])
 @pytest.mark.parametrize("effect", [0.0, 0.5, 1.0, 1.3])
 def test_equivalence_power_is_that_of_simulation(n: int, effect: float) -> None:
     simulated = tost(effect + normal(40_000, n), 1.0, 0.05).equivalent.mean()
-    assert equivalence_power(effect, 1.0, n, 1.0, 0.05) == pytest.approx(simulated, abs=4 * 0.5 / 200)
+    assert equivalence_power(effect, 1.0, n, margin=1.0, alpha=0.05) == pytest.approx(simulated, abs=4 * 0.5 / 200)
 
 
 def test_equivalence_power_at_its_ends() -> None:
-    assert equivalence_power(0.0, 1e-6, 10, 1.0, 0.05) == pytest.approx(1.0, abs=1e-9)
-    assert equivalence_power(0.0, 100.0, 10, 1.0, 0.05) < 1e-8
-    assert equivalence_power(1.0, 0.01, 10, 1.0, 0.05) == pytest.approx(0.05, abs=1e-9)
-    assert equivalence_power(0.3, 1.0, 9, 1.0, 0.05) == pytest.approx(equivalence_power(-0.3, 1.0, 9, 1.0, 0.05))
+    assert equivalence_power(0.0, 1e-6, 10, margin=1.0, alpha=0.05) == pytest.approx(1.0, abs=1e-9)
+    assert equivalence_power(0.0, 100.0, 10, margin=1.0, alpha=0.05) < 1e-8
+    assert equivalence_power(1.0, 0.01, 10, margin=1.0, alpha=0.05) == pytest.approx(0.05, abs=1e-9)
+    assert equivalence_power(0.3, 1.0, 9, margin=1.0, alpha=0.05) == pytest.approx(
+        equivalence_power(-0.3, 1.0, 9, margin=1.0, alpha=0.05)
+    )
 
 
 @pytest.mark.parametrize(

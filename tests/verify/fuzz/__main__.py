@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 from harness.console import CODES, guarded
 from tests.verify.fuzz.catalogue import catalogue
@@ -53,13 +54,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class Counters(NamedTuple):
+    """What a process of a target and the one that started it both see."""
+
+    at: "Synchronized[int]"
+    findings: "Synchronized[int]"
+    refused: "Synchronized[int]"
+
+
 def _in_a_process(name: str, seed: int, numbers: range) -> int:
     """The number of findings; after an input that ended the process, another one goes on behind it."""
     context = multiprocessing.get_context("fork")
-    at, findings, refused = (context.Value("q", value) for value in (numbers.start, 0, 0))
+    counters = Counters(*(context.Value("q", value) for value in (numbers.start, 0, 0)))
+    at, findings, refused = counters
     start, ended = time.perf_counter(), 0
     while at.value < numbers.stop:
-        process = context.Process(target=_work, args=(name, seed, numbers.stop, at, findings, refused))
+        process = context.Process(target=_work, args=(name, seed, numbers.stop, counters))
         process.start()
         process.join()
         if process.exitcode:
@@ -72,14 +82,8 @@ def _in_a_process(name: str, seed: int, numbers: range) -> int:
     return found
 
 
-def _work(
-    name: str,
-    seed: int,
-    stop: int,
-    at: "Synchronized[int]",
-    findings: "Synchronized[int]",
-    refused: "Synchronized[int]",
-) -> None:
+def _work(name: str, seed: int, stop: int, counters: Counters) -> None:
+    at, findings, refused = counters
     target = catalogue()[name]
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _hang)

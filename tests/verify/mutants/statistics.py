@@ -109,9 +109,9 @@ def disagreement_ignored(worst_agreement, samples, margin, alpha):
     "harness.statistics.power:superiority_power",
     "tests/harness/statistics/test_statistics.py::test_superiority_power_is_that_of_statsmodels",
 )
-def power_ignores_the_margin(superiority_power, effect, sd, seeds, margin, alpha):
+def power_ignores_the_margin(superiority_power, effect, sd, seeds, *, margin, alpha):
     """Power is computed against an effect of zero instead of the margin."""
-    return superiority_power(effect, sd, seeds, 0.0, alpha)
+    return superiority_power(effect, sd, seeds, margin=0.0, alpha=alpha)
 
 
 @plant(

@@ -62,28 +62,29 @@ def every_epoch_is_the_first(epoch_order, self, epoch, per_epoch):
 
 
 @plant("harness.backends.training:_outcome", f"{TESTS}test_validation_returns_the_best_weights[numpy]")
-def early_stopping_keeps_the_last_weights(outcome, ops, net, descent, data, plan, stop, watch):
+def early_stopping_keeps_the_last_weights(outcome, training, descent, watch):
     """Early stopping returns the last weights instead of the best."""
-    return outcome(ops, net, descent, data, plan, replace(stop, validation=None, patience=None), watch)
+    stop = replace(training.stop, validation=None, patience=None)
+    return outcome(replace(training, stop=stop), descent, watch)
 
 
 @plant(
     "harness.backends.training:_validate",
     f"{TESTS}test_patience_stops_a_seed_after_checks_without_a_new_best[numpy]",
 )
-def patience_of_one_check_more(validate, ops, net, descent, validation, stop, watch, running):
+def patience_of_one_check_more(validate, training, descent, watch, running):
     """Training goes on for one check more than the patience allows."""
-    patient = replace(stop, patience=stop.patience + 1)
-    return validate(ops, net, descent, validation, patient, watch, running)
+    patient = replace(training.stop, patience=training.stop.patience + 1)
+    return validate(replace(training, stop=patient), descent, watch, running)
 
 
 @plant(
     "harness.backends.training:_record",
     f"{TESTS}test_a_seed_that_diverges_is_told_apart_and_leaves_the_others_alone[numpy-1000.0]",
 )
-def divergence_not_noticed(record, ops, descent, losses, target, watch):
+def divergence_not_noticed(record, losses, target, watch):
     """A seed whose loss is not finite goes on."""
-    return record(ops, descent, np.nan_to_num(losses), target, watch)
+    return record(np.nan_to_num(losses), target, watch)
 
 
 @plant(
@@ -91,9 +92,9 @@ def divergence_not_noticed(record, ops, descent, losses, target, watch):
     f"{TESTS}test_stops_at_the_very_step_at_which_the_loss_is_reached[numpy-0]",
     f"{TESTS}test_stops_at_the_very_step_at_which_the_loss_is_reached",
 )
-def reached_loss_not_noticed(record, ops, descent, losses, target, watch):
+def reached_loss_not_noticed(record, losses, target, watch):
     """The record does not see that a seed reached its loss."""
-    return record(ops, descent, losses, None, watch)
+    return record(losses, None, watch)
 
 
 @plant("harness.backends.training:accuracy", f"{TESTS}test_stops_at_the_first_check_with_the_accuracy")

@@ -98,7 +98,7 @@ def infinite(architecture: dict[str, Any], kernel_fn: Any, x: Any) -> dict[str, 
     return {"ntk": ntk, "nngp": kernel.nngp}
 
 
-def flow(kernel: Any, y: Any, times: np.ndarray | None, start: Any, trace_axes: tuple[int, ...]) -> Any:
+def flow(kernel: Any, y: Any, times: np.ndarray | None, start: Any, *, trace_axes: tuple[int, ...]) -> Any:
     """`predict` on all inputs, trained on the first; its loss is a mean over samples and outputs, hence y.size."""
     train = len(y)
     predict = nt.predict.gradient_descent_mse(kernel[:train, :train], y, trace_axes=trace_axes)
