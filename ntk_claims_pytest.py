@@ -1,11 +1,14 @@
-"""What pytest loads of ntk-claims in every project: a look for claims. Where there are none, it does nothing more.
+"""What pytest loads of ntk-claims in every project: a look for claims.
 
-The plugin itself is `harness.plugin`. It is imported where claims are found, so that a project without claims keeps its
-options, its fixtures and a top-level package `harness` of its own. This module imports nothing of `harness`.
+Where there are none, it does nothing more.
 
-Claims are found in the folders of the command line, in `testpaths`, in the current folder and in the root folder. A
-file elsewhere that turns out to make a claim brings the plugin too, with the default of every option;
-`-p harness.plugin` brings it always, `-p no:ntk_claims` never.
+The plugin itself is `harness.plugin`. It is imported where claims are found, so that a project
+without claims keeps its options, its fixtures and a top-level package `harness` of its own. This
+module imports nothing of `harness`.
+
+Claims are found in the folders of the command line, in `testpaths`, in the current folder and in
+the root folder. A file elsewhere that turns out to make a claim brings the plugin too, with the
+default of every option; `-p harness.plugin` brings it always, `-p no:ntk_claims` never.
 """
 
 import os
@@ -40,7 +43,9 @@ def pytest_load_initial_conftests(
 
 def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
     """Brings the plugin where a module makes a claim in a folder that did not look like it."""
-    if not isinstance(collector, pytest.Module) or collector.config.pluginmanager.has_plugin(PLUGIN):
+    if not isinstance(
+        collector, pytest.Module
+    ) or collector.config.pluginmanager.has_plugin(PLUGIN):
         return
     made = [vars(collector.obj).get(name) for name in ("claim", "STUDY")]
     if any(type(one).__module__ in ("harness.claim", "harness.study") for one in made):
@@ -48,31 +53,47 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
 
 
 def _has_claims(config: pytest.Config) -> bool:
-    return any(_marked(place, config.rootpath) or _written(place) for place in _places(config))
+    return any(
+        _marked(place, config.rootpath) or _written(place) for place in _places(config)
+    )
 
 
 def _places(config: pytest.Config) -> list[Path]:
     """The files and folders that this call may collect; those of the command line first."""
     current = config.invocation_params.dir
-    named = [current / text.split("::")[0] for text in config.known_args_namespace.file_or_dir]
+    named = [
+        current / text.split("::")[0]
+        for text in config.known_args_namespace.file_or_dir
+    ]
     usual = [config.rootpath / text for text in config.getini("testpaths")]
-    return [place for place in (*named, *usual, current, config.rootpath) if os.path.exists(place)]
+    return [
+        place
+        for place in (*named, *usual, current, config.rootpath)
+        if os.path.exists(place)
+    ]
 
 
 def _marked(place: Path, root: Path) -> bool:
-    """Whether verdicts or registrations are recorded in this folder, in its claims, or above it within the project."""
+    """Whether verdicts or registrations are recorded in this folder, in its claims, or above it
+    within the project.
+    """
     above = [folder for folder in place.parents if folder.is_relative_to(root)]
     return any(
-        os.path.isfile(folder / RECORD) or any(folder.glob(REGISTRATIONS)) for folder in (place, place / CLAIMS, *above)
+        os.path.isfile(folder / RECORD) or any(folder.glob(REGISTRATIONS))
+        for folder in (place, place / CLAIMS, *above)
     )
 
 
 def _written(place: Path) -> bool:
-    """Whether this file makes a claim, or one in this folder's claims, before anything is registered."""
+    """Whether this file makes a claim, or one in this folder's claims, before anything is
+    registered.
+    """
     if os.path.isfile(place):
         return _mentions(place)
     folder = place if place.name == CLAIMS else place / CLAIMS
-    return any(_mentions(file) for pattern in TEST_FILES for file in folder.glob(pattern))
+    return any(
+        _mentions(file) for pattern in TEST_FILES for file in folder.glob(pattern)
+    )
 
 
 def _mentions(file: Path) -> bool:

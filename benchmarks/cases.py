@@ -1,7 +1,9 @@
-"""What is raced: every case once, for all frameworks and contestants. Plain values; data and weights are drawn by name.
+"""What is raced: every case once, for all frameworks and contestants.
 
-Networks are in standard parametrization with biases, which is what every peer's layers compute, so that no party pays
-for scales. The weights are ours in all frameworks.
+Plain values; data and weights are drawn by name.
+
+Networks are in standard parametrization with biases, which is what every peer's layers compute, so
+that no party pays for scales. The weights are ours in all frameworks.
 """
 
 import math
@@ -19,7 +21,12 @@ from tests.verify.oracle.ours import network
 
 Subject = Literal["empirical", "infinite", "solve"]
 Architecture = dict[str, Any]
-SCALES = {"activation": "relu", "parametrization": "standard", "sigma_w": 2**0.5, "sigma_b": 0.1}
+SCALES = {
+    "activation": "relu",
+    "parametrization": "standard",
+    "sigma_w": 2**0.5,
+    "sigma_b": 0.1,
+}
 SEED, TARGETS, RIDGE = 7, 10, 1e-3
 
 
@@ -29,7 +36,8 @@ class Case:
 
     Args:
         name: unique.
-        architecture: name and arguments of a function of harness.networks, as in tests.verify.oracle.architectures.
+        architecture: name and arguments of a function of harness.networks, as in
+            tests.verify.oracle.architectures.
         samples: N.
         outputs: "trace" or "full".
         dtype: "float32" or "float64".
@@ -37,7 +45,8 @@ class Case:
         subject: the empirical NTK, the NTK at infinite width, or regression with a kernel.
         quick: whether the reduced run has it.
         memory: whether its peak memory is measured too.
-        ladder: (name, axis, value) if it is a rung on which a cost exponent is read; peers do not enter.
+        ladder: (name, axis, value) if it is a rung on which a cost exponent is read; peers do not
+            enter.
     """
 
     name: str
@@ -59,7 +68,11 @@ class Case:
     @cached_property
     def x(self) -> np.ndarray:
         """Inputs, (N, n_0), in the case's dtype."""
-        return np.random.default_rng(SEED).standard_normal((self.samples, self.net.inputs)).astype(self.dtype)
+        return (
+            np.random.default_rng(SEED)
+            .standard_normal((self.samples, self.net.inputs))
+            .astype(self.dtype)
+        )
 
     @cached_property
     def theta(self) -> Theta:
@@ -90,7 +103,9 @@ class Case:
 
     @property
     def floor_flops(self) -> float:
-        """Floating-point operations of the structured form (benchmarks.floor); of a Cholesky solve for "solve"."""
+        """Floating-point operations of the structured form (benchmarks.floor); of a Cholesky solve
+        for "solve".
+        """
         if self.subject == "solve":
             return self.samples**3 / 3 + 2.0 * self.samples**2 * TARGETS
         return 2.0 * self.seeds * multiply_adds(self.net, self.samples, self.outputs)
@@ -98,7 +113,10 @@ class Case:
     @property
     def floor_bytes(self) -> float:
         """Bytes that the structured form must move."""
-        return float(self.seeds * self.itemsize * traffic(self.net, self.samples)) + self.result_bytes
+        return (
+            float(self.seeds * self.itemsize * traffic(self.net, self.samples))
+            + self.result_bytes
+        )
 
 
 def perceptron(*widths: int) -> Architecture:
@@ -106,12 +124,16 @@ def perceptron(*widths: int) -> Architecture:
     return {"mlp": {"widths": list(widths), **SCALES}}
 
 
-def convolutional(shape: tuple[int, ...], groups: tuple[int, ...], channels: int, outputs: int) -> Architecture:
+def convolutional(
+    shape: tuple[int, ...], groups: tuple[int, ...], channels: int, outputs: int
+) -> Architecture:
     """Groups of 3-convolutions with pooling by 2 between, global pooling and a readout."""
     parts: list[list[Any]] = []
     for index, count in enumerate(groups):
         last = index == len(groups) - 1
-        parts += [["Conv", {"channels": channels}]] * count + [["Pool", {"window": None if last else 2}]]
+        parts += [["Conv", {"channels": channels}]] * count + [
+            ["Pool", {"window": None if last else 2}]
+        ]
     return {"cnn": {"shape": list(shape), "parts": parts, "outputs": outputs, **SCALES}}
 
 
@@ -136,7 +158,9 @@ def cnn32(outputs: int) -> Architecture:
 
 
 def line(outputs: int) -> Architecture:
-    """A sequence of 40 with one channel, two convolutions of 64 channels, pooling, two more, global pooling."""
+    """A sequence of 40 with one channel, two convolutions of 64 channels, pooling, two more, global
+    pooling.
+    """
     return convolutional((40, 1), (2, 2), 64, outputs)
 
 
@@ -155,40 +179,98 @@ EMPIRICAL = (
     Case("cnn32 O1 N32 f32", cnn32(1), 32),
     Case("line O1 N256 f32", line(1), 256, quick=True),
 )
-# In standard parametrization the limit depends on the widths, and neural-tangents has another convention for it.
+# In standard parametrization the limit depends on the widths, and neural-tangents has another
+# convention for it.
 LIMIT = {"mlp": mlp3(1)["mlp"] | {"parametrization": "ntk"}}
 INFINITE = tuple(
-    Case(f"infinite mlp3 N{n} {short}", LIMIT, n, dtype=dtype, subject="infinite", quick=n == 1024)
+    Case(
+        f"infinite mlp3 N{n} {short}",
+        LIMIT,
+        n,
+        dtype=dtype,
+        subject="infinite",
+        quick=n == 1024,
+    )
     for n in (1024, 2048)
     for short, dtype in (("f32", "float32"), ("f64", "float64"))
 )
 SOLVE = tuple(
-    Case(f"solve N{n} f64", LIMIT, n, dtype="float64", subject="solve", quick=n == 1024) for n in (1024, 2048)
+    Case(f"solve N{n} f64", LIMIT, n, dtype="float64", subject="solve", quick=n == 1024)
+    for n in (1024, 2048)
 )
 
 
 def rungs() -> tuple[Case, ...]:
     """The ladders on which the cost exponents of our backends are read."""
 
-    def rung(ladder: str, axis: str, value: int, *, architecture: Architecture, samples: int, **rest: Any) -> Case:
-        return Case(f"{ladder}: {value}", architecture, samples, ladder=(ladder, axis, value), **rest)
+    def rung(
+        ladder: str,
+        axis: str,
+        value: int,
+        *,
+        architecture: Architecture,
+        samples: int,
+        **rest: Any,
+    ) -> Case:
+        return Case(
+            f"{ladder}: {value}",
+            architecture,
+            samples,
+            ladder=(ladder, axis, value),
+            **rest,
+        )
 
-    def ladder(name: str, axis: str, values: tuple[int, ...], at: Callable[[int], dict[str, Any]]) -> list[Case]:
+    def ladder(
+        name: str,
+        axis: str,
+        values: tuple[int, ...],
+        at: Callable[[int], dict[str, Any]],
+    ) -> list[Case]:
         return [rung(name, axis, value, **at(value)) for value in values]
 
     return (
-        *ladder("mlp3", "samples", (256, 512, 1024, 2048), lambda n: {"architecture": mlp3(1), "samples": n}),
-        *ladder("mlp3, N 512", "width", (256, 512, 1024), lambda w: {"architecture": mlp3(1, w), "samples": 512}),
-        *ladder("width 512, N 256", "depth", (2, 4, 8), lambda d: {"architecture": mlp3(1, depth=d), "samples": 256}),
-        *ladder("mlp3 trace, N 256", "outputs", (2, 5, 10), lambda o: {"architecture": mlp3(o), "samples": 256}),
+        *ladder(
+            "mlp3",
+            "samples",
+            (256, 512, 1024, 2048),
+            lambda n: {"architecture": mlp3(1), "samples": n},
+        ),
+        *ladder(
+            "mlp3, N 512",
+            "width",
+            (256, 512, 1024),
+            lambda w: {"architecture": mlp3(1, w), "samples": 512},
+        ),
+        *ladder(
+            "width 512, N 256",
+            "depth",
+            (2, 4, 8),
+            lambda d: {"architecture": mlp3(1, depth=d), "samples": 256},
+        ),
+        *ladder(
+            "mlp3 trace, N 256",
+            "outputs",
+            (2, 5, 10),
+            lambda o: {"architecture": mlp3(o), "samples": 256},
+        ),
         *ladder(
             "mlp3 full, N 128",
             "outputs",
             (2, 5, 10),
             lambda o: {"architecture": mlp3(o), "samples": 128, "outputs": "full"},
         ),
-        *ladder("mlp3, N 128", "seeds", (2, 4, 8), lambda s: {"architecture": mlp3(1), "samples": 128, "seeds": s}),
-        *ladder("cnn14", "samples", (64, 128, 256), lambda n: {"architecture": cnn14(1), "samples": n}),
+        *ladder(
+            "mlp3, N 128",
+            "seeds",
+            (2, 4, 8),
+            lambda s: {"architecture": mlp3(1), "samples": 128, "seeds": s},
+        ),
+        *ladder(
+            "cnn14",
+            "samples",
+            (64, 128, 256),
+            lambda n: {"architecture": cnn14(1), "samples": n},
+        ),
     )
 
 

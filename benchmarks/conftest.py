@@ -28,7 +28,9 @@ FIELDS = pytest.StashKey[dict[str, dict[str, Entry]]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What `python -m benchmarks` passes."""
     group = parser.getgroup("race")
-    group.addoption("--framework", choices=FRAMEWORKS, help="whose contestants run in this process")
+    group.addoption(
+        "--framework", choices=FRAMEWORKS, help="whose contestants run in this process"
+    )
     group.addoption("--race-device", choices=("cpu", "cuda"), default="cpu")
     group.addoption("--rounds", type=int, default=7)
     group.addoption("--quick", action="store_true", help="the reduced run")
@@ -43,7 +45,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Case outermost, then the round, then the contestant: A B C, A B C."""
     framework = metafunc.config.getoption("framework")
     if framework is None:
-        pytest.skip("a race needs --framework; start it with python -m benchmarks", allow_module_level=True)
+        pytest.skip(
+            "a race needs --framework; start it with python -m benchmarks",
+            allow_module_level=True,
+        )
     entered = [
         (case, number, contestant.name)
         for case in cases(metafunc.config.getoption("quick")).values()
@@ -56,15 +61,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def entry(case: Case, number: int, contestant: str, pytestconfig: pytest.Config) -> Entry:
-    """The contestant, built with the field of its case; skips those not raced, and the slow after some rounds."""
+def entry(
+    case: Case, number: int, contestant: str, pytestconfig: pytest.Config
+) -> Entry:
+    """The contestant, built with the field of its case; skips those not raced, and the slow after
+    some rounds.
+    """
     fields = pytestconfig.stash[FIELDS]
     if case.name not in fields:
         for name, others in fields.items():  # one case's programs and arrays at a time
-            fields[name] = {key: Entry(**value.record()) for key, value in others.items()}
+            fields[name] = {
+                key: Entry(**value.record()) for key, value in others.items()
+            }
         device = pytestconfig.getoption("race_device")
         clock = time.process_time if device == "cpu" else time.perf_counter
-        fields[case.name] = field(case, pytestconfig.getoption("framework"), device, clock)
+        fields[case.name] = field(
+            case, pytestconfig.getoption("framework"), device, clock
+        )
     entered = fields[case.name][contestant]
     if entered.status != "raced":
         pytest.skip(f"{entered.status}: {entered.reason}")
@@ -74,10 +87,13 @@ def entry(case: Case, number: int, contestant: str, pytestconfig: pytest.Config)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
+def pytest_benchmark_update_json(
+    config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]
+) -> None:
     """Adds every entry and the versions."""
     output_json["fields"] = {
-        name: [entry.record() for entry in entries.values()] for name, entries in config.stash[FIELDS].items()
+        name: [entry.record() for entry in entries.values()]
+        for name, entries in config.stash[FIELDS].items()
     }
     output_json["gpu"] = gpu() if config.getoption("race_device") == "cuda" else None
     output_json["versions"] = {package: version(package) for package in PACKAGES}
@@ -86,7 +102,9 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_
 def gpu() -> str:
     """Name of the first GPU."""
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    return subprocess.run(query, check=True, capture_output=True, text=True, encoding="utf-8").stdout.splitlines()[0]
+    return subprocess.run(
+        query, check=True, capture_output=True, text=True, encoding="utf-8"
+    ).stdout.splitlines()[0]
 
 
 def version(package: str) -> str | None:

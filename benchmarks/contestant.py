@@ -21,7 +21,8 @@ class Contestant:
 
     Args:
         name: as in the tables.
-        prepare: case, device -> a function without arguments that returns the kernel as a NumPy array.
+        prepare: case, device -> a function without arguments that returns the kernel as a NumPy
+            array.
         refusal: why it does not enter a case; None: it enters.
     """
 
@@ -35,7 +36,9 @@ def ours(framework: str, case: Case, device: str) -> Run:
     backend = backends.get(framework, device, case.dtype)
     if case.subject == "infinite":
         return lambda: backend.infinite_ntk(case.net, case.x)
-    return lambda: backend.empirical_ntk(case.net, case.theta, case.x, outputs=case.outputs)
+    return lambda: backend.empirical_ntk(
+        case.net, case.theta, case.x, outputs=case.outputs
+    )
 
 
 def no_solve(case: Case) -> str | None:
@@ -55,14 +58,25 @@ def refused(case: Case, *reasons: str | None) -> str | None:
 def whole_jacobian(case: Case) -> str | None:
     """The refusal of those that hold the whole Jacobian, where it is too large."""
     size = float(case.samples * case.net.outputs * case.parameters * case.itemsize)
-    return f"its Jacobian takes {size / 1e9:.1f} GB" if size > LARGEST_JACOBIAN else None
+    return (
+        f"its Jacobian takes {size / 1e9:.1f} GB" if size > LARGEST_JACOBIAN else None
+    )
 
 
 def kernel_vector_products(case: Case) -> str | None:
-    """The refusal of those that apply the kernel to every unit vector, where that is far above the floor."""
-    passes = sum(layer.fan_in * layer.fan_out * getattr(layer, "positions", 1) for layer in case.net.layers)
+    """The refusal of those that apply the kernel to every unit vector, where that is far above the
+    floor.
+    """
+    passes = sum(
+        layer.fan_in * layer.fan_out * getattr(layer, "positions", 1)
+        for layer in case.net.layers
+    )
     times = 6.0 * case.samples**2 * case.net.outputs * passes / case.floor_flops
-    return f"it takes {times:.0f} times the operations of the floor" if times > LONGEST_DETOUR else None
+    return (
+        f"it takes {times:.0f} times the operations of the floor"
+        if times > LONGEST_DETOUR
+        else None
+    )
 
 
 def yardstick_size(device: str) -> int:
@@ -76,5 +90,7 @@ def yardstick_flops(device: str) -> float:
 
 
 def yardstick_bytes(dtype: str, device: str) -> float:
-    """Bytes read and written by the copy that gives the rate of memory: of an array 16 times those matrices."""
+    """Bytes read and written by the copy that gives the rate of memory: of an array 16 times those
+    matrices.
+    """
     return 2.0 * 16 * yardstick_size(device) ** 2 * np.dtype(dtype).itemsize

@@ -19,8 +19,13 @@ def points(race: Race) -> list[dict[str, Any]]:
     found = []
     for row in race.record["entries"]:
         case, framework, contestant = row["case"], row["framework"], row["contestant"]
-        wanted = case in race.cases(subject="empirical") and contestant not in YARDSTICKS
-        time, floor = race.time(case, framework, contestant), race.floor(case, framework)
+        wanted = (
+            case in race.cases(subject="empirical") and contestant not in YARDSTICKS
+        )
+        time, floor = (
+            race.time(case, framework, contestant),
+            race.floor(case, framework),
+        )
         if wanted and time and floor:
             party = f"{OURS}, {framework}" if contestant == OURS else contestant
             found.append({"case": case, "party": party, "times": time / floor})
@@ -39,9 +44,18 @@ def drawn(race: Race) -> str:
         .encode(
             x=alt.X("times:Q", scale=alt.Scale(type="log"), title="time / floor"),
             y=alt.Y("case:N", sort=race.cases(subject="empirical"), title=None),
-            color=alt.Color("party:N", title=None, scale=alt.Scale(domain=parties, range=colours)),
+            color=alt.Color(
+                "party:N", title=None, scale=alt.Scale(domain=parties, range=colours)
+            ),
             shape=alt.Shape("party:N", title=None, scale=alt.Scale(domain=parties)),
         )
     )
     picture = draw(chart.to_dict(), "performance", TITLE, DESCRIPTION)
-    return picture.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" ', 1) + "\n"
+    return (
+        picture.replace(
+            "<svg ",
+            '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" ',
+            1,
+        )
+        + "\n"
+    )

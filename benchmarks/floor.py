@@ -1,13 +1,15 @@
-"""The least that the structured form of the empirical NTK costs: multiply-adds, and numbers that must be moved.
+"""The least that the structured form of the empirical NTK costs: multiply-adds, and numbers that
+must be moved.
 
-One forward pass, one backward pass per output, and per layer the cheaper of two forms of its term, in which the exact
-half of a symmetric kernel is computed. With N samples, O outputs, P positions, fan-in K, C channels out, and pairs(n) =
-n (n + 1) / 2:
+One forward pass, one backward pass per output, and per layer the cheaper of two forms of its term,
+in which the exact half of a symmetric kernel is computed. With N samples, O outputs, P positions,
+fan-in K, C channels out, and pairs(n) = n (n + 1) / 2:
 
     Grams over positions   pairs(N P) (K + O C)  for the trace,   pairs(N P) K + pairs(N O P) C  for the full kernel
     gradients per sample   N O P K C + pairs(N) O K C             N O P K C + pairs(N O) K C
 
-Whatever is done entry by entry is not counted. Nobody reaches the floor; it makes machines and cases comparable.
+Whatever is done entry by entry is not counted. Nobody reaches the floor; it makes machines and
+cases comparable.
 """
 
 from harness.backends.cost import positions_of
@@ -44,13 +46,21 @@ def multiply_adds(net: Network, samples: int, kind: Outputs) -> int:
     >>> multiply_adds(mlp((3, 2)), 1, "trace")  # forward 6; the term: inputs 3, signals 2 x 2
     13
     """
-    passes = [positions_of(layer) * layer.fan_in * layer.fan_out for layer in net.layers]
+    passes = [
+        positions_of(layer) * layer.fan_in * layer.fan_out for layer in net.layers
+    ]
     forward, backward = samples * sum(passes), samples * net.outputs * sum(passes[1:])
-    return forward + backward + sum(layer_term(layer, samples, net.outputs, kind) for layer in net.layers)
+    return (
+        forward
+        + backward
+        + sum(layer_term(layer, samples, net.outputs, kind) for layer in net.layers)
+    )
 
 
 def traffic(net: Network, samples: int) -> int:
-    """Numbers that must be moved besides the result: weights and inputs in; features and signals out and in again."""
+    """Numbers that must be moved besides the result: weights and inputs in; features and signals
+    out and in again.
+    """
     weights = sum(layer.fan_in * layer.fan_out for layer in net.layers)
     features = sum(step.size for step in net.steps)
     return weights + samples * (net.inputs + 2 * features * (1 + net.outputs))

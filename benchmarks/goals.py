@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from benchmarks.contestant import OURS
 from benchmarks.race import Race
 
-STRUCTURED, CONTRACTION = ("jax", "NT STRUCTURED_DERIVATIVES"), ("jax", "NT JACOBIAN_CONTRACTION")
-TUTORIAL, CLOSED_FORM, IN_PLACE = ("torch", "torch.func"), ("jax", "NT kernel_fn"), ("numpy", "scipy in place")
+STRUCTURED, CONTRACTION = (
+    ("jax", "NT STRUCTURED_DERIVATIVES"),
+    ("jax", "NT JACOBIAN_CONTRACTION"),
+)
+TUTORIAL, CLOSED_FORM, IN_PLACE = (
+    ("torch", "torch.func"),
+    ("jax", "NT kernel_fn"),
+    ("numpy", "scipy in place"),
+)
 Measure = Callable[[Race, str, str], float | None]
 
 
@@ -33,8 +40,14 @@ class Goal:
 
     def worst(self, race: Race, framework: str) -> tuple[float, str] | None:
         """The number furthest on the wrong side, and its case."""
-        found = [(self.measure(race, case, framework), case) for case in self.cases(race)]
-        numbers = [(value, case) for value, case in found if value is not None and not math.isnan(value)]
+        found = [
+            (self.measure(race, case, framework), case) for case in self.cases(race)
+        ]
+        numbers = [
+            (value, case)
+            for value, case in found
+            if value is not None and not math.isnan(value)
+        ]
         return (min if self.at_least else max)(numbers, default=None)
 
     def met(self, value: float) -> bool:
@@ -79,25 +92,60 @@ def memory(race: Race, case: str, framework: str) -> float:
 
 
 GOALS = (
-    Goal("MLP, trace, N ≥ 1024: fraction of the floor", 0.65, Race.fraction, large_traces),
+    Goal(
+        "MLP, trace, N ≥ 1024: fraction of the floor", 0.65, Race.fraction, large_traces
+    ),
     Goal(
         "MLP, trace, N ≥ 1024, float32: times as fast as NT's structured derivatives",
         3.0,
         against(STRUCTURED),
         lambda race: large_traces(race, dtype="float32"),
     ),
-    Goal("the same in float64", 4.0, against(STRUCTURED), lambda race: large_traces(race, dtype="float64")),
-    Goal("MLP, full kernel of 10 outputs: fraction of the floor", 0.60, Race.fraction, full),
     Goal(
-        "MLP, full kernel of 10 outputs: times as fast as NT's structured derivatives", 2.5, against(STRUCTURED), full
+        "the same in float64",
+        4.0,
+        against(STRUCTURED),
+        lambda race: large_traces(race, dtype="float64"),
+    ),
+    Goal(
+        "MLP, full kernel of 10 outputs: fraction of the floor",
+        0.60,
+        Race.fraction,
+        full,
+    ),
+    Goal(
+        "MLP, full kernel of 10 outputs: times as fast as NT's structured derivatives",
+        2.5,
+        against(STRUCTURED),
+        full,
     ),
     Goal("CNN: fraction of the floor", 0.60, Race.fraction, convolutional),
-    Goal("CNN, 1 output: times as fast as torch.func", 1.7, against(TUTORIAL), lambda r: convolutional(r, outputs=1)),
     Goal(
-        "CNN, 10 outputs: times as fast as torch.func", 2.0, against(TUTORIAL), lambda r: convolutional(r, outputs=10)
+        "CNN, 1 output: times as fast as torch.func",
+        1.7,
+        against(TUTORIAL),
+        lambda r: convolutional(r, outputs=1),
     ),
-    Goal("CNN: times as fast as NT's Jacobian contraction", 1.0, against(CONTRACTION), convolutional, ("jax",)),
-    Goal("peak memory beyond the result, MB", 256.0, memory, lambda race: race.cases(), at_least=False),
+    Goal(
+        "CNN, 10 outputs: times as fast as torch.func",
+        2.0,
+        against(TUTORIAL),
+        lambda r: convolutional(r, outputs=10),
+    ),
+    Goal(
+        "CNN: times as fast as NT's Jacobian contraction",
+        1.0,
+        against(CONTRACTION),
+        convolutional,
+        ("jax",),
+    ),
+    Goal(
+        "peak memory beyond the result, MB",
+        256.0,
+        memory,
+        lambda race: race.cases(),
+        at_least=False,
+    ),
     Goal(
         "infinite width, MLP: times as fast as NT, compiled",
         4.0,

@@ -29,7 +29,9 @@ from benchmarks.neural_tangents import neural_tangents
 
 
 def session(case: Case) -> contextlib.ExitStack:
-    """float64 where the case asks for it, full float32 elsewhere, and silence about names that JAX will retire."""
+    """float64 where the case asks for it, full float32 elsewhere, and silence about names that JAX
+    will retire.
+    """
     stack = contextlib.ExitStack()
     stack.enter_context(jax.enable_x64(case.dtype == "float64"))
     stack.enter_context(jax.default_matmul_precision("highest"))
@@ -41,7 +43,11 @@ def session(case: Case) -> contextlib.ExitStack:
 def empirical(implementation: str, case: Case, device: str) -> Run:
     """neural-tangents' empirical kernel, compiled; it divides traces by the number of outputs."""
     nt = neural_tangents()
-    from tests.verify.oracle.stax_networks import images, network, parameters  # imports neural_tangents itself
+    from tests.verify.oracle.stax_networks import (
+        images,
+        network,
+        parameters,
+    )  # imports neural_tangents itself
 
     with session(case):
         init_fn, apply_fn, _ = network(case.architecture)
@@ -49,12 +55,18 @@ def empirical(implementation: str, case: Case, device: str) -> Run:
         weights = parameters(init_fn, x, case.theta)
         axes, factor = ((-1,), case.net.outputs) if case.outputs == "trace" else ((), 1)
         kernel_fn = nt.empirical_ntk_fn(
-            apply_fn, trace_axes=axes, vmap_axes=0, implementation=nt.NtkImplementation[implementation]
+            apply_fn,
+            trace_axes=axes,
+            vmap_axes=0,
+            implementation=nt.NtkImplementation[implementation],
         )
         compiled = jax.jit(lambda x, weights: factor * kernel_fn(x, None, weights))
 
     def run() -> np.ndarray:
-        with session(case), contextlib.redirect_stdout(io.StringIO()):  # AUTO prints the costs that it weighs
+        with (
+            session(case),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):  # AUTO prints the costs that it weighs
             return np.asarray(compiled(x, weights))
 
     return run
@@ -92,7 +104,9 @@ def matrix_product(case: Case, device: str) -> Run:
 
 
 def memory_copy(case: Case, device: str) -> Run:
-    """One pass over an array far larger than the caches, onto itself: a fresh result would cost page faults instead."""
+    """One pass over an array far larger than the caches, onto itself: a fresh result would cost
+    page faults instead.
+    """
     n = yardstick_size(device)
     negate = jax.jit(jnp.negative, donate_argnums=0)
     with session(case):
@@ -108,7 +122,9 @@ def memory_copy(case: Case, device: str) -> Run:
 
 
 def peak_memory(device: str, run: Run) -> int | None:
-    """Bytes at the peak of the process above those in use before a run, on a GPU; None: ask the operating system."""
+    """Bytes at the peak of the process above those in use before a run, on a GPU; None: ask the
+    operating system.
+    """
     if device == "cpu":
         return None
     gpu = jax.devices("gpu")[0]
@@ -128,7 +144,11 @@ def contestants() -> tuple[Contestant, ...]:
         "JACOBIAN_CONTRACTION": whole_jacobian,
         "NTK_VECTOR_PRODUCTS": kernel_vector_products,
         "STRUCTURED_DERIVATIVES": any_case,
-        "AUTO": lambda case: "compiles all three: left to 64 samples at most" if case.samples > 64 else None,
+        "AUTO": lambda case: (
+            "compiles all three: left to 64 samples at most"
+            if case.samples > 64
+            else None
+        ),
     }
     return (
         Contestant(OURS, partial(ours, "jax"), no_solve),
@@ -136,7 +156,11 @@ def contestants() -> tuple[Contestant, ...]:
             Contestant(f"NT {name}", partial(empirical, name), partial(_refusal, rule))
             for name, rule in implementations.items()
         ),
-        Contestant("NT kernel_fn", infinite, lambda case: None if case.subject == "infinite" else "infinite width"),
+        Contestant(
+            "NT kernel_fn",
+            infinite,
+            lambda case: None if case.subject == "infinite" else "infinite width",
+        ),
         Contestant(PRODUCT, matrix_product, any_case),
         Contestant(COPY, memory_copy, any_case),
     )

@@ -2,9 +2,10 @@
 
     python -m benchmarks.memory FRAMEWORK CONTESTANT CASE [--device cpu|cuda]
 
-The first run compiles and fills whatever caches there are; the peak of the second is counted above what the process
-then holds. Linux keeps the high-water mark (VmHWM) and lets it be reset. malloc is told to map every large array, so
-that what the first run freed is gone (`MALLOC`); what a framework keeps for itself is not counted.
+The first run compiles and fills whatever caches there are; the peak of the second is counted above
+what the process then holds. Linux keeps the high-water mark (VmHWM) and lets it be reset. malloc is
+told to map every large array, so that what the first run freed is gone (`MALLOC`); what a framework
+keeps for itself is not counted.
 """
 
 import argparse
@@ -22,7 +23,9 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 def main() -> None:
     """Prints {"peak_bytes": ...}."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("framework")
     parser.add_argument("contestant")
     parser.add_argument("case")
@@ -39,7 +42,9 @@ def main() -> None:
 
 def host_peak(run: Run) -> int:
     """Bytes of resident memory at the peak of a run, above those before it."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the high-water mark
+    Path("/proc/self/clear_refs").write_text(
+        "5", encoding="utf-8"
+    )  # resets the high-water mark
     before = resident("VmRSS")
     run()
     return max(0, resident("VmHWM") - before)
@@ -47,7 +52,9 @@ def host_peak(run: Run) -> int:
 
 def resident(field: str) -> int:
     """A field of /proc/self/status, in bytes."""
-    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
+    found = re.search(
+        rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8")
+    )
     assert found is not None
     return 1024 * int(found[1])
 

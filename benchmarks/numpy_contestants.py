@@ -1,4 +1,6 @@
-"""NumPy and SciPy: kernels at infinite width, and regression with a kernel against SciPy's Cholesky in place."""
+"""NumPy and SciPy: kernels at infinite width, and regression with a kernel against SciPy's Cholesky
+in place.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +34,9 @@ def in_place(case: Case, device: str) -> Run:
     def run() -> np.ndarray:
         matrix = np.array(kernel.T, order="F")
         matrix.flat[:: len(matrix) + 1] += ridge
-        factor = scipy.linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        factor = scipy.linalg.cho_factor(
+            matrix, lower=True, overwrite_a=True, check_finite=False
+        )
         return test @ scipy.linalg.cho_solve(factor, case.y, check_finite=False)
 
     return run
@@ -69,7 +73,13 @@ def contestants() -> tuple[Contestant, ...]:
         return None if case.subject == "solve" else "solves"
 
     return (
-        Contestant(OURS, ours, lambda case: "computes no empirical kernels" if case.subject == "empirical" else None),
+        Contestant(
+            OURS,
+            ours,
+            lambda case: (
+                "computes no empirical kernels" if case.subject == "empirical" else None
+            ),
+        ),
         Contestant("scipy in place", in_place, only_solve),
         Contestant(PRODUCT, matrix_product, any_case),
         Contestant(COPY, memory_copy, any_case),

@@ -46,14 +46,19 @@ def text(race: Race, source: str) -> str:
         "## Goals\n\n" + goals(race),
         "### Why goals are missed\n\n" + CAUSES.read_text(encoding="utf-8").strip(),
         "## Empirical NTK\n\n" + empirical(race),
-        f"![Times over the floor]({FIGURE})\n\nTimes in multiples of the floor of the same process; left is better.",
+        f"![Times over the floor]({FIGURE})\n\nTimes in multiples of the floor of the same "
+        "process; left is better.",
         "## Infinite width and regression\n\n" + closed(race),
         "## Cost exponents\n\n" + exponents(race),
         "## Peak memory\n\n" + memory(race),
         "## Not raced\n\n" + left_out(race),
         "## Rates behind the floor\n\n" + rates(race),
         f"## Versions\n\nThis project at {race.record['revision']}; "
-        + ", ".join(f"{name} {version}" for name, version in race.record["versions"].items() if version)
+        + ", ".join(
+            f"{name} {version}"
+            for name, version in race.record["versions"].items()
+            if version
+        )
         + ".",
     )
     return "\n\n".join(sections) + "\n"
@@ -62,25 +67,42 @@ def text(race: Race, source: str) -> str:
 def heading(race: Race, source: str) -> str:
     """What was done, where."""
     record, machine = race.record, race.record["machine"]
-    reduced = "**These are the numbers of a reduced run** (`--quick`): few cases, few rounds.\n\n" * record["reduced"]
+    reduced = (
+        "**These are the numbers of a reduced run** (`--quick`): few cases, few rounds.\n\n"
+        * record["reduced"]
+    )
     threads = "one thread" if record["device"] == "cpu" else "one GPU"
     return (
         "# Performance\n\n"
-        f"Generated from `reports/benchmarks/{source}` by `python -m benchmarks page`; measured by `tox run -e bench`."
-        f"\n\n{reduced}{machine['name']}, {record['date']}, {threads} for every party, {record['clock']}, medians over "
-        "rounds A B C, A B C, ... in one process per framework; ours is `empirical_ntk` from NumPy array to NumPy "
-        "array. Same networks, weights, inputs and dtype for all. Every result was compared with ours in float64 "
-        "before it was timed.\n\nThe floor is the time of the structured form's multiply-adds (one forward pass, one "
-        "backward pass per output, per layer the cheaper of two products with the exact symmetric half) at the rate of "
-        "matrix products measured in the same process between the rounds, or of its memory traffic at the rate of a "
-        f"copy if that is longer. Quartiles of our times are up to {100 * spread(race):.0f} % of the median apart."
+        f"Generated from `reports/benchmarks/{source}` by `python -m benchmarks page`; measured by "
+        "`tox run -e bench`."
+        f"\n\n{reduced}{machine['name']}, {record['date']}, {threads} for every party, "
+        f"{record['clock']}, medians over "
+        "rounds A B C, A B C, ... in one process per framework; ours is `empirical_ntk` from NumPy "
+        "array to NumPy "
+        "array. Same networks, weights, inputs and dtype for all. Every result was compared with "
+        "ours in float64 "
+        "before it was timed.\n\nThe floor is the time of the structured form's multiply-adds (one "
+        "forward pass, one "
+        "backward pass per output, per layer the cheaper of two products with the exact symmetric "
+        "half) at the rate of "
+        "matrix products measured in the same process between the rounds, or of its memory traffic "
+        "at the rate of a "
+        f"copy if that is longer. Quartiles of our times are up to {100 * spread(race):.0f} % of "
+        "the median apart."
     )
 
 
 def spread(race: Race) -> float:
     """The largest distance of quartiles over medians among our times."""
-    ours = [row for row in race.record["entries"] if row["contestant"] == OURS and len(row["times"]) > 1]
-    return max((race.spread(row["case"], row["framework"]) for row in ours), default=0.0)
+    ours = [
+        row
+        for row in race.record["entries"]
+        if row["contestant"] == OURS and len(row["times"]) > 1
+    ]
+    return max(
+        (race.spread(row["case"], row["framework"]) for row in ours), default=0.0
+    )
 
 
 def goals(race: Race) -> str:
@@ -92,10 +114,14 @@ def goals(race: Race) -> str:
             rows.append((goal.text, framework, bound, "–", "not measured"))
         else:
             verdict = "met" if goal.met(worst[0]) else "**missed**"
-            rows.append((goal.text, framework, bound, f"{worst[0]:.4g} ({worst[1]})", verdict))
+            rows.append(
+                (goal.text, framework, bound, f"{worst[0]:.4g} ({worst[1]})", verdict)
+            )
     return table(("Goal", "Backend", "Bound", "Worst case", ""), rows) + (
-        "\n\nRatios to a party of the other framework compare two processes. In float32 a ReLU whose input is zero up "
-        "to rounding may be on where it is off in float64; that changes one sample's row by about 1e-5, and of the "
+        "\n\nRatios to a party of the other framework compare two processes. In float32 a ReLU "
+        "whose input is zero up "
+        "to rounding may be on where it is off in float64; that changes one sample's row by about "
+        "1e-5, and of the "
         "peers those that round alike have the same error."
     )
 
@@ -109,10 +135,22 @@ def empirical(race: Race) -> str:
         rows.append(
             (
                 case,
-                *(milliseconds(race.time(case, framework)) for framework in ("torch", "jax")),
-                *(shown(race, case, framework, names) for _, framework, names in COLUMNS),
-                *(number(race.ratio(case, framework, peer)) for framework in ("torch", "jax")),
-                *(number(race.fraction(case, framework)) for framework in ("torch", "jax")),
+                *(
+                    milliseconds(race.time(case, framework))
+                    for framework in ("torch", "jax")
+                ),
+                *(
+                    shown(race, case, framework, names)
+                    for _, framework, names in COLUMNS
+                ),
+                *(
+                    number(race.ratio(case, framework, peer))
+                    for framework in ("torch", "jax")
+                ),
+                *(
+                    number(race.fraction(case, framework))
+                    for framework in ("torch", "jax")
+                ),
             )
         )
     header = (
@@ -126,7 +164,8 @@ def empirical(race: Race) -> str:
         "floor / jax",
     )
     return (
-        "Milliseconds. Ratios are times of the best correct peer of either framework over ours: above 1 we are faster."
+        "Milliseconds. Ratios are times of the best correct peer of either framework over ours: "
+        "above 1 we are faster."
         "\n\n" + table(header, rows)
     )
 
@@ -136,7 +175,11 @@ def shown(race: Race, case: str, framework: str, names: Sequence[str]) -> str:
     row = race.entries.get((case, framework, names[0]))
     if row is None or row["status"] == "refused":
         return "–"
-    return milliseconds(race.time(case, framework, names[0])) if row["status"] == "raced" else row["status"]
+    return (
+        milliseconds(race.time(case, framework, names[0]))
+        if row["status"] == "raced"
+        else row["status"]
+    )
 
 
 def closed(race: Race) -> str:
@@ -165,7 +208,9 @@ def exponents(race: Race) -> str:
     ]
     if not rows:
         return "Not measured in this run."
-    return table(("Ladder", "Axis", "From, to", "Backend", "Time", "Floor's operations"), rows)
+    return table(
+        ("Ladder", "Axis", "From, to", "Backend", "Time", "Floor's operations"), rows
+    )
 
 
 def memory(race: Race) -> str:
@@ -182,32 +227,53 @@ def memory(race: Race) -> str:
     ]
     if not rows:
         return "Not measured in this run."
-    return "MB above the start of the second run in a process of its own; the result is part of it.\n\n" + table(
-        ("Case", "Framework", "Party", "Peak", "Result"), rows
+    return (
+        "MB above the start of the second run in a process of its own; the result is part of "
+        "it.\n\n" + table(("Case", "Framework", "Party", "Peak", "Result"), rows)
     )
 
 
 def left_out(race: Race) -> str:
-    """Who did not race, and why: the wrong and the failed one by one, refusals by party and kind of reason."""
+    """Who did not race, and why: the wrong and the failed one by one, refusals by party and kind of
+    reason.
+    """
     refusals: dict[tuple[str, str], list[str]] = {}
     lines = []
     for row in race.record["entries"]:
-        if race.facts(row["case"])["subject"] != "empirical" or race.facts(row["case"])["ladder"]:
+        if (
+            race.facts(row["case"])["subject"] != "empirical"
+            or race.facts(row["case"])["ladder"]
+        ):
             continue
         if row["status"] in ("wrong", "failed"):
-            lines.append(f"- {row['contestant']}, {row['case']}: {row['status']}: {row['reason']}.")
+            lines.append(
+                f"- {row['contestant']}, {row['case']}: {row['status']}: {row['reason']}."
+            )
         if row["status"] == "refused" and row["contestant"] != "NT kernel_fn":
             kind = QUANTITY.sub("{}", row["reason"])
             refusals.setdefault((row["contestant"], kind), []).append(row["reason"])
-    lines += [f"- {name} does not enter {_cases(reasons)}." for (name, _), reasons in refusals.items()]
+    lines += [
+        f"- {name} does not enter {_cases(reasons)}."
+        for (name, _), reasons in refusals.items()
+    ]
     return "\n".join(lines) or "Nobody was left out."
 
 
 def _cases(reasons: Sequence[str]) -> str:
-    """How many cases, and the reason that they share, with the range of its number where it has one."""
+    """How many cases, and the reason that they share, with the range of its number where it has
+    one.
+    """
     count = f"{len(reasons)} case{'s' * (len(reasons) > 1)}"
-    numbers = sorted({float(found[0]) for reason in reasons if (found := QUANTITY.search(reason))})
-    span = " to ".join(f"{number:g}" for number in dict.fromkeys((numbers[0], numbers[-1]))) if numbers else ""
+    numbers = sorted(
+        {float(found[0]) for reason in reasons if (found := QUANTITY.search(reason))}
+    )
+    span = (
+        " to ".join(
+            f"{number:g}" for number in dict.fromkeys((numbers[0], numbers[-1]))
+        )
+        if numbers
+        else ""
+    )
     return f"{count}: {QUANTITY.sub(span, reasons[0]) if span else reasons[0]}"
 
 
@@ -219,18 +285,31 @@ def rates(race: Race) -> str:
         for dtype in ("float32", "float64"):
             cases = race.cases(subject="empirical", dtype=dtype)
             product, copy = (
-                [time for case in cases if (time := race.time(case, framework, yardstick)) is not None]
+                [
+                    time
+                    for case in cases
+                    if (time := race.time(case, framework, yardstick)) is not None
+                ]
                 for yardstick in YARDSTICKS
             )
             if product and copy:
-                rates = f"{flops / median(product) / 1e9:.0f}", f"{moved[dtype] / median(copy) / 1e9:.0f}"
+                rates = (
+                    f"{flops / median(product) / 1e9:.0f}",
+                    f"{moved[dtype] / median(copy) / 1e9:.0f}",
+                )
                 rows.append((framework, dtype, *rates))
     return table(("Process", "Dtype", "Matrix products, GFLOP/s", "Copies, GB/s"), rows)
 
 
 def milliseconds(seconds: float | None) -> str:
     """Three digits."""
-    return "–" if seconds is None else f"{1000 * seconds:.3g}" if seconds < 1 else f"{1000 * seconds:.0f}"
+    return (
+        "–"
+        if seconds is None
+        else f"{1000 * seconds:.3g}"
+        if seconds < 1
+        else f"{1000 * seconds:.0f}"
+    )
 
 
 def number(value: float | None) -> str:

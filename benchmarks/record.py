@@ -1,7 +1,8 @@
-"""The record of a race: one JSON document from those that pytest-benchmark wrote, one per framework.
+"""The record of a race: one JSON document from those that pytest-benchmark wrote, one per
+framework.
 
-It holds every single time, so that the page, its medians and its ratios can be made again from it alone. It names the
-processor and the versions, not the host and no path.
+It holds every single time, so that the page, its medians and its ratios can be made again from it
+alone. It names the processor and the versions, not the host and no path.
 """
 
 import datetime
@@ -23,7 +24,12 @@ Record = dict[str, Any]
 
 def dumped(record: Record) -> str:
     """The JSON text, a list of numbers on a line."""
-    return FLAT_LIST.sub(lambda found: " ".join(found[0].split()), json.dumps(record, indent=1)) + "\n"
+    return (
+        FLAT_LIST.sub(
+            lambda found: " ".join(found[0].split()), json.dumps(record, indent=1)
+        )
+        + "\n"
+    )
 
 
 def merged(
@@ -40,13 +46,23 @@ def merged(
     Args:
         parts: framework -> what pytest-benchmark wrote, with what benchmarks/conftest.py added.
         cases: by name.
-        memory: {"framework", "contestant", "case", "peak_bytes"} each; peak_bytes None: the process died.
+        memory: {"framework", "contestant", "case", "peak_bytes"} each; peak_bytes None: the process
+            died.
         device: "cpu" or "cuda".
         quick: whether it was the reduced run.
         code: the revision that ran.
     """
-    every = (entry for name in FRAMEWORKS if name in parts for entry in timed(name, parts[name]))
-    entries = [entry for entry in every if entry["status"] != "refused" or not cases[entry["case"]].ladder]
+    every = (
+        entry
+        for name in FRAMEWORKS
+        if name in parts
+        for entry in timed(name, parts[name])
+    )
+    entries = [
+        entry
+        for entry in every
+        if entry["status"] != "refused" or not cases[entry["case"]].ladder
+    ]
     ran = {entry["case"] for entry in entries}
     any_part = next(iter(parts.values()))
     return {
@@ -60,7 +76,10 @@ def merged(
         "versions": {"python": platform.python_version(), **any_part["versions"]},
         "yardstick": {
             "flops": yardstick_flops(device),
-            "bytes": {dtype: yardstick_bytes(dtype, device) for dtype in ("float32", "float64")},
+            "bytes": {
+                dtype: yardstick_bytes(dtype, device)
+                for dtype in ("float32", "float64")
+            },
         },
         "cases": {name: facts(case) for name, case in cases.items() if name in ran},
         "entries": entries,
@@ -73,9 +92,16 @@ def timed(framework: str, part: dict[str, Any]) -> list[dict[str, Any]]:
     times: dict[tuple[str, str], list[float]] = {}
     for benchmark in part["benchmarks"]:
         where = benchmark["extra_info"]
-        times.setdefault((where["case"], where["contestant"]), []).extend(benchmark["stats"]["data"])
+        times.setdefault((where["case"], where["contestant"]), []).extend(
+            benchmark["stats"]["data"]
+        )
     return [
-        {"framework": framework, "case": case, **entry, "times": rounded(times.get((case, entry["contestant"]), []))}
+        {
+            "framework": framework,
+            "case": case,
+            **entry,
+            "times": rounded(times.get((case, entry["contestant"]), [])),
+        }
         for case, entries in part["fields"].items()
         for entry in entries
     ]
@@ -108,12 +134,25 @@ def facts(case: Case) -> dict[str, Any]:
 def revision() -> str:
     """Of this project, from git; "-dirty" if files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     return done.stdout.strip() or "an unknown revision"
 
 
 def machine(part: dict[str, Any], device: str) -> dict[str, Any]:
     """Processor or GPU by name, cores, system."""
     cpu = part["machine_info"]["cpu"]
-    name = part["gpu"] if device == "cuda" else cpu.get("brand_raw", "unknown processor")
-    return {"name": name, "processor": cpu.get("brand_raw"), "cores": cpu.get("count"), "system": platform.system()}
+    name = (
+        part["gpu"] if device == "cuda" else cpu.get("brand_raw", "unknown processor")
+    )
+    return {
+        "name": name,
+        "processor": cpu.get("brand_raw"),
+        "cores": cpu.get("count"),
+        "system": platform.system(),
+    }

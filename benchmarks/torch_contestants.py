@@ -30,14 +30,28 @@ def module(case: Case, device: str) -> nn.Sequential:
     for step in case.net.steps:
         match step:
             case Dense():
-                layers += [nn.Flatten()] if layers and isinstance(layers[-1], nn.AvgPool2d) else []
+                layers += (
+                    [nn.Flatten()]
+                    if layers and isinstance(layers[-1], nn.AvgPool2d)
+                    else []
+                )
                 layers.append(nn.Linear(step.fan_in, step.fan_out))
                 assign(layers[-1], case.theta[step.weight], case.theta[step.bias])
             case Convolution():
                 (top, bottom), (left, right) = step.padding
                 assert (top, left) == (bottom, right)
-                layers.append(nn.Conv2d(step.channels, step.fan_out, step.kernel, step.stride, (top, left)))
-                weight = case.theta[step.weight].reshape(step.fan_out, *step.kernel, step.channels)
+                layers.append(
+                    nn.Conv2d(
+                        step.channels,
+                        step.fan_out,
+                        step.kernel,
+                        step.stride,
+                        (top, left),
+                    )
+                )
+                weight = case.theta[step.weight].reshape(
+                    step.fan_out, *step.kernel, step.channels
+                )
                 assign(layers[-1], weight.transpose(0, 3, 1, 2), case.theta[step.bias])
             case Activate():
                 layers.append(nn.ReLU())
@@ -57,12 +71,18 @@ def inputs(case: Case, device: str) -> torch.Tensor:
     first = case.net.steps[0]
     x = torch.from_numpy(case.x).to(device)
     if isinstance(first, Convolution):
-        x = x.reshape(len(x), *first.grid, first.channels).permute(0, 3, 1, 2).contiguous()
+        x = (
+            x.reshape(len(x), *first.grid, first.channels)
+            .permute(0, 3, 1, 2)
+            .contiguous()
+        )
     return x
 
 
 def jacobian_contraction(case: Case, device: str) -> Run:
-    """The whole Jacobian by vmap(jacrev), contracted parameter by parameter, as in PyTorch's NTK tutorial."""
+    """The whole Jacobian by vmap(jacrev), contracted parameter by parameter, as in PyTorch's NTK
+    tutorial.
+    """
     net, x = module(case, device), inputs(case, device)
     parameters = {name: tensor.detach() for name, tensor in net.named_parameters()}
     equation = "Naf,Maf->NM" if case.outputs == "trace" else "Naf,Mbf->NMab"
@@ -90,7 +110,11 @@ def nngeometry(case: Case, device: str) -> Run:
     def run() -> np.ndarray:
         loader = DataLoader(TensorDataset(x.clone()), batch_size=len(x))
         kernel = GramMatrix(net, loader).data.detach().permute(1, 3, 0, 2)
-        kernel = kernel if case.outputs == "full" else kernel.diagonal(dim1=2, dim2=3).sum(-1)
+        kernel = (
+            kernel
+            if case.outputs == "full"
+            else kernel.diagonal(dim1=2, dim2=3).sum(-1)
+        )
         return kernel.cpu().numpy()
 
     return run
@@ -107,14 +131,20 @@ def hadamard(case: Case, device: str) -> Run:
 def matrix_product(case: Case, device: str) -> Run:
     """A square product of the case's dtype."""
     n = yardstick_size(device)
-    a, b = (torch.ones((n, n), dtype=getattr(torch, case.dtype), device=device) for _ in range(2))
+    a, b = (
+        torch.ones((n, n), dtype=getattr(torch, case.dtype), device=device)
+        for _ in range(2)
+    )
     return timed_on_device(lambda: a @ b, device)
 
 
 def memory_copy(case: Case, device: str) -> Run:
     """A copy of an array far larger than the caches, into memory that is there already."""
     n = yardstick_size(device)
-    a, b = (torch.ones((16, n, n), dtype=getattr(torch, case.dtype), device=device) for _ in range(2))
+    a, b = (
+        torch.ones((16, n, n), dtype=getattr(torch, case.dtype), device=device)
+        for _ in range(2)
+    )
     return timed_on_device(lambda: b.copy_(a), device)
 
 
@@ -154,9 +184,19 @@ def contestants() -> tuple[Contestant, ...]:
     any_case: Callable[[Any], None] = lambda case: None  # noqa: E731
     return (
         Contestant(OURS, partial(ours, "torch"), no_solve),
-        Contestant("torch.func", jacobian_contraction, lambda case: refused(case, whole_jacobian(case))),
-        Contestant("nngeometry", nngeometry, lambda case: refused(case, only_traces_of_many(case))),
-        Contestant("asdfghjkl", hadamard, lambda case: refused(case, no_full_kernel(case))),
+        Contestant(
+            "torch.func",
+            jacobian_contraction,
+            lambda case: refused(case, whole_jacobian(case)),
+        ),
+        Contestant(
+            "nngeometry",
+            nngeometry,
+            lambda case: refused(case, only_traces_of_many(case)),
+        ),
+        Contestant(
+            "asdfghjkl", hadamard, lambda case: refused(case, no_full_kernel(case))
+        ),
         Contestant(PRODUCT, matrix_product, any_case),
         Contestant(COPY, memory_copy, any_case),
     )

@@ -4,8 +4,8 @@
                                                    |  the store: immutable cells
     report <- verdict <- statistics <--------------+            (light: from the store alone)
 
-Start with `networks`, `backends`, `kernels` and `datasets`; read a file of claims/ to see them joined.
-Importing this package imports no framework.
+Start with `networks`, `backends`, `kernels` and `datasets`; read a file of claims/ to see them
+joined. Importing this package imports no framework.
 """
 
 __version__ = "0.1.0"

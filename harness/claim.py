@@ -1,4 +1,5 @@
-"""The form in which a claim is written: one file, read from top to bottom, whose docstrings are what the report prints.
+"""The form in which a claim is written: one file, read from top to bottom, whose docstrings are
+what the report prints.
 
 The module's docstring begins with the title and has four headings:
 
@@ -18,8 +19,8 @@ Below it stand the experiments, and decorated functions of the measurements `m`:
         \"\"\"The kernel of a narrow network changes {} times as much as that of a wide one.\"\"\"
         return m[widths]("kernel_change", width=64) / m[widths]("kernel_change", width=256)
 
-An effect gives one number per seed. The harness holds it against the rule that the decorator names; "{}" in the
-docstring is where the measured value goes.
+An effect gives one number per seed. The harness holds it against the rule that the decorator names;
+"{}" in the docstring is where the measured value goes.
 """
 
 import inspect
@@ -32,7 +33,16 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 
 from harness.errors import DatasetUnavailable, InvalidInput, NotMeasured
-from harness.experiment import TIERS, Absent, Configuration, Experiment, Measurements, Tier, canonical, grid
+from harness.experiment import (
+    TIERS,
+    Absent,
+    Configuration,
+    Experiment,
+    Measurements,
+    Tier,
+    canonical,
+    grid,
+)
 from harness.plots import Builder, Figure
 from harness.study import (
     Control,
@@ -63,20 +73,24 @@ class Terms(TypedDict, total=False):
 
     Keys:
         primary: whether the effect makes the verdict; secondary effects stand beside it.
-        above, within, differs: the rule; exactly one. `above`: the mean exceeds it. `within`: the mean lies nearer to
-            zero (of a ratio: to one) than it. `differs`: the mean lies farther from zero (one), on either side.
-        ratio: the function gives ratios, and the rule speaks of them; the harness takes natural logarithms.
-        expect: (effect, sd over seeds) that the check is powered for; the sd of a ratio is that of its logarithm. With
-            `each`, a mapping from the parameter, or the tuple of parameters, to such a pair.
+        above, within, differs: the rule; exactly one. `above`: the mean exceeds it. `within`: the
+            mean lies nearer to zero (of a ratio: to one) than it. `differs`: the mean lies farther
+            from zero (one), on either side.
+        ratio: the function gives ratios, and the rule speaks of them; the harness takes natural
+            logarithms.
+        expect: (effect, sd over seeds) that the check is powered for; the sd of a ratio is that of
+            its logarithm. With `each`, a mapping from the parameter, or the tuple of parameters, to
+            such a pair.
         because: why this margin is the smallest effect of interest.
         each: the parameters of several hypotheses of one form, as `grid` gives them.
         agreement: margin of the backends' TOST; half of the rule's margin unless given.
         bounds: the range of the effect, where it has one.
-        published: the number that the paper prints for the effect; with `each`, a mapping as for `expect`.
+        published: the number that the paper prints for the effect; with `each`, a mapping as for
+            `expect`.
         tiers: at which the effect is decided on.
         alpha: level of the rule, 0.05 unless given.
-        power_note: why a primary effect with power below 0.9 is registered nevertheless; with `each`, a text for all
-            or a mapping as for `expect`, with "" where the power is enough.
+        power_note: why a primary effect with power below 0.9 is registered nevertheless; with
+            `each`, a text for all or a mapping as for `expect`, with "" where the power is enough.
     """
 
     primary: bool
@@ -97,7 +111,9 @@ class Terms(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Member:
-    """One effect or control: the name under which it is registered, its function, and the parameters of its call."""
+    """One effect or control: the name under which it is registered, its function, and the
+    parameters of its call.
+    """
 
     name: str
     function: Estimator
@@ -105,14 +121,18 @@ class Member:
     ratio: bool
 
     def __call__(self, m: Measurements) -> np.ndarray | Absent:
-        """One effect per seed, a ratio as its natural logarithm; Absent where a data set is not there."""
+        """One effect per seed, a ratio as its natural logarithm; Absent where a data set is not
+        there.
+        """
         try:
             values = np.asarray(self.function(m, **self.parameters), dtype=np.float64)
         except DatasetUnavailable as error:
             return Absent(str(error))
         if not self.ratio:
             return values
-        with np.errstate(divide="ignore", invalid="ignore"):  # a ratio that is not positive has no logarithm: NaN, -inf
+        with np.errstate(
+            divide="ignore", invalid="ignore"
+        ):  # a ratio that is not positive has no logarithm: NaN, -inf
             return np.log(values)
 
 
@@ -126,7 +146,8 @@ class Claim:
         paper: what was read, and how.
         locus: where in the paper the claim stands.
         seeds: replicates of every experiment at the quick and at the full tier.
-        stream: names the seeds; a configuration that was explored is registered with a fresh stream.
+        stream: names the seeds; a configuration that was explored is registered with a fresh
+            stream.
 
     Raises:
         InvalidInput: if a heading is missing, empty, unknown, or there twice.
@@ -141,7 +162,9 @@ class Claim:
     experiments: list[Experiment] = field(default_factory=list, init=False, repr=False)
     hypotheses: list[Hypothesis] = field(default_factory=list, init=False, repr=False)
     controls: list[Control] = field(default_factory=list, init=False, repr=False)
-    gates: list[tuple[Gate, Check]] = field(default_factory=list, init=False, repr=False)
+    gates: list[tuple[Gate, Check]] = field(
+        default_factory=list, init=False, repr=False
+    )
     members: list[Member] = field(default_factory=list, init=False, repr=False)
     figures: list[Builder] = field(default_factory=list, init=False, repr=False)
 
@@ -166,15 +189,22 @@ class Claim:
         """Adds a computation over a grid; the experiment is what measurements are asked by.
 
         Args:
-            measure: the computation, a function of a module of the paper or of `harness.measurements`.
-            cells: the configurations of the quick tier, as `grid` gives them; none if the full tier alone has it.
-            full: what the full tier changes in each of them, where a tuple is an axis; or all its configurations.
+            measure: the computation, a function of a module of the paper or of
+                `harness.measurements`.
+            cells: the configurations of the quick tier, as `grid` gives them; none if the full tier
+                alone has it.
+            full: what the full tier changes in each of them, where a tuple is an axis; or all its
+                configurations.
             dtype: precision asked of the backends.
             stream: the claim's unless given.
             block: how many seeds share a cell of the full tier; all of them unless given.
         """
         quick, more = self.seeds
-        many = overridden(cells, full) if isinstance(full, Mapping) else tuple(full) or tuple(cells)
+        many = (
+            overridden(cells, full)
+            if isinstance(full, Mapping)
+            else tuple(full) or tuple(cells)
+        )
         added = Experiment(
             measure,
             Tier(unique(cells), quick),
@@ -192,7 +222,11 @@ class Claim:
             for parameters in terms.get("each", ({},)):
                 hypothesis = _hypothesis(function, parameters, terms)
                 self.hypotheses.append(hypothesis)
-                self.members.append(Member(hypothesis.name, function, parameters, terms.get("ratio", False)))
+                self.members.append(
+                    Member(
+                        hypothesis.name, function, parameters, terms.get("ratio", False)
+                    )
+                )
             return function
 
         return add
@@ -204,7 +238,8 @@ class Claim:
         each: Sequence[Configuration] = ({},),
         at: Configuration | None = None,
     ) -> Callable[[Estimator], Estimator]:
-        """Decorates a function whose truth is known by construction; the rule of the effect `of` decides on it.
+        """Decorates a function whose truth is known by construction; the rule of the effect `of`
+        decides on it.
 
         Args:
             expected: how it must come out.
@@ -213,18 +248,24 @@ class Claim:
             at: which parameters of the effect, where it has `each`; the first unless given.
 
         Raises:
-            InvalidInput: if `of` is no effect of the claim that stands above, or has no such parameters.
+            InvalidInput: if `of` is no effect of the claim that stands above, or has no such
+                parameters.
         """
         wanted = at or {}
         ruled = [
-            member for member in self.members if member.function is of and wanted.items() <= member.parameters.items()
+            member
+            for member in self.members
+            if member.function is of and wanted.items() <= member.parameters.items()
         ]
         if not ruled:
             name = getattr(of, "__name__", repr(of))
-            known = ", ".join(hypothesis.name for hypothesis in self.hypotheses) or "none"
+            known = (
+                ", ".join(hypothesis.name for hypothesis in self.hypotheses) or "none"
+            )
             place = f" at {wanted}" if wanted else ""
             raise InvalidInput(
-                f"Claim {self.id!r}: a control is of {name!r}{place}, which is no effect above it. Effects: {known}."
+                f"Claim {self.id!r}: a control is of {name!r}{place}, which is no effect above it. "
+                f"Effects: {known}."
             )
 
         def add(function: Estimator) -> Estimator:
@@ -236,11 +277,17 @@ class Claim:
 
         return add
 
-    def gate(self, failure: Literal["INCONCLUSIVE", "BROKEN"] = "INCONCLUSIVE") -> Callable[[Check], Check]:
-        """Decorates a condition without which no verdict counts: "" where it holds, else one line that says why not."""
+    def gate(
+        self, failure: Literal["INCONCLUSIVE", "BROKEN"] = "INCONCLUSIVE"
+    ) -> Callable[[Check], Check]:
+        """Decorates a condition without which no verdict counts: "" where it holds, else one line
+        that says why not.
+        """
 
         def add(function: Check) -> Check:
-            self.gates.append((Gate(function.__name__, _said(function, {}), failure), function))
+            self.gates.append(
+                (Gate(function.__name__, _said(function, {}), failure), function)
+            )
             return function
 
         return add
@@ -255,15 +302,24 @@ class Claim:
         """The claim as the harness verifies it.
 
         Raises:
-            InvalidInput: as `Statement` does, and for more secondary effects than a reader can take in.
+            InvalidInput: as `Statement` does, and for more secondary effects than a reader can take
+                in.
         """
-        secondary = [m.function for m in self.members if m.name in {h.name for h in self.hypotheses if not _primary(h)}]
+        secondary = [
+            m.function
+            for m in self.members
+            if m.name in {h.name for h in self.hypotheses if not _primary(h)}
+        ]
         if len(set(secondary)) > MOST_SECONDARY:
             raise InvalidInput(
-                f"Claim {self.id!r} has {len(set(secondary))} secondary effects; at most {MOST_SECONDARY} are allowed. "
-                "Keep those without which the verdict would be misread, and show the others in a figure."
+                f"Claim {self.id!r} has {len(set(secondary))} secondary effects; at most "
+                f"{MOST_SECONDARY} are allowed. "
+                "Keep those without which the verdict would be misread, and show the others in a "
+                "figure."
             )
-        statement, measured, departs, limits = (self.sections[heading] for heading in HEADINGS)
+        statement, measured, departs, limits = (
+            self.sections[heading] for heading in HEADINGS
+        )
         return Study(
             Statement(
                 id=self.id,
@@ -282,12 +338,21 @@ class Claim:
             effects=self._effects,
             gates=self._gates,
             figures=self._figures,
-            estimators=tuple(dict.fromkeys([m.function for m in self.members] + [check for _, check in self.gates])),
+            estimators=tuple(
+                dict.fromkeys(
+                    [m.function for m in self.members]
+                    + [check for _, check in self.gates]
+                )
+            ),
         )
 
     def _effects(self, m: Measurements) -> dict[str, np.ndarray | Absent]:
         """Every effect; one of a single tier is left out where its experiment is not measured."""
-        of_one_tier = {hypothesis.name for hypothesis in self.hypotheses if set(hypothesis.tiers) != set(TIERS)}
+        of_one_tier = {
+            hypothesis.name
+            for hypothesis in self.hypotheses
+            if set(hypothesis.tiers) != set(TIERS)
+        }
         effects = {}
         for member in self.members:
             try:
@@ -301,7 +366,9 @@ class Claim:
         return {gate.name: check(m) for gate, check in self.gates}
 
     def _figures(self, by_backend: Mapping[str, Measurements]) -> tuple[Figure, ...]:
-        """The figures of the first backend; one is left out where what it shows is not of the tier, or not there."""
+        """The figures of the first backend; one is left out where what it shows is not of the tier,
+        or not there.
+        """
         m = next(iter(by_backend.values()))
         figures = []
         for build in self.figures:
@@ -310,8 +377,11 @@ class Claim:
         return tuple(figures)
 
 
-def overridden(cells: Sequence[Configuration], changes: Mapping[str, Any]) -> tuple[Configuration, ...]:
-    """The configurations with some values changed, each once, in order; a tuple among the changes is an axis.
+def overridden(
+    cells: Sequence[Configuration], changes: Mapping[str, Any]
+) -> tuple[Configuration, ...]:
+    """The configurations with some values changed, each once, in order; a tuple among the changes
+    is an axis.
 
     >>> overridden(grid(width=(64, 128), depth=3), dict(width=256))
     ({'width': 256, 'depth': 3},)
@@ -328,14 +398,17 @@ def unique(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
 
 def _sections(text: str, claim: str) -> tuple[str, dict[str, str]]:
     """The title of a claim's docstring, and its text under each heading, in one line each."""
-    title, *lines = inspect.cleandoc(text or "").split("\n")
+    first, _, rest = inspect.cleandoc(text or "").partition("\n\n")
+    title, lines = " ".join(first.split()), rest.split("\n")
     found: dict[str, list[str]] = {}
     heading = ""
     for line in lines:
         if line and not line.startswith(" "):
             heading = line.strip()
             if heading in found:
-                raise InvalidInput(f"The docstring of claim {claim!r} has the heading {heading!r} twice.")
+                raise InvalidInput(
+                    f"The docstring of claim {claim!r} has the heading {heading!r} twice."
+                )
             found[heading] = []
         elif line.strip():
             found.setdefault(heading, []).append(line.strip())
@@ -344,17 +417,23 @@ def _sections(text: str, claim: str) -> tuple[str, dict[str, str]]:
     unknown = [heading for heading in sections if heading not in HEADINGS]
     if not title.strip() or missing or unknown:
         raise InvalidInput(
-            f"The docstring of claim {claim!r} must have a title and, each with a text below it, the headings "
-            f"{', '.join(HEADINGS)}; missing or empty: {', '.join(missing) or 'none'}; unknown: {unknown or 'none'}."
+            f"The docstring of claim {claim!r} must have a title and, each with a text below it, "
+            "the headings "
+            f"{', '.join(HEADINGS)}; missing or empty: {', '.join(missing) or 'none'}; unknown: "
+            f"{unknown or 'none'}."
         )
     return title.strip().rstrip("."), sections
 
 
-def _hypothesis(function: Estimator, parameters: Configuration, terms: Terms) -> Hypothesis:
+def _hypothesis(
+    function: Estimator, parameters: Configuration, terms: Terms
+) -> Hypothesis:
     name = _named(function, parameters)
     missing = [key for key in ("expect", "because") if key not in terms]
     if missing:
-        raise InvalidInput(f"Effect {name!r} must say {' and '.join(missing)}; see harness.claim.Terms.")
+        raise InvalidInput(
+            f"Effect {name!r} must say {' and '.join(missing)}; see harness.claim.Terms."
+        )
     effect, sd = _of(terms["expect"], parameters)
     ratio = terms.get("ratio", False)
     return Hypothesis(
@@ -376,7 +455,11 @@ def _hypothesis(function: Estimator, parameters: Configuration, terms: Terms) ->
 
 def _published(number: Published | None, ratio: bool, name: str) -> Published | None:
     """The paper's number on the scale of the effect."""
-    return replace(number, value=_logarithm(number.value, name)) if number and ratio else number
+    return (
+        replace(number, value=_logarithm(number.value, name))
+        if number and ratio
+        else number
+    )
 
 
 def _rule(name: str, terms: Terms) -> Rule:
@@ -388,7 +471,10 @@ def _rule(name: str, terms: Terms) -> Rule:
     }
     chosen = [key for key in rules if key in terms]
     if len(chosen) != 1:
-        raise InvalidInput(f"Effect {name!r} must name one rule of {', '.join(rules)}; it names {chosen or 'none'}.")
+        raise InvalidInput(
+            f"Effect {name!r} must name one rule of {', '.join(rules)}; it names "
+            f"{chosen or 'none'}."
+        )
     (key,) = chosen
     margin = float(terms[key])  # type: ignore[literal-required]
     if terms.get("ratio"):
@@ -398,7 +484,9 @@ def _rule(name: str, terms: Terms) -> Rule:
 
 def _logarithm(value: float, name: str) -> float:
     if not value > 0:
-        raise InvalidInput(f"Effect {name!r} is a ratio, so what is said of it must be positive; got {value!r}.")
+        raise InvalidInput(
+            f"Effect {name!r} is a ratio, so what is said of it must be positive; got {value!r}."
+        )
     return math.log(value)
 
 
@@ -412,7 +500,9 @@ def _of(value: Any, parameters: Configuration) -> Any:
 
 def _named(function: Callable[..., Any], parameters: Configuration) -> str:
     """The function's name and, in brackets, those of its parameters, as pytest writes them."""
-    inside = "-".join(str(getattr(value, "name", value)) for value in parameters.values())
+    inside = "-".join(
+        str(getattr(value, "name", value)) for value in parameters.values()
+    )
     return f"{function.__name__}[{inside}]" if parameters else function.__name__
 
 
@@ -420,7 +510,9 @@ def _said(function: Callable[..., Any], parameters: Configuration) -> str:
     """The docstring in one line, with the parameters put in."""
     text = " ".join((inspect.getdoc(function) or "").split())
     if not text:
-        raise InvalidInput(f"{function.__name__!r} needs a docstring: the report prints it.")
+        raise InvalidInput(
+            f"{function.__name__!r} needs a docstring: the report prints it."
+        )
     return text.format("{}", **parameters) if parameters or "{}" in text else text
 
 
@@ -428,7 +520,8 @@ def _sentence(function: Callable[..., Any], parameters: Configuration) -> str:
     text = _said(function, parameters)
     if text.count("{}") != 1:
         raise InvalidInput(
-            f"The docstring of effect {function.__name__!r} must have {{}} once, where its value goes; got {text!r}."
+            f"The docstring of effect {function.__name__!r} must have {{}} once, where its value "
+            f"goes; got {text!r}."
         )
     return text
 

@@ -1,6 +1,9 @@
-"""`ntk-claims`: what pytest has no place for. Verifying is `pytest claims` (see `pytest --help`, ntk-claims).
+"""`ntk-claims`: what pytest has no place for.
 
-Exit codes are those of `harness.console`: 1 if cells failed or differ, a verdict changed, or a table is stale.
+Verifying is `pytest claims` (see `pytest --help`, ntk-claims).
+
+Exit codes are those of `harness.console`: 1 if cells failed or differ, a verdict changed, or a
+table is stale.
 """
 
 import argparse
@@ -44,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="ntk-claims",
         description="Executable checks of published claims about the Neural Tangent Kernel.",
-        epilog=f"To verify the claims and write a report: pytest claims --tier quick (or: tox run -e claims). {CODES}",
+        epilog="To verify the claims and write a report: pytest claims --tier quick (or: tox run "
+        f"-e claims). {CODES}",
     )
     top.add_argument("--version", action="version", version=f"ntk-claims {__version__}")
     commands = top.add_subparsers(required=True, metavar="command")

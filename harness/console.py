@@ -1,4 +1,5 @@
-"""What every command of this project does around its work: signs that any terminal can show, and its exit code.
+"""What every command of this project does around its work: signs that any terminal can show, and
+its exit code.
 
     0 done, nothing found      130 interrupted
     1 done, with a finding     141 what read the output went away
@@ -18,8 +19,10 @@ from harness.errors import ClaimsError
 
 DONE, FOUND, REFUSED, CRASHED, INTERRUPTED, CLOSED = 0, 1, 2, 70, 130, 141
 CODES = (
-    f"Exit code: {DONE} nothing found; {FOUND} a finding; {REFUSED} a bad call or input; {CRASHED} an error of this "
-    f"program's own, with its traceback; {INTERRUPTED} interrupted; {CLOSED} what read the output went away."
+    f"Exit code: {DONE} nothing found; {FOUND} a finding; {REFUSED} a bad call or input; {CRASHED} "
+    "an error of this "
+    f"program's own, with its traceback; {INTERRUPTED} interrupted; {CLOSED} what read the output "
+    "went away."
 )
 KEPT = "Cells done so far are kept; start again to go on."
 PLAIN = "ntk-claims-plain"
@@ -49,11 +52,15 @@ SIGNS = {
     "\N{LOWER SEVEN EIGHTHS BLOCK}": "7",
     "\N{FULL BLOCK}": "8",
 }
-"""What stands for a sign where the output's encoding lacks it; a bar of `power --plot` becomes its eighths."""
+"""What stands for a sign where the output's encoding lacks it; a bar of `power --plot` becomes its
+eighths.
+"""
 
 
 def plain(text: str) -> str:
-    r"""Text in ASCII: signs by SIGNS, letters without their accents, the rest by code point. No number changes.
+    r"""Text in ASCII: signs by SIGNS, letters without their accents, the rest by code point.
+
+    No number changes.
 
     >>> plain("\N{MINUS SIGN}0.3 \N{PLUS-MINUS SIGN} 0.1\N{NO-BREAK SPACE}s, Erd\u0151s, \u5f20")
     '-0.3 +/- 0.1 s, Erdos, \\u5f20'
@@ -63,8 +70,16 @@ def plain(text: str) -> str:
 
 def _ascii(sign: str) -> str:
     """One sign: what it is composed of, if that is ASCII; else its code point, as Python writes it."""
-    letters = "".join(part for part in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(part))
-    return letters if letters and letters.isascii() else sign.encode("ascii", "backslashreplace").decode("ascii")
+    letters = "".join(
+        part
+        for part in unicodedata.normalize("NFKD", sign)
+        if not unicodedata.combining(part)
+    )
+    return (
+        letters
+        if letters and letters.isascii()
+        else sign.encode("ascii", "backslashreplace").decode("ascii")
+    )
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
@@ -77,10 +92,14 @@ codecs.register_error(PLAIN, _replace)
 
 
 def show_all_signs() -> None:
-    """Lets standard output and standard error write what their encoding lacks as `plain` does, instead of failing."""
+    """Lets standard output and standard error write what their encoding lacks as `plain` does,
+    instead of failing.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:  # none in a stream that a test or a notebook put in its place
+        if (
+            reconfigure is not None
+        ):  # none in a stream that a test or a notebook put in its place
             reconfigure(errors=PLAIN)
 
 
@@ -114,6 +133,7 @@ def guarded(work: Callable[[], int], *, name: str = "", kept: str = KEPT) -> int
 
 def _crashed(name: str, error: Exception) -> str:
     return (
-        f"{name} ended with an error of its own, {type(error).__name__}, so nothing was found and nothing refuted "
+        f"{name} ended with an error of its own, {type(error).__name__}, so nothing was found and "
+        "nothing refuted "
         f"(exit code {CRASHED}). Report it with the traceback above."
     )

@@ -1,7 +1,9 @@
-"""What is measured for a claim: a computation, its grid of configurations, and the replicates of each tier.
+"""What is measured for a claim: a computation, its grid of configurations, and the replicates of
+each tier.
 
-A replicate is one seed: data draw, initial weights and order of minibatches together. Replicates are numbered, and
-every arm of a claim and every backend uses the same ones, so comparisons are paired. A request is what a worker is
+A replicate is one seed: data draw, initial weights and order of minibatches together. Replicates
+are numbered, and every arm of a claim and every backend uses the same ones, so comparisons are
+paired. A request is what a worker is
 asked to do: one configuration, a block of replicates, one backend.
 """
 
@@ -23,7 +25,10 @@ TIERS = ("quick", "full")
 
 
 def canonical(value: Any) -> str:
-    """Canonical JSON: sorted keys, no spaces, no NaN. Equal values have equal text on every machine."""
+    """Canonical JSON: sorted keys, no spaces, no NaN.
+
+    Equal values have equal text on every machine.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -38,16 +43,21 @@ def grid(**axes: Any) -> tuple[Configuration, ...]:
     >>> grid(width=(64, 128), depth=3)
     ({'width': 64, 'depth': 3}, {'width': 128, 'depth': 3})
     """
-    choices = [value if isinstance(value, tuple) else (value,) for value in axes.values()]
-    return tuple(dict(zip(axes, point, strict=True)) for point in itertools.product(*choices))
+    choices = [
+        value if isinstance(value, tuple) else (value,) for value in axes.values()
+    ]
+    return tuple(
+        dict(zip(axes, point, strict=True)) for point in itertools.product(*choices)
+    )
 
 
 @dataclass(frozen=True)
 class Request:
     """One cell's worth of work. It says what is to be computed, not where or with which versions.
 
-    `computation` is "harness.module:function", or "<paper>/<function>" of a function of claims/<paper>. The function
-    takes (backend, configuration, replicates, stream) and returns arrays with a leading replicate axis.
+    `computation` is "harness.module:function", or "<paper>/<function>" of a function of
+    claims/<paper>. The function takes (backend, configuration, replicates, stream) and returns
+    arrays with a leading replicate axis.
     """
 
     computation: str
@@ -65,7 +75,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Tier:
-    """The grid and the number of replicates at one scale; `block` replicates share a cell (None: all of them)."""
+    """The grid and the number of replicates at one scale; `block` replicates share a cell (None:
+    all of them).
+    """
 
     grid: Sequence[Configuration]
     replicates: int = 10
@@ -83,10 +95,12 @@ class Experiment:
     """A computation over a grid, per tier.
 
     Args:
-        measure: the computation, a function at the top level of a module of the harness or of the paper.
+        measure: the computation, a function at the top level of a module of the harness or of the
+            paper.
         quick, full: the tiers; full may be None while a claim has none.
         dtype: precision asked of the backends.
-        stream: names the seeds. A configuration that was explored is registered with a fresh stream.
+        stream: names the seeds. A configuration that was explored is registered with a fresh
+            stream.
     """
 
     measure: Callable[..., Mapping[str, np.ndarray]]
@@ -100,14 +114,23 @@ class Experiment:
         tier = getattr(self, name) if name in TIERS else None
         if tier is None:
             defined = [known for known in TIERS if getattr(self, known) is not None]
-            raise InvalidInput(f"{self.measure.__qualname__} has no tier {name!r}. Defined: {', '.join(defined)}.")
+            raise InvalidInput(
+                f"{self.measure.__qualname__} has no tier {name!r}. Defined: {', '.join(defined)}."
+            )
         return tier
 
     def requests(self, tier: str, backend: str) -> list[Request]:
         """Every request of a tier for one backend, in grid order."""
         scale = self.tier(tier)
         return [
-            Request(reference(self.measure), configuration, block, self.stream, backend, self.dtype)
+            Request(
+                reference(self.measure),
+                configuration,
+                block,
+                self.stream,
+                backend,
+                self.dtype,
+            )
             for configuration in scale.grid
             for block in scale.blocks()
         ]
@@ -115,24 +138,38 @@ class Experiment:
     def own(self, found: Set[str]) -> Set[str]:
         """Which of the configurations found, as canonical JSON, are this experiment's.
 
-        One tier's: the larger that is wholly there. So a cell of the quick tier that another experiment asks for at the
-        full tier is not this experiment's there.
+        One tier's: the larger that is wholly there. So a cell of the quick tier that another
+        experiment asks for at the full tier is not this experiment's there.
         """
-        grids = [{canonical(cell) for cell in tier.grid} for name in TIERS if (tier := getattr(self, name)) is not None]
+        grids = [
+            {canonical(cell) for cell in tier.grid}
+            for name in TIERS
+            if (tier := getattr(self, name)) is not None
+        ]
         whole = [grid for grid in grids if grid and grid <= found]
         return whole[-1] if whole else set().union(*grids) & found
 
     def record(self) -> dict[str, Any]:
         """What registration freezes of this experiment, as JSON values."""
-        tiers = {name: asdict(tier) for name in TIERS if (tier := getattr(self, name)) is not None}
-        return {"measure": reference(self.measure), "dtype": self.dtype, "stream": self.stream, "tiers": tiers}
+        tiers = {
+            name: asdict(tier)
+            for name in TIERS
+            if (tier := getattr(self, name)) is not None
+        }
+        return {
+            "measure": reference(self.measure),
+            "dtype": self.dtype,
+            "stream": self.stream,
+            "tiers": tiers,
+        }
 
 
 def reference(function: Callable[..., Any]) -> str:
-    """The stable name of a computation: "harness.module:function", or "<paper>/<function>" of one of a paper's own.
+    """The stable name of a computation: "harness.module:function", or "<paper>/<function>" of one
+    of a paper's own.
 
-    It says nothing of the place of the claims folder, nor of the paper's file that holds the function; `harness.papers`
-    finds it.
+    It says nothing of the place of the claims folder, nor of the paper's file that holds the
+    function; `harness.papers` finds it.
     """
     module = function.__module__
     if module.split(".")[0] == "harness":
@@ -143,7 +180,9 @@ def reference(function: Callable[..., Any]) -> str:
 
 @dataclass(frozen=True)
 class Absent:
-    """In place of an effect: it could not be measured, since a data set is not there; the reason says which."""
+    """In place of an effect: it could not be measured, since a data set is not there; the reason
+    says which.
+    """
 
     reason: str
 
@@ -165,7 +204,9 @@ class Measurements:
         absent: configurations whose data set is not there, and which one that is.
     """
 
-    cells: Sequence[tuple[Request, Mapping[str, np.ndarray]]] = field(default_factory=tuple)
+    cells: Sequence[tuple[Request, Mapping[str, np.ndarray]]] = field(
+        default_factory=tuple
+    )
     absent: Sequence[tuple[Configuration, str]] = ()
 
     @property
@@ -177,56 +218,94 @@ class Measurements:
         """What was measured of one experiment, to be asked by quantity and configuration.
 
         Raises:
-            NotMeasured: if nothing of the experiment was measured or found absent, as where the tier leaves it out.
+            NotMeasured: if nothing of the experiment was measured or found absent, as where the
+                tier leaves it out.
         """
         named = reference(experiment.measure), experiment.dtype, experiment.stream
-        cells: dict[tuple[str, tuple[int, ...]], tuple[Request, Mapping[str, np.ndarray]]] = {}
+        cells: dict[
+            tuple[str, tuple[int, ...]], tuple[Request, Mapping[str, np.ndarray]]
+        ] = {}
         for request, arrays in self.cells:
             if (request.computation, request.dtype, request.stream) == named:
                 # Once, though two experiments ask for it.
-                cells[canonical(request.configuration), request.replicates] = request, arrays
+                cells[canonical(request.configuration), request.replicates] = (
+                    request,
+                    arrays,
+                )
         absent = {canonical(cell): (cell, reason) for cell, reason in self.absent}
-        own = experiment.own({configuration for configuration, _ in cells} | absent.keys())
+        own = experiment.own(
+            {configuration for configuration, _ in cells} | absent.keys()
+        )
         cells = {key: cell for key, cell in cells.items() if key[0] in own}
-        absent = {configuration: one for configuration, one in absent.items() if configuration in own}
+        absent = {
+            configuration: one
+            for configuration, one in absent.items()
+            if configuration in own
+        }
         if not cells and not absent:
-            raise NotMeasured(f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}.")
-        return Measured(experiment.measure.__qualname__, tuple(cells.values()), tuple(absent.values()))
+            raise NotMeasured(
+                f"Nothing was measured of the experiment on {experiment.measure.__qualname__!r}."
+            )
+        return Measured(
+            experiment.measure.__qualname__,
+            tuple(cells.values()),
+            tuple(absent.values()),
+        )
 
     def lacks(self, **where: Any) -> str:
-        """Which data set kept a configuration that matches `where` from being measured; "" if none did.
+        """Which data set kept a configuration that matches `where` from being measured; "" if none
+        did.
 
         >>> Measurements(absent=[({"task": "cifar10", "width": 8}, "No CIFAR-10.")]).lacks(task="cifar10")
         'No CIFAR-10.'
         """
-        return next((reason for configuration, reason in self.absent if _matches(configuration, where)), "")
+        return next(
+            (
+                reason
+                for configuration, reason in self.absent
+                if _matches(configuration, where)
+            ),
+            "",
+        )
 
     def __call__(self, quantity: str, **where: Any) -> np.ndarray:
-        """The quantity in the one configuration that matches `where`: float64, leading replicate axis, in order.
+        """The quantity in the one configuration that matches `where`: float64, leading replicate
+        axis, in order.
 
         Raises:
-            DatasetUnavailable: if the configuration that matches was not measured, since its data set is not there.
+            DatasetUnavailable: if the configuration that matches was not measured, since its data
+                set is not there.
             InvalidInput: if no configuration that has the quantity matches, or more than one does.
         """
         found: dict[str, list[tuple[Request, np.ndarray]]] = {}
         for request, arrays in self.cells:
             if quantity in arrays and _matches(request.configuration, where):
-                found.setdefault(canonical(request.configuration), []).append((request, arrays[quantity]))
+                found.setdefault(canonical(request.configuration), []).append(
+                    (request, arrays[quantity])
+                )
         if not found and (reason := self.lacks(**where)):
             raise DatasetUnavailable(reason)
         if len(found) != 1:
             matches = "\n  ".join(found) or "none"
             raise InvalidInput(
-                f"{quantity!r} at {where} must name one configuration of the grid; it matches {len(found)}:\n  "
-                + matches
+                f"{quantity!r} at {where} must name one configuration of the grid; it matches "
+                f"{len(found)}:\n  " + matches
             )
         (blocks,) = found.values()
         blocks.sort(key=lambda block: block[0].replicates)
-        return np.concatenate([np.asarray(values, dtype=np.float64) for _, values in blocks])
+        return np.concatenate(
+            [np.asarray(values, dtype=np.float64) for _, values in blocks]
+        )
 
     def configurations(self, quantity: str) -> list[Configuration]:
-        """Every configuration in which the quantity was measured, without repetition, in plan order."""
-        seen = {canonical(request.configuration): request.configuration for request, a in self.cells if quantity in a}
+        """Every configuration in which the quantity was measured, without repetition, in plan
+        order.
+        """
+        seen = {
+            canonical(request.configuration): request.configuration
+            for request, a in self.cells
+            if quantity in a
+        }
         return list(seen.values())
 
 
@@ -249,13 +328,16 @@ class Measured:
     absent: Sequence[tuple[Configuration, str]] = ()
 
     def __call__(self, quantity: str, **where: Any) -> np.ndarray:
-        """The quantity in the one configuration that has exactly these values: float64, (replicates, ...).
+        """The quantity in the one configuration that has exactly these values: float64,
+        (replicates, ...).
 
         Keys that are left out may have any value, as long as one configuration alone matches.
 
         Raises:
-            DatasetUnavailable: if that configuration was not measured, since its data set is not there.
-            InvalidInput: for a key or quantity that the experiment lacks, and if no or several configurations match.
+            DatasetUnavailable: if that configuration was not measured, since its data set is not
+                there.
+            InvalidInput: for a key or quantity that the experiment lacks, and if no or several
+                configurations match.
         """
         chosen = self.configurations(**where)
         if len(chosen) != 1:
@@ -283,29 +365,43 @@ class Measured:
         reasons = [reason for cell, reason in self.absent if canonical(cell) == wanted]
         if reasons:
             raise DatasetUnavailable(reasons[0])
-        blocks = [cell for cell in self.cells if canonical(cell[0].configuration) == wanted]
+        blocks = [
+            cell for cell in self.cells if canonical(cell[0].configuration) == wanted
+        ]
         if not blocks:
-            raise InvalidInput(f"The experiment on {self.name!r} has no configuration {wanted}.")
+            raise InvalidInput(
+                f"The experiment on {self.name!r} has no configuration {wanted}."
+            )
         if any(quantity not in arrays for _, arrays in blocks):
             known = sorted({name for _, arrays in blocks for name in arrays})
-            raise InvalidInput(f"{self.name!r} measures no {quantity!r}. It measures: {', '.join(known)}.")
+            raise InvalidInput(
+                f"{self.name!r} measures no {quantity!r}. It measures: {', '.join(known)}."
+            )
         blocks.sort(key=lambda block: block[0].replicates)
-        return np.concatenate([np.asarray(arrays[quantity], dtype=np.float64) for _, arrays in blocks])
+        return np.concatenate(
+            [np.asarray(arrays[quantity], dtype=np.float64) for _, arrays in blocks]
+        )
 
     def configurations(self, **where: Any) -> list[Configuration]:
-        """The configurations with exactly these values, measured or absent, each once, in plan order.
+        """The configurations with exactly these values, measured or absent, each once, in plan
+        order.
 
         Raises:
             InvalidInput: for a key that no configuration of the experiment has.
         """
-        planned = [request.configuration for request, _ in self.cells] + [cell for cell, _ in self.absent]
+        planned = [request.configuration for request, _ in self.cells] + [
+            cell for cell, _ in self.absent
+        ]
         distinct = list({canonical(cell): cell for cell in planned}.values())
         self._check_keys(where, distinct)
         wanted = {key: canonical(value) for key, value in where.items()}
         return [
             cell
             for cell in distinct
-            if all(key in cell and canonical(cell[key]) == value for key, value in wanted.items())
+            if all(
+                key in cell and canonical(cell[key]) == value
+                for key, value in wanted.items()
+            )
         ]
 
     def axis(self, key: str, **where: Any) -> list[Any]:
@@ -315,12 +411,17 @@ class Measured:
             InvalidInput: as `configurations` does.
         """
         self._check_keys((key,), self.configurations())
-        return sorted({cell[key] for cell in self.configurations(**where) if key in cell})
+        return sorted(
+            {cell[key] for cell in self.configurations(**where) if key in cell}
+        )
 
-    def _check_keys(self, asked: Iterable[str], configurations: Sequence[Configuration]) -> None:
+    def _check_keys(
+        self, asked: Iterable[str], configurations: Sequence[Configuration]
+    ) -> None:
         keys = sorted({key for cell in configurations for key in cell})
         unknown = [key for key in asked if key not in keys]
         if unknown:
             raise InvalidInput(
-                f"The experiment on {self.name!r} has no {unknown[0]!r}. Its configurations have: {', '.join(keys)}."
+                f"The experiment on {self.name!r} has no {unknown[0]!r}. Its configurations have: "
+                f"{', '.join(keys)}."
             )

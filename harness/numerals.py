@@ -1,4 +1,6 @@
-"""Numbers for readers: as many digits as their uncertainty carries, decimals aligned, a true minus sign."""
+"""Numbers for readers: as many digits as their uncertainty carries, decimals aligned, a true minus
+sign.
+"""
 
 from collections.abc import Mapping
 from math import exp, floor, isfinite, log10
@@ -29,16 +31,24 @@ def estimate(values: Mapping[str, Any]) -> dict[str, str]:
     >>> estimate({"difference": 250000.0, "low": 230000.0, "high": None})
     {'difference': '2.5e+05', 'low': '2.3e+05', 'high': '–'}
     """
-    shown = {name: values[name] for name in ("mean", "difference", "sd", "low", "high") if name in values}
+    shown = {
+        name: values[name]
+        for name in ("mean", "difference", "sd", "low", "high")
+        if name in values
+    }
     decimals = _decimals(shown)
     if decimals is None:
         return {name: number(value, 3) for name, value in shown.items()}
     # Adding 0.0 turns a rounded -0.0 into 0.0.
-    return {name: f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−") for name, value in shown.items()}
+    return {
+        name: f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+        for name, value in shown.items()
+    }
 
 
 def bootstrap(values: Mapping[str, Any], scale: str = "linear") -> str:
-    """The bootstrap's interval of an estimate with the decimals of Student's; an en dash where there is none.
+    """The bootstrap's interval of an estimate with the decimals of Student's; an en dash where
+    there is none.
 
     >>> bootstrap({"mean": 0.214, "sd": 0.033, "low": 0.1903, "high": 0.23866, "bootstrap": [0.1876, 0.2341]})
     '[0.188, 0.234]'
@@ -47,9 +57,13 @@ def bootstrap(values: Mapping[str, Any], scale: str = "linear") -> str:
     """
     if not (found := values.get("bootstrap")):
         return MISSING
-    decimals = _decimals({name: on_scale(values[name], scale) for name in ("low", "high")})
+    decimals = _decimals(
+        {name: on_scale(values[name], scale) for name in ("low", "high")}
+    )
     low, high = (
-        number(end, 3) if decimals is None or end is None else f"{round(end, decimals) + 0.0:.{decimals}f}"
+        number(end, 3)
+        if decimals is None or end is None
+        else f"{round(end, decimals) + 0.0:.{decimals}f}"
         for end in (on_scale(end, scale) for end in found)
     )
     return f"[{low}, {high}]".replace("-", "−")
@@ -65,10 +79,20 @@ def points(series: Mapping[str, Any]) -> list[dict[str, str]]:
     """
     found = []
     for index, x in enumerate(series["x"]):
-        ends = {end: series[end][index] for end in ("low", "high") if series.get(end) is not None}
+        ends = {
+            end: series[end][index]
+            for end in ("low", "high")
+            if series.get(end) is not None
+        }
         y = series["y"][index]
         shown = estimate({"mean": y, **ends}) if ends else {"mean": number(y)}
-        found.append({"x": x if isinstance(x, str) else number(x, 6), "y": shown.pop("mean"), **shown})
+        found.append(
+            {
+                "x": x if isinstance(x, str) else number(x, 6),
+                "y": shown.pop("mean"),
+                **shown,
+            }
+        )
     return found
 
 
@@ -100,7 +124,9 @@ def p_equals(value: float | None) -> str:
     ('p\\xa0=\\xa00.031', 'p\\xa0<\\xa00.001')
     """
     shown = p_value(value)
-    return (f"p {shown}" if shown.startswith("<") else f"p = {shown}").replace(" ", "\N{NO-BREAK SPACE}")
+    return (f"p {shown}" if shown.startswith("<") else f"p = {shown}").replace(
+        " ", "\N{NO-BREAK SPACE}"
+    )
 
 
 def rate(found: Mapping[str, float]) -> str:
@@ -127,7 +153,9 @@ def needs(hypothesis: Mapping[str, Any]) -> str:
     >>> needs({"rule": {"kind": "Superiority", "margin": -0.05}, "scale": "linear"})
     'needs > −0.05'
     """
-    return needed(hypothesis["rule"]["kind"], hypothesis["rule"]["margin"], hypothesis["scale"])
+    return needed(
+        hypothesis["rule"]["kind"], hypothesis["rule"]["margin"], hypothesis["scale"]
+    )
 
 
 def needed(rule: str, margin: float, scale: str) -> str:
@@ -148,7 +176,8 @@ def needed(rule: str, margin: float, scale: str) -> str:
 
 
 def on_scale(value: float | None, scale: str) -> float | None:
-    """An effect as readers are shown it: a ratio where effects are its logarithms; None unless it is finite.
+    """An effect as readers are shown it: a ratio where effects are its logarithms; None unless it
+    is finite.
 
     >>> on_scale(0.0, "ratio"), on_scale(0.5, "linear"), on_scale(float("inf"), "linear")
     (1.0, 0.5, None)
@@ -166,11 +195,14 @@ def shown(values: Mapping[str, Any], scale: str) -> dict[str, str]:
     >>> shown({"mean": 0.0953, "low": 0.0488, "high": 0.1398, "sd": 0.1}, "ratio")
     {'mean': '1.100', 'low': '1.050', 'high': '1.150'}
     """
-    return estimate({name: on_scale(values[name], scale) for name in ("mean", "low", "high")})
+    return estimate(
+        {name: on_scale(values[name], scale) for name in ("mean", "low", "high")}
+    )
 
 
 def columns(values: Mapping[str, Any], scale: str) -> dict[str, str]:
-    """An effect in the columns of a table: `shown`, the bootstrap's interval, and the sd over seeds.
+    """An effect in the columns of a table: `shown`, the bootstrap's interval, and the sd over
+    seeds.
 
     The sd of a ratio is that of its natural logarithm.
 
@@ -178,7 +210,11 @@ def columns(values: Mapping[str, Any], scale: str) -> dict[str, str]:
     {'mean': '1.100', 'low': '1.050', 'high': '1.150', 'sd': '0.05', 'bootstrap': '[1.051, –]'}
     """
     text = shown(values, scale) if scale == "ratio" else estimate(values)
-    return {**text, "sd": text.get("sd", number(values["sd"], 3)), "bootstrap": bootstrap(values, scale)}
+    return {
+        **text,
+        "sd": text.get("sd", number(values["sd"], 3)),
+        "bootstrap": bootstrap(values, scale),
+    }
 
 
 def with_interval(values: Mapping[str, Any], scale: str = "linear") -> str:
@@ -192,7 +228,8 @@ def with_interval(values: Mapping[str, Any], scale: str = "linear") -> str:
 
 
 def finding(sentence: str, value: str, *notes: str) -> str:
-    """An effect in words: its sentence with the value in place of {}, and in brackets what it needs or rests on.
+    """An effect in words: its sentence with the value in place of {}, and in brackets what it needs
+    or rests on.
 
     >>> finding("The gap is {}.", "0.21 [0.18, 0.24]", "10 seeds", "needs > 0.1")
     'The gap is 0.21 [0.18, 0.24] (10 seeds; needs > 0.1)'
@@ -207,7 +244,9 @@ def headline(hypothesis: Mapping[str, Any], backend: str) -> str:
     >>> headline({"scale": "ratio", "verdict": {"backends": {"jax": values}}}, "jax")
     '1.100 [1.050, 1.150]'
     """
-    return with_interval(hypothesis["verdict"]["backends"][backend], hypothesis["scale"])
+    return with_interval(
+        hypothesis["verdict"]["backends"][backend], hypothesis["scale"]
+    )
 
 
 def counted(count: int, noun: str) -> str:
@@ -218,7 +257,11 @@ def counted(count: int, noun: str) -> str:
     """
     if count == 1 or noun.endswith("series"):
         return f"{count} {noun}"
-    return f"{count} {noun.removesuffix('is')}es" if noun.endswith("is") else f"{count} {noun}s"
+    return (
+        f"{count} {noun.removesuffix('is')}es"
+        if noun.endswith("is")
+        else f"{count} {noun}s"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -233,4 +276,8 @@ def duration(seconds: float) -> str:
     largest = next(index for index, (_, size) in enumerate(units) if seconds >= size)
     (name, size), (minor, small) = units[largest : largest + 2]
     whole, rest = divmod(int(seconds), size)
-    return f"{whole} {name} {rest // small} {minor}" if rest // small else f"{whole} {name}"
+    return (
+        f"{whole} {name} {rest // small} {minor}"
+        if rest // small
+        else f"{whole} {name}"
+    )

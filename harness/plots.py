@@ -1,7 +1,8 @@
-"""Figures of a claim: what a reader of the paper would look for, as plain data that the report draws.
+"""Figures of a claim: what a reader of the paper would look for, as plain data that the report
+draws.
 
-`lines` and `points` make the usual figures of one experiment; a figure of its own is a function of the measurements
-that returns a `Figure`. Each point is a mean over seeds with its 95 % t interval.
+`lines` and `points` make the usual figures of one experiment; a figure of its own is a function of
+the measurements that returns a `Figure`. Each point is a mean over seeds with its 95 % t interval.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,10 @@ Builder = Callable[[Measurements], "Figure"]
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a figure: x, y and, where known, a band; all of one length. If x are names, points with intervals."""
+    """One line of a figure: x, y and, where known, a band; all of one length.
+
+    If x are names, points with intervals.
+    """
 
     label: str
     x: tuple[float, ...] | tuple[str, ...]
@@ -27,8 +31,11 @@ class Series:
     high: tuple[float, ...] | None = None
 
     @staticmethod
-    def of(label: str, x: ArrayLike, per_seed: Sequence[ArrayLike], log: bool = False) -> "Series":
-        """One point per x, a number or a name: the mean over seeds (log: the geometric mean) with its 95 % t interval.
+    def of(
+        label: str, x: ArrayLike, per_seed: Sequence[ArrayLike], log: bool = False
+    ) -> "Series":
+        """One point per x, a number or a name: the mean over seeds (log: the geometric mean) with
+        its 95 % t interval.
 
         `per_seed` holds, for each x, one value per seed.
         """
@@ -42,7 +49,13 @@ class Series:
         y, low, high = (tuple(float(a) for a in band) for band in bands)
         places = np.asarray(x)
         named = places.dtype.kind == "U"
-        return Series(label, tuple(places.tolist() if named else places.astype(float).tolist()), y, low, high)
+        return Series(
+            label,
+            tuple(places.tolist() if named else places.astype(float).tolist()),
+            y,
+            low,
+            high,
+        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,16 @@ class Axes:
 
 def figure(title: str, axes: Axes, series: Sequence[Series], note: str = "") -> Figure:
     """A figure of these lines; the note says what a reader must know to read it."""
-    return Figure(title, note, axes.x, axes.y, tuple(series), axes.log_x, axes.log_y, axes.reference)
+    return Figure(
+        title,
+        note,
+        axes.x,
+        axes.y,
+        tuple(series),
+        axes.log_x,
+        axes.log_y,
+        axes.reference,
+    )
 
 
 def lines(
@@ -90,7 +112,8 @@ def lines(
     title: str,
     per: Mapping[str, Mapping[str, Any]],
 ) -> Builder:
-    """A builder of a figure with one line per entry of `per`: its label, and which configurations are on it.
+    """A builder of a figure with one line per entry of `per`: its label, and which configurations
+    are on it.
 
     claim.figure(plots.lines(matched, "kernel_change", over="depth", axes=..., title=..., per={
         "ordered": dict(sigma_w2=1.0), "chaotic": dict(sigma_w2=2.5)}))
@@ -103,6 +126,8 @@ def lines(
             places = measured.axis(over, **where)
             values = [measured(quantity, **where, **{over: place}) for place in places]
             series.append(Series.of(label, places, values, log=axes.log_y))
-        return figure(title, axes, series, f"{m.backend}, mean over seeds with 95 % intervals.")
+        return figure(
+            title, axes, series, f"{m.backend}, mean over seeds with 95 % intervals."
+        )
 
     return build

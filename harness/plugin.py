@@ -1,4 +1,5 @@
-"""The pytest plugin: collects claims, runs one sweep for all of them, and turns verdicts into outcomes.
+"""The pytest plugin: collects claims, runs one sweep for all of them, and turns verdicts into
+outcomes.
 
 A claim's test takes the fixture `verdict` and asserts that it is SUPPORTED. What else may come:
 
@@ -6,7 +7,8 @@ A claim's test takes the fixture `verdict` and asserts that it is SUPPORTED. Wha
     NOT_RUN                     skipped with its reason, or failed under --require-all
     BROKEN                      an error
 
-All claims share one sweep, so pytest-xdist has nothing to distribute: a claim's test that it runs is an error.
+All claims share one sweep, so pytest-xdist has nothing to distribute: a claim's test that it runs
+is an error.
 
 Names of options and fixtures are those of the project's design.
 """
@@ -62,20 +64,32 @@ def pytest_load_initial_conftests(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker, and checks the names given."""
-    config.addinivalue_line("markers", "claim(id): the claim that a test verifies; set by the plugin")
+    config.addinivalue_line(
+        "markers", "claim(id): the claim that a test verifies; set by the plugin"
+    )
     config.stash[KEY] = Collected()
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: list[pytest.Item]
+) -> list[str]:
     """What the claims will be verified with, where there are any."""
     if config.get_verbosity() < 0 or not any(_study(item) for item in items):
         return []
     names = backend_names(chosen(config, "backend"))
     packages = {"numpy": ["numpy"], "torch": ["torch"], "jax": ["jax", "jaxlib"]}
-    versions = [f"{package} {_version(package)}" for name in names for package in packages.get(name, [name])]
-    values = ", ".join(f"{option} {chosen(config, option)}" for option in ("tier", "engine", "device"))
+    versions = [
+        f"{package} {_version(package)}"
+        for name in names
+        for package in packages.get(name, [name])
+    ]
+    values = ", ".join(
+        f"{option} {chosen(config, option)}" for option in ("tier", "engine", "device")
+    )
     store = chosen(config, "store") or STORE
-    return [f"ntk-claims: {__version__}, {values}, store {store}, {', '.join(versions)}"]
+    return [
+        f"ntk-claims: {__version__}, {values}, store {store}, {', '.join(versions)}"
+    ]
 
 
 def _version(package: str) -> str:
@@ -93,7 +107,9 @@ class ClaimModule(pytest.Module):
             return papers.imported(self.path)
         except (ImportError, SyntaxError) as error:
             how = ExceptionInfo.from_exception(error).getrepr(style="short")
-            raise self.CollectError(f"{self.path} cannot be imported.\n{how}") from error
+            raise self.CollectError(
+                f"{self.path} cannot be imported.\n{how}"
+            ) from error
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -103,7 +119,9 @@ def pytest_collect_file(file_path: Path) -> None:
         papers.bind(papers.folder_of(file_path))
 
 
-def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
     """Modules of papers are imported by their names; all others are left to pytest."""
     if not studies.is_of_paper(module_path):
         return None
@@ -130,26 +148,44 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Keeps the claims that were selected, but for those whose tests pytest will not run."""
     claims = ((item, _study(item)) for item in session.items)
     session.config.stash[KEY].studies = {
-        item.path: study for item, study in claims if study is not None and _is_run(item)
+        item.path: study
+        for item, study in claims
+        if study is not None and _is_run(item)
     }
 
 
 def _is_run(item: pytest.Item) -> bool:
-    """Whether pytest will set this test up: not where it is marked to be skipped, or as xfail(run=False)."""
+    """Whether pytest will set this test up: not where it is marked to be skipped, or as
+    xfail(run=False).
+    """
     try:
         if evaluate_skip_marks(item):
             return False
         expected_to_fail = evaluate_xfail_marks(item)
-    except (pytest.fail.Exception, TypeError):  # a condition that cannot be evaluated: the test's own error
+    except (
+        pytest.fail.Exception,
+        TypeError,
+    ):  # a condition that cannot be evaluated: the test's own error
         return False
-    return not expected_to_fail or expected_to_fail.run or bool(item.config.option.runxfail)
+    return (
+        not expected_to_fail
+        or expected_to_fail.run
+        or bool(item.config.option.runxfail)
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Verifies every selected claim in one sweep, before the first test runs: cells and families are shared."""
+    """Verifies every selected claim in one sweep, before the first test runs: cells and families
+    are shared.
+    """
     config, collected = session.config, session.config.stash[KEY]
-    if not collected.studies or _stopped(session) or _only_shown(config) or _distributed(config):
+    if (
+        not collected.studies
+        or _stopped(session)
+        or _only_shown(config)
+        or _distributed(config)
+    ):
         return
     show_all_signs()
     folder = _folder(config)
@@ -164,7 +200,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 def _stopped(session: pytest.Session) -> bool:
     """Whether something could not be collected, after which pytest runs nothing."""
-    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+    return (
+        bool(session.testsfailed)
+        and not session.config.option.continue_on_collection_errors
+    )
 
 
 def _only_shown(config: pytest.Config) -> bool:
@@ -173,7 +212,9 @@ def _only_shown(config: pytest.Config) -> bool:
 
 
 def _prove_writable(config: pytest.Config, folder: Path) -> None:
-    """Proves before hours are spent that the report, and pytest's own in JUnit's format, can be written."""
+    """Proves before hours are spent that the report, and pytest's own in JUnit's format, can be
+    written.
+    """
     report.prove_writable(folder)
     junit = config.getoption("xmlpath", None)
     if junit:
@@ -188,7 +229,10 @@ def _distributed(config: pytest.Config) -> bool:
 def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     roots = {studies.root_of(path) for path in selected}
-    claims = {root: [study.claim for study in studies.discover(root).values()] for root in roots}
+    claims = {
+        root: [study.claim for study in studies.discover(root).values()]
+        for root in roots
+    }
     unclaimed = [
         one
         for root, found in claims.items()
@@ -196,7 +240,9 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
     ]
     sizes = Counter(claim.family for found in claims.values() for claim in found)
     sizes += Counter(one.family for one in unclaimed if one.family)
-    recorded = {key: entry for root in roots for key, entry in studies.recorded(root).items()}
+    recorded = {
+        key: entry for root in roots for key, entry in studies.recorded(root).items()
+    }
 
     def write(text: str) -> None:
         if terminal is not None:
@@ -204,14 +250,24 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
 
     run = replace(settings(config), claims=studies.claims_folder(selected))
     if chosen(config, "download"):
-        fetch_for([request for study in selected.values() for request in requests(study, run)], write)
+        fetch_for(
+            [
+                request
+                for study in selected.values()
+                for request in requests(study, run)
+            ],
+            write,
+        )
     recorded_run = config.rootpath / REPORTS / "recorded" / chosen(config, "tier")
     return verify(
         list(selected.values()),
         run,
         family_sizes=sizes,
         recorded=recorded,
-        registrations={study.claim.id: studies.root_of(path) / FOLDER for path, study in selected.items()},
+        registrations={
+            study.claim.id: studies.root_of(path) / FOLDER
+            for path, study in selected.items()
+        },
         unclaimed=unclaimed,
         calibrations=calibration.read(recorded_run),
         prior=prior(recorded_run),
@@ -244,15 +300,23 @@ def _folder(config: pytest.Config) -> Path:
 
 
 def _path(config: pytest.Config, name: str, default: str) -> Path:
-    """A path that is given starts from the current folder, as everywhere; the default from the project's root."""
+    """A path that is given starts from the current folder, as everywhere; the default from the
+    project's root.
+    """
     given = chosen(config, name)
-    return config.rootpath / default if given is None else config.invocation_params.dir / given
+    return (
+        config.rootpath / default
+        if given is None
+        else config.invocation_params.dir / given
+    )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A registration that has no claim file, and was not withdrawn, turns a green run red."""
     outcome = session.config.stash[KEY].outcome
-    hidden = outcome is not None and any(one["state"] != "withdrawn" for one in outcome.document["unclaimed"])
+    hidden = outcome is not None and any(
+        one["state"] != "withdrawn" for one in outcome.document["unclaimed"]
+    )
     if hidden and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -269,25 +333,46 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
         text = "Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0)."
         pytest.fail(text, pytrace=False)
     if collected.outcome is None or study.claim.id not in collected.outcome.verdicts:
-        pytest.skip("This claim was not verified: nothing is computed for a test that pytest only shows or skips.")
+        pytest.skip(
+            "This claim was not verified: nothing is computed for a test that pytest only shows or "
+            "skips."
+        )
     found = collected.outcome.verdicts[study.claim.id]
-    (written,) = (claim for claim in collected.outcome.document["claims"] if claim["id"] == found.claim)
+    (written,) = (
+        claim
+        for claim in collected.outcome.document["claims"]
+        if claim["id"] == found.claim
+    )
     request.node.user_properties.extend(properties(written).items())
     if found.kind == Kind.NOT_RUN and not chosen(request.config, "require-all"):
         pytest.skip(found.reason)
     if found.kind == Kind.BROKEN:
         pytest.fail(f"BROKEN: {found.reason}", pytrace=False)
     if written["stale"] and not chosen(request.config, "stale-ok"):
-        pytest.fail(f"STALE: {found.reason} To judge such cells nevertheless: --stale-ok.", pytrace=False)
-    record = studies.recorded(studies.root_of(request.path)).get((study.claim.id, found.tier))
-    if record is not None and record.verdict != Kind.SUPPORTED and found.kind in (record.verdict, Kind.SUPPORTED):
-        # SUPPORTED where another verdict is recorded then fails as a strict xfail that passed: a change turns red.
+        pytest.fail(
+            f"STALE: {found.reason} To judge such cells nevertheless: --stale-ok.",
+            pytrace=False,
+        )
+    record = studies.recorded(studies.root_of(request.path)).get(
+        (study.claim.id, found.tier)
+    )
+    if (
+        record is not None
+        and record.verdict != Kind.SUPPORTED
+        and found.kind in (record.verdict, Kind.SUPPORTED)
+    ):
+        # SUPPORTED where another verdict is recorded then fails as a strict xfail that passed: a
+        # change turns red.
         reason = f"recorded {record.verdict}: {record.reason}"
-        request.node.add_marker(pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError))
+        request.node.add_marker(
+            pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError)
+        )
     return found
 
 
-def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: "pytest.TerminalReporter", config: pytest.Config
+) -> None:
     """The verdicts, and where the report is."""
     collected = config.stash[KEY]
     if collected.outcome is None:
@@ -296,8 +381,14 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config:
     for claim in collected.outcome.document["claims"]:
         found, known = claim["verdict"]["kind"], claim["recorded"]
         changed = "" if known in (None, found) else f", recorded {known}"
-        stale = f", STALE: {report.in_words_stale(claim['stale'], claim['cells'])}" if claim["stale"] else ""
-        terminalreporter.line(f"{found:<13} {claim['id']} ({claim['tier']}){changed}{stale}")
+        stale = (
+            f", STALE: {report.in_words_stale(claim['stale'], claim['cells'])}"
+            if claim["stale"]
+            else ""
+        )
+        terminalreporter.line(
+            f"{found:<13} {claim['id']} ({claim['tier']}){changed}{stale}"
+        )
     for one in collected.outcome.document["unclaimed"]:
         terminalreporter.line(f"{one['state']:<13} {one['claim']}: {one['words']}")
     if collected.report is not None:

@@ -1,4 +1,6 @@
-"""What the cells of a session say of themselves: with what they were computed, when, and at what cost."""
+"""What the cells of a session say of themselves: with what they were computed, when, and at what
+cost.
+"""
 
 import os
 import platform
@@ -26,7 +28,8 @@ def run_record(
     made_on: registration.Moment | None = None,
     order: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The content of run.json: a session that began then and ends now, the cells of each claim, and of all.
+    """The content of run.json: a session that began then and ends now, the cells of each claim, and
+    of all.
 
     Args:
         started: with time zone.
@@ -36,7 +39,9 @@ def run_record(
         made_on: the git commit that was checked out, if it was asked for.
         order: claim id -> in which order it was registered and run.
     """
-    users = Counter(name for plan in plans.values() for name in {request.digest for request in plan})
+    users = Counter(
+        name for plan in plans.values() for name in {request.digest for request in plan}
+    )
     return report.run_record(
         started=started,
         finished=datetime.now(UTC),
@@ -48,15 +53,23 @@ def run_record(
         },
         distributions=_distributions(),
         claims={claim: _cells(plan, outcomes, users) for claim, plan in plans.items()},
-        total=_cells([outcome.request for outcome in outcomes.values()], outcomes, users),
-        cost=None if swept is None else report.Cost(swept.estimate, swept.seconds, _spared(outcomes, users)),
-        git=None if made_on is None else report.Git(made_on.commit, made_on.no_commit, made_on.clean),
+        total=_cells(
+            [outcome.request for outcome in outcomes.values()], outcomes, users
+        ),
+        cost=None
+        if swept is None
+        else report.Cost(swept.estimate, swept.seconds, _spared(outcomes, users)),
+        git=None
+        if made_on is None
+        else report.Git(made_on.commit, made_on.no_commit, made_on.clean),
         order=order or {},
     )
 
 
 def stale_cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome]) -> int:
-    """How many of a claim's cells were computed by other code than is here now; by no code here counts too."""
+    """How many of a claim's cells were computed by other code than is here now; by no code here
+    counts too.
+    """
     present: dict[tuple[str, str], str] = {}
     stale = 0
     for name, request in {request.digest: request for request in plan}.items():
@@ -100,9 +113,13 @@ def order(
     plans: Mapping[str, Sequence[Request]],
     outcomes: Mapping[str, Outcome],
 ) -> dict[str, str]:
-    """Claim id -> in which order its record in force was written and it was run, or why that cannot be shown."""
+    """Claim id -> in which order its record in force was written and it was run, or why that cannot
+    be shown.
+    """
     return {
-        claim: " ".join([_order(log[-1], made_on), *_early(log[0], plans[claim], outcomes)])
+        claim: " ".join(
+            [_order(log[-1], made_on), *_early(log[0], plans[claim], outcomes)]
+        )
         for claim, log in logs.items()
         if log and plans[claim]
     }
@@ -129,14 +146,24 @@ def _order(entry: registration.Entry, made_on: registration.Moment) -> str:
     return f"Registered at commit {before}, {same} commit {after}, at which it was run."
 
 
-def _early(first: registration.Entry, plan: Sequence[Request], outcomes: Mapping[str, Outcome]) -> list[str]:
-    """That cells are older than the first entry, if they are and it says that no result had been seen."""
+def _early(
+    first: registration.Entry, plan: Sequence[Request], outcomes: Mapping[str, Outcome]
+) -> list[str]:
+    """That cells are older than the first entry, if they are and it says that no result had been
+    seen.
+    """
     begun = datetime.fromisoformat(first.time or f"{first.date}T00:00:00+00:00")
     cells = [outcomes[request.digest].cell for request in plan]
-    early = [cell for cell in cells if cell and datetime.fromisoformat(cell.provenance.started_at) < begun]
+    early = [
+        cell
+        for cell in cells
+        if cell and datetime.fromisoformat(cell.provenance.started_at) < begun
+    ]
     if first.results_seen or not early:
         return []
-    return [f"{len(early)} of its cells say that they were computed BEFORE it was registered."]
+    return [
+        f"{len(early)} of its cells say that they were computed BEFORE it was registered."
+    ]
 
 
 def _spared(outcomes: Mapping[str, Outcome], users: Mapping[str, int]) -> float:
@@ -149,27 +176,46 @@ def _spared(outcomes: Mapping[str, Outcome], users: Mapping[str, int]) -> float:
 
 
 def _distributions() -> dict[str, str]:
-    """Normalised name -> version of everything that is installed; a folder that only looks like it has no name."""
+    """Normalised name -> version of everything that is installed; a folder that only looks like it
+    has no name.
+    """
     return {
-        re.sub(r"[-_.]+", "-", found.name).lower(): found.version for found in metadata.distributions() if found.name
+        re.sub(r"[-_.]+", "-", found.name).lower(): found.version
+        for found in metadata.distributions()
+        if found.name
     }
 
 
-def environment(outcomes: Mapping[str, Outcome], backends: Sequence[str]) -> dict[str, dict[str, str]]:
+def environment(
+    outcomes: Mapping[str, Outcome], backends: Sequence[str]
+) -> dict[str, dict[str, str]]:
     """What the cells of each backend were computed with, as they say themselves."""
     found = {}
     for backend in backends:
-        cells = [o.cell for o in outcomes.values() if o.cell is not None and o.request.backend == backend]
+        cells = [
+            o.cell
+            for o in outcomes.values()
+            if o.cell is not None and o.request.backend == backend
+        ]
         facts = [
-            {**cell.circumstances.versions, "device": cell.circumstances.device, "dtype": cell.request.dtype}
+            {
+                **cell.circumstances.versions,
+                "device": cell.circumstances.device,
+                "dtype": cell.request.dtype,
+            }
             for cell in cells
         ]
         names = sorted({name for fact in facts for name in fact})
-        found[backend] = {name: ", ".join(sorted({f[name] for f in facts if name in f})) for name in names}
+        found[backend] = {
+            name: ", ".join(sorted({f[name] for f in facts if name in f}))
+            for name in names
+        }
     return found
 
 
-def _cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome], users: Mapping[str, int]) -> report.Cells:
+def _cells(
+    plan: Sequence[Request], outcomes: Mapping[str, Outcome], users: Mapping[str, int]
+) -> report.Cells:
     names = dict.fromkeys(request.digest for request in plan)
     own = [outcomes[name] for name in names]
     cells = [outcome.cell for outcome in own if outcome.cell is not None]
@@ -181,7 +227,11 @@ def _cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome], users: Mapp
         shared=sum(users[name] > 1 for name in names),
         seconds=sum(cell.provenance.seconds for cell in cells),
         devices={
-            device: sum(cell.provenance.seconds for cell in cells if cell.circumstances.device == device)
+            device: sum(
+                cell.provenance.seconds
+                for cell in cells
+                if cell.circumstances.device == device
+            )
             for device in sorted({cell.circumstances.device for cell in cells})
         },
         oldest=times[0] if times else None,

@@ -1,7 +1,8 @@
-"""Why a claim's verdict is what it is, in words: what decided, in a sentence or two, and apart from it what is beside.
+"""Why a claim's verdict is what it is, in words: what decided, in a sentence or two, and apart from
+it what is beside.
 
-Effects are said on the scale that readers are shown, as the mean over backends and an interval that holds theirs,
-Student's t and bootstrap.
+Effects are said on the scale that readers are shown, as the mean over backends and an interval that
+holds theirs, Student's t and bootstrap.
 """
 
 from collections import Counter
@@ -24,13 +25,19 @@ def holds(claim: Statement, verdicts: Verdicts) -> str:
         verdicts: name of a hypothesis -> its verdict.
     """
     n = len(claim.primary)
-    least = min(claim.primary, key=lambda hypothesis: clearness(hypothesis, verdicts[hypothesis.name]))
+    least = min(
+        claim.primary,
+        key=lambda hypothesis: clearness(hypothesis, verdicts[hypothesis.name]),
+    )
     clause = _clause(least, verdicts[least.name])
     return f"{HOLD.get(n, f'All {n} primary hypotheses hold')}. {'Nearest to failing: ' * (n > 1)}{clause}."
 
 
-def against(headline: str, claim: Statement, verdicts: Verdicts, names: Sequence[str]) -> str:
-    """What keeps a claim from SUPPORTED, with its numbers, and how the other primary hypotheses came out.
+def against(
+    headline: str, claim: Statement, verdicts: Verdicts, names: Sequence[str]
+) -> str:
+    """What keeps a claim from SUPPORTED, with its numbers, and how the other primary hypotheses
+    came out.
 
     Args:
         headline: "Refuted by", for instance.
@@ -39,24 +46,39 @@ def against(headline: str, claim: Statement, verdicts: Verdicts, names: Sequence
         names: the primary hypotheses that do.
     """
     n = len(claim.primary)
-    which = "the primary hypothesis" if n == 1 else f"{len(names)} of {n} primary hypotheses"
-    clauses = "; ".join(_clause(h, verdicts[h.name]) for h in claim.primary if h.name in names)
+    which = (
+        "the primary hypothesis"
+        if n == 1
+        else f"{len(names)} of {n} primary hypotheses"
+    )
+    clauses = "; ".join(
+        _clause(h, verdicts[h.name]) for h in claim.primary if h.name in names
+    )
     rest = Counter(verdicts[h.name].kind for h in claim.primary if h.name not in names)
     others = ", ".join(f"{count} {kind}" for kind, count in rest.items())
-    return f"{headline} {which}. {clauses}." + (f" Of the others, {others}." if others else "")
+    return f"{headline} {which}. {clauses}." + (
+        f" Of the others, {others}." if others else ""
+    )
 
 
-def stands_beside(claim: Statement, verdicts: Verdicts, kind: Kind) -> tuple[Beside, ...]:
+def stands_beside(
+    claim: Statement, verdicts: Verdicts, kind: Kind
+) -> tuple[Beside, ...]:
     """The secondary hypotheses but those that came out SUPPORTED or REFUTED as the claim did.
 
     Args:
         claim: the claim.
         verdicts: name of a hypothesis -> its verdict.
-        kind: the claim's verdict; nothing stands beside BROKEN, since nothing that was measured can be trusted.
+        kind: the claim's verdict; nothing stands beside BROKEN, since nothing that was measured can
+            be trusted.
     """
     as_the_claim = {kind} & {Kind.SUPPORTED, Kind.REFUTED}
     backends = max((len(verdict.backends) for verdict in verdicts.values()), default=0)
-    secondary = [(h, verdicts[h.name]) for h in claim.hypotheses if h.role == "secondary" and kind != Kind.BROKEN]
+    secondary = [
+        (h, verdicts[h.name])
+        for h in claim.hypotheses
+        if h.role == "secondary" and kind != Kind.BROKEN
+    ]
     return tuple(
         Beside(h.name, h.title, verdict.kind, _short(h, verdict, backends))
         for h, verdict in secondary
@@ -65,14 +87,25 @@ def stands_beside(claim: Statement, verdicts: Verdicts, kind: Kind) -> tuple[Bes
 
 
 def clearness(hypothesis: Hypothesis, verdict: Verdict) -> tuple[float, float]:
-    """Sorts hypotheses from the one nearest to failing: by -p, then by how far the interval's worst end is beyond."""
+    """Sorts hypotheses from the one nearest to failing: by -p, then by how far the interval's worst
+    end is beyond.
+    """
     rule, unit = hypothesis.rule, hypothesis.expected_effect
-    worst = min((in_margins(estimate.ends, rule, unit)[0] for estimate in verdict.backends.values()), default=0.0)
+    worst = min(
+        (
+            in_margins(estimate.ends, rule, unit)[0]
+            for estimate in verdict.backends.values()
+        ),
+        default=0.0,
+    )
     return -verdict.p, worst
 
 
-def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tuple[float, float]:
-    """An interval of effects in units of the margin: from its worst to its best place for the claim.
+def in_margins(
+    interval: tuple[float, float], rule: Rule, expected: float
+) -> tuple[float, float]:
+    """An interval of effects in units of the margin: from its worst to its best place for the
+    claim.
 
         superiority   u = (effect - margin) / |margin|      0 at the margin, 1 where the effect is as far again beyond
         difference    u = |effect| / margin - 1             0 at either margin
@@ -97,38 +130,60 @@ def in_margins(interval: tuple[float, float], rule: Rule, expected: float) -> tu
 
 
 def _clause(hypothesis: Hypothesis, verdict: Verdict) -> str:
-    """One hypothesis: its effect over which seeds in which backends, what it needs, and what else keeps it."""
+    """One hypothesis: its effect over which seeds in which backends, what it needs, and what else
+    keeps it.
+    """
     if not verdict.backends:
         return f"{hypothesis.title}: {verdict.reason.rstrip('.')}"
     n = max(estimate.n for estimate in verdict.backends.values())
     over = f"{counted(n, 'seed')} in {_listed(verdict.backends)}"
-    found = finding(hypothesis.sentence("{}"), _effect(hypothesis, verdict), over, _needs(hypothesis))
+    found = finding(
+        hypothesis.sentence("{}"),
+        _effect(hypothesis, verdict),
+        over,
+        _needs(hypothesis),
+    )
     # Where Student's t would decide and the verdict does not, the reason says what keeps it.
-    student = min(e.low for e in verdict.backends.values()), max(e.high for e in verdict.backends.values())
+    student = (
+        min(e.low for e in verdict.backends.values()),
+        max(e.high for e in verdict.backends.values()),
+    )
     inside = region(student, hypothesis.rule.cuts) is not None
-    told = verdict.kind == Kind.DISAGREE or (verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside))
+    told = verdict.kind == Kind.DISAGREE or (
+        verdict.kind == Kind.INCONCLUSIVE and (verdict.p == 1.0 or inside)
+    )
     return found + (f": {verdict.reason.rstrip('.')}" if told else "")
 
 
 def _short(hypothesis: Hypothesis, verdict: Verdict, backends: int) -> str:
-    """Effect and what it needs; where a backend has no effect, or one that does not vary over seeds, why."""
+    """Effect and what it needs; where a backend has no effect, or one that does not vary over
+    seeds, why.
+    """
     if not verdict.backends:
         return verdict.reason
     found = f"{_effect(hypothesis, verdict)}, {_needs(hypothesis)}"
     constant = any(estimate.bootstrap is None for estimate in verdict.backends.values())
-    return f"{found}: {verdict.reason}" if constant or len(verdict.backends) < backends else found
+    return (
+        f"{found}: {verdict.reason}"
+        if constant or len(verdict.backends) < backends
+        else found
+    )
 
 
 def _effect(hypothesis: Hypothesis, verdict: Verdict) -> str:
     """Mean over backends, and the interval that holds theirs."""
-    mean = sum(estimate.mean for estimate in verdict.backends.values()) / len(verdict.backends)
+    mean = sum(estimate.mean for estimate in verdict.backends.values()) / len(
+        verdict.backends
+    )
     low, high = verdict.interval
     return with_interval({"mean": mean, "low": low, "high": high}, hypothesis.scale)
 
 
 def _needs(hypothesis: Hypothesis) -> str:
     """What the rule asks for, in words, on the scale that readers are shown."""
-    return needed(type(hypothesis.rule).__name__, hypothesis.rule.margin, hypothesis.scale)
+    return needed(
+        type(hypothesis.rule).__name__, hypothesis.rule.margin, hypothesis.scale
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,13 +13,16 @@ def by_validation(
     y_held: np.ndarray,
     ridges: np.ndarray,
 ) -> tuple[np.ndarray, float]:
-    """Kernel regression with the one of the ridges that has the least squared error on validation samples.
+    """Kernel regression with the one of the ridges that has the least squared error on validation
+    samples.
 
     Args:
         regression: `Backend.kernel_regression`, or `kernels.regression`.
-        k_train: (N, N); y: (N, O); k_other: (V + T, N) of the V validation and then the T test samples; y_held: (V, O).
-        ridges: added to the diagonal as they are. Those below the rounding errors of a nearly singular kernel, with
-            which it is not positive definite, are passed over (see `Backend.kernel_regression`).
+        k_train: (N, N); y: (N, O); k_other: (V + T, N) of the V validation and then the T test
+            samples; y_held: (V, O).
+        ridges: added to the diagonal as they are. Those below the rounding errors of a nearly
+            singular kernel, with which it is not positive definite, are passed over (see
+            `Backend.kernel_regression`).
 
     Returns:
         Predictions on the tests, (T, O), and that least error.

@@ -1,4 +1,5 @@
-"""Seeds derived from named axes by SHA-256, so that no two uses of randomness share a stream by accident.
+"""Seeds derived from named axes by SHA-256, so that no two uses of randomness share a stream by
+accident.
 
 >>> derive("init", stream="registered", replicate=3) == derive("init", stream="registered", replicate=3)
 True
@@ -14,11 +15,15 @@ from functools import lru_cache
 import numpy as np
 
 FEW = 16
-"""With fewer seeds than these NumPy seeds its generators one by one as fast as `generators` does at once."""
+"""With fewer seeds than these NumPy seeds its generators one by one as fast as `generators` does at
+once.
+"""
 
 
 def derive(purpose: str, **axes: int | str) -> int:
-    """A 128-bit seed for one purpose ("init", "data", "batches" ...) at one point of the named axes."""
+    """A 128-bit seed for one purpose ("init", "data", "batches" ...) at one point of the named
+    axes.
+    """
     fields = ", ".join([f"{_json(name)}: {_json(axes[name])}" for name in sorted(axes)])
     text = f"[{_json(purpose)}, {{{fields}}}]"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
@@ -39,10 +44,12 @@ def generator(purpose: str, **axes: int | str) -> np.random.Generator:
 
 
 def generators(derived: Sequence[int]) -> Iterator[np.random.Generator]:
-    """A generator for each of many derived seeds, in turn; it draws the numbers of `generator`, to the last bit.
+    """A generator for each of many derived seeds, in turn; it draws the numbers of `generator`, to
+    the last bit.
 
-    NumPy takes most of the time of a short draw to seed a generator. Here the states of all are computed at once, and
-    one generator is set to each of them: draw from it before the next one is taken.
+    NumPy takes most of the time of a short draw to seed a generator. Here the states of all are
+    computed at once, and one generator is set to each of them: draw from it before the next one is
+    taken.
 
     Args:
         derived: what `derive` gave.
@@ -60,8 +67,9 @@ def generators(derived: Sequence[int]) -> Iterator[np.random.Generator]:
         yield shared
 
 
-# What follows is how NumPy seeds a PCG64, for many seeds at once. NumPy keeps both algorithms as they are (NEP 19).
-# Sources: M. E. O'Neill, "PCG" (2014) and "Developing a seed_seq alternative" (2015), as in numpy/random.
+# What follows is how NumPy seeds a PCG64, for many seeds at once. NumPy keeps both algorithms as
+# they are (NEP 19). Sources: M. E. O'Neill, "PCG" (2014) and "Developing a seed_seq alternative"
+# (2015), as in numpy/random.
 
 WORD, WHOLE = 2**32 - 1, 2**128 - 1
 POOL = 4
@@ -103,15 +111,21 @@ def _pcg64_states(derived: Sequence[int]) -> Iterator[dict[str, object]]:
 
 
 def _seed_sequences(derived: Sequence[int]) -> np.ndarray:
-    """`np.random.SeedSequence(number).generate_state(4, np.uint64)` for each 128-bit number: (S, 4)."""
-    entropy = np.frombuffer(b"".join(number.to_bytes(16, "little") for number in derived), "<u4")
+    """`np.random.SeedSequence(number).generate_state(4, np.uint64)` for each 128-bit number: (S,
+    4).
+    """
+    entropy = np.frombuffer(
+        b"".join(number.to_bytes(16, "little") for number in derived), "<u4"
+    )
     words = entropy.reshape(-1, POOL).T.astype(np.uint32)
     filling = _Hash(FILL, FILL_STEP)
     pool = [filling(word) for word in words]
     for source in range(POOL):
         for target in range(POOL):
             if source != target:
-                pool[target] = _folded(MIX_LEFT * pool[target] - MIX_RIGHT * filling(pool[source]))
+                pool[target] = _folded(
+                    MIX_LEFT * pool[target] - MIX_RIGHT * filling(pool[source])
+                )
     output = _Hash(OUTPUT, OUTPUT_STEP)
     drawn = [output(pool[place % POOL]).astype(np.uint64) for place in range(2 * POOL)]
     low, high = np.array(drawn[::2]), np.array(drawn[1::2])

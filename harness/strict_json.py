@@ -1,7 +1,9 @@
-"""JSON from files that others may have written: what is not plain, finite and small enough is refused.
+"""JSON from files that others may have written: what is not plain, finite and small enough is
+refused.
 
-`json` accepts more than the format: the literals NaN and Infinity, numbers that become infinite, a name given twice of
-which the last one counts. It fails by RecursionError where nesting is deep, and reads devices and pipes without end.
+`json` accepts more than the format: the literals NaN and Infinity, numbers that become infinite, a
+name given twice of which the last one counts. It fails by RecursionError where nesting is deep, and
+reads devices and pipes without end.
 """
 
 import json
@@ -37,8 +39,9 @@ def parse(text: str | bytes) -> Any:
     """The value that a JSON text describes, UTF-8 if it is bytes.
 
     Raises:
-        ValueError: if it is no JSON, names a member twice, holds a number that is not finite or an integer of more than
-            `DIGITS` digits, is nested deeper than `DEPTH`, or has text that no file can hold (half a surrogate pair).
+        ValueError: if it is no JSON, names a member twice, holds a number that is not finite or an
+            integer of more than `DIGITS` digits, is nested deeper than `DEPTH`, or has text that no
+            file can hold (half a surrogate pair).
 
     >>> parse('{"width": 64, "width": 128}')
     Traceback (most recent call last):
@@ -55,7 +58,9 @@ def parse(text: str | bytes) -> Any:
     except RecursionError:
         raise ValueError(f"it is nested deeper than {DEPTH} levels") from None
     _check_depth(value)
-    json.dumps(value, ensure_ascii=False).encode("utf-8")  # UnicodeEncodeError is a ValueError
+    json.dumps(value, ensure_ascii=False).encode(
+        "utf-8"
+    )  # UnicodeEncodeError is a ValueError
     return value
 
 
@@ -80,7 +85,9 @@ def _float(literal: str) -> float:
 
 def _integer(literal: str) -> int:
     if len(literal) > DIGITS:
-        raise ValueError(f"an integer has {len(literal)} digits, and {DIGITS} are allowed")
+        raise ValueError(
+            f"an integer has {len(literal)} digits, and {DIGITS} are allowed"
+        )
     return int(literal)
 
 

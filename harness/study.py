@@ -1,8 +1,10 @@
-"""A claim: what a paper says, how we make it measurable, and the rule that decides, all fixed before the run.
+"""A claim: what a paper says, how we make it measurable, and the rule that decides, all fixed
+before the run.
 
-A claim rests on hypotheses. Each is one effect per seed held against a margin. The primary ones make the verdict: all
-of them must hold (intersection-union). Secondary ones (ablations, arms that the paper does not have) get verdicts of
-their own, beside it. Controls are experiments with a planted truth that go through the same rule and code.
+A claim rests on hypotheses. Each is one effect per seed held against a margin. The primary ones
+make the verdict: all of them must hold (intersection-union). Secondary ones (ablations, arms that
+the paper does not have) get verdicts of their own, beside it. Controls are experiments with a
+planted truth that go through the same rule and code.
 """
 
 import math
@@ -43,7 +45,9 @@ class Superiority:
 
     @property
     def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
+        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it
+        refutes it.
+        """
         return (False, True)
 
     def describe(self) -> str:
@@ -61,7 +65,9 @@ class Equivalence:
     def __post_init__(self) -> None:
         _check_rule(self.margin, self.alpha)
         if self.margin <= 0:
-            raise InvalidInput(f"An equivalence margin must be positive; got {self.margin!r}.")
+            raise InvalidInput(
+                f"An equivalence margin must be positive; got {self.margin!r}."
+            )
 
     @property
     def end(self) -> float:
@@ -75,7 +81,9 @@ class Equivalence:
 
     @property
     def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
+        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it
+        refutes it.
+        """
         return (False, True, False)
 
     def describe(self) -> str:
@@ -85,7 +93,8 @@ class Equivalence:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean effect lies beyond (-margin, margin), on either side: two-sided t over seeds at level alpha.
+    """The mean effect lies beyond (-margin, margin), on either side: two-sided t over seeds at
+    level alpha.
 
     Each end of the interval has level alpha / 2, so that the two sides together err at most alpha.
     """
@@ -96,7 +105,9 @@ class Difference:
     def __post_init__(self) -> None:
         _check_rule(self.margin, self.alpha)
         if self.margin <= 0:
-            raise InvalidInput(f"The margin of a difference must be positive; got {self.margin!r}.")
+            raise InvalidInput(
+                f"The margin of a difference must be positive; got {self.margin!r}."
+            )
 
     @property
     def end(self) -> float:
@@ -110,7 +121,9 @@ class Difference:
 
     @property
     def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it refutes it."""
+        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it
+        refutes it.
+        """
         return (True, False, True)
 
     def describe(self) -> str:
@@ -146,9 +159,12 @@ class Published:
     read: str
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.source.strip() and self.read.strip()):
+        if not (
+            math.isfinite(self.value) and self.source.strip() and self.read.strip()
+        ):
             raise InvalidInput(
-                f"A published number is finite and says where it stands and how it is known; got {self.value!r}, "
+                "A published number is finite and says where it stands and how it is known; got "
+                f"{self.value!r}, "
                 f"source {self.source!r}, read {self.read!r}."
             )
 
@@ -159,15 +175,19 @@ class Hypothesis:
 
     Args:
         name: key of its effects.
-        statement: a sentence with {} where the value of the effect goes; or words with its formula and units.
+        statement: a sentence with {} where the value of the effect goes; or words with its formula
+            and units.
         rule: Superiority or Equivalence.
         why_margin: why this margin is the smallest effect of interest.
-        expected_effect, expected_sd: what the check is powered for (sd over seeds, from exploration).
+        expected_effect, expected_sd: what the check is powered for (sd over seeds, from
+            exploration).
         role: "primary" makes the verdict; "secondary" is reported beside it.
         agreement: margin of the backends' TOST; half of the rule's margin unless given.
         label: a few words for tables; the name unless given.
-        scale: "ratio" if effects are natural logarithms of a ratio, which readers are then shown; else "linear".
-        power_note: why a primary hypothesis with power below 0.9 is registered nevertheless; the report prints it.
+        scale: "ratio" if effects are natural logarithms of a ratio, which readers are then shown;
+            else "linear".
+        power_note: why a primary hypothesis with power below 0.9 is registered nevertheless; the
+            report prints it.
         bounds: the range of the effect, ends included, where it has one; an infinite end is open.
         published: the number that the paper prints for this effect.
         tiers: at which it is decided on.
@@ -192,16 +212,21 @@ class Hypothesis:
     tiers: tuple[str, ...] = TIERS
 
     def __post_init__(self) -> None:
-        if self.bounds is not None and not (len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]):
+        if self.bounds is not None and not (
+            len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]
+        ):
             raise InvalidInput(
-                f"The bounds of hypothesis {self.name!r} must be (low, high) with low < high, an infinite end where "
+                f"The bounds of hypothesis {self.name!r} must be (low, high) with low < high, an "
+                "infinite end where "
                 f"there is none; got {self.bounds!r}."
             )
 
     @property
     def title(self) -> str:
         """The label, or the sentence with its value left open, or the name."""
-        return self.label or (self.statement.replace("{}", "…") if "{}" in self.statement else self.name)
+        return self.label or (
+            self.statement.replace("{}", "…") if "{}" in self.statement else self.name
+        )
 
     def sentence(self, value: str) -> str:
         """The statement with the value in its place; a statement that has none stands before it.
@@ -209,7 +234,11 @@ class Hypothesis:
         >>> Hypothesis("gap", "The gap is {}.", Superiority(0.1), "", 0.2, 0.1).sentence("0.21 [0.18, 0.24]")
         'The gap is 0.21 [0.18, 0.24].'
         """
-        return self.statement.replace("{}", value) if "{}" in self.statement else f"{self.title}: {value}"
+        return (
+            self.statement.replace("{}", value)
+            if "{}" in self.statement
+            else f"{self.title}: {value}"
+        )
 
     def shown(self, value: float) -> float:
         """A value of the effect on the scale that readers are shown."""
@@ -254,8 +283,8 @@ class Statement:
     """Everything about a claim that is registered before its experiments run.
 
     Raises:
-        InvalidInput: if it has no primary hypothesis, lacks a positive or a negative control, repeats a name, or a
-            control points to a hypothesis that is not there.
+        InvalidInput: if it has no primary hypothesis, lacks a positive or a negative control,
+            repeats a name, or a control points to a hypothesis that is not there.
     """
 
     id: str
@@ -272,16 +301,25 @@ class Statement:
 
     def __post_init__(self) -> None:
         if not self.primary:
-            raise InvalidInput(f"Claim {self.id!r} has no primary hypothesis; at least one must make the verdict.")
-        names = [h.name for h in self.hypotheses] + [control.name for control in self.controls]
+            raise InvalidInput(
+                f"Claim {self.id!r} has no primary hypothesis; at least one must make the verdict."
+            )
+        names = [h.name for h in self.hypotheses] + [
+            control.name for control in self.controls
+        ]
         if len(set(names)) < len(names):
-            raise InvalidInput(f"Claim {self.id!r} uses a name twice among its hypotheses and controls: {names}.")
+            raise InvalidInput(
+                f"Claim {self.id!r} uses a name twice among its hypotheses and controls: {names}."
+            )
         for control in self.controls:
             self.hypothesis(control.hypothesis)
-        missing = {"SUPPORTED", "not SUPPORTED"} - {control.expected for control in self.controls}
+        missing = {"SUPPORTED", "not SUPPORTED"} - {
+            control.expected for control in self.controls
+        }
         if missing:
             raise InvalidInput(
-                f"Claim {self.id!r} has no control that must come out {' or '.join(sorted(missing))}. "
+                f"Claim {self.id!r} has no control that must come out "
+                f"{' or '.join(sorted(missing))}. "
                 "A claim ships one that is true and one that is false by construction."
             )
 
@@ -296,28 +334,41 @@ class Statement:
             if hypothesis.name == name:
                 return hypothesis
         known = ", ".join(h.name for h in self.hypotheses)
-        raise InvalidInput(f"Claim {self.id!r} has no hypothesis {name!r}. It has: {known}.")
+        raise InvalidInput(
+            f"Claim {self.id!r} has no hypothesis {name!r}. It has: {known}."
+        )
 
     def at(self, tier: str) -> "Statement":
         """The claim as it is decided on at that tier."""
-        return replace(self, hypotheses=tuple(h for h in self.hypotheses if tier in h.tiers))
+        return replace(
+            self, hypotheses=tuple(h for h in self.hypotheses if tier in h.tiers)
+        )
 
     def record(self, experiments: Sequence[Experiment]) -> dict[str, Any]:
-        """The claim and its experiments as JSON values; registration freezes them (`harness.registration`)."""
+        """The claim and its experiments as JSON values; registration freezes them
+        (`harness.registration`).
+        """
         claim = asdict(self)
         for hypothesis, entry in zip(self.hypotheses, claim["hypotheses"], strict=True):
             entry["rule"] = {"kind": type(hypothesis.rule).__name__, **entry["rule"]}
             ends = hypothesis.bounds or ()
-            entry["bounds"] = [None if math.isinf(end) else end for end in ends] or None  # JSON has no infinity
-        return {"claim": claim, "experiments": [experiment.record() for experiment in experiments]}
+            entry["bounds"] = [
+                None if math.isinf(end) else end for end in ends
+            ] or None  # JSON has no infinity
+        return {
+            "claim": claim,
+            "experiments": [experiment.record() for experiment in experiments],
+        }
 
 
 @dataclass(frozen=True)
 class Study:
-    """A claim file, loaded: the claim, its experiments, and how measurements become effects, gates and figures.
+    """A claim file, loaded: the claim, its experiments, and how measurements become effects, gates
+    and figures.
 
     Args:
-        effects: measurements of one backend -> name of hypothesis or control -> one effect per seed, or Absent.
+        effects: measurements of one backend -> name of hypothesis or control -> one effect per
+            seed, or Absent.
         gates: measurements of one backend -> name of gate -> "" if it holds, else what failed.
         figures: measurements by backend -> figures.
         estimators: the functions behind effects and gates, whose code is registered.
@@ -326,7 +377,11 @@ class Study:
     claim: Statement
     experiments: tuple[Experiment, ...]
     effects: Callable[[Measurements], Effects]
-    gates: Callable[[Measurements], Mapping[str, str]] = field(default=lambda measurements: {})
-    figures: Callable[[Mapping[str, Measurements]], Sequence[Figure]] = field(default=lambda measurements: ())
+    gates: Callable[[Measurements], Mapping[str, str]] = field(
+        default=lambda measurements: {}
+    )
+    figures: Callable[[Mapping[str, Measurements]], Sequence[Figure]] = field(
+        default=lambda measurements: ()
+    )
     tier_note: Mapping[str, str] = field(default_factory=dict)
     estimators: tuple[Callable[..., Any], ...] = ()

@@ -1,12 +1,12 @@
-"""The decision: per-seed effects of each backend, held against a registered rule, become a verdict.
+r"""The decision: per-seed effects of each backend, held against a registered rule, become a verdict.
 
 >>> effects = [0.11, 0.14, 0.12, 0.16, 0.13]
 >>> verdict = decide({"torch": effects, "jax": effects}, Superiority(margin=0.05))
 >>> print(verdict.kind)
 SUPPORTED
 >>> print(verdict.reason)
-Mean effect 0.132 [0.1137, 0.1503] in torch and 0.132 [0.1137, 0.1503] in jax (90 % t intervals, 5 seeds): above the \
-margin 0.05 in torch and jax; p = 0.001.
+Mean effect 0.132 [0.1137, 0.1503] in torch and 0.132 [0.1137, 0.1503] in jax (90 % t intervals, 5
+seeds): above the \ margin 0.05 in torch and jax; p = 0.001.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,14 @@ from numpy.typing import ArrayLike, NDArray
 from harness.errors import InvalidInput
 from harness.numerals import bootstrap, number, on_scale, with_interval
 from harness.statistics.agreement import Agreement, worst_agreement
-from harness.statistics.intervals import BOOTSTRAP_SEEDS, Bootstrap, p_above, region, t_interval, varies
+from harness.statistics.intervals import (
+    BOOTSTRAP_SEEDS,
+    Bootstrap,
+    p_above,
+    region,
+    t_interval,
+    varies,
+)
 from harness.study import Difference, Equivalence, Rule, Superiority
 
 __all__ = [
@@ -55,10 +62,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """The effect in one backend: mean and sd over n seeds, intervals of level 1 - 2 end of the rule, and p.
+    """The effect in one backend: mean and sd over n seeds, intervals of level 1 - 2 end of the
+    rule, and p.
 
-    (low, high) is Student's t interval, `bootstrap` the studentised bootstrap's (None below 5 seeds), p the larger of
-    the two; it is 1 where the effect does not vary over seeds.
+    (low, high) is Student's t interval, `bootstrap` the studentised bootstrap's (None below 5
+    seeds), p the larger of the two; it is 1 where the effect does not vary over seeds.
     """
 
     n: int
@@ -80,9 +88,9 @@ class Estimate:
 class Verdict:
     """The verdict on one hypothesis.
 
-    `p` is the larger p of the backends, `interval` the smallest interval that holds their intervals of level
-    1 - 2 alpha, Student's t and the bootstrap's (its finite ends), so that what was decided shows in it, and `reason`
-    one sentence that a reader can check against the numbers.
+    `p` is the larger p of the backends, `interval` the smallest interval that holds their intervals
+    of level 1 - 2 alpha, Student's t and the bootstrap's (its finite ends), so that what was
+    decided shows in it, and `reason` one sentence that a reader can check against the numbers.
     """
 
     kind: Kind
@@ -100,7 +108,8 @@ class Beside:
     Args:
         name, title: of the hypothesis.
         kind: its own verdict.
-        effect: what was measured and what it needs, in words, on the scale that readers are shown; or why nothing was.
+        effect: what was measured and what it needs, in words, on the scale that readers are shown;
+            or why nothing was.
     """
 
     name: str
@@ -111,17 +120,20 @@ class Beside:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict on a claim: its primary hypotheses together, after gates, controls and the family's Holm correction.
+    """The verdict on a claim: its primary hypotheses together, after gates, controls and the
+    family's Holm correction.
 
     Args:
         claim: the claim's id.
         tier: "quick" or "full".
         kind: the verdict.
         reason: what decided, in a sentence or two.
-        p: largest p of the primary hypotheses and backends (intersection-union); None where nothing was decided.
+        p: largest p of the primary hypotheses and backends (intersection-union); None where nothing
+            was decided.
         p_family: the same after Holm over the family; None until the family is known.
         alone: the verdict without the family correction.
-        beside: the secondary hypotheses but those that came out SUPPORTED or REFUTED as the claim did, alone.
+        beside: the secondary hypotheses but those that came out SUPPORTED or REFUTED as the claim
+            did, alone.
         hypotheses, controls: name -> verdict of each.
         gates: gate name -> backend -> "" where it holds, else what failed.
         effects: backend -> name -> one effect per seed.
@@ -151,16 +163,17 @@ def decide(
 ) -> Verdict:
     """Hold per-seed effects against a rule, in every backend.
 
-    A backend's estimate is Student's t over seeds, and the studentised bootstrap must agree: the t interval fails
-    where effects are skewed against the claim, which 10 seeds cannot show. The backends must agree first (paired TOST
-    of every pair); then SUPPORTED takes both intervals of every backend beyond the margin (Equivalence: inside it;
-    Difference: beyond it on the same side), REFUTED all of them in the same other region, and anything else is
-    INCONCLUSIVE, as are effects that do not vary over seeds. Below 5 seeds, fewer than can be registered, there is
-    no bootstrap, and Student's t decides alone.
+    A backend's estimate is Student's t over seeds, and the studentised bootstrap must agree: the t
+    interval fails where effects are skewed against the claim, which 10 seeds cannot show. The
+    backends must agree first (paired TOST of every pair); then SUPPORTED takes both intervals of
+    every backend beyond the margin (Equivalence: inside it; Difference: beyond it on the same
+    side), REFUTED all of them in the same other region, and anything else is INCONCLUSIVE, as are
+    effects that do not vary over seeds. Below 5 seeds, fewer than can be registered, there is no
+    bootstrap, and Student's t decides alone.
 
-    Rate of false SUPPORTED at alpha = 0.05 and 10 seeds, and power where t alone has 0.90 for Gaussian effects (one
-    backend; 20,000 simulated samples, Monte Carlo error at most 0.004). Against skew the bootstrap helps, and is no
-    cure:
+    Rate of false SUPPORTED at alpha = 0.05 and 10 seeds, and power where t alone has 0.90 for
+    Gaussian effects (one backend; 20,000 simulated samples, Monte Carlo error at most 0.004).
+    Against skew the bootstrap helps, and is no cure:
 
         effects over seeds      t alone          t and bootstrap
         Gaussian                .052    .902     .043    .859
@@ -169,24 +182,38 @@ def decide(
         - lognormal(1)          .210    .864     .129    .657
 
     Args:
-        effects: backend -> one effect per seed, shape (n,), the same seeds in the same order in every backend.
-        rule: Superiority, Equivalence or Difference, with margin in the units of the effect, and alpha.
-        agreement: margin of the backends' TOST, in the units of the effect; half of |rule.margin| unless given.
+        effects: backend -> one effect per seed, shape (n,), the same seeds in the same order in
+            every backend.
+        rule: Superiority, Equivalence or Difference, with margin in the units of the effect, and
+            alpha.
+        agreement: margin of the backends' TOST, in the units of the effect; half of |rule.margin|
+            unless given.
         min_seeds: the registered number of seeds, at least 2.
         scale: "ratio" if effects are natural logarithms of a ratio, which the reason then shows.
 
     Raises:
-        InvalidInput: for NaN or infinite effects, unequal or too few seeds, no backend, or no agreement margin.
+        InvalidInput: for NaN or infinite effects, unequal or too few seeds, no backend, or no
+            agreement margin.
     """
     samples = _checked(effects, min_seeds)
-    estimates = {backend: _estimate(sample, rule) for backend, sample in samples.items()}
+    estimates = {
+        backend: _estimate(sample, rule) for backend, sample in samples.items()
+    }
     worst = _worst_agreement(samples, rule, agreement)
     p = max(estimate.p for estimate in estimates.values())
-    ends = [end for e in estimates.values() for end in (e.low, e.high, *(e.bootstrap or ())) if np.isfinite(end)]
+    ends = [
+        end
+        for e in estimates.values()
+        for end in (e.low, e.high, *(e.bootstrap or ()))
+        if np.isfinite(end)
+    ]
     interval = (min(ends), max(ends))
     constant = [backend for backend, sample in samples.items() if not varies(sample)]
     if worst is not None and not worst.agree:
-        kind, finding = Kind.DISAGREE, f"{'in natural logarithms, ' * (scale == 'ratio')}{worst.describe()}"
+        kind, finding = (
+            Kind.DISAGREE,
+            f"{'in natural logarithms, ' * (scale == 'ratio')}{worst.describe()}",
+        )
     elif constant:
         kind = Kind.INCONCLUSIVE
         finding = f"effects do not vary over seeds in {_listed(constant)}, so seeds are not a unit to infer from"
@@ -202,10 +229,13 @@ def as_sample(values: ArrayLike, name: str) -> Sample:
     try:
         raw = np.asarray(values)
     except ValueError as error:  # rows of different lengths
-        raise InvalidInput(f"Effects of {name} must be numbers, one per seed, shape (n,); {error}.") from error
+        raise InvalidInput(
+            f"Effects of {name} must be numbers, one per seed, shape (n,); {error}."
+        ) from error
     if raw.dtype.kind not in "biuf" or raw.ndim != 1:
         raise InvalidInput(
-            f"Effects of {name} must be numbers, one per seed, shape (n,); got dtype {raw.dtype}, shape {raw.shape}."
+            f"Effects of {name} must be numbers, one per seed, shape (n,); got dtype {raw.dtype}, "
+            f"shape {raw.shape}."
         )
     return raw.astype(np.float64)
 
@@ -217,20 +247,30 @@ def not_finite(sample: Sample) -> list[int]:
 
 def _checked(effects: Mapping[str, ArrayLike], min_seeds: int) -> dict[str, Sample]:
     if not isinstance(effects, Mapping) or not effects:
-        raise InvalidInput(f'Effects must name a backend, as in {{"torch": [0.1, 0.2]}}; got {effects!r}.')
+        raise InvalidInput(
+            f'Effects must name a backend, as in {{"torch": [0.1, 0.2]}}; got {effects!r}.'
+        )
     if min_seeds < 2:
         raise InvalidInput(f"min_seeds must be at least 2; got {min_seeds}.")
-    samples = {backend: as_sample(values, backend) for backend, values in effects.items()}
+    samples = {
+        backend: as_sample(values, backend) for backend, values in effects.items()
+    }
     counts = {backend: sample.size for backend, sample in samples.items()}
     if len(set(counts.values())) > 1:
-        raise InvalidInput(f"Backends are paired by seed, so each needs the same number of seeds; got {counts}.")
+        raise InvalidInput(
+            f"Backends are paired by seed, so each needs the same number of seeds; got {counts}."
+        )
     if (n := min(counts.values())) < min_seeds:
-        raise InvalidInput(f"A decision takes at least {min_seeds} seeds in each backend; got {n}.")
+        raise InvalidInput(
+            f"A decision takes at least {min_seeds} seeds in each backend; got {n}."
+        )
     for backend, sample in samples.items():
         for seed in not_finite(sample):
             raise InvalidInput(
-                f"The effect of seed {seed} in {backend} is {sample[seed]}; effects must be finite, at most "
-                f"{LARGEST:g} in size. NaN is never a verdict: find out why that seed diverged; never drop it."
+                f"The effect of seed {seed} in {backend} is {sample[seed]}; effects must be "
+                "finite, at most "
+                f"{LARGEST:g} in size. NaN is never a verdict: find out why that seed diverged; "
+                "never drop it."
             )
     return samples
 
@@ -240,7 +280,11 @@ def _estimate(sample: Sample, rule: Rule) -> Estimate:
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
     if not varies(sample):
         return Estimate(sample.size, mean, sd, low, high, 1.0)
-    p = _p(rule, lambda margin: float(p_above(sample, margin)), lambda margin: float(p_above(-sample, -margin)))
+    p = _p(
+        rule,
+        lambda margin: float(p_above(sample, margin)),
+        lambda margin: float(p_above(-sample, -margin)),
+    )
     if sample.size < BOOTSTRAP_SEEDS:
         return Estimate(sample.size, mean, sd, low, high, p)
     bootstrap = Bootstrap.of(sample)
@@ -248,7 +292,9 @@ def _estimate(sample: Sample, rule: Rule) -> Estimate:
     return Estimate(sample.size, mean, sd, low, high, p, bootstrap.interval(rule.end))
 
 
-def _p(rule: Rule, above: Callable[[float], float], below: Callable[[float], float]) -> float:
+def _p(
+    rule: Rule, above: Callable[[float], float], below: Callable[[float], float]
+) -> float:
     """p of the rule from the one-sided p of "the mean is not above", and "not below", a margin."""
     if isinstance(rule, Superiority):
         return above(rule.margin)
@@ -257,37 +303,53 @@ def _p(rule: Rule, above: Callable[[float], float], below: Callable[[float], flo
     return min(1.0, 2 * min(above(rule.margin), below(-rule.margin)))
 
 
-def _worst_agreement(samples: Mapping[str, Sample], rule: Rule, agreement: float | None) -> Agreement | None:
+def _worst_agreement(
+    samples: Mapping[str, Sample], rule: Rule, agreement: float | None
+) -> Agreement | None:
     margin = abs(rule.margin) / 2 if agreement is None else agreement
     if agreement is not None and not (np.isfinite(margin) and margin > 0):
-        raise InvalidInput(f"agreement must be a positive number in the units of the effect; got {agreement!r}.")
+        raise InvalidInput(
+            f"agreement must be a positive number in the units of the effect; got {agreement!r}."
+        )
     if len(samples) > 1 and margin == 0:
         raise InvalidInput(
-            "A rule with margin 0 has no half to be the backends' agreement margin; give agreement=..., a positive "
+            "A rule with margin 0 has no half to be the backends' agreement margin; give "
+            "agreement=..., a positive "
             "number in the units of the effect."
         )
     return worst_agreement(samples, margin, rule.alpha)
 
 
-def _against_rule(estimates: Mapping[str, Estimate], rule: Rule, scale: str) -> tuple[Kind, str]:
+def _against_rule(
+    estimates: Mapping[str, Estimate], rule: Rule, scale: str
+) -> tuple[Kind, str]:
     where: dict[str, list[str]] = {}
     kind = Kind.INCONCLUSIVE
     for backend, estimate in estimates.items():
         kind, position = _position(estimate, rule, scale)
         where.setdefault(position, []).append(backend)
     alone = " alone" if len(estimates) == 1 else ""
-    finding = ", ".join(f"{position} in {_listed(backends)}{alone}" for position, backends in where.items())
+    finding = ", ".join(
+        f"{position} in {_listed(backends)}{alone}"
+        for position, backends in where.items()
+    )
     return kind if len(where) == 1 else Kind.INCONCLUSIVE, finding
 
 
 def _position(estimate: Estimate, rule: Rule, scale: str) -> tuple[Kind, str]:
     kind, place = _side(*estimate.ends, rule)
     alone, place_of_student = _side(estimate.low, estimate.high, rule)
-    position, of_student = f"{place} {_margin(rule, scale)}", f"{place_of_student} {_margin(rule, scale)}"
+    position, of_student = (
+        f"{place} {_margin(rule, scale)}",
+        f"{place_of_student} {_margin(rule, scale)}",
+    )
     if kind == alone or estimate.bootstrap is None:
         return kind, position
     ends = bootstrap(asdict(estimate), scale)
-    return kind, f"{of_student} by Student's t, but not by the studentised bootstrap {ends},"
+    return (
+        kind,
+        f"{of_student} by Student's t, but not by the studentised bootstrap {ends},",
+    )
 
 
 def _side(low: float, high: float, rule: Rule) -> tuple[Kind, str]:
@@ -295,7 +357,10 @@ def _side(low: float, high: float, rule: Rule) -> tuple[Kind, str]:
     place = region((low, high), rule.cuts)
     one_margin = len(rule.cuts) == 1
     if place is None:
-        return Kind.INCONCLUSIVE, "on neither side of" if one_margin else "neither inside nor outside"
+        return (
+            Kind.INCONCLUSIVE,
+            "on neither side of" if one_margin else "neither inside nor outside",
+        )
     words = ("below", "above") if one_margin else ("below", "inside", "above")
     return Kind.SUPPORTED if rule.supports[place] else Kind.REFUTED, words[place]
 
@@ -313,10 +378,15 @@ def _margin(rule: Rule, scale: str) -> str:
 
 
 def _means(estimates: Mapping[str, Estimate], end: float, scale: str) -> str:
-    each = [f"{with_interval(asdict(estimate), scale)} in {backend}" for backend, estimate in estimates.items()]
+    each = [
+        f"{with_interval(asdict(estimate), scale)} in {backend}"
+        for backend, estimate in estimates.items()
+    ]
     n = next(iter(estimates.values())).n
     mean = "Geometric mean" if scale == "ratio" else "Mean effect"
-    return f"{mean} {_listed(each)} ({100 * (1 - 2 * end):.3g} % t intervals, {n} seeds)"
+    return (
+        f"{mean} {_listed(each)} ({100 * (1 - 2 * end):.3g} % t intervals, {n} seeds)"
+    )
 
 
 def _listed(names: Iterable[Any]) -> str:

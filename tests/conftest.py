@@ -1,4 +1,6 @@
-"""Backends under test: every one that has a file, in every precision; a framework that is missing is a failure."""
+"""Backends under test: every one that has a file, in every precision; a framework that is missing
+is a failure.
+"""
 
 import gc
 import os
@@ -22,7 +24,9 @@ FAST = tuple(name for name in backends.available() if name != "numpy")
 
 
 def pytest_collection_finish():
-    """Keeps what the imports made out of the garbage collector: an eighth of the time, measured on five files."""
+    """Keeps what the imports made out of the garbage collector: an eighth of the time, measured on
+    five files.
+    """
     gc.collect()
     gc.freeze()
 
@@ -30,7 +34,8 @@ def pytest_collection_finish():
 def made(name, dtype):
     backend = backends.get(name, dtype=dtype)
     if name == "torch":
-        # Its threads and those of JAX in one process hold each other up (eight times slower); sweeps never mix them.
+        # Its threads and those of JAX in one process hold each other up (eight times slower);
+        # sweeps never mix them.
         sys.modules["torch"].set_num_threads(1)
     return backend
 
@@ -52,16 +57,23 @@ def fast(request):
     return made(request.param, "float64")
 
 
-@pytest.fixture(scope="session", params=[(name, dtype) for name in FAST for dtype in backends.DTYPES], ids="-".join)
+@pytest.fixture(
+    scope="session",
+    params=[(name, dtype) for name in FAST for dtype in backends.DTYPES],
+    ids="-".join,
+)
 def precise(request):
-    """Each backend but the oracle, in each precision, with its tolerance: (backend, relative Frobenius error)."""
+    """Each backend but the oracle, in each precision, with its tolerance: (backend, relative
+    Frobenius error).
+    """
     name, dtype = request.param
     return made(name, dtype), {"float64": 1e-10, "float32": 1e-5}[dtype]
 
 
 @pytest.fixture(scope="session")
 def hold_against_the_oracle(oracle):
-    """Asserts that a backend forwards, and forms and applies kernels of one set and of two, as the oracle does.
+    """Asserts that a backend forwards, and forms and applies kernels of one set and of two, as the
+    oracle does.
 
     The tolerance is relative in the Frobenius norm.
     """
@@ -69,27 +81,40 @@ def hold_against_the_oracle(oracle):
     def hold(precise, net, theta, x1, x2, v):
         backend, tolerance = precise
         calls = [("forward", (x1,), {}), ("ntk_vector_product", (x1, v), {})]
-        calls += [("empirical_ntk", x, {"outputs": o}) for o in ("trace", "full") for x in ((x1,), (x1, x2))]
+        calls += [
+            ("empirical_ntk", x, {"outputs": o})
+            for o in ("trace", "full")
+            for x in ((x1,), (x1, x2))
+        ]
         for method, arguments, options in calls:
-            result, right = (getattr(b, method)(net, theta, *arguments, **options) for b in (backend, oracle))
+            result, right = (
+                getattr(b, method)(net, theta, *arguments, **options)
+                for b in (backend, oracle)
+            )
             assert result.dtype == backend.dtype
             assert result.shape == right.shape
-            assert np.linalg.norm(result - right) < tolerance * np.linalg.norm(right), (method, options)
+            assert np.linalg.norm(result - right) < tolerance * np.linalg.norm(right), (
+                method,
+                options,
+            )
 
     return hold
 
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a command in the test's folder, which comes first in PATH, and our Python next; a running process.
+    """Starts a command in the test's folder, which comes first in PATH, and our Python next; a
+    running process.
 
-    Standard error goes where standard output goes. After the test, whether it passed or not, the command is ended, and
-    so are the processes that it started; workers end with their coordinator.
+    Standard error goes where standard output goes. After the test, whether it passed or not, the
+    command is ended, and so are the processes that it started; workers end with their coordinator.
     """
     started = []
 
     def run(command, **environment):
-        path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+        path = os.pathsep.join(
+            [str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]]
+        )
         process = subprocess.Popen(
             command,
             cwd=tmp_path,
@@ -129,14 +154,19 @@ def alive():
 
     def runs(pid):
         with suppress(OSError):
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            return (
+                Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                != "Z"
+            )
         return False
 
     return runs
 
 
 def forget(folder, claim):
-    """Writes the chain of registrations anew without a claim, as nobody can where there is a version control."""
+    """Writes the chain of registrations anew without a claim, as nobody can where there is a
+    version control.
+    """
     links = [link for link in chain.read(folder) or () if link.claim != claim]
     text, previous = "", None
     for number, link in enumerate(links, 1):
@@ -148,19 +178,29 @@ def forget(folder, claim):
 
 @pytest.fixture
 def plant(pytester):
-    """Writes a copy of the toy claim below claims/ of a folder of the test's own, some constants set, and registers it.
+    """Writes a copy of the toy claim below claims/ of a folder of the test's own, some constants
+    set, and registers it.
 
     One that was planted before is registered anew, as if it had always been so.
     """
     template = Path(__file__).with_name("toy_claim.py").read_text(encoding="utf-8")
-    pytester.makeini("[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest")
+    pytester.makeini(
+        "[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest"
+    )
 
     def make(name, registered=True, **constants):
         text = template
         for constant, value in {"NAME": name, **constants}.items():
-            text, found = re.subn(rf"^{constant} = .*", lambda _, v=value, c=constant: f"{c} = {v!r}", text, flags=re.M)
+            text, found = re.subn(
+                rf"^{constant} = .*",
+                lambda _, v=value, c=constant: f"{c} = {v!r}",
+                text,
+                flags=re.M,
+            )
             assert found == 1, constant
-        text = re.sub(r"\bdraw\b", f"draw_{name}", text)  # a computation has a name of its own in its paper
+        text = re.sub(
+            r"\bdraw\b", f"draw_{name}", text
+        )  # a computation has a name of its own in its paper
         file = pytester.path / "claims" / "toy" / f"test_{name}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -169,7 +209,9 @@ def plant(pytester):
             old.unlink()
             forget(folder, f"toy/{name}")
         if registered:
-            registration.register(studies.load(file), folder, "Planted.", results_seen=False)
+            registration.register(
+                studies.load(file), folder, "Planted.", results_seen=False
+            )
         return file
 
     return make

@@ -1,4 +1,6 @@
-"""A toy claim. Its truth is planted by the constants, which `plant` in conftest.py sets in each copy it makes.
+"""A toy claim.
+
+Its truth is planted by the constants, which `plant` in conftest.py sets in each copy it makes.
 
 Each cell leaves a line in the file `calls` of the current folder when its computation begins.
 """
@@ -11,7 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from harness.experiment import Experiment, Tier, grid
-from harness.study import Control, Gate, Hypothesis, Paper, Statement, Study, Superiority
+from harness.study import (
+    Control,
+    Gate,
+    Hypothesis,
+    Paper,
+    Statement,
+    Study,
+    Superiority,
+)
 
 NAME = "toy"
 FAMILY = "toys"
@@ -31,7 +41,9 @@ SEEDS = 10
 def draw(backend, configuration, replicates, stream):
     """Evenly spread values; no random numbers, so that every p-value can be planted."""
     with Path("calls").open("a") as calls:
-        calls.write(f"{configuration['name']} {configuration['arm']} {backend.name} {replicates[0]}\n")
+        calls.write(
+            f"{configuration['name']} {configuration['arm']} {backend.name} {replicates[0]}\n"
+        )
     time.sleep(configuration["seconds"])
     if configuration["fault"] == "disk":
         os.fsync = full
@@ -42,15 +54,26 @@ def draw(backend, configuration, replicates, stream):
         time.sleep(3600)
     if fault == "hoard":
         np.ones(backend.memory_budget // 8)
-    centre = np.nan if fault == "diverge" else configuration["mean"][configuration["arm"]]
+    centre = (
+        np.nan if fault == "diverge" else configuration["mean"][configuration["arm"]]
+    )
     if backend.name == "jax" and configuration["arm"] == "effect":
         centre += configuration["jax"]
-    return {"value": centre + configuration["spread"] * np.linspace(-1, 1, SEEDS)[list(replicates)]}
+    return {
+        "value": centre
+        + configuration["spread"] * np.linspace(-1, 1, SEEDS)[list(replicates)]
+    }
 
 
 def planted(cell):
-    """What goes wrong with this cell: the file `fault`, where there is one, reads "diverge effect 3" or the like."""
-    fault, _, where = Path("fault").read_text().partition(" ") if Path("fault").exists() else ("", "", "")
+    """What goes wrong with this cell: the file `fault`, where there is one, reads "diverge effect
+    3" or the like.
+    """
+    fault, _, where = (
+        Path("fault").read_text().partition(" ")
+        if Path("fault").exists()
+        else ("", "", "")
+    )
     return fault if where == cell else ""
 
 
@@ -68,7 +91,15 @@ CLAIM = Statement(
     departs="",
     family=FAMILY,
     hypotheses=(
-        Hypothesis("gap", "the gap is positive", Superiority(0.1), "as good as any", 0.3, 0.05, agreement=0.05),
+        Hypothesis(
+            "gap",
+            "the gap is positive",
+            Superiority(0.1),
+            "as good as any",
+            0.3,
+            0.05,
+            agreement=0.05,
+        ),
     ),
     controls=(
         Control("true", "gap", "SUPPORTED", "true by construction"),
@@ -96,7 +127,11 @@ def effects(m):
     """One value per seed and arm."""
     if FAULT == "effects":
         raise RuntimeError("no effect today")
-    return {"gap": m("value", arm="effect"), "true": m("value", arm="true"), "false": m("value", arm="false")}
+    return {
+        "gap": m("value", arm="effect"),
+        "true": m("value", arm="true"),
+        "false": m("value", arm="false"),
+    }
 
 
 def gates(m):
@@ -104,7 +139,12 @@ def gates(m):
     return {"trained": UNTRAINED}
 
 
-STUDY = Study(CLAIM, (Experiment(draw, TIER, TIER if FULL else None, dtype="float64"),), effects, gates)
+STUDY = Study(
+    CLAIM,
+    (Experiment(draw, TIER, TIER if FULL else None, dtype="float64"),),
+    effects,
+    gates,
+)
 
 
 def test_toy(verdict):

@@ -45,7 +45,8 @@ class Errors:
 
 
 def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.ndarray:
-    """D = change of the network's error - change of the kernel's, over the unit: the kernel's error before, per seed.
+    """D = change of the network's error - change of the kernel's, over the unit: the kernel's error
+    before, per seed.
 
     >>> mismatch((np.array([0.5]), np.array([0.7])), (np.array([1.0]), np.array([0.9]))).round(2)
     array([0.3])

@@ -1,4 +1,6 @@
-"""NNGP, NTK and other kernels compared: errors, ratios of errors, and whether a target tells kernels apart."""
+"""NNGP, NTK and other kernels compared: errors, ratios of errors, and whether a target tells
+kernels apart.
+"""
 
 from dataclasses import dataclass
 
@@ -11,7 +13,9 @@ from harness.experiment import Configuration, Experiment, Measurements
 TUNED, RIDGELESS = 0, 1
 """Places of both ridges in what `network_kernels` measures."""
 HARD, BEYOND_LINEAR = 0.5, 0.2
-"""A target is useful if E_NTK is at most the first, and ln(E_linear / E_NTK) at least the second, on average."""
+"""A target is useful if E_NTK is at most the first, and ln(E_linear / E_NTK) at least the second,
+on average.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Kernels:
         """E of a kernel / E_NTK, (seeds,)."""
         return self.error(m, kernel, target) / self.error(m, "ntk", target)
 
-    def ratio(self, m: Measurements, cell: Configuration, ridge: int = TUNED) -> np.ndarray:
+    def ratio(
+        self, m: Measurements, cell: Configuration, ridge: int = TUNED
+    ) -> np.ndarray:
         """E_NNGP / E_NTK on one problem, (seeds,)."""
         errors = m[self.networks]
         nngp = errors("nngp", **cell)[:, ridge]

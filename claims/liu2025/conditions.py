@@ -9,8 +9,11 @@ from harness.gates import place
 MOST_NAMED = 3
 
 
-def mean_at_most(m: Measurements, quantity: str, limit: float, *experiments: Experiment) -> str:
-    """ "" if the mean of a quantity over seeds is at most the limit in every configuration; else where it is not.
+def mean_at_most(
+    m: Measurements, quantity: str, limit: float, *experiments: Experiment
+) -> str:
+    """ "" if the mean of a quantity over seeds is at most the limit in every configuration; else
+    where it is not.
 
     The line reads, for instance, "loss is 0.013 on average at width 64, depth 2; allowed: 0.01".
     """

@@ -1,4 +1,6 @@
-"""Distances of predictors, as geometric means over networks of 1 and 2 hidden layers, and their rates."""
+"""Distances of predictors, as geometric means over networks of 1 and 2 hidden layers, and their
+rates.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +15,9 @@ Axis = dict[str, Sequence[Any]]
 """A key of configurations and its values, in rising order."""
 
 
-def distance(m: Measurements, experiment: Experiment, quantity: str, **where: Any) -> np.ndarray:
+def distance(
+    m: Measurements, experiment: Experiment, quantity: str, **where: Any
+) -> np.ndarray:
     """The geometric mean over both depths, in standard deviations of the target, (seeds,)."""
     measured = m[experiment]
     per_depth = [measured(quantity, depth=depth, **where) for depth in DEPTHS]
@@ -33,7 +37,9 @@ def distances_over(
     return found
 
 
-def rate(m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any) -> np.ndarray:
+def rate(
+    m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any
+) -> np.ndarray:
     """The exponent of the distance, (seeds,): the slope of its logarithm on that of the key."""
     (values,) = axis.values()
     curves = np.array(distances_over(m, experiment, quantity, axis, **where))

@@ -1,9 +1,11 @@
-"""Regression by networks, and by the kernel predictors that theory equates them with, on the same samples.
+"""Regression by networks, and by the kernel predictors that theory equates them with, on the same
+samples.
 
-At infinite width, in the NTK parametrization, a network that descends on the squared error and starts at f = 0 is the
-predictor of descent with its NTK (Jacot, Gabriel, Hongler 2018). Between a network as it is commonly trained and that
-predictor stand: how it was initialised, the optimizer and when it stops, its f_0, a kernel that moves in training, a
-kernel at initialisation that is random since the width is finite, and a descent that ends, where a ridge is chosen.
+At infinite width, in the NTK parametrization, a network that descends on the squared error and
+starts at f = 0 is the predictor of descent with its NTK (Jacot, Gabriel, Hongler 2018). Between a
+network as it is commonly trained and that predictor stand: how it was initialised, the optimizer
+and when it stops, its f_0, a kernel that moves in training, a kernel at initialisation that is
+random since the width is finite, and a descent that ends, where a ridge is chosen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,35 +28,56 @@ SIGMA_W, SIGMA_B = 2**0.5, 0.3
 RIDGES = 10.0 ** np.arange(-6, 1.5, 0.5)
 """Of kernel regression, relative to the mean of the kernel's diagonal."""
 OF_EDGE, MOMENTUM = 0.75, 0.9
-"""Of descent: rate over 2 / lambda_max of the Gauss-Newton matrix at the start. With this momentum 1.9 is stable."""
+"""Of descent: rate over 2 / lambda_max of the Gauss-Newton matrix at the start.
+
+With this momentum 1.9 is stable.
+"""
 RATE, BATCH, EVERY = 3e-3, 32, 25
-"""Of common training: Adam's rate, size of minibatches, steps between two looks at the validation loss."""
+"""Of common training: Adam's rate, size of minibatches, steps between two looks at the validation
+loss.
+"""
 
 
 def common_training(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> Arrays:
     """Test error of networks as they are commonly trained, and of the NTK of the same depth.
 
-    Standard parametrization, biases, Adam on minibatches; the weights are those of the least validation loss. The NTK
-    (sigma_w^2 = 2, sigma_b = 0.3) regresses the same samples, with the ridge of least validation loss.
+    Standard parametrization, biases, Adam on minibatches; the weights are those of the least
+    validation loss. The NTK (sigma_w^2 = 2, sigma_b = 0.3) regresses the same samples, with the
+    ridge of least validation loss.
 
-    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width; weights "pytorch" (see
-    `networks.default_weights`) or "he": sigma_w and sigma_b of the NTK; steps; members: networks per replicate;
+    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width; weights
+    "pytorch" (see `networks.default_weights`) or "he": sigma_w and sigma_b of the NTK; steps;
+    members: networks per replicate;
     permuted: with the labels of other inputs, so that nothing can be learnt.
-    Returns per replicate: "error" of its first network, "ensemble_error" of the mean of all, "ridge_error" of the NTK,
-    all relative to the target's variance; of the first network the "stopped" step and "gain", the share of the least
-    validation loss that the last quarter of the checks took off (NaN if its training diverged).
+    Returns per replicate: "error" of its first network, "ensemble_error" of the mean of all,
+    "ridge_error" of the NTK, all relative to the target's variance; of the first network the
+    "stopped" step and "gain", the share of the least validation loss that the last quarter of the
+    checks took off (NaN if its training diverged).
     """
     training, validation, test = problem(configuration, replicates, stream)
     members, net = configuration["members"], network(configuration, "standard")
     init, batches = (
-        [seeds.derive(purpose, stream=stream, replicate=r, lane=k) for r in replicates for k in range(members)]
+        [
+            seeds.derive(purpose, stream=stream, replicate=r, lane=k)
+            for r in replicates
+            for k in range(members)
+        ]
         for purpose in ("init", "batches")
     )
     x, y, x_held, y_held, x_test = (
         np.repeat(array, members, axis=0)
-        for array in (training.x, _labels(configuration, training), validation.x, validation.y, test.x)
+        for array in (
+            training.x,
+            _labels(configuration, training),
+            validation.x,
+            validation.y,
+            test.x,
+        )
     )
     trained = backend.train(
         net,
@@ -69,9 +92,13 @@ def common_training(
     )
     f = backend.forward(net, trained.theta, x_test).astype(float)
     f = f.reshape(len(replicates), members, -1, 1)
-    ridge = ntk_regression(backend, network(configuration, "ntk"), training, validation, test)
+    ridge = ntk_regression(
+        backend, network(configuration, "ntk"), training, validation, test
+    )
     # After a seed has diverged its losses are NaN, of which arg min would make the least.
-    losses = np.where(np.isnan(trained.validation), np.inf, trained.validation)[::members]
+    losses = np.where(np.isnan(trained.validation), np.inf, trained.validation)[
+        ::members
+    ]
     earlier = losses[:, : -(-3 * losses.shape[1] // 4)]
     gain = 1 - losses.min(axis=1) / earlier.min(axis=1)
     return {
@@ -84,24 +111,35 @@ def common_training(
 
 
 def architecture_kernel(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> Arrays:
-    """Test error of regression with the NTK of the networks of `common_training`, at infinite width.
+    """Test error of regression with the NTK of the networks of `common_training`, at infinite
+    width.
 
-    Standard parametrization: the width stands in the kernel, as the weight of each layer's gradients.
+    Standard parametrization: the width stands in the kernel, as the weight of each layer's
+    gradients.
 
     Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width.
     Returns per replicate "kernel_error", relative to the target's variance.
     """
     training, validation, test = problem(configuration, replicates, stream)
-    predicted = ntk_regression(backend, trained_architecture(configuration), training, validation, test)
+    predicted = ntk_regression(
+        backend, trained_architecture(configuration), training, validation, test
+    )
     return {"kernel_error": relative(predicted - test.y, test)}
 
 
 def trained_architecture(configuration: Mapping[str, Any]) -> Network:
-    """The network with the variances of PyTorch's default: of every layer's weights and biases, 1 / (3 fan-in)."""
+    """The network with the variances of PyTorch's default: of every layer's weights and biases, 1 /
+    (3 fan-in).
+    """
     net = network(configuration, "standard")
-    return replace(net, steps=tuple(_with_default_variances(step) for step in net.steps))
+    return replace(
+        net, steps=tuple(_with_default_variances(step) for step in net.steps)
+    )
 
 
 def _with_default_variances(step: Step) -> Step:
@@ -112,18 +150,24 @@ def _with_default_variances(step: Step) -> Step:
 
 
 def descent_by_theory(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> Arrays:
-    """Test errors of networks trained as the theorem asks, and of the kernel predictors of the same descent.
+    """Test errors of networks trained as the theorem asks, and of the kernel predictors of the same
+    descent.
 
-    NTK parametrization, full batch, heavy ball, at 3/4 of the edge of stability, for a number of steps. The labels
-    are multiplied by the label scale and what is learnt is divided by it: a small one keeps the kernel constant.
+    NTK parametrization, full batch, heavy ball, at 3/4 of the edge of stability, for a number of
+    steps. The labels are multiplied by the label scale and what is learnt is divided by it: a small
+    one keeps the kernel constant.
 
-    Configuration: as of `kernel_predictors`; label_scale, permuted (the network's labels, see `common_training`), and
-    centred: f - f_0 is trained (descent starts at an output of zero) instead of f.
-    Returns what `kernel_predictors` does, and per replicate: "error" of the network; "ridge_error" of regression with
-    the NTK; the distances "net_to_own" and "net_to_limit" to both predictors; and "loss", of training.
-    What comes from a network whose training diverged is NaN.
+    Configuration: as of `kernel_predictors`; label_scale, permuted (the network's labels, see
+        `common_training`), and
+    centred: f - f_0 is trained (descent starts at an output of zero) instead of f. Returns what
+    `kernel_predictors` does, and per replicate: "error" of the network; "ridge_error" of regression
+    with the NTK; the distances "net_to_own" and "net_to_limit" to both predictors; and "loss", of
+    training. What comes from a network whose training diverged is NaN.
     """
     training, validation, test = problem(configuration, replicates, stream)
     net, theta = _start(configuration, replicates, stream)
@@ -141,15 +185,20 @@ def descent_by_theory(
 
 
 def kernel_predictors(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> Arrays:
-    """What the descent of `descent_by_theory` would predict with three kernels kept as they are; nothing is trained.
+    """What the descent of `descent_by_theory` would predict with three kernels kept as they are;
+    nothing is trained.
 
     Configuration: of `problem`; depth, width, steps.
-    Returns per replicate: "own_error" with the network's own eNTK at initialisation and "limit_error" with the NTK of
-    infinite width, relative to the target's variance; root mean square distances over the tests, relative to the
-    target's standard deviation: "own_to_limit"; and with the NNGP kernel instead of the NTK, "nngp_to_limit" and
-    "own_to_nngp". All descend at the same rate, by as many steps.
+    Returns per replicate: "own_error" with the network's own eNTK at initialisation and
+    "limit_error" with the NTK of infinite width, relative to the target's variance; root mean
+    square distances over the tests, relative to the target's standard deviation: "own_to_limit";
+    and with the NNGP kernel instead of the NTK, "nngp_to_limit" and "own_to_nngp". All descend at
+    the same rate, by as many steps.
     """
     training, _, test = problem(configuration, replicates, stream)
     net, theta = _start(configuration, replicates, stream)
@@ -157,20 +206,30 @@ def kernel_predictors(
     return _compared(predictors, test)
 
 
-def network(configuration: Mapping[str, Any], parametrization: Parametrization) -> Network:
+def network(
+    configuration: Mapping[str, Any], parametrization: Parametrization
+) -> Network:
     """The network of a configuration: inputs, depth (hidden layers), width; ReLU, one output."""
     hidden = [configuration["width"]] * configuration["depth"]
     widths = (configuration["inputs"], *hidden, 1)
     return networks.mlp(widths, "relu", parametrization, SIGMA_W, SIGMA_B)
 
 
-def _start(configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> tuple[Network, Theta]:
+def _start(
+    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> tuple[Network, Theta]:
     net = network(configuration, "ntk")
-    return net, net.init(seeds.derive("init", stream=stream, replicate=r, lane=0) for r in replicates)
+    return net, net.init(
+        seeds.derive("init", stream=stream, replicate=r, lane=0) for r in replicates
+    )
 
 
 def _predictors(
-    backend: Backend, net: Network, theta: Theta, configuration: Mapping[str, Any], samples: tuple[Samples, Samples]
+    backend: Backend,
+    net: Network,
+    theta: Theta,
+    configuration: Mapping[str, Any],
+    samples: tuple[Samples, Samples],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The rate of descent, (R,), and what each kernel predicts with it, (R, T, 1)."""
     training, test = samples
@@ -183,7 +242,9 @@ def _predictors(
     rate = OF_EDGE * edge(own[..., None, None])
     predictors = {}
     for name, (k_train, k_test) in kernel_pairs.items():
-        predictors[name] = heavy_ball(k_train, k_test, training.y, rate, configuration["steps"])
+        predictors[name] = heavy_ball(
+            k_train, k_test, training.y, rate, configuration["steps"]
+        )
     return rate, predictors
 
 
@@ -207,7 +268,9 @@ def _descend(
     configuration: Mapping[str, Any],
     samples: tuple[Samples, Samples],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the networks have learnt about the tests, (R, T, 1), in units of the target; and their training loss."""
+    """What the networks have learnt about the tests, (R, T, 1), in units of the target; and their
+    training loss.
+    """
     training, test = samples
     scale, centred = configuration["label_scale"], float(configuration["centred"])
     start = centred * backend.forward(net, theta, training.x).astype(float)
@@ -222,15 +285,22 @@ def _descend(
 
 
 def heavy_ball(
-    k_train: np.ndarray, k_test: np.ndarray, y: np.ndarray, rate: np.ndarray, steps: int, momentum: float = MOMENTUM
+    k_train: np.ndarray,
+    k_test: np.ndarray,
+    y: np.ndarray,
+    rate: np.ndarray,
+    steps: int,
+    momentum: float = MOMENTUM,
 ) -> np.ndarray:
-    """Predictions of descent with a frozen kernel on the mean squared error, from f = 0, with momentum, (S, T, 1).
+    """Predictions of descent with a frozen kernel on the mean squared error, from f = 0, with
+    momentum, (S, T, 1).
 
-    The weights stay theta_0 + J^T a; with g = 2 (K a - y) / N descent is v <- momentum v + g, a <- a - rate v, which is
-    done in the eigenbasis of K. (S, N, N), (S, T, N), y (S, N, 1) and the rate (S,); in float64.
+    The weights stay theta_0 + J^T a; with g = 2 (K a - y) / N descent is v <- momentum v + g, a <-
+    a - rate v, which is done in the eigenbasis of K. (S, N, N), (S, T, N), y (S, N, 1) and the rate
+    (S,); in float64.
 
-    Two samples that the kernel keeps apart are learnt each by itself; without momentum the residual falls by
-    1 - 2 rate / N per step:
+    Two samples that the kernel keeps apart are learnt each by itself; without momentum the residual
+    falls by 1 - 2 rate / N per step:
 
     >>> heavy_ball(np.eye(2)[None], np.eye(2)[None], np.ones((1, 2, 1)), np.array([0.5]), steps=2, momentum=0.0).ravel()
     array([0.75, 0.75])
@@ -246,7 +316,13 @@ def heavy_ball(
     return np.asarray(k_test.astype(float) @ coefficients)
 
 
-def ntk_regression(backend: Backend, net: Network, training: Samples, validation: Samples, test: Samples) -> np.ndarray:
+def ntk_regression(
+    backend: Backend,
+    net: Network,
+    training: Samples,
+    validation: Samples,
+    test: Samples,
+) -> np.ndarray:
     """Regression with the NTK of infinite width, the ridge of least validation loss, (R, T, 1)."""
     others = np.concatenate([validation.x, test.x], axis=1)
     k_train, k_other = _stacked(backend.infinite_ntk, net, training.x, others)
@@ -257,15 +333,20 @@ def ntk_regression(backend: Backend, net: Network, training: Samples, validation
 def tuned(
     k_train: np.ndarray, k_other: np.ndarray, training: Samples, validation: Samples
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel regression with the ridge of least validation loss: on the tests, (R, T, O), and that loss, (R,).
+    """Kernel regression with the ridge of least validation loss: on the tests, (R, T, O), and that
+    loss, (R,).
 
     k_train is (R, N, N), k_other (R, V + T, N) of the V validation and then the T test samples.
     """
     predictions = []
     losses = []
-    for k, k_out, y, y_held in zip(k_train, k_other, training.y, validation.y, strict=True):
+    for k, k_out, y, y_held in zip(
+        k_train, k_other, training.y, validation.y, strict=True
+    ):
         ridges = RIDGES * np.trace(k) / len(k)
-        prediction, loss = by_validation(kernels.regression, k, y, k_out, y_held, ridges)
+        prediction, loss = by_validation(
+            kernels.regression, k, y, k_out, y_held, ridges
+        )
         predictions.append(prediction)
         losses.append(loss)
     return np.array(predictions), np.array(losses)
@@ -280,7 +361,10 @@ def _stacked(
     return np.array(k_train), np.array(k_other)
 
 
-WEIGHTS: dict[str, Callable[..., Theta]] = {"pytorch": networks.default_weights, "he": Network.init}
+WEIGHTS: dict[str, Callable[..., Theta]] = {
+    "pytorch": networks.default_weights,
+    "he": Network.init,
+}
 
 
 def _initial(weights: str) -> Callable[..., Theta]:

@@ -18,7 +18,11 @@ ERROR = "E, over the target's variance"
 NOTE = "mean over seeds with 95 % intervals."
 GEOMETRIC = "geometric mean over seeds with 95 % intervals."
 DISTANCE = "distance, over the target's deviation"
-OF_DISTANCES = "sin(2.5 u.x), geometric mean over 1 and 2 layers; {}, " + GEOMETRIC + " The line is the margin."
+OF_DISTANCES = (
+    "sin(2.5 u.x), geometric mean over 1 and 2 layers; {}, "
+    + GEOMETRIC
+    + " The line is the margin."
+)
 KERNELS = {
     "ntk": "NTK",
     "nngp": "NNGP",
@@ -30,7 +34,12 @@ KERNELS = {
 }
 """Names of kernels by the quantity of their errors."""
 
-FACTORS = {"depth": "hidden layers", "samples": "training samples", "inputs": "inputs", "noise": "noise deviation"}
+FACTORS = {
+    "depth": "hidden layers",
+    "samples": "training samples",
+    "inputs": "inputs",
+    "noise": "noise deviation",
+}
 """What varies among the problems of `network_kernels`, by the key of configurations."""
 
 Value = Callable[[Measurements, Configuration], np.ndarray]
@@ -39,7 +48,9 @@ KernelError = Callable[[Measurements, str, Target], np.ndarray]
 """E of a kernel, a key of KERNELS, on a target, per seed."""
 
 
-def against_depth(title: str, lines: Mapping[str, Errors], note: str = "", log_y: bool = False) -> Builder:
+def against_depth(
+    title: str, lines: Mapping[str, Errors], note: str = "", log_y: bool = False
+) -> Builder:
     """Errors over depth, one line per predictor, by label."""
     axes = Axes("hidden layers", ERROR, log_y=log_y)
     over_seeds = GEOMETRIC if log_y else NOTE
@@ -48,8 +59,14 @@ def against_depth(title: str, lines: Mapping[str, Errors], note: str = "", log_y
         series = []
         for label, errors in lines.items():
             depths = errors.depths(m)
-            series.append(Series.of(label, depths, [errors.at(m, depth) for depth in depths], log=log_y))
-        return plots.figure(title, axes, series, f"{note} {m.backend}, {over_seeds}".strip())
+            series.append(
+                Series.of(
+                    label, depths, [errors.at(m, depth) for depth in depths], log=log_y
+                )
+            )
+        return plots.figure(
+            title, axes, series, f"{note} {m.backend}, {over_seeds}".strip()
+        )
 
     return build
 
@@ -70,8 +87,13 @@ def few_samples(network: Experiment, kernel: Experiment, theory: Experiment) -> 
 
 def more_samples(network: Experiment, kernel: Experiment) -> Builder:
     """Errors over depth on the wave with 200 samples."""
-    lines = {"network": Errors(network, "error", MORE), "its NTK": Errors(kernel, "kernel_error", MORE)}
-    return against_depth("Errors against depth, sin(2.5 u.x), 200 samples", lines, "As commonly trained.")
+    lines = {
+        "network": Errors(network, "error", MORE),
+        "its NTK": Errors(kernel, "kernel_error", MORE),
+    }
+    return against_depth(
+        "Errors against depth, sin(2.5 u.x), 200 samples", lines, "As commonly trained."
+    )
 
 
 def other_targets(network: Experiment, kernel: Experiment) -> Builder:
@@ -85,9 +107,11 @@ def other_targets(network: Experiment, kernel: Experiment) -> Builder:
 
 
 def by_cause(chain: Mapping[str, Errors], unit: Errors) -> Builder:
-    """The parts of D / E of the first predictor against the last: what changes from each predictor to the next.
+    """The parts of D / E of the first predictor against the last: what changes from each predictor
+    to the next.
 
-    Each is named after what makes the predictor differ from the one before; they add up to the whole.
+    Each is named after what makes the predictor differ from the one before; they add up to the
+    whole.
     """
     axes = Axes("cause", "part of D / E", reference=0.0)
 
@@ -96,12 +120,17 @@ def by_cause(chain: Mapping[str, Errors], unit: Errors) -> Builder:
         changes = [errors.change(m) for errors in chain.values()]
         parts = [(before - after) / of_one_layer for before, after in pairwise(changes)]
         whole = (changes[0] - changes[-1]) / of_one_layer
-        points = Series.of("part of D / E", np.array(["all", *list(chain)[1:]]), [whole, *parts])
+        points = Series.of(
+            "part of D / E", np.array(["all", *list(chain)[1:]]), [whole, *parts]
+        )
         note = (
-            "From the network as commonly trained to the NTK of sigma_w^2 = 2 one thing is changed at a time, from 1 "
+            "From the network as commonly trained to the NTK of sigma_w^2 = 2 one thing is changed "
+            "at a time, from 1 "
             "to 2 layers on the wave. What each is charged with depends on the order of changes."
         )
-        return plots.figure("D / E by cause", axes, [points], f"{note} {m.backend}, {NOTE}")
+        return plots.figure(
+            "D / E by cause", axes, [points], f"{note} {m.backend}, {NOTE}"
+        )
 
     return build
 
@@ -118,16 +147,26 @@ def random_kernel(predictors: Experiment) -> Builder:
             limit = Errors(predictors, "limit_error", dict(width=width))
             values.append(mismatch(own.around(m), limit.around(m)))
         line = Series.of("own eNTK against NTK", widths, values)
-        return plots.figure("A random kernel alone", axes, [line], f"Nothing is trained. {m.backend}, {NOTE}")
+        return plots.figure(
+            "A random kernel alone",
+            axes,
+            [line],
+            f"Nothing is trained. {m.backend}, {NOTE}",
+        )
 
     return build
 
 
 def over_width(kernels: Experiment, networks: Experiment, reference: float) -> Builder:
-    """Distances of predictors over width on the wave: of kernels that are not trained, and of trained networks."""
+    """Distances of predictors over width on the wave: of kernels that are not trained, and of
+    trained networks.
+    """
     axes = Axes("width", DISTANCE, log_x=True, log_y=True, reference=reference)
     untrained = {"eNTK to NTK": "own_to_limit", "NNGP to NTK": "nngp_to_limit"}
-    trained = {"network to NTK": "net_to_limit", "network to its own eNTK": "net_to_own"}
+    trained = {
+        "network to NTK": "net_to_limit",
+        "network to its own eNTK": "net_to_own",
+    }
 
     def build(m: Measurements) -> Figure:
         widths = m[kernels].axis("width")
@@ -138,9 +177,16 @@ def over_width(kernels: Experiment, networks: Experiment, reference: float) -> B
         series.append(_root_of_width(series[0]))
         widths = m[networks].axis("width", label_scale=1.0)
         for label, quantity in trained.items():
-            values = distances_over(m, networks, quantity, dict(width=widths), label_scale=1.0)
+            values = distances_over(
+                m, networks, quantity, dict(width=widths), label_scale=1.0
+            )
             series.append(Series.of(label, widths, values, log=True))
-        return plots.figure("Distance of predictors against width", axes, series, OF_DISTANCES.format(m.backend))
+        return plots.figure(
+            "Distance of predictors against width",
+            axes,
+            series,
+            OF_DISTANCES.format(m.backend),
+        )
 
     return build
 
@@ -153,7 +199,9 @@ def _root_of_width(line: Series) -> Series:
 
 
 def over_label_scale(networks: Experiment, width: int, reference: float) -> Builder:
-    """Distances of networks of one width to both kernels' predictors over the scale of their labels."""
+    """Distances of networks of one width to both kernels' predictors over the scale of their
+    labels.
+    """
     axes = Axes("label scale", DISTANCE, log_x=True, log_y=True, reference=reference)
     lines = {"network to its own eNTK": "net_to_own", "network to NTK": "net_to_limit"}
 
@@ -161,7 +209,9 @@ def over_label_scale(networks: Experiment, width: int, reference: float) -> Buil
         scales = m[networks].axis("label_scale", width=width)
         series = []
         for label, quantity in lines.items():
-            values = distances_over(m, networks, quantity, dict(label_scale=scales), width=width)
+            values = distances_over(
+                m, networks, quantity, dict(label_scale=scales), width=width
+            )
             series.append(Series.of(label, scales, values, log=True))
         note = f"Width {width}. {OF_DISTANCES.format(m.backend)}"
         return plots.figure("Distance against label scale", axes, series, note)
@@ -169,7 +219,9 @@ def over_label_scale(networks: Experiment, width: int, reference: float) -> Buil
     return build
 
 
-def kernel_errors(title: str, kernels: Sequence[str], targets: Sequence[Target], error: KernelError) -> Builder:
+def kernel_errors(
+    title: str, kernels: Sequence[str], targets: Sequence[Target], error: KernelError
+) -> Builder:
     """E of kernels on every target, tuned."""
     axes = Axes("kernel", ERROR, log_y=True)
 
@@ -177,23 +229,41 @@ def kernel_errors(title: str, kernels: Sequence[str], targets: Sequence[Target],
         series = []
         for target in targets:
             values = [error(m, kernel, target) for kernel in kernels]
-            series.append(Series.of(str(target), np.array([KERNELS[kernel] for kernel in kernels]), values, log=True))
-        return plots.figure(title, axes, series, f"Ridge and length scale are tuned. {m.backend}, {GEOMETRIC}")
+            series.append(
+                Series.of(
+                    str(target),
+                    np.array([KERNELS[kernel] for kernel in kernels]),
+                    values,
+                    log=True,
+                )
+            )
+        return plots.figure(
+            title,
+            axes,
+            series,
+            f"Ridge and length scale are tuned. {m.backend}, {GEOMETRIC}",
+        )
 
     return build
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What is compared on every target: its name on the axis, its value, and either a band of 10 % or a line."""
+    """What is compared on every target: its name on the axis, its value, and either a band of 10 %
+    or a line.
+    """
 
     name: str
     value: Value
     margin: float | None = None
 
 
-def varied(experiment: Experiment, targets: Sequence[Target], factor: str, compared: Compared) -> Builder:
-    """A comparison per target against one factor, the others as the claim has them; left out where it has one value."""
+def varied(
+    experiment: Experiment, targets: Sequence[Target], factor: str, compared: Compared
+) -> Builder:
+    """A comparison per target against one factor, the others as the claim has them; left out where
+    it has one value.
+    """
     log_x = factor == "samples"
     axes = Axes(FACTORS[factor], compared.name, log_x=log_x, reference=compared.margin)
 
@@ -204,7 +274,9 @@ def varied(experiment: Experiment, targets: Sequence[Target], factor: str, compa
             del fixed[factor]
             places = m[experiment].axis(factor, **fixed)
             if len(places) > 1:
-                values = [compared.value(m, {**fixed, factor: place}) for place in places]
+                values = [
+                    compared.value(m, {**fixed, factor: place}) for place in places
+                ]
                 series.append(Series.of(str(target), places, values, log=True))
         if not series:
             raise NotMeasured(f"There is one value of {factor!r} at this tier.")
@@ -219,4 +291,6 @@ def varied(experiment: Experiment, targets: Sequence[Target], factor: str, compa
 def _within_a_tenth(series: Sequence[Series]) -> Series:
     """A band around 1."""
     x = tuple(sorted({float(place) for line in series for place in line.x}))
-    return Series("within 10 %", x, (1.0,) * len(x), (1 / 1.1,) * len(x), (1.1,) * len(x))
+    return Series(
+        "within 10 %", x, (1.0,) * len(x), (1 / 1.1,) * len(x), (1.1,) * len(x)
+    )

@@ -16,10 +16,12 @@ TESTS = 500
 def problem(
     configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
 ) -> tuple[Samples, Samples, Samples]:
-    """Training, validation and test samples: x ~ N(0, I), the target of unit variance over the tests.
+    """Training, validation and test samples: x ~ N(0, I), the target of unit variance over the
+    tests.
 
-    Configuration: target (a key of TARGETS), along random orthonormal u and v; inputs; samples and validation, their
-    numbers; noise, the standard deviation of what is added to training and validation labels. Tests have none.
+    Configuration: target (a key of TARGETS), along random orthonormal u and v; inputs; samples and
+    validation, their numbers; noise, the standard deviation of what is added to training and
+    validation labels. Tests have none.
     """
     target, inputs = configuration["target"], configuration["inputs"]
     choice("target", target, tuple(TARGETS))
@@ -42,7 +44,8 @@ def problem(
     y = np.array(labels)[..., None]
     ends = np.cumsum((0, *counts))
     test, validation, training = (
-        Samples(x[:, first:last], y[:, first:last], (inputs,)) for first, last in pairwise(ends)
+        Samples(x[:, first:last], y[:, first:last], (inputs,))
+        for first, last in pairwise(ends)
     )
     return training, validation, test
 
@@ -57,7 +60,9 @@ TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def friedman(z: np.ndarray) -> np.ndarray:
-    """10 sin(pi q_1 q_2) + 20 (q_3 - 1/2)^2 + 10 q_4 + 5 q_5, q = 1 / (1 + exp(-1.7 z)) (Friedman 1991)."""
+    """10 sin(pi q_1 q_2) + 20 (q_3 - 1/2)^2 + 10 q_4 + 5 q_5, q = 1 / (1 + exp(-1.7 z)) (Friedman
+    1991).
+    """
     q = 1 / (1 + np.exp(-1.7 * z))
     product = np.sin(np.pi * q[:, 0] * q[:, 1])
     square = (q[:, 2] - 0.5) ** 2

@@ -9,7 +9,9 @@ from harness.experiment import Configuration, grid
 
 @dataclass(frozen=True)
 class Target:
-    """What is learnt: its name in configurations and names of effects, and its formula, for sentences."""
+    """What is learnt: its name in configurations and names of effects, and its formula, for
+    sentences.
+    """
 
     name: str
     formula: str
@@ -47,12 +49,16 @@ def sampled(samples: int = SAMPLES) -> Configuration:
 
 def commonly(samples: int = SAMPLES, **axes: Any) -> tuple[Configuration, ...]:
     """Configurations of `common_training`: PyTorch's weights, one network per seed."""
-    training = dict(width=WIDTH, steps=1500, weights="pytorch", members=1, permuted=False)
+    training = dict(
+        width=WIDTH, steps=1500, weights="pytorch", members=1, permuted=False
+    )
     return grid(**{**sampled(samples), **training, **axes})
 
 
 def of_architecture(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
-    """Configurations of `architecture_kernel` for the same samples and networks as those of `common_training`."""
+    """Configurations of `architecture_kernel` for the same samples and networks as those of
+    `common_training`.
+    """
     return tuple(_without_training(cell) for cell in cells)
 
 
@@ -61,17 +67,26 @@ def _without_training(cell: Configuration) -> Configuration:
 
 
 def by_theory(**axes: Any) -> tuple[Configuration, ...]:
-    """Configurations of `descent_by_theory`: f - f_0 is trained, by 400 steps, to the labels as they are."""
-    training = dict(width=WIDTH, steps=400, centred=True, label_scale=1.0, permuted=False)
+    """Configurations of `descent_by_theory`: f - f_0 is trained, by 400 steps, to the labels as
+    they are.
+    """
+    training = dict(
+        width=WIDTH, steps=400, centred=True, label_scale=1.0, permuted=False
+    )
     return grid(**{**sampled(), **training, **axes})
 
 
 def untrained(**axes: Any) -> tuple[Configuration, ...]:
-    """Configurations of `kernel_predictors`: descent by 400 steps on the wave with kernels at initialisation."""
+    """Configurations of `kernel_predictors`: descent by 400 steps on the wave with kernels at
+    initialisation.
+    """
     return grid(**{**sampled(), "target": WAVE.name, "steps": 400, **axes})
 
 
-FEW, MORE = dict(target=WAVE.name, samples=SAMPLES), dict(target=WAVE.name, samples=MANY)
+FEW, MORE = (
+    dict(target=WAVE.name, samples=SAMPLES),
+    dict(target=WAVE.name, samples=MANY),
+)
 """The wave with few samples and with more."""
 DEPTHS = (1, 2, 3, 4, 5)
 COMMON = (
@@ -79,7 +94,9 @@ COMMON = (
     *commonly(target=WAVE.name, depth=(2, 3), samples=MANY),
     *commonly(target=names(OTHERS), depth=(1, 2)),
 )
-"""Common training at the quick tier: the wave with few samples, with more on deeper nets, and the other targets."""
+"""Common training at the quick tier: the wave with few samples, with more on deeper nets, and the
+other targets.
+"""
 FULL_COMMON = (
     *commonly(target=WAVE.name, depth=(1, 2), members=20),
     *commonly(target=WAVE.name, depth=(3, 4, 5)),
@@ -95,13 +112,19 @@ REAL = (TOPS, DIABETES)
 
 
 def tuned_on(target: Target) -> Configuration:
-    """A problem of `regression.draw`: 200 samples; 4 inputs and noise of 0.1, where the target does not say more."""
+    """A problem of `regression.draw`: 200 samples; 4 inputs and noise of 0.1, where the target does
+    not say more.
+    """
     noise = 0.0 if target in REAL else 0.1
-    return dict(target=target.name, samples=200, inputs=INPUTS.get(target, 4), noise=noise)
+    return dict(
+        target=target.name, samples=200, inputs=INPUTS.get(target, 4), noise=noise
+    )
 
 
 def usual(target: Target, **changes: Any) -> Configuration:
-    """The configuration of `network_kernels` on which the claim decides, with changes: 2 hidden layers."""
+    """The configuration of `network_kernels` on which the claim decides, with changes: 2 hidden
+    layers.
+    """
     return {**tuned_on(target), "depth": 2, **changes}
 
 

@@ -1,4 +1,6 @@
-"""Stationary kernels, which know no network, and regression with them beside regression with the NTK."""
+"""Stationary kernels, which know no network, and regression with them beside regression with the
+NTK.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +23,9 @@ STATIONARY: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "matern_52": lambda r: (1 + 5**0.5 * r + 5 / 3 * r**2) * np.exp(-(5**0.5) * r),
     "rbf": lambda r: np.exp(-(r**2) / 2),
 }
-"""Kernels that know no network, of the distance over the length scale (Rasmussen, Williams 2006, section 4.2)."""
+"""Kernels that know no network, of the distance over the length scale (Rasmussen, Williams 2006,
+section 4.2).
+"""
 
 
 def distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -32,13 +36,17 @@ def distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def stationary_kernels(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> dict[str, np.ndarray]:
-    """Test errors of regression with the NTK and with kernels that know no network; ridge and length by validation.
+    """Test errors of regression with the NTK and with kernels that know no network; ridge and
+    length by validation.
 
     Configuration: of `problem`; depth, of the NTK's network.
-    Returns relative E per replicate: "ntk", "laplace", "matern_32", "matern_52", "rbf"; "best", that of the four with
-    the least validation loss.
+    Returns relative E per replicate: "ntk", "laplace", "matern_32", "matern_52", "rbf"; "best",
+    that of the four with the least validation loss.
     """
     training, validation, test = problem(configuration, replicates, stream)
     others = np.concatenate([validation.x, test.x], axis=1)
@@ -56,7 +64,10 @@ def stationary_kernels(
     predictions = {name: prediction for name, (prediction, _) in fitted.items()}
     predictions["best"], _ = least(list(fitted.values()))
     predictions["ntk"] = ntk_regression(backend, net, training, validation, test)
-    return {name: relative(prediction - test.y, test) for name, prediction in predictions.items()}
+    return {
+        name: relative(prediction - test.y, test)
+        for name, prediction in predictions.items()
+    }
 
 
 def least(fits: Sequence[Fitted]) -> Fitted:

@@ -1,26 +1,27 @@
 """A trained network is not regression with its NTK at practical width.
 
 Claim
-    The theorem that a trained network is equivalent to kernel regression with its NTK does not hold well in
-    practice. Other kernels rival the NTK (the latter by a third-party summary).
+    The theorem that a trained network is equivalent to kernel regression with its NTK does not hold
+    well in practice. Other kernels rival the NTK (the latter by a third-party summary).
 
 Measured
-    Distance: root mean square difference of two predictors over 500 test points, over the target's standard
-    deviation. The network is trained as the theorem asks (NTK parametrization, sigma_w^2 = 2, sigma_b = 0.3,
-    ReLU, full batch, f - f_0) by 400 steps of heavy ball at 3/4 of the edge of stability, to a loss below
-    1 %. Its predictor descends with the frozen NTK by the same steps. 100 samples, x ~ N(0, I_5), noise 0.1,
-    target sin(2.5 u.x). At width 256 the geometric mean of the distances for 1 and 2 hidden layers must
-    exceed 0.1, by a tenth of it.
+    Distance: root mean square difference of two predictors over 500 test points, over the target's
+    standard deviation. The network is trained as the theorem asks (NTK parametrization, sigma_w^2 =
+    2, sigma_b = 0.3, ReLU, full batch, f - f_0) by 400 steps of heavy ball at 3/4 of the edge of
+    stability, to a loss below 1 %. Its predictor descends with the frozen NTK by the same steps.
+    100 samples, x ~ N(0, I_5), noise 0.1, target sin(2.5 u.x). At width 256 the geometric mean of
+    the distances for 1 and 2 hidden layers must exceed 0.1, by a tenth of it.
 
 Departs
-    The paper's networks, data and training are not known to us, and 'well' as 0.1 is ours. A network that
-    breaks the theorem's conditions would differ for that, so all but width and label scale are the
-    theorem's own. The split into a kernel that is random at initialisation and one that moves is ours.
+    The paper's networks, data and training are not known to us, and 'well' as 0.1 is ours. A
+    network that breaks the theorem's conditions would differ for that, so all but width and label
+    scale are the theorem's own. The split into a kernel that is random at initialisation and one
+    that moves is ours.
 
 Limits
-    The theorem is about infinite width. A distance at width 256 does not contradict it, and its two halves
-    are decided apart. A single network is compared. The scale of the labels against f_0 decides how far the
-    network's kernel moves.
+    The theorem is about infinite width. A distance at width 256 does not contradict it, and its two
+    halves are decided apart. A single network is compared. The scale of the labels against f_0
+    decides how far the network's kernel moves.
 """
 
 from claims.liu2025 import figures, settings
@@ -28,12 +29,22 @@ from claims.liu2025.conditions import mean_at_most
 from claims.liu2025.distances import DEPTHS, distance, rate
 from claims.liu2025.equivalence import descent_by_theory, kernel_predictors
 from claims.liu2025.paper import PAPER
-from claims.liu2025.settings import FRIEDMAN, OTHERS, ROUGH, SMOOTH, WAVE, by_theory, names, untrained
+from claims.liu2025.settings import (
+    FRIEDMAN,
+    OTHERS,
+    ROUGH,
+    SMOOTH,
+    WAVE,
+    by_theory,
+    names,
+    untrained,
+)
 from claims.liu2025.stationary import stationary_kernels
 from harness import gates
 from harness.claim import Claim, grid
 
-NEAR = 0.1  # of the target's standard deviation: nearer than this we would call two predictors equal
+# of the target's standard deviation: nearer than this we would call two predictors equal
+NEAR = 0.1
 WIDTH, NARROW = 256, 64
 TINY = 1e-4  # label scale at which a network stays where it started
 
@@ -52,11 +63,15 @@ kernels = claim.experiment(kernel_predictors, KERNELS, full=WIDE, block=10)
 
 QUICK = (
     *by_theory(target="wave", depth=DEPTHS, width=(64, 128, 256)),
-    *by_theory(target="wave", depth=DEPTHS, width=NARROW, label_scale=(0.1, 0.01, TINY)),
+    *by_theory(
+        target="wave", depth=DEPTHS, width=NARROW, label_scale=(0.1, 0.01, TINY)
+    ),
 )
 FULL = (
     *by_theory(target="wave", depth=DEPTHS, width=(64, 256, 1024, 4096)),
-    *by_theory(target="wave", depth=DEPTHS, width=NARROW, label_scale=(0.1, 0.01, 1e-3, TINY)),
+    *by_theory(
+        target="wave", depth=DEPTHS, width=NARROW, label_scale=(0.1, 0.01, 1e-3, TINY)
+    ),
 )
 wave = claim.experiment(descent_by_theory, QUICK, full=FULL, block=10)
 OTHER_TARGETS = by_theory(target=names(OTHERS), depth=DEPTHS, width=WIDTH)
@@ -66,7 +81,9 @@ permuted = claim.experiment(descent_by_theory, OF_OTHER_INPUTS, block=10)
 
 TARGETS = (WAVE, *OTHERS)
 EVERY_TARGET = grid(**settings.sampled(), target=names(TARGETS), depth=2)
-stationary = claim.experiment(stationary_kernels, EVERY_TARGET, dtype="float64", block=10)
+stationary = claim.experiment(
+    stationary_kernels, EVERY_TARGET, dtype="float64", block=10
+)
 
 
 def error(m, kernel, target):
@@ -74,10 +91,19 @@ def error(m, kernel, target):
     return m[stationary](kernel, target=target.name)
 
 
-SEEN = "a tenth of the deviation is what we would let pass, and a tenth above it is seen"
+SEEN = (
+    "a tenth of the deviation is what we would let pass, and a tenth above it is seen"
+)
 
 
-@claim.effect(primary=True, ratio=True, above=1.1, expect=(3.67, 0.15), agreement=0.05, because=SEEN)
+@claim.effect(
+    primary=True,
+    ratio=True,
+    above=1.1,
+    expect=(3.67, 0.15),
+    agreement=0.05,
+    because=SEEN,
+)
 def network_off(m):
     """At width 256 the network lies {} tenths of the target's deviation off its NTK's predictor."""
     return distance(m, wave, "net_to_limit", width=WIDTH, label_scale=1.0) / NEAR
@@ -106,9 +132,15 @@ def kernel_rate(m):
     return rate(m, kernels, "own_to_limit", dict(width=m[kernels].axis("width"))) + 0.5
 
 
-@claim.effect(above=0.2, expect=(0.34, 0.05), because="a slope of 0.2 is a factor of 2.5 in two decades")
+@claim.effect(
+    above=0.2,
+    expect=(0.34, 0.05),
+    because="a slope of 0.2 is a factor of 2.5 in two decades",
+)
 def by_labels(m):
-    """At width 64 the network's distance to its own eNTK's predictor grows as label scale to the power {}."""
+    """At width 64 the network's distance to its own eNTK's predictor grows as label scale to the
+    power {}.
+    """
     return rate(m, wave, "net_to_own", dict(label_scale=(0.01, 0.1, 1.0)), width=NARROW)
 
 
@@ -116,11 +148,18 @@ def by_labels(m):
     ratio=True,
     above=1 / 1.1,
     each=grid(target=TARGETS),
-    expect={WAVE: (1.14, 0.25), ROUGH: (1.16, 0.1), SMOOTH: (2.01, 0.3), FRIEDMAN: (1.49, 0.2)},
+    expect={
+        WAVE: (1.14, 0.25),
+        ROUGH: (1.16, 0.1),
+        SMOOTH: (2.01, 0.3),
+        FRIEDMAN: (1.49, 0.2),
+    },
     because="a tenth of the error is what a kernel may cost before one would call it worse",
 )
 def rival(m, target):
-    """On {target} the NTK's error is {} times that of Laplace, Matern or RBF, whichever validates best."""
+    """On {target} the NTK's error is {} times that of Laplace, Matern or RBF, whichever validates
+    best.
+    """
     return error(m, "ntk", target) / error(m, "best", target)
 
 

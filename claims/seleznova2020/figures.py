@@ -24,7 +24,9 @@ PAPERS_STEPS = 10**5  # at rate 1e-5: flow time 1
 
 @dataclass(frozen=True)
 class Arm:
-    """Some configurations of an experiment, one per depth, and the quantity to show; "" for the figure's own."""
+    """Some configurations of an experiment, one per depth, and the quantity to show; "" for the
+    figure's own.
+    """
 
     experiment: Experiment
     where: Mapping[str, Any] = field(default_factory=dict)
@@ -32,16 +34,23 @@ class Arm:
 
 
 def against_depth(
-    experiment: Experiment, quantity: str, title: str, phases: Mapping[str, Mapping[str, Any]]
+    experiment: Experiment,
+    quantity: str,
+    title: str,
+    phases: Mapping[str, Mapping[str, Any]],
 ) -> Builder:
-    """A quantity of networks trained to a matched loss over their depth, per phase, raw and centred."""
+    """A quantity of networks trained to a matched loss over their depth, per phase, raw and
+    centred.
+    """
     per = {
         f"{phase}, {arm}": {**where, "centred": arm == "centred"}
         for phase, where in phases.items()
         for arm in ("raw", "centred")
     }
     axes = Axes(DEPTH, LABELS[quantity], log_y=True)
-    return plots.lines(experiment, quantity, over="depth", axes=axes, title=title, per=per)
+    return plots.lines(
+        experiment, quantity, over="depth", axes=axes, title=title, per=per
+    )
 
 
 def of_arms(
@@ -61,15 +70,25 @@ def of_arms(
         for label, arm in arms.items():
             measured = m[arm.experiment]
             depths = measured.axis("depth", **arm.where)
-            values = [measured(arm.quantity or quantity, depth=depth, **arm.where) for depth in depths]
+            values = [
+                measured(arm.quantity or quantity, depth=depth, **arm.where)
+                for depth in depths
+            ]
             series.append(Series.of(label, depths, values, log=True))
-        return plots.figure(title, axes, [*series, *paper], f"{m.backend}, geometric mean over seeds. {note}")
+        return plots.figure(
+            title,
+            axes,
+            [*series, *paper],
+            f"{m.backend}, geometric mean over seeds. {note}",
+        )
 
     return build
 
 
 def part_learnt(experiments: Mapping[str, Experiment]) -> Builder:
-    """The part of the labels' variance that is learnt by the end, over depth, one line per experiment."""
+    """The part of the labels' variance that is learnt by the end, over depth, one line per
+    experiment.
+    """
     axes = Axes(DEPTH, "part of the labels' variance learnt")
 
     def build(m: Measurements) -> Figure:
@@ -77,34 +96,54 @@ def part_learnt(experiments: Mapping[str, Experiment]) -> Builder:
         for label, experiment in experiments.items():
             measured = m[experiment]
             depths = measured.axis("depth")
-            series.append(Series.of(label, depths, [1 - part_left(measured, depth=depth) for depth in depths]))
+            series.append(
+                Series.of(
+                    label,
+                    depths,
+                    [1 - part_left(measured, depth=depth) for depth in depths],
+                )
+            )
         note = f"{m.backend}, mean over seeds. No more than what is learnt can have moved the kernel for the labels."
-        return plots.figure("What was learnt by the end of the protocol", axes, series, note)
+        return plots.figure(
+            "What was learnt by the end of the protocol", axes, series, note
+        )
 
     return build
 
 
 def conditioning(arms: Mapping[str, Arm]) -> Builder:
-    """The part that is left against the condition number of the kernel at the start, one point per depth."""
-    axes = Axes("log10 of the condition number of Theta_0", "part of the labels' variance left", log_y=True)
+    """The part that is left against the condition number of the kernel at the start, one point per
+    depth.
+    """
+    axes = Axes(
+        "log10 of the condition number of Theta_0",
+        "part of the labels' variance left",
+        log_y=True,
+    )
 
     def build(m: Measurements) -> Figure:
         series = []
         for label, arm in arms.items():
             measured = m[arm.experiment]
             depths = measured.axis("depth", **arm.where)
-            condition = [measured("condition", depth=depth, **arm.where) for depth in depths]
+            condition = [
+                measured("condition", depth=depth, **arm.where) for depth in depths
+            ]
             places = np.log10(condition).mean(axis=1).round(1)  # (depths,)
             values = [part_left(measured, depth=depth, **arm.where) for depth in depths]
             series.append(Series.of(label, places, values, log=True))
         note = f"lambda_max over the median eigenvalue. {m.backend}, geometric means over seeds."
-        return plots.figure("Conditioning and what is left to learn", axes, series, note)
+        return plots.figure(
+            "Conditioning and what is left to learn", axes, series, note
+        )
 
     return build
 
 
 def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder:
-    """The drift, or the losses at checkpoints, during training by the paper's protocol, one line per arm and depth."""
+    """The drift, or the losses at checkpoints, during training by the paper's protocol, one line
+    per arm and depth.
+    """
     steps_of_paper = "steps of the paper's 10^5 at rate 10^-5"
     axes = Axes(steps_of_paper, LABELS[quantity], log_x=True, log_y=True)
 
@@ -113,10 +152,19 @@ def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder
         for label, experiment in arms.items():
             measured = m[experiment]
             for cell in measured.configurations():
-                steps = measured.exactly("checkpoint_steps", cell).mean(axis=0)  # (checkpoints,)
+                steps = measured.exactly("checkpoint_steps", cell).mean(
+                    axis=0
+                )  # (checkpoints,)
                 values = measured.exactly(quantity, cell)  # (seeds, checkpoints)
                 places = steps / cell["steps"] * PAPERS_STEPS
-                series.append(Series.of(f"{label}, {cell['depth']} layers", places, list(values.T), log=True))
+                series.append(
+                    Series.of(
+                        f"{label}, {cell['depth']} layers",
+                        places,
+                        list(values.T),
+                        log=True,
+                    )
+                )
         note = f"{m.backend}, geometric mean over seeds. A network that reaches its target loss stops there."
         return plots.figure(title, axes, series, note)
 

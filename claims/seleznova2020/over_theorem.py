@@ -15,7 +15,9 @@ PHASES = {"ordered": (1.0, 1.0), "edge": (2.0, 1.0), "chaotic": (3.0, 1.0)}
 
 SAMPLES, RIDGE, WIDTH = 8, 0.2, 64
 SHALLOW, DEEP = 3, 10  # hidden layers
-SETTING = dict(samples=SAMPLES, ridge=RIDGE, phases=[list(phase) for phase in PHASES.values()])
+SETTING = dict(
+    samples=SAMPLES, ridge=RIDGE, phases=[list(phase) for phase in PHASES.values()]
+)
 QUICK = (
     dict(SETTING, width=64, depth=SHALLOW, networks=400, at_once=100),
     dict(SETTING, width=64, depth=6, networks=150, at_once=50),
@@ -71,20 +73,32 @@ IN_UNITS = {
 }
 
 
-def of_phase(measured: Measured, quantity: str, phase: str, depth: int, width: int = WIDTH) -> np.ndarray:
+def of_phase(
+    measured: Measured, quantity: str, phase: str, depth: int, width: int = WIDTH
+) -> np.ndarray:
     """A quantity of one phase, per group of networks."""
     return measured(quantity, width=width, depth=depth)[:, list(PHASES).index(phase)]
 
 
 def ratio(
-    measured: Measured, arm: str, phase: str, depth: int, *, samples: int = SAMPLES, ridge: float = 0.0
+    measured: Measured,
+    arm: str,
+    phase: str,
+    depth: int,
+    *,
+    samples: int = SAMPLES,
+    ridge: float = 0.0,
 ) -> np.ndarray:
     """The variance of an arm over Theorem 3, per group of networks; a ridge adds to kappa1."""
     q, q_sr, kappa_ratio = mean_field(PHASES[phase], depth)
-    return of_phase(measured, arm, phase, depth) / theorem3(q, q_sr, kappa_ratio * (1 + ridge), samples)
+    return of_phase(measured, arm, phase, depth) / theorem3(
+        q, q_sr, kappa_ratio * (1 + ridge), samples
+    )
 
 
-def over_depth(experiment: Experiment, title: str, lines: Mapping[str, Line]) -> Builder:
+def over_depth(
+    experiment: Experiment, title: str, lines: Mapping[str, Line]
+) -> Builder:
     """The variance over Theorem 3 against depth."""
 
     def build(m: Measurements) -> Figure:
@@ -92,7 +106,10 @@ def over_depth(experiment: Experiment, title: str, lines: Mapping[str, Line]) ->
         depths = measured.axis("depth", width=WIDTH)
         series = []
         for label, line in lines.items():
-            values = [ratio(measured, line.arm, line.phase, d, ridge=line.ridge) for d in depths]
+            values = [
+                ratio(measured, line.arm, line.phase, d, ridge=line.ridge)
+                for d in depths
+            ]
             series.append(Series.of(label, depths, values, log=True))
         return plots.figure(title, AXES, series, _note(m))
 
@@ -108,24 +125,42 @@ def label_term(experiment: Experiment) -> Builder:
         depths = measured.axis("depth", width=WIDTH)
         series = []
         for phase in PHASES:
-            values = [of_phase(measured, "labels_alone", phase, depth) for depth in depths]
+            values = [
+                of_phase(measured, "labels_alone", phase, depth) for depth in depths
+            ]
             series.append(Series.of(phase, depths, values, log=True))
-        return plots.figure("The variance that labels +1 and -1 make alone", axes, series, _note(m))
+        return plots.figure(
+            "The variance that labels +1 and -1 make alone", axes, series, _note(m)
+        )
 
     return build
 
 
 def own_over_one(experiment: Experiment, depth: int) -> Builder:
-    """The variance with own kernels over that with one kernel for all, Y = 0, against the width, per phase."""
-    axes = Axes("width M", "variance, own kernels / one kernel", log_x=True, log_y=True, reference=1.0)
+    """The variance with own kernels over that with one kernel for all, Y = 0, against the width,
+    per phase.
+    """
+    axes = Axes(
+        "width M",
+        "variance, own kernels / one kernel",
+        log_x=True,
+        log_y=True,
+        reference=1.0,
+    )
 
     def build(m: Measurements) -> Figure:
         measured = m[experiment]
         widths = measured.axis("width", depth=depth)
         series = []
         for phase in PHASES:
-            own = [of_phase(measured, "own_kernel_no_labels", phase, depth, width) for width in widths]
-            one = [of_phase(measured, "mean_field", phase, depth, width) for width in widths]
+            own = [
+                of_phase(measured, "own_kernel_no_labels", phase, depth, width)
+                for width in widths
+            ]
+            one = [
+                of_phase(measured, "mean_field", phase, depth, width)
+                for width in widths
+            ]
             series.append(Series.of(phase, widths, list(np.divide(own, one)), log=True))
         title = "What own kernels lack of the variance closes with the width"
         note = f"ReLU, {depth} layers, S = {SAMPLES}, no labels, {m.backend}, geometric mean over groups."
@@ -139,7 +174,11 @@ def conditioning(m: Measurements) -> Figure:
     axes = Axes("hidden layers", "kappa1 / kappa2")
     series = []
     for phase, scales in PHASES.items():
-        series.append(Series(phase, DEPTHS, tuple(mean_field(scales, depth)[2] for depth in DEPTHS)))
+        series.append(
+            Series(
+                phase, DEPTHS, tuple(mean_field(scales, depth)[2] for depth in DEPTHS)
+            )
+        )
     for phase, ends in READ_OFF.items():
         series.append(Series(f"paper, read off: {phase}", (47.0, 47.0), ends))
     note = "Closed form at input correlation 1/2; 1 is singular. The paper's ranges: correlations 0 to 1."

@@ -9,7 +9,8 @@ from harness import plots
 from harness.experiment import Configuration, Experiment, Measured, Measurements, grid
 from harness.plots import Axes, Builder, Figure, Series
 
-# (activation, sigma_w^2, sigma_b^2); None: no bias parameters. The phase is that of the infinitely wide network.
+# (activation, sigma_w^2, sigma_b^2); None: no bias parameters. The phase is that of the infinitely
+# wide network.
 PHASES: dict[str, tuple[str, float, float | None]] = {
     "ordered relu": ("relu", 1.0, 1.0),
     "ordered tanh": ("tanh", 1.0, 1.0),
@@ -38,14 +39,20 @@ def cells(widths: Mapping[int, tuple[int, int]], draws: int) -> list[Configurati
     return found
 
 
-def map_cells(width: int, depths: tuple[int, ...], draws: int) -> tuple[Configuration, ...]:
+def map_cells(
+    width: int, depths: tuple[int, ...], draws: int
+) -> tuple[Configuration, ...]:
     """Configurations of `phase_map`: one width, all phases of the map in each."""
     phases = [["relu", sigma_w2, 1.0] for sigma_w2 in MAP]
     return grid(width=width, depth=depths, draws=draws, phases=phases)
 
 
-def dispersion(measured: Measured, phase: str, near: float, narrower: int = 0) -> np.ndarray:
-    """R per seed at the widest width, or so many widths below it, and the depth for which L/M is nearest to `near`."""
+def dispersion(
+    measured: Measured, phase: str, near: float, narrower: int = 0
+) -> np.ndarray:
+    """R per seed at the widest width, or so many widths below it, and the depth for which L/M is
+    nearest to `near`.
+    """
     width = measured.axis("width")[-1 - narrower]
     depth = depth_at(measured, width, near)
     column = list(PHASES).index(phase)
@@ -56,7 +63,9 @@ def dispersion(measured: Measured, phase: str, near: float, narrower: int = 0) -
 
 def growth(measured: Measured, phase: str) -> np.ndarray:
     """R at L/M of about 0.2 over R at about 0.1, per seed, at the widest width."""
-    return np.asarray(dispersion(measured, phase, 0.2) / dispersion(measured, phase, 0.1))
+    return np.asarray(
+        dispersion(measured, phase, 0.2) / dispersion(measured, phase, 0.1)
+    )
 
 
 def depth_at(measured: Measured, width: int, near: float) -> int:
@@ -68,8 +77,15 @@ def depth_at(measured: Measured, width: int, near: float) -> int:
     return int(min(measured.axis("depth", width=width), key=distance))
 
 
-def over_depth(experiment: Experiment, activation: str, phases: Sequence[str], paper: Sequence[Series] = ()) -> Builder:
-    """R of one activation's phases against depth / width, a line per phase and per width of the two widest."""
+def over_depth(
+    experiment: Experiment,
+    activation: str,
+    phases: Sequence[str],
+    paper: Sequence[Series] = (),
+) -> Builder:
+    """R of one activation's phases against depth / width, a line per phase and per width of the two
+    widest.
+    """
     axes = Axes("depth / width", DISPERSION, log_y=True, reference=1.0)
 
     def build(m: Measurements) -> Figure:
@@ -77,11 +93,22 @@ def over_depth(experiment: Experiment, activation: str, phases: Sequence[str], p
         series = []
         for phase in phases:
             for narrower, width in enumerate(reversed(measured.axis("width")[-2:])):
-                ratios = [depth / width for depth in measured.axis("depth", width=width)]
-                values = [dispersion(measured, phase, ratio, narrower) for ratio in ratios]
-                series.append(Series.of(f"{phase}, M = {width}", ratios, values, log=True))
+                ratios = [
+                    depth / width for depth in measured.axis("depth", width=width)
+                ]
+                values = [
+                    dispersion(measured, phase, ratio, narrower) for ratio in ratios
+                ]
+                series.append(
+                    Series.of(f"{phase}, M = {width}", ratios, values, log=True)
+                )
         note = f"{m.backend}, geometric mean over seeds; 1 means deterministic."
-        return plots.figure(f"Dispersion of the NTK at initialisation, {activation}", axes, [*series, *paper], note)
+        return plots.figure(
+            f"Dispersion of the NTK at initialisation, {activation}",
+            axes,
+            [*series, *paper],
+            note,
+        )
 
     return build
 
@@ -95,7 +122,8 @@ def map_figure(experiment: Experiment) -> Builder:
         series = [_map_line(measured, cell) for cell in measured.configurations()]
         (width,) = measured.axis("width")
         note = (
-            f"{m.backend}, M = {width}, sigma_b^2 = 1, geometric mean over seeds; nothing is decided on it. Ordered "
+            f"{m.backend}, M = {width}, sigma_b^2 = 1, geometric mean over seeds; nothing is "
+            "decided on it. Ordered "
             "left, chaotic right of the edge of chaos at sigma_w^2 = 2."
         )
         return plots.figure("Phase map of the dispersion, relu", axes, series, note)
@@ -104,5 +132,9 @@ def map_figure(experiment: Experiment) -> Builder:
 
 
 def _map_line(measured: Measured, cell: Mapping[str, Any]) -> Series:
-    values = measured("map_mean_square", **cell) / measured("map_mean", **cell) ** 2  # (seeds, phases)
-    return Series.of(f"depth / width = {cell['depth'] / cell['width']:.2f}", MAP, values.T, log=True)
+    values = (
+        measured("map_mean_square", **cell) / measured("map_mean", **cell) ** 2
+    )  # (seeds, phases)
+    return Series.of(
+        f"depth / width = {cell['depth'] / cell['width']:.2f}", MAP, values.T, log=True
+    )

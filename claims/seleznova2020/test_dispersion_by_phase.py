@@ -34,7 +34,8 @@ from harness import gates
 from harness.claim import Claim, grid
 from harness.plots import Series
 
-# Depths (hidden layers) at L/M of about 0.1 and 0.2; beyond 0.2 heavy tails bias R low unless 10^4 draws are taken.
+# Depths (hidden layers) at L/M of about 0.1 and 0.2; beyond 0.2 heavy tails bias R low unless 10^4
+# draws are taken.
 QUICK = {32: (3, 6), 64: (6, 13), 128: (13, 26)}
 FULL = {128: (13, 26), 256: (26, 51), 512: (51, 102), 1024: (102, 205)}
 EDGE, SECOND = "edge relu (2, 0)", "ordered relu (1.5, 1)"  # (sigma_w^2, sigma_b^2)
@@ -52,18 +53,30 @@ claim = Claim(
 few, many = phases.cells(QUICK, draws=2_500), phases.cells(FULL, draws=10_000)
 sampled = claim.experiment(ntk_dispersion, few, full=many, block=5)
 
-few, many = phases.map_cells(64, (3, 6, 13), draws=1_000), phases.map_cells(256, (13, 26, 38, 51), draws=10_000)
+few, many = (
+    phases.map_cells(64, (3, 6, 13), draws=1_000),
+    phases.map_cells(256, (13, 26, 38, 51), draws=10_000),
+)
 mapped = claim.experiment(phase_map, few, full=many, block=5)
 
 
 NEAR_ONE = {"ordered relu": (1.051, 0.005), "ordered tanh": (1.005, 0.005)}
 FLAT = {"ordered relu": (1.001, 0.005), "ordered tanh": (1.001, 0.005)}
 GROWS = {"chaotic relu": (1.433, 0.05), "chaotic tanh": (2.138, 0.21)}
-ONE_CURVE = {EDGE: (1.02, 0.06), "chaotic relu": (1.062, 0.07), "chaotic tanh": (1.35, 0.24)}
-READ_NEAR_ONE = {"ordered relu": read_off(1.05, "Figure 2, ReLU, (1, 1), M = 128"), "ordered tanh": None}
+ONE_CURVE = {
+    EDGE: (1.02, 0.06),
+    "chaotic relu": (1.062, 0.07),
+    "chaotic tanh": (1.35, 0.24),
+}
+READ_NEAR_ONE = {
+    "ordered relu": read_off(1.05, "Figure 2, ReLU, (1, 1), M = 128"),
+    "ordered tanh": None,
+}
 READ_SECOND = read_off(1.12, "Figure 2, ReLU, (1.5, 1), M = 128")
 READ_GROWS = {
-    "chaotic relu": read_off(2.1 / 1.425, "Figure 2, ReLU, (3, 1), one curve for all M"),
+    "chaotic relu": read_off(
+        2.1 / 1.425, "Figure 2, ReLU, (3, 1), one curve for all M"
+    ),
     "chaotic tanh": None,
 }
 TENTH = "a kernel whose relative variance is below 10 % is what one would call deterministic"
@@ -74,26 +87,44 @@ LEAST = "the largest growth that still counts as flat in the ordered phase"
 
 
 @claim.effect(
-    primary=True, ratio=True, within=1.1, each=ORDERED, expect=NEAR_ONE, because=TENTH, published=READ_NEAR_ONE
+    primary=True,
+    ratio=True,
+    within=1.1,
+    each=ORDERED,
+    expect=NEAR_ONE,
+    because=TENTH,
+    published=READ_NEAR_ONE,
 )
 def near_one(m, phase):
     """In the {phase} phase the dispersion R at L/M = 0.2 is {}; 1 means deterministic."""
     return dispersion(m[sampled], phase, 0.2)
 
 
-@claim.effect(primary=True, ratio=True, within=1.1, each=ORDERED, expect=FLAT, because=SEVERAL)
+@claim.effect(
+    primary=True, ratio=True, within=1.1, each=ORDERED, expect=FLAT, because=SEVERAL
+)
 def flat(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], phase)
 
 
-@claim.effect(primary=True, ratio=True, above=1.1, each=CHAOTIC, expect=GROWS, because=LEAST, published=READ_GROWS)
+@claim.effect(
+    primary=True,
+    ratio=True,
+    above=1.1,
+    each=CHAOTIC,
+    expect=GROWS,
+    because=LEAST,
+    published=READ_GROWS,
+)
 def grows(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], phase)
 
 
-@claim.effect(ratio=True, within=1.1, expect=(1.12, 0.01), because=TENTH, published=READ_SECOND)
+@claim.effect(
+    ratio=True, within=1.1, expect=(1.12, 0.01), because=TENTH, published=READ_SECOND
+)
 def nearer_the_edge_near_one(m):
     """Nearer to the edge of chaos, ReLU at (1.5, 1), the dispersion R at L/M = 0.2 is {}."""
     return dispersion(m[sampled], SECOND, 0.2)
@@ -107,16 +138,26 @@ def nearer_the_edge_flat(m):
 
 @claim.effect(ratio=True, within=1.05, expect=(1.012, 0.036), because=LAW)
 def over_finite_size_law(m):
-    """For ReLU at the edge of chaos, (2, 0), at half the widest M, R at L/M = 0.2 is {} times the finite-size law."""
+    """For ReLU at the edge of chaos, (2, 0), at half the widest M, R at L/M = 0.2 is {} times the
+    finite-size law.
+    """
     width = m[sampled].axis("width")[-2]
     depth = phases.depth_at(m[sampled], width, 0.2)
     return dispersion(m[sampled], EDGE, 0.2, narrower=1) / finite_size_law(depth, width)
 
 
-@claim.effect(ratio=True, within=1.1, each=grid(phase=tuple(ONE_CURVE)), expect=ONE_CURVE, because=SAME)
+@claim.effect(
+    ratio=True,
+    within=1.1,
+    each=grid(phase=tuple(ONE_CURVE)),
+    expect=ONE_CURVE,
+    because=SAME,
+)
 def wide_over_narrow(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times as large at the widest M as at half of it."""
-    return dispersion(m[sampled], phase, 0.2) / dispersion(m[sampled], phase, 0.2, narrower=1)
+    return dispersion(m[sampled], phase, 0.2) / dispersion(
+        m[sampled], phase, 0.2, narrower=1
+    )
 
 
 @claim.control("SUPPORTED", of=grows)
@@ -128,7 +169,9 @@ def homogeneous_grows(m):
 @claim.control("not SUPPORTED", of=grows)
 def no_bias_no_phase(m):
     """Without biases a ReLU net is homogeneous: R at sigma_w^2 = 3 is that at 1 whatever L/M."""
-    return dispersion(m[sampled], "unbiased relu 3", 0.2) / dispersion(m[sampled], "unbiased relu 1", 0.2)
+    return dispersion(m[sampled], "unbiased relu 3", 0.2) / dispersion(
+        m[sampled], "unbiased relu 1", 0.2
+    )
 
 
 @claim.control("SUPPORTED", of=flat)
@@ -149,11 +192,20 @@ def finite(m):
     return gates.positive(m, ["mean", "mean_square"], sampled)
 
 
-READ = {"paper (2, 0), read off": (1.29, 1.7), "paper (3, 1), read off": (1.425, 2.1)}  # at L/M = 0.1 and 0.2
+READ = {
+    "paper (2, 0), read off": (1.29, 1.7),
+    "paper (3, 1), read off": (1.425, 2.1),
+}  # at L/M = 0.1 and 0.2
 PAPERS = [Series(label, (0.1, 0.2), values) for label, values in READ.items()]
 claim.figure(phases.over_depth(sampled, "relu, ordered", ["ordered relu", SECOND]))
-claim.figure(phases.over_depth(sampled, "relu, edge of chaos and chaotic", [EDGE, "chaotic relu"], PAPERS))
-claim.figure(phases.over_depth(sampled, "tanh", ["ordered tanh", "edge tanh", "chaotic tanh"]))
+claim.figure(
+    phases.over_depth(
+        sampled, "relu, edge of chaos and chaotic", [EDGE, "chaotic relu"], PAPERS
+    )
+)
+claim.figure(
+    phases.over_depth(sampled, "tanh", ["ordered tanh", "edge tanh", "chaotic tanh"])
+)
 claim.figure(phases.map_figure(mapped))
 
 

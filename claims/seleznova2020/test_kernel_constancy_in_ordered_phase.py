@@ -31,7 +31,15 @@ from math import inf, log
 
 from claims.seleznova2020 import ordered_phase, phase_maps
 from claims.seleznova2020.figures import Arm, course, of_arms, part_learnt
-from claims.seleznova2020.ordered_phase import DEEP, DEEPEST, DEPTHS, ORDERED, SHALLOW, at_fixed_rate, part_left
+from claims.seleznova2020.ordered_phase import (
+    DEEP,
+    DEEPEST,
+    DEPTHS,
+    ORDERED,
+    SHALLOW,
+    at_fixed_rate,
+    part_left,
+)
 from claims.seleznova2020.paper import PAPER
 from claims.seleznova2020.training import LARGE, at_loss, kernel_change
 from harness import gates
@@ -51,22 +59,32 @@ claim = Claim(
 )
 
 raw = at_fixed_rate(claim, DEPTHS, steps=(600, 2_000))
-more_ordered = at_fixed_rate(claim, DEPTHS, steps=(100, 500), sigma_w2=ordered_phase.MORE_ORDERED)
+more_ordered = at_fixed_rate(
+    claim, DEPTHS, steps=(100, 500), sigma_w2=ordered_phase.MORE_ORDERED
+)
 centred = at_fixed_rate(claim, (SHALLOW, DEEP), steps=(600, 2_000), centred=True)
 half_the_steps = at_fixed_rate(claim, (DEEP,), steps=(300, 1_000))
-scaled = at_fixed_rate(claim, (SHALLOW,), steps=(300, 1_000), centred=True, label_scale=(SMALL, BIG))
+scaled = at_fixed_rate(
+    claim, (SHALLOW,), steps=(300, 1_000), centred=True, label_scale=(SMALL, BIG)
+)
 at_edge = ordered_phase.at_half_the_edge(claim, (DEEP,))
 
 # The cells of the claim on the chaotic phase, to the letter: they are computed once for both.
 BOTH = at_loss(sigma_w2=ORDERED, depth=(SHALLOW, DEEP), centred=(False, True))
-matched = claim.experiment(kernel_change, BOTH, full=dict(LARGE, max_steps=100_000), block=10)
+matched = claim.experiment(
+    kernel_change, BOTH, full=dict(LARGE, max_steps=100_000), block=10
+)
 
-BETWEEN = dict(sigma_w2=[1.5, 2.0], depth=(SHALLOW, DEEP)), dict(sigma_w2=[1.5], depth=DEEPEST, centred=False)
+BETWEEN = (
+    dict(sigma_w2=[1.5, 2.0], depth=(SHALLOW, DEEP)),
+    dict(sigma_w2=[1.5], depth=DEEPEST, centred=False),
+)
 mapped = phase_maps.experiment(claim, "fixed rate", *BETWEEN)
 
 
 QUARTER = (
-    "2^-4 is the most that we read off the paper's ordered phase from sigma_w^2 = 0.5 on, at four times this width; "
+    "2^-4 is the most that we read off the paper's ordered phase from sigma_w^2 = 0.5 on, at four "
+    "times this width; "
     "the change in training falls at most as 1 / width"
 )
 DOUBLING = "read off the paper, Delta grows fourfold from 3 to 20 layers in the chaotic phase; half of that"
@@ -88,34 +106,57 @@ def constant(m, depth):
     return 1 / m[raw]("kernel_change", depth=depth)
 
 
-@claim.effect(primary=True, ratio=True, above=0.5, expect=(1.42, 0.85), agreement=AGREEMENT, because=DOUBLING)
+@claim.effect(
+    primary=True,
+    ratio=True,
+    above=0.5,
+    expect=(1.42, 0.85),
+    agreement=AGREEMENT,
+    because=DOUBLING,
+)
 def no_growth(m):
     """The kernel changes {} times as much with 3 layers as with 20."""
-    return m[raw]("kernel_change", depth=SHALLOW) / m[raw]("kernel_change", depth=DEEPEST)
+    return m[raw]("kernel_change", depth=SHALLOW) / m[raw](
+        "kernel_change", depth=DEEPEST
+    )
 
 
-@claim.effect(above=0.9, expect=(0.999, 0.001), agreement=0.01, bounds=(0.0, inf), because=LITTLE)
+@claim.effect(
+    above=0.9, expect=(0.999, 0.001), agreement=0.01, bounds=(0.0, inf), because=LITTLE
+)
 def nothing_learnt(m):
     """With 20 layers {} of the labels' variance is left at the end."""
     return part_left(m[raw], depth=DEEPEST)
 
 
-@claim.effect(ratio=True, above=1.5, expect=(2.59, 0.4), agreement=AGREEMENT, because=GROWTH)
+@claim.effect(
+    ratio=True, above=1.5, expect=(2.59, 0.4), agreement=AGREEMENT, because=GROWTH
+)
 def grows_per_learning(m):
-    """From an output of zero, per part learnt, the kernel changes {} times as much with 10 layers as with 3."""
+    """From an output of zero, per part learnt, the kernel changes {} times as much with 10 layers
+    as with 3.
+    """
     per_part = ordered_phase.change_per_part_learnt
     return per_part(m[centred], DEEP) / per_part(m[centred], SHALLOW)
 
 
-@claim.effect(ratio=True, above=1.5, expect=(2.34, 0.7), agreement=AGREEMENT, because=GROWTH)
+@claim.effect(
+    ratio=True, above=1.5, expect=(2.34, 0.7), agreement=AGREEMENT, because=GROWTH
+)
 def moves_once_trained(m):
-    """With 10 layers the kernel changes {} times as much at half the edge as by the paper's protocol."""
+    """With 10 layers the kernel changes {} times as much at half the edge as by the paper's
+    protocol.
+    """
     return m[at_edge]("kernel_change") / m[raw]("kernel_change", depth=DEEP)
 
 
-@claim.effect(ratio=True, above=1.5, expect=(3.78, 0.25), agreement=AGREEMENT, because=GROWTH)
+@claim.effect(
+    ratio=True, above=1.5, expect=(3.78, 0.25), agreement=AGREEMENT, because=GROWTH
+)
 def centred_grows(m):
-    """From an output of zero, to loss 0.05, the kernel changes {} times as much with 10 layers as with 3."""
+    """From an output of zero, to loss 0.05, the kernel changes {} times as much with 10 layers as
+    with 3.
+    """
     delta = m[matched].select("kernel_change", centred=True)
     return delta(depth=DEEP) / delta(depth=SHALLOW)
 
@@ -169,11 +210,21 @@ ARMS = {
 }
 PAPERS = [Series("paper, M = 256, read off: most", DEPTHS, (2**-4, 2**-4, 2**-4))]
 TITLE = "Kernel change against depth"
-claim.figure(course("drift", "Drift of the kernel during training", {"raw": raw, "centred": centred}))
+claim.figure(
+    course(
+        "drift", "Drift of the kernel during training", {"raw": raw, "centred": centred}
+    )
+)
 claim.figure(of_arms("kernel_change", TITLE, ARMS, reference=CONSTANT, paper=PAPERS))
 claim.figure(part_learnt({"raw": raw, "centred": centred}))
-claim.figure(phase_maps.figure(mapped, [raw, more_ordered], "fixed rate", phase_maps.CHANGE, centred=False))
-claim.figure(phase_maps.figure(mapped, [centred], "fixed rate", phase_maps.CHANGE, centred=True))
+claim.figure(
+    phase_maps.figure(
+        mapped, [raw, more_ordered], "fixed rate", phase_maps.CHANGE, centred=False
+    )
+)
+claim.figure(
+    phase_maps.figure(mapped, [centred], "fixed rate", phase_maps.CHANGE, centred=True)
+)
 
 
 def test_kernel_constancy_in_ordered_phase(verdict):

@@ -34,13 +34,22 @@ from math import inf, log
 
 from claims.seleznova2020 import ordered_phase, phase_maps
 from claims.seleznova2020.figures import Arm, conditioning, course, of_arms
-from claims.seleznova2020.ordered_phase import DEEP, DEEPEST, DEPTHS, EDGE, SHALLOW, at_fixed_rate, part_left
+from claims.seleznova2020.ordered_phase import (
+    DEEP,
+    DEEPEST,
+    DEPTHS,
+    EDGE,
+    SHALLOW,
+    at_fixed_rate,
+    part_left,
+)
 from claims.seleznova2020.paper import PAPER
 from harness import gates
 from harness.claim import Claim, grid
 from harness.plots import Series
 
-SILENT = 0.01  # sigma_w^2 at which a deep net does not pass its input on: its output is the same for all of them
+# sigma_w^2 at which a deep net does not pass its input on: its output is the same for all of them
+SILENT = 0.01
 BEST = ordered_phase.BEST_CONSTANT
 AGREEMENT = log(1.05)
 
@@ -53,14 +62,18 @@ claim = Claim(
 )
 
 ordered = at_fixed_rate(claim, DEPTHS, steps=(600, 2_000))
-more_ordered = at_fixed_rate(claim, DEPTHS, steps=(100, 500), sigma_w2=ordered_phase.MORE_ORDERED)
+more_ordered = at_fixed_rate(
+    claim, DEPTHS, steps=(100, 500), sigma_w2=ordered_phase.MORE_ORDERED
+)
 faster = ordered_phase.at_half_the_edge(claim, DEPTHS)
 edge_of_chaos = ordered_phase.at_half_the_edge(claim, (DEEPEST,), sigma_w2=EDGE)
 silent = at_fixed_rate(claim, (DEEP,), steps=(100, 500), sigma_w2=SILENT)
 again = at_fixed_rate(claim, (SHALLOW,), steps=(600, 2_000), lane=1)
 
 BETWEEN = dict(sigma_w2=[1.5, EDGE], depth=(SHALLOW, DEEP))
-map_fixed = phase_maps.experiment(claim, "fixed rate", BETWEEN, dict(sigma_w2=[1.5], depth=DEEPEST), centred=False)
+map_fixed = phase_maps.experiment(
+    claim, "fixed rate", BETWEEN, dict(sigma_w2=[1.5], depth=DEEPEST), centred=False
+)
 map_faster = phase_maps.experiment(claim, "half the edge", BETWEEN, centred=False)
 
 STUCK = "who has learnt less than a tenth of the labels' variance has learnt next to nothing"
@@ -80,13 +93,22 @@ def over_shallow(m, depth):
     return m[ordered]("min_loss", depth=depth) / m[ordered]("min_loss", depth=SHALLOW)
 
 
-@claim.effect(primary=True, above=0.9, expect=(0.9995, 0.0005), agreement=0.02, bounds=(0.0, inf), because=STUCK)
+@claim.effect(
+    primary=True,
+    above=0.9,
+    expect=(0.9995, 0.0005),
+    agreement=0.02,
+    bounds=(0.0, inf),
+    because=STUCK,
+)
 def stuck(m):
     """At the fixed rate 20 layers leave {} of the labels' variance."""
     return part_left(m[ordered], depth=DEEPEST)
 
 
-@claim.effect(above=0.9, expect=(0.999, 0.001), agreement=0.02, bounds=(0.0, inf), because=STUCK)
+@claim.effect(
+    above=0.9, expect=(0.999, 0.001), agreement=0.02, bounds=(0.0, inf), because=STUCK
+)
 def faster_stuck(m):
     """At half the edge too 20 layers leave {} of the labels' variance."""
     return part_left(m[faster], depth=DEEPEST)
@@ -113,11 +135,21 @@ def faster_learns(m):
     because="10 %, against the factor of four or more that depth makes",
 )
 def over_frozen_kernel(m, depth):
-    """At the fixed rate, with {depth} layers, the least loss is {} times that with the kernel frozen."""
-    return m[ordered]("min_loss", depth=depth) / m[ordered]("linearised_loss", depth=depth)
+    """At the fixed rate, with {depth} layers, the least loss is {} times that with the kernel
+    frozen.
+    """
+    return m[ordered]("min_loss", depth=depth) / m[ordered](
+        "linearised_loss", depth=depth
+    )
 
 
-@claim.effect(ratio=True, above=1.1, expect=(1.49, 0.25), agreement=AGREEMENT, because="as at the fixed rate")
+@claim.effect(
+    ratio=True,
+    above=1.1,
+    expect=(1.49, 0.25),
+    agreement=AGREEMENT,
+    because="as at the fixed rate",
+)
 def frozen_kernel_over_faster(m):
     """At half the edge, with 10 layers, the loss with the kernel frozen is {} times the least loss."""
     return m[faster]("linearised_loss", depth=DEEP) / m[faster]("min_loss", depth=DEEP)
@@ -125,13 +157,17 @@ def frozen_kernel_over_faster(m):
 
 @claim.control("SUPPORTED", of=over_shallow)
 def silent_over_shallow(m):
-    """At sigma_w^2 = 0.01 ten layers shrink what tells inputs apart to 10^-11: a constant is all there is."""
+    """At sigma_w^2 = 0.01 ten layers shrink what tells inputs apart to 10^-11: a constant is all
+    there is.
+    """
     return m[silent]("min_loss") / m[ordered]("min_loss", depth=SHALLOW)
 
 
 @claim.control("not SUPPORTED", of=over_shallow)
 def one_net_over_another(m):
-    """Two independent initialisations of one and the same kind of network differ by nothing on average."""
+    """Two independent initialisations of one and the same kind of network differ by nothing on
+    average.
+    """
     return m[again]("min_loss") / m[ordered]("min_loss", depth=SHALLOW)
 
 
@@ -156,16 +192,42 @@ ARMS = {
     "sigma_w^2 = 0.5, fixed rate": Arm(more_ordered),
 }
 MORE = {
-    "sigma_w^2 = 1, fixed rate, frozen kernel": Arm(ordered, quantity="linearised_loss"),
+    "sigma_w^2 = 1, fixed rate, frozen kernel": Arm(
+        ordered, quantity="linearised_loss"
+    ),
     "sigma_w^2 = 2, half the edge": Arm(edge_of_chaos),
 }
-PAPERS = [Series("paper, sigma_w^2 = 0.5, M = 256, read off", (DEEP, DEEPEST), (0.09, 0.09))]
-claim.figure(of_arms("min_loss", "Trainability against depth", ARMS | MORE, reference=BEST, paper=PAPERS))
+PAPERS = [
+    Series("paper, sigma_w^2 = 0.5, M = 256, read off", (DEEP, DEEPEST), (0.09, 0.09))
+]
+claim.figure(
+    of_arms(
+        "min_loss",
+        "Trainability against depth",
+        ARMS | MORE,
+        reference=BEST,
+        paper=PAPERS,
+    )
+)
 claim.figure(conditioning(ARMS))
-claim.figure(course("checkpoint_losses", "Loss during training at the fixed rate", {"sigma_w^2 = 1": ordered}))
+claim.figure(
+    course(
+        "checkpoint_losses",
+        "Loss during training at the fixed rate",
+        {"sigma_w^2 = 1": ordered},
+    )
+)
 FIXED, FASTER, LOSS = [ordered, more_ordered], [faster, edge_of_chaos], phase_maps.LOSS
-claim.figure(phase_maps.figure(map_fixed, FIXED, "fixed rate", LOSS, centred=False, reference=BEST))
-claim.figure(phase_maps.figure(map_faster, FASTER, "half the edge", LOSS, centred=False, reference=BEST))
+claim.figure(
+    phase_maps.figure(
+        map_fixed, FIXED, "fixed rate", LOSS, centred=False, reference=BEST
+    )
+)
+claim.figure(
+    phase_maps.figure(
+        map_faster, FASTER, "half the edge", LOSS, centred=False, reference=BEST
+    )
+)
 
 
 def test_ordered_phase_untrainable_with_depth(verdict):

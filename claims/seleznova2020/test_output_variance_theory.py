@@ -1,4 +1,5 @@
-"""With labels of size one the NTK formula for the variance of trained outputs fails in the ordered phase.
+"""With labels of size one the NTK formula for the variance of trained outputs fails in the ordered
+phase.
 
 Claim
     Trained to the end under a constant, well-conditioned kernel, a random network's output has
@@ -31,7 +32,15 @@ Limits
 """
 
 from claims.seleznova2020 import over_theorem
-from claims.seleznova2020.over_theorem import DEEP, PHASES, RIDGE, SHALLOW, of_phase, over_depth, ratio
+from claims.seleznova2020.over_theorem import (
+    DEEP,
+    PHASES,
+    RIDGE,
+    SHALLOW,
+    of_phase,
+    over_depth,
+    ratio,
+)
 from claims.seleznova2020.paper import PAPER
 from claims.seleznova2020.theory import mean_field, theorem3
 from claims.seleznova2020.variance import output_variance
@@ -50,7 +59,9 @@ claim = Claim(
     stream="registered-2",
 )
 
-groups = claim.experiment(output_variance, over_theorem.QUICK, full=over_theorem.FULL, dtype="float64")
+groups = claim.experiment(
+    output_variance, over_theorem.QUICK, full=over_theorem.FULL, dtype="float64"
+)
 
 CLEAR = "clear of the Monte-Carlo error of 2 %; depth / width is 0.05"
 EIGHTH = "an output's standard deviation off by an eighth; left out are terms of order depth / width, 0.16"
@@ -63,61 +74,94 @@ AT_10_LAYERS = {"ordered": (1.0, 0.06), "edge": (1.062, 0.06), "chaotic": (1.15,
 OF_PAIRS = {"edge": (1.041, 0.06), "chaotic": (1.062, 0.06)}
 OUTPUTS = {"ordered": (3294, 0.1), "edge": (7.39, 0.1), "chaotic": (2.72, 0.1)}
 DIFFERENCES = {"ordered": (1.35, 0.08), "edge": (0.905, 0.08), "chaotic": (0.741, 0.08)}
-OWN_AT_3_LAYERS = {"ordered": (0.779, 0.035), "edge": (0.748, 0.035), "chaotic": (0.741, 0.035)}
+OWN_AT_3_LAYERS = {
+    "ordered": (0.779, 0.035),
+    "edge": (0.748, 0.035),
+    "chaotic": (0.741, 0.035),
+}
 
 
-@claim.effect(primary=True, ratio=True, within=1.15, each=ALL, expect=AT_3_LAYERS, because=CLEAR)
+@claim.effect(
+    primary=True, ratio=True, within=1.15, each=ALL, expect=AT_3_LAYERS, because=CLEAR
+)
 def premise_shallow(m, phase):
     """With 3 layers and one mean-field kernel the variance is {} times that of Theorem 3 ({phase})."""
     return ratio(m[groups], "mean_field", phase, SHALLOW)
 
 
-@claim.effect(primary=True, ratio=True, within=1.25, each=ALL, expect=AT_10_LAYERS, because=EIGHTH)
+@claim.effect(
+    primary=True, ratio=True, within=1.25, each=ALL, expect=AT_10_LAYERS, because=EIGHTH
+)
 def premise_deep(m, phase):
-    """With 10 layers and one mean-field kernel the variance is {} times that of Theorem 3 ({phase})."""
+    """With 10 layers and one mean-field kernel the variance is {} times that of Theorem 3
+    ({phase}).
+    """
     return ratio(m[groups], "mean_field", phase, DEEP)
 
 
-@claim.effect(primary=True, ratio=True, within=1.25, each=grid(phase=tuple(OF_PAIRS)), expect=OF_PAIRS, because=EIGHTH)
+@claim.effect(
+    primary=True,
+    ratio=True,
+    within=1.25,
+    each=grid(phase=tuple(OF_PAIRS)),
+    expect=OF_PAIRS,
+    because=EIGHTH,
+)
 def premise_pair(m, phase):
-    """With 10 layers, one mean-field kernel and S = 1 the variance is {} times that of Theorem 3 ({phase})."""
+    """With 10 layers, one mean-field kernel and S = 1 the variance is {} times that of Theorem 3
+    ({phase}).
+    """
     return ratio(m[groups], "mean_field_pair", phase, DEEP, samples=1)
 
 
 @claim.effect(primary=True, ratio=True, above=10, expect=(90, 0.1), because=WORSE)
 def ill_conditioned(m):
-    """With 10 layers the condition number of own kernels is {} times as large when ordered as at the edge."""
-    ordered, edge = (of_phase(m[groups], "condition", phase, DEEP) for phase in ("ordered", "edge"))
+    """With 10 layers the condition number of own kernels is {} times as large when ordered as at
+    the edge.
+    """
+    ordered, edge = (
+        of_phase(m[groups], "condition", phase, DEEP) for phase in ("ordered", "edge")
+    )
     return ordered / edge
 
 
 @claim.effect(primary=True, ratio=True, above=2, expect=(1636, 0.1), because=FAILS)
 def breaks_ordered(m):
-    """When ordered, with 10 layers, own kernels and labels +1 and -1 make the variance {} times that of Theorem 3."""
+    """When ordered, with 10 layers, own kernels and labels +1 and -1 make the variance {} times
+    that of Theorem 3.
+    """
     return ratio(m[groups], "own_kernel", "ordered", DEEP)
 
 
 @claim.effect(ratio=True, above=2, each=ALL, expect=OUTPUTS, because=FAILS)
 def labels_as_large_as_outputs(m, phase):
-    """With own kernels and labels as large as f_0 the variance is {} times Theorem 3's ({phase}, 10 layers)."""
+    """With own kernels and labels as large as f_0 the variance is {} times Theorem 3's ({phase}, 10
+    layers).
+    """
     return ratio(m[groups], "labels_of_outputs", phase, DEEP)
 
 
 @claim.effect(ratio=True, within=2, each=ALL, expect=DIFFERENCES, because=FAILS)
 def labels_as_large_as_differences(m, phase):
-    """With labels as large as differences of f_0 the variance is {} times Theorem 3's ({phase}, 10 layers)."""
+    """With labels as large as differences of f_0 the variance is {} times Theorem 3's ({phase}, 10
+    layers).
+    """
     return ratio(m[groups], "labels_of_differences", phase, DEEP)
 
 
 @claim.effect(ratio=True, within=1.15, each=ALL, expect=OWN_AT_3_LAYERS, because=CLEAR)
 def own_kernels_shallow(m, phase):
-    """With 3 layers, own kernels and no labels the variance is {} times that of Theorem 3 ({phase})."""
+    """With 3 layers, own kernels and no labels the variance is {} times that of Theorem 3
+    ({phase}).
+    """
     return ratio(m[groups], "own_kernel_no_labels", phase, SHALLOW)
 
 
 @claim.effect(ratio=True, within=2, expect=(4.48, 0.07), because=RIDGED)
 def ordered_reconditioned(m):
-    """When ordered, a ridge that repairs the conditioning leaves the variance {} times that of Theorem 3."""
+    """When ordered, a ridge that repairs the conditioning leaves the variance {} times that of
+    Theorem 3.
+    """
     return ratio(m[groups], "own_kernel_ridge", "ordered", DEEP, ridge=RIDGE)
 
 
@@ -165,9 +209,23 @@ def tails(m):
     return gates.below(m, "share", LARGEST_SHARE, groups)
 
 
-claim.figure(over_depth(groups, "Trained outputs, no labels or one kernel for all", over_theorem.NO_LABELS))
-claim.figure(over_depth(groups, "Trained outputs, own kernels, labels +1 and -1", over_theorem.SIZE_ONE))
-claim.figure(over_depth(groups, "The same, labels in units of the outputs", over_theorem.IN_UNITS))
+claim.figure(
+    over_depth(
+        groups,
+        "Trained outputs, no labels or one kernel for all",
+        over_theorem.NO_LABELS,
+    )
+)
+claim.figure(
+    over_depth(
+        groups, "Trained outputs, own kernels, labels +1 and -1", over_theorem.SIZE_ONE
+    )
+)
+claim.figure(
+    over_depth(
+        groups, "The same, labels in units of the outputs", over_theorem.IN_UNITS
+    )
+)
 claim.figure(over_theorem.label_term(groups))
 claim.figure(over_theorem.own_over_one(groups, SHALLOW))
 claim.figure(over_theorem.conditioning)

@@ -1,4 +1,6 @@
-"""What theory says in closed form: the finite-size law of the dispersion, mean-field quantities, Theorem 3."""
+"""What theory says in closed form: the finite-size law of the dispersion, mean-field quantities,
+Theorem 3.
+"""
 
 import numpy as np
 
@@ -12,8 +14,9 @@ LIMIT = 10_000
 def finite_size_law(depth: int, width: int) -> float:
     """R of a ReLU net at (2, 0) with bias gradients, |x| = 1, n_0 = M, up to O(1/M^2) per layer.
 
-    With p = 1 + 5/M and r = 1 + 1/M, the contributions W_j, B_j of layer j = 1 ... L+1 have mean 1 and moments
-    E[W_j W_k] = p^(L-|j-k|) r^|j-k|, E[B_j B_k] = p^(L+1-max), E[W_j B_k] = p^(L+1-max) r^max(j-k, 0). Our derivation.
+    With p = 1 + 5/M and r = 1 + 1/M, the contributions W_j, B_j of layer j = 1 ... L+1 have mean 1
+    and moments E[W_j W_k] = p^(L-|j-k|) r^|j-k|, E[B_j B_k] = p^(L+1-max), E[W_j B_k] = p^(L+1-max)
+    r^max(j-k, 0). Our derivation.
     """
     p, r = 1 + 5 / width, 1 + 1 / width
     j, k = np.ogrid[1 : depth + 2, 1 : depth + 2]
@@ -24,7 +27,8 @@ def finite_size_law(depth: int, width: int) -> float:
 
 
 def mean_field(phase: tuple[float, float], depth: int) -> tuple[float, float, float]:
-    """q and q_sr, variance and covariance of f_0, and kappa1 / kappa2, in the limit of infinite width.
+    """q and q_sr, variance and covariance of f_0, and kappa1 / kappa2, in the limit of infinite
+    width.
 
     The phase is (sigma_w^2, sigma_b^2) of a ReLU net; inputs are at correlation 1/2.
     """

@@ -1,7 +1,9 @@
-"""Learning curves: test error against the number of training samples, of networks and of kernel regression.
+"""Learning curves: test error against the number of training samples, of networks and of kernel
+regression.
 
-Both arms see the same samples, choose on the same validation samples by the same criterion, the squared error (the
-network when to stop, the kernel its ridge), and are judged on the same test samples. Error rates count wrong signs.
+Both arms see the same samples, choose on the same validation samples by the same criterion, the
+squared error (the network when to stop, the kernel its ridge), and are judged on the same test
+samples. Error rates count wrong signs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,27 +23,43 @@ from harness.networks import Conv, Network, Pool, Theta
 Arrays = dict[str, np.ndarray]
 MOMENTUM = 0.9
 OF_EDGE = 256
-"""Samples from which the edge of stability is estimated; lambda_max of Theta / N hardly depends on N."""
+"""Samples from which the edge of stability is estimated; lambda_max of Theta / N hardly depends on
+N.
+"""
 
 
 def network(net: Mapping[str, Any], shape: tuple[int, ...]) -> Network:
-    """The network of a configuration for inputs of that shape: ReLU, NTK parametrization, sigma_w^2 = 2, one output.
+    """The network of a configuration for inputs of that shape: ReLU, NTK parametrization, sigma_w^2
+    = 2, one output.
 
-    Keys: family "mlp" or "cnn", width (or channels), sigma_b (None: no biases); depth, hidden layers of an MLP;
-    strides of a CNN's convolutions (kernel 5 for sequences, 3 for images), global average pooling behind them.
+    Keys: family "mlp" or "cnn", width (or channels), sigma_b (None: no biases); depth, hidden
+    layers of an MLP; strides of a CNN's convolutions (kernel 5 for sequences, 3 for images), global
+    average pooling behind them.
     """
     if net["family"] == "mlp":
-        return networks.mlp((int(np.prod(shape)), *[net["width"]] * net["depth"], 1), sigma_b=net["sigma_b"])
+        return networks.mlp(
+            (int(np.prod(shape)), *[net["width"]] * net["depth"], 1),
+            sigma_b=net["sigma_b"],
+        )
     if net["family"] == "cnn":
         kernel = 5 if len(shape) == 2 else 3
         convolutions = [Conv(net["width"], kernel, stride) for stride in net["strides"]]
         return networks.cnn(shape, [*convolutions, Pool(None)], sigma_b=net["sigma_b"])
-    raise InvalidInput(f"Unknown family of networks {net['family']!r}. Allowed: mlp, cnn.")
+    raise InvalidInput(
+        f"Unknown family of networks {net['family']!r}. Allowed: mlp, cnn."
+    )
 
 
-def initial(net: Network, replicates: Sequence[int], stream: str, member: int = 0) -> Theta:
-    """Weights at initialisation, one set per replicate; networks are trained from member 0, others are beside it."""
-    return net.init(seeds.derive("init", stream=stream, replicate=r, member=member) for r in replicates)
+def initial(
+    net: Network, replicates: Sequence[int], stream: str, member: int = 0
+) -> Theta:
+    """Weights at initialisation, one set per replicate; networks are trained from member 0, others
+    are beside it.
+    """
+    return net.init(
+        seeds.derive("init", stream=stream, replicate=r, member=member)
+        for r in replicates
+    )
 
 
 @dataclass(frozen=True)
@@ -53,8 +71,8 @@ class Run:
         start: weights before training, if f - f_0 is trained, else None: f is.
         scale: the labels were multiplied by it.
         loss: training loss of `theta`, (R,).
-        gain: share of the lowest validation loss that the last quarter of the checks took off, (R,); NaN if training
-            diverged.
+        gain: share of the lowest validation loss that the last quarter of the checks took off,
+            (R,); NaN if training diverged.
         steps: steps up to `theta`, (R,).
     """
 
@@ -83,22 +101,28 @@ def train(
     validation: Samples,
     rows: tuple[int, int] | None = None,
 ) -> Run:
-    """Trains the configuration's network on the samples `rows` = (first, last), last excluded; None: on all.
+    """Trains the configuration's network on the samples `rows` = (first, last), last excluded;
+    None: on all.
 
-    The weights with the lowest validation loss are kept. All sizes of a curve pass the same samples and different
-    rows: with minibatches that is one program to compile.
+    The weights with the lowest validation loss are kept. All sizes of a curve pass the same samples
+    and different rows: with minibatches that is one program to compile.
 
-    Configuration: net (see `network`; also label_scale, by which the labels are multiplied: to train f towards
-    scale * y is to train f / scale towards y, so a large one makes the network leave the lazy regime, Chizat, Oyallon,
-    Bach 2019; and centred: train f - f_0), optimizer "adam" with its rate, or "momentum" (0.9) or "sgd" with a rate
-    that is a fraction of the edge 2 / lambda_max; batch_size (null, or too many samples: full batch); steps; checks
-    (how often validation is looked at).
+    Configuration: net (see `network`; also label_scale, by which the labels are multiplied: to
+    train f towards scale * y is to train f / scale towards y, so a large one makes the network
+    leave the lazy regime, Chizat, Oyallon, Bach 2019; and centred: train f - f_0), optimizer "adam"
+    with its rate, or "momentum" (0.9) or "sgd" with a rate that is a fraction of the edge 2 /
+    lambda_max; batch_size (null, or too many samples: full batch); steps; checks (how often
+    validation is looked at).
     """
-    net, scale = network(configuration["net"], training.shape), configuration["net"]["label_scale"]
+    net, scale = (
+        network(configuration["net"], training.shape),
+        configuration["net"]["label_scale"],
+    )
     start = initial(net, replicates, stream)
     centred = configuration["net"]["centred"]
     y, y_validation = (
-        scale * data.y + (backend.forward(net, start, data.x).astype(float) if centred else 0.0)
+        scale * data.y
+        + (backend.forward(net, start, data.x).astype(float) if centred else 0.0)
         for data in (training, validation)
     )
     first, last = rows or (0, training.x.shape[1])
@@ -109,31 +133,46 @@ def train(
         start,
         np.roll(training.x, -first, axis=1),
         np.roll(y, -first, axis=1),
-        optimizer=optimizer_of(backend, configuration, net, start, training.x[:, first:last]),
+        optimizer=optimizer_of(
+            backend, configuration, net, start, training.x[:, first:last]
+        ),
         steps=configuration["steps"],
         batch_size=None if batch is None or batch >= count else batch,
         samples=count,
-        batch_seed=[seeds.derive("batches", stream=stream, replicate=r) for r in replicates],
+        batch_seed=[
+            seeds.derive("batches", stream=stream, replicate=r) for r in replicates
+        ],
         stop=Stop(validation=(validation.x, y_validation), every=every),
     )
-    # A validation loss that is no longer finite is not flat: of a seed that diverged the gain is not known.
+    # A validation loss that is no longer finite is not flat: of a seed that diverged the gain is
+    # not known.
     diverged = trained.reason == "diverged"
-    looks = np.fmin.accumulate(np.where(np.isfinite(trained.validation), trained.validation, np.inf), axis=1)
+    looks = np.fmin.accumulate(
+        np.where(np.isfinite(trained.validation), trained.validation, np.inf), axis=1
+    )
     return Run(
         net=net,
         theta=trained.theta,
         start=start if centred else None,
         scale=scale,
         loss=trained.loss / scale**2,
-        gain=np.where(diverged, np.nan, 1 - looks[:, -1] / looks[:, -1 - looks.shape[1] // 4]),
+        gain=np.where(
+            diverged, np.nan, 1 - looks[:, -1] / looks[:, -1 - looks.shape[1] // 4]
+        ),
         steps=trained.validation_steps[(looks == looks[:, -1:]).argmax(axis=1)],
     )
 
 
 def optimizer_of(
-    backend: Backend, configuration: Mapping[str, Any], net: Network, theta: Theta, x: np.ndarray
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    net: Network,
+    theta: Theta,
+    x: np.ndarray,
 ) -> SGD | Adam:
-    """The configuration's optimizer; rates of SGD are fractions of the edge 2 / lambda_max on these inputs."""
+    """The configuration's optimizer; rates of SGD are fractions of the edge 2 / lambda_max on these
+    inputs.
+    """
     name, rate = configuration["optimizer"], configuration["rate"]
     if name == "adam":
         return Adam(rate)
@@ -144,30 +183,45 @@ def optimizer_of(
 
 
 def network_curves(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> Arrays:
     """Learning curves of networks, and of kernel regression with the kernels that they end with.
 
-    Configuration: task (see `tasks.samples`), sizes, validation, test (counts), that of `train`, and after: a list of
-    arms, each with `pretrained`, the number of samples that the kernel's network was trained on, or "same" for as many
-    as are regressed on; `reused`: are they among those, or the next ones beyond the largest size; `reference`: "zero",
-    or "net" to regress on what the network leaves over and add its output.
-    Returns, per replicate and size: "network_error", "network_loss" (squared, on test samples), "train_loss", "gain",
-    "steps" (see `Run`); "after_error", "after_loss", (R, arms, sizes), NaN where a kernel that reuses its samples has
-    seen more than are regressed on.
+    Configuration: task (see `tasks.samples`), sizes, validation, test (counts), that of `train`,
+    and after: a list of arms, each with `pretrained`, the number of samples that the kernel's
+    network was trained on, or "same" for as many as are regressed on; `reused`: are they among
+    those, or the next ones beyond the largest size; `reference`: "zero", or "net" to regress on
+    what the network leaves over and add its output.
+    Returns, per replicate and size: "network_error", "network_loss" (squared, on test samples),
+    "train_loss", "gain", "steps" (see `Run`); "after_error", "after_loss", (R, arms, sizes), NaN
+    where a kernel that reuses its samples has seen more than are regressed on.
     """
-    sizes, arms, most = configuration["sizes"], configuration["after"], max(configuration["sizes"])
+    sizes, arms, most = (
+        configuration["sizes"],
+        configuration["after"],
+        max(configuration["sizes"]),
+    )
     held_out = [arm["pretrained"] for arm in arms if not arm["reused"]]
-    spare = max((most if pretrained == "same" else pretrained for pretrained in held_out), default=0)
+    spare = max(
+        (most if pretrained == "same" else pretrained for pretrained in held_out),
+        default=0,
+    )
     counts = (most + spare, configuration["validation"], configuration["test"])
-    training, validation, test = samples(configuration["task"], replicates, stream, counts)
+    training, validation, test = samples(
+        configuration["task"], replicates, stream, counts
+    )
     runs: dict[tuple[int, int], Run] = {}
 
     def trained(first: int, last: int) -> Run:
         """On the samples first ... last - 1; each run is done once."""
         if (first, last) not in runs:
             rows = first, last
-            runs[rows] = train(backend, configuration, replicates, stream, training, validation, rows)
+            runs[rows] = train(
+                backend, configuration, replicates, stream, training, validation, rows
+            )
         return runs[first, last]
 
     curve = [trained(0, size) for size in sizes]
@@ -177,7 +231,9 @@ def network_curves(
         run = trained(0, m) if reused else trained(most, most + m)
         used = [m] if same else [size for size in sizes if size >= m or not reused]
         places = [list(sizes).index(size) for size in used]
-        curves = after_curves(backend, run, used, training, validation, test, list(references.values()))
+        curves = after_curves(
+            backend, run, used, training, validation, test, list(references.values())
+        )
         for a, found_after in zip(references, curves, strict=True):
             after[:, :, a, places] = found_after
     return {
@@ -194,7 +250,9 @@ def network_curves(
 def _after_runs(
     arms: Sequence[Mapping[str, Any]], sizes: Sequence[int]
 ) -> dict[tuple[bool, int, bool], dict[int, str]]:
-    """What has one kernel: (as many samples as are regressed on?, samples of the run, reused) -> arm -> reference."""
+    """What has one kernel: (as many samples as are regressed on?, samples of the run, reused) ->
+    arm -> reference.
+    """
     found: dict[tuple[bool, int, bool], dict[int, str]] = {}
     for a, arm in enumerate(arms):
         same = arm["pretrained"] == "same"
@@ -212,9 +270,13 @@ def after_curves(
     test: Samples,
     references: Sequence[str],
 ) -> list[np.ndarray]:
-    """Error rate and squared error of regression with the kernel of trained networks, (2, R, sizes) per reference."""
+    """Error rate and squared error of regression with the kernel of trained networks, (2, R, sizes)
+    per reference.
+    """
     if unknown := set(references) - {"zero", "net"}:
-        raise InvalidInput(f"Unknown reference {min(unknown)!r} of a kernel predictor. Allowed: zero, net.")
+        raise InvalidInput(
+            f"Unknown reference {min(unknown)!r} of a kernel predictor. Allowed: zero, net."
+        )
     known = training[: max(sizes)], validation, test
     gram, cross = kernel_pair(backend, run.net, run.theta, *known)
     zero, net = [np.zeros_like(data.y) for data in known], []
@@ -225,53 +287,102 @@ def after_curves(
 
 
 def kernel_pair(
-    backend: Backend, net: Network, theta: Theta, training: Samples, validation: Samples, test: Samples
+    backend: Backend,
+    net: Network,
+    theta: Theta,
+    training: Samples,
+    validation: Samples,
+    test: Samples,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The empirical NTK among training samples, (R, N, N), and of validation and test with them, (R, V + T, N)."""
+    """The empirical NTK among training samples, (R, N, N), and of validation and test with them,
+    (R, V + T, N).
+    """
     x = np.concatenate([validation.x, test.x], axis=1)
-    return backend.empirical_ntk(net, theta, training.x), backend.empirical_ntk(net, theta, x, training.x)
+    return backend.empirical_ntk(net, theta, training.x), backend.empirical_ntk(
+        net, theta, x, training.x
+    )
 
 
-def kernel_curves(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
+def kernel_curves(
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
+) -> Arrays:
     """Learning curves of kernel regression with kernels that no training has touched.
 
-    Configuration: task, sizes, validation, test and net as in `network_curves`, and kernel: "init", the empirical NTK
-    of the weights that the network of the same replicate starts from; "average-K", the mean of K such kernels, the
-    first of which is that one; "infinite", the NTK at infinite width, in closed form (then the net's width is moot).
+    Configuration: task, sizes, validation, test and net as in `network_curves`, and kernel: "init",
+    the empirical NTK of the weights that the network of the same replicate starts from;
+    "average-K", the mean of K such kernels, the first of which is that one; "infinite", the NTK at
+    infinite width, in closed form (then the net's width is moot).
     Returns, per replicate and size: "kernel_error", "kernel_loss".
     """
-    counts = (max(configuration["sizes"]), configuration["validation"], configuration["test"])
-    training, validation, test = samples(configuration["task"], replicates, stream, counts)
+    counts = (
+        max(configuration["sizes"]),
+        configuration["validation"],
+        configuration["test"],
+    )
+    training, validation, test = samples(
+        configuration["task"], replicates, stream, counts
+    )
     net = network(configuration["net"], training.shape)
     kind, _, count = configuration["kernel"].partition("-")
     if configuration["kernel"] == "infinite":
         gram = np.array([backend.infinite_ntk(net, one) for one in training.x])
         x = np.concatenate([validation.x, test.x], axis=1)
-        cross = np.array([backend.infinite_ntk(net, *pair) for pair in zip(x, training.x, strict=True)])
-    elif configuration["kernel"] == "init" or (kind == "average" and count.isdigit() and int(count) > 0):
-        thetas = [initial(net, replicates, stream, member) for member in range(int(count or 1))]
-        pairs = [kernel_pair(backend, net, theta, training, validation, test) for theta in thetas]
+        cross = np.array(
+            [
+                backend.infinite_ntk(net, *pair)
+                for pair in zip(x, training.x, strict=True)
+            ]
+        )
+    elif configuration["kernel"] == "init" or (
+        kind == "average" and count.isdigit() and int(count) > 0
+    ):
+        thetas = [
+            initial(net, replicates, stream, member)
+            for member in range(int(count or 1))
+        ]
+        pairs = [
+            kernel_pair(backend, net, theta, training, validation, test)
+            for theta in thetas
+        ]
         gram, cross = (np.mean(side, axis=0) for side in zip(*pairs, strict=True))
     else:
-        raise InvalidInput(f"Unknown kernel {configuration['kernel']!r}. Allowed: init, average-<count>, infinite.")
-    error, loss = ridge_errors(backend, gram, cross, configuration["sizes"], training, validation, test)
+        raise InvalidInput(
+            f"Unknown kernel {configuration['kernel']!r}. Allowed: init, average-<count>, infinite."
+        )
+    error, loss = ridge_errors(
+        backend, gram, cross, configuration["sizes"], training, validation, test
+    )
     return {"kernel_error": error, "kernel_loss": loss}
 
 
 def curves_and_drift(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> Arrays:
-    """Learning curve of networks, and how far the kernel of each has moved from that of its initial weights.
+    """Learning curve of networks, and how far the kernel of each has moved from that of its initial
+    weights.
 
-    Configuration: as for `network_curves`, without arms after training; probe, the number of test inputs on which
-    kernels are compared.
+    Configuration: as for `network_curves`, without arms after training; probe, the number of test
+    inputs on which kernels are compared.
     Returns, per replicate and size: "width_error", "width_loss", "train_loss", "gain" and "drift",
     1 - <K_0, K_T> / (|K_0| |K_T|) with Frobenius products (Fort et al. 2020).
     """
     sizes = configuration["sizes"]
     counts = (max(sizes), configuration["validation"], configuration["test"])
-    training, validation, test = samples(configuration["task"], replicates, stream, counts)
-    runs = [train(backend, configuration, replicates, stream, training, validation, (0, size)) for size in sizes]
+    training, validation, test = samples(
+        configuration["task"], replicates, stream, counts
+    )
+    runs = [
+        train(
+            backend, configuration, replicates, stream, training, validation, (0, size)
+        )
+        for size in sizes
+    ]
     found = np.array([mistakes(run.predict(backend, test.x), test.y) for run in runs])
     net, x = runs[0].net, test.x[:, : configuration["probe"]]
     first = backend.empirical_ntk(net, initial(net, replicates, stream), x)
@@ -287,5 +398,10 @@ def curves_and_drift(
 
 def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """<A, B> / (|A| |B|) of matrices (R, N, N), per replicate."""
-    a, b = (np.asarray(kernel, dtype=float).reshape(len(kernel), -1) for kernel in (first, second))
-    return np.asarray((a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)))
+    a, b = (
+        np.asarray(kernel, dtype=float).reshape(len(kernel), -1)
+        for kernel in (first, second)
+    )
+    return np.asarray(
+        (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    )

@@ -1,4 +1,6 @@
-"""Configurations of kernels in the course of training, arm by arm, and what the claim on them reads off."""
+"""Configurations of kernels in the course of training, arm by arm, and what the claim on them reads
+off.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ from claims.vyas2022.settings import CNN, TWO_LAYERS
 from harness.experiment import Configuration, Measured
 
 LATE, NEAR_END = 0.2, 0.8
-"""Parts of the steps: what lies behind the first is late; movement behind the second is taken for noise."""
+"""Parts of the steps: what lies behind the first is late; movement behind the second is taken for
+noise.
+"""
 BATCH, FEW_EPOCHS = 32, 3
 TENTHS = (2, 4, 8, 10)
 """Checkpoints of every arm but the start, in tenths of the steps."""
@@ -35,7 +39,9 @@ class Scale:
 
     @property
     def often(self) -> tuple[int, ...]:
-        """Checkpoints after a few epochs, at a tenth of the steps, and a few epochs before the end too."""
+        """Checkpoints after a few epochs, at a tenth of the steps, and a few epochs before the end
+        too.
+        """
         few = FEW_EPOCHS * (self.size // BATCH)
         return (0, few, self.steps // 10, *self.late[:-1], self.steps - few, self.steps)
 
@@ -69,9 +75,17 @@ class Arm:
 
     def cell(self, scale: Scale) -> Configuration:
         """Its configuration of `kernel_evolution`."""
-        plain = dict(regime="one-pass", schedule="constant", optimizer="adam", rate=0.01)
+        plain = dict(
+            regime="one-pass", schedule="constant", optimizer="adam", rate=0.01
+        )
         checkpoints = scale.often if self.often else (0, *scale.late)
-        return {**_common(self.net, scale), **plain, **self.changes, "arm": self.name, "checkpoints": checkpoints}
+        return {
+            **_common(self.net, scale),
+            **plain,
+            **self.changes,
+            "arm": self.name,
+            "checkpoints": checkpoints,
+        }
 
 
 def _common(net: Configuration, scale: Scale) -> Configuration:
@@ -91,7 +105,12 @@ LAZY_CNN = dict(CNN, label_scale=0.01, centred=True)
 ONE_PASS = Arm("one_pass", "One pass", CNN, often=True)
 FIXED = Arm("fixed", "Fixed samples", CNN, dict(regime="fixed"), often=True)
 DECAYED = Arm("decayed", "One pass, decayed rate", CNN, dict(schedule="cosine"))
-FIXED_DECAYED = Arm("fixed_decayed", "Fixed samples, decayed rate", CNN, dict(regime="fixed", schedule="cosine"))
+FIXED_DECAYED = Arm(
+    "fixed_decayed",
+    "Fixed samples, decayed rate",
+    CNN,
+    dict(regime="fixed", schedule="cosine"),
+)
 MLP = Arm("mlp", "MLP, one pass", DEEPER, often=True, strangers="mlp_strangers")
 LAZY = Arm("lazy", "Lazy, one pass", LAZY_CNN, dict(optimizer="momentum", rate=0.1))
 ARMS = (ONE_PASS, FIXED, DECAYED, FIXED_DECAYED, MLP, LAZY)
@@ -101,7 +120,9 @@ STRANGERS = Arm("strangers", "independent initialisations", CNN)
 
 @dataclass(frozen=True)
 class Cells:
-    """Configurations at one scale: of `kernel_evolution`, of `told_kernel`, and of `unrelated_kernels`."""
+    """Configurations at one scale: of `kernel_evolution`, of `told_kernel`, and of
+    `unrelated_kernels`.
+    """
 
     trained: list[Configuration]
     informed: list[Configuration]
@@ -109,22 +130,32 @@ class Cells:
 
 
 def cells(scale: Scale) -> Cells:
-    """All arms on 1-D digits; the kernels of three initialisations stand in place of the kernel at three times."""
+    """All arms on 1-D digits; the kernels of three initialisations stand in place of the kernel at
+    three times.
+    """
     early, _, near_end, end = scale.late
     informed = dict(_common(CNN, scale), arm=TOLD.name, checkpoints=(0, *scale.late))
     independent = [
-        dict(_common(arm.net, scale), arm=arm.strangers, checkpoints=(early, near_end, end)) for arm in (ONE_PASS, MLP)
+        dict(
+            _common(arm.net, scale),
+            arm=arm.strangers,
+            checkpoints=(early, near_end, end),
+        )
+        for arm in (ONE_PASS, MLP)
     ]
     return Cells([arm.cell(scale) for arm in ARMS], [informed], independent)
 
 
 IMAGES = tuple(
-    Arm(name, f"{images.label}, {images.regime}", CNN, strangers=f"{name}_strangers") for name, images in REAL.items()
+    Arm(name, f"{images.label}, {images.regime}", CNN, strangers=f"{name}_strangers")
+    for name, images in REAL.items()
 )
 
 
 def image_cells(scale: Scale, steps: int) -> list[Configuration]:
-    """Configurations of `kernel_evolution` on every data set of REAL; one pass needs as many images as it sees."""
+    """Configurations of `kernel_evolution` on every data set of REAL; one pass needs as many images
+    as it sees.
+    """
     cells = []
     for arm in IMAGES:
         images = REAL[arm.name]
@@ -150,7 +181,10 @@ def image_cells(scale: Scale, steps: int) -> list[Configuration]:
 
 def strangers_of(trained: Sequence[Configuration]) -> list[Configuration]:
     """Configurations of `unrelated_kernels` beside those of `kernel_evolution`, one each."""
-    return [dict(cell, arm=f"{cell['arm']}_strangers", checkpoints=cell["checkpoints"][2:]) for cell in trained]
+    return [
+        dict(cell, arm=f"{cell['arm']}_strangers", checkpoints=cell["checkpoints"][2:])
+        for cell in trained
+    ]
 
 
 ON_IMAGES = image_cells(FULL, steps=8_000)
@@ -165,11 +199,15 @@ def parts(measured: Measured, arm: str) -> np.ndarray:
 def improvement(measured: Measured, arm: str) -> np.ndarray:
     """gamma of error ~ t^-gamma over the last 80 % of the steps, per seed, (R,)."""
     inside = parts(measured, arm) >= LATE
-    return exponents(Curve(parts(measured, arm)[inside], measured("error", arm=arm)[:, inside]))
+    return exponents(
+        Curve(parts(measured, arm)[inside], measured("error", arm=arm)[:, inside])
+    )
 
 
 def movement(measured: Measured, arm: str, apart: np.ndarray) -> np.ndarray:
-    """How much farther the end is from 20 % than from 80 % of the steps, over what is between initialisations, (R,)."""
+    """How much farther the end is from 20 % than from 80 % of the steps, over what is between
+    initialisations, (R,).
+    """
     times = parts(measured, arm)
     late, near_end = (int(np.argmin(abs(times - part))) for part in (LATE, NEAR_END))
     cka = measured("cka", arm=arm)
@@ -178,7 +216,9 @@ def movement(measured: Measured, arm: str, apart: np.ndarray) -> np.ndarray:
 
 def distance_apart(measured: Measured, arm: str) -> np.ndarray:
     """Mean 1 - CKA between the kernels of three independent initialisations, per seed, (R,)."""
-    total = measured("cka", arm=arm).sum(axis=(1, 2))  # three ones, and each of three pairs twice
+    total = measured("cka", arm=arm).sum(
+        axis=(1, 2)
+    )  # three ones, and each of three pairs twice
     return 1 - (total - 3) / 6
 
 

@@ -17,12 +17,21 @@ NOTE = "the leftmost points are the start"
 def steps(measured: Measured, arm: str) -> np.ndarray:
     """Steps at the checkpoints; the start, step 0, is drawn at half of the first that any arm has."""
     (cell,) = measured.configurations(arm=arm)
-    first = min(cell["checkpoints"][1] / cell["steps"] for cell in measured.configurations())
+    first = min(
+        cell["checkpoints"][1] / cell["steps"] for cell in measured.configurations()
+    )
     return np.maximum(parts(measured, arm), first / 2) * cell["steps"]
 
 
-def errors(title: str, experiment: Experiment, kernels: Sequence[Arm], networks: Sequence[Arm] = ()) -> Builder:
-    """Error of regression with the kernel of each time, and of networks; those without a data set are left out."""
+def errors(
+    title: str,
+    experiment: Experiment,
+    kernels: Sequence[Arm],
+    networks: Sequence[Arm] = (),
+) -> Builder:
+    """Error of regression with the kernel of each time, and of networks; those without a data set
+    are left out.
+    """
     axes = Axes("step", "test error", log_x=True, log_y=True)
 
     def build(m: Measurements) -> Figure:
@@ -33,34 +42,58 @@ def errors(title: str, experiment: Experiment, kernels: Sequence[Arm], networks:
             low, high = t_interval(gamma, 0.025)
             label = f"kernel: {arm} ({gamma.mean():.2f} [{low:.2f}, {high:.2f}])"
             values = measured("error", arm=arm.name)
-            series.append(Series.of(label, steps(measured, arm.name), list(values.T), log=True))
+            series.append(
+                Series.of(label, steps(measured, arm.name), list(values.T), log=True)
+            )
         for arm in networks:
             values = measured("network_error", arm=arm.name)
-            series.append(Series.of(f"network: {arm}", steps(measured, arm.name), list(values.T), log=True))
+            series.append(
+                Series.of(
+                    f"network: {arm}",
+                    steps(measured, arm.name),
+                    list(values.T),
+                    log=True,
+                )
+            )
         note = f"{m.backend}, geometric means; {NOTE}. In brackets the late slope, negated, and its interval."
         return plots.figure(title, axes, series, note)
 
     return build
 
 
-def distances(title: str, experiment: Experiment, arms: Sequence[Arm], independent: Experiment) -> Builder:
-    """1 - CKA to the final kernel; the line is the distance between independent initialisations of the first arm."""
+def distances(
+    title: str, experiment: Experiment, arms: Sequence[Arm], independent: Experiment
+) -> Builder:
+    """1 - CKA to the final kernel; the line is the distance between independent initialisations of
+    the first arm.
+    """
 
     def build(m: Measurements) -> Figure:
         measured = m[experiment]
         series = []
         for arm in there(measured, arms):
             values = 1 - measured("cka", arm=arm.name)[:, :, -1]
-            series.append(Series.of(str(arm), steps(measured, arm.name), list(values.T)))
+            series.append(
+                Series.of(str(arm), steps(measured, arm.name), list(values.T))
+            )
         apart = 1 - m[independent]("cka", arm=arms[0].strangers)[:, 0, 1:].mean()
-        axes = Axes("step", "1 - CKA to the final kernel", log_x=True, reference=float(apart))
-        return plots.figure(title, axes, series, f"{m.backend}; {NOTE}. The line: between two initialisations.")
+        axes = Axes(
+            "step", "1 - CKA to the final kernel", log_x=True, reference=float(apart)
+        )
+        return plots.figure(
+            title,
+            axes,
+            series,
+            f"{m.backend}; {NOTE}. The line: between two initialisations.",
+        )
 
     return build
 
 
 def still_to_come(experiment: Experiment, arms: Sequence[Arm]) -> Builder:
-    """What part of all change is still to come: in the angle to the final kernel, and in ln error of the first arm."""
+    """What part of all change is still to come: in the angle to the final kernel, and in ln error
+    of the first arm.
+    """
     axes = Axes("part of the steps", "part of the change still to come")
 
     def build(m: Measurements) -> Figure:
@@ -68,15 +101,23 @@ def still_to_come(experiment: Experiment, arms: Sequence[Arm]) -> Builder:
         series = []
         for arm in arms:
             cka = measured("cka", arm=arm.name)[:, :-1, -1]
-            angle = np.arccos(np.minimum(cka / cka[:, -1:], 1))  # over the last: without the jitter of single steps
+            angle = np.arccos(
+                np.minimum(cka / cka[:, -1:], 1)
+            )  # over the last: without the jitter of single steps
             label = f"angle to the final kernel: {arm}"
-            series.append(Series.of(label, parts(measured, arm.name)[:-1], list(left(angle).T)))
+            series.append(
+                Series.of(label, parts(measured, arm.name)[:-1], list(left(angle).T))
+            )
         first = arms[0]
         values = left(np.log(measured("error", arm=first.name)))
-        series.append(Series.of(f"ln error: {first}", parts(measured, first.name), list(values.T)))
+        series.append(
+            Series.of(f"ln error: {first}", parts(measured, first.name), list(values.T))
+        )
         series.append(Series("steady change", (0.0, 1.0), (1.0, 0.0)))
         note = f"{m.backend}. Of the angle what the last 3 epochs move is left out, as jitter of single steps."
-        return plots.figure("How much of all change is still to come", axes, series, note)
+        return plots.figure(
+            "How much of all change is still to come", axes, series, note
+        )
 
     return build
 
@@ -90,5 +131,7 @@ def there(measured: Measured, arms: Sequence[Arm]) -> list[Arm]:
     lacking = {cell["arm"] for cell, _ in measured.absent}
     found = [arm for arm in arms if arm.name not in lacking]
     if not found:
-        raise DatasetUnavailable(f"The data sets of {', '.join(map(str, arms))} are not there.")
+        raise DatasetUnavailable(
+            f"The data sets of {', '.join(map(str, arms))} are not there."
+        )
     return found

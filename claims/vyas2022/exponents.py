@@ -1,4 +1,6 @@
-"""Learning curves out of measurements, and the exponents of one against those of another: E ~ n^-beta."""
+"""Learning curves out of measurements, and the exponents of one against those of another: E ~
+n^-beta.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,34 +62,53 @@ class Variant:
 
 
 def curve(m: Measurements, experiment: Experiment, quantity: str) -> Curve:
-    """A quantity over the sizes of all cells of an experiment, which are one curve, in rising order."""
+    """A quantity over the sizes of all cells of an experiment, which are one curve, in rising
+    order.
+    """
     measured = m[experiment]
     cells = measured.configurations()
     sizes = np.concatenate([cell["sizes"] for cell in cells])
-    return Curve(sizes, np.concatenate([measured.exactly(quantity, cell) for cell in cells], axis=1))
+    return Curve(
+        sizes,
+        np.concatenate([measured.exactly(quantity, cell) for cell in cells], axis=1),
+    )
 
 
 def network_curve(m: Measurements, setting: Setting, metric: str = "loss") -> Curve:
     """Errors of the network of a setting; metric "loss" (squared) or "error" (rate)."""
-    return curve(m, setting.networks, f"{setting.measures}_{metric}").since(setting.smallest)
+    return curve(m, setting.networks, f"{setting.measures}_{metric}").since(
+        setting.smallest
+    )
 
 
-def kernel_curve(m: Measurements, setting: Setting, kernel: str, metric: str = "loss") -> Curve:
+def kernel_curve(
+    m: Measurements, setting: Setting, kernel: str, metric: str = "loss"
+) -> Curve:
     """Errors of one of the kernels of a setting."""
     return curve(m, setting.kernels[kernel], f"kernel_{metric}").since(setting.smallest)
 
 
-def after_curve(m: Measurements, experiment: Experiment, arm: Mapping[str, Any], metric: str = "error") -> Curve:
+def after_curve(
+    m: Measurements,
+    experiment: Experiment,
+    arm: Mapping[str, Any],
+    metric: str = "error",
+) -> Curve:
     """Errors of the kernel that networks have after training, of one arm; see `network_curves`."""
     (cell,) = m[experiment].configurations()
     place = [canonical(one) for one in cell["after"]].index(canonical(arm))
-    return Curve(np.array(cell["sizes"]), m[experiment].exactly(f"after_{metric}", cell)[:, place])
+    return Curve(
+        np.array(cell["sizes"]),
+        m[experiment].exactly(f"after_{metric}", cell)[:, place],
+    )
 
 
 def ratio(above: Curve, below: Curve) -> Curve:
     """above / below at the sizes that both have."""
     shared = np.intersect1d(above.sizes, below.sizes)
-    with np.errstate(divide="ignore", invalid="ignore"):  # the gate on errors of zero speaks of them
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # the gate on errors of zero speaks of them
         return Curve(shared, above.at(shared) / below.at(shared))
 
 
@@ -105,9 +126,13 @@ def lead(steep: Curve, flat: Curve) -> np.ndarray:
     return exponents(ratio(steep, flat))
 
 
-def gap(m: Measurements, setting: Setting, kernel: str, metric: str = "loss") -> np.ndarray:
+def gap(
+    m: Measurements, setting: Setting, kernel: str, metric: str = "loss"
+) -> np.ndarray:
     """Exponent of the network minus that of one of its kernels, per seed."""
-    return lead(network_curve(m, setting, metric), kernel_curve(m, setting, kernel, metric))
+    return lead(
+        network_curve(m, setting, metric), kernel_curve(m, setting, kernel, metric)
+    )
 
 
 def last_ratio(above: Curve, below: Curve) -> np.ndarray:
@@ -123,7 +148,9 @@ def mean_ratio(above: Curve, below: Curve) -> np.ndarray:
 
 def kernel_over_network(m: Measurements, setting: Setting) -> np.ndarray:
     """Error rate of the initial kernel over that of the network at the largest size, per seed."""
-    return last_ratio(kernel_curve(m, setting, INITIAL, "error"), network_curve(m, setting, "error"))
+    return last_ratio(
+        kernel_curve(m, setting, INITIAL, "error"), network_curve(m, setting, "error")
+    )
 
 
 def drift(m: Measurements, setting: Setting) -> Curve:
@@ -136,12 +163,20 @@ def width(m: Measurements, setting: Setting) -> int:
     return int(m[setting.networks].configurations()[0]["net"]["width"])
 
 
-def failures(m: Measurements, setting: Setting, gate: Callable[..., str], tolerance: float) -> str:
-    """What a gate of `harness.statistics.curve_gates` says of the network's errors over those of each kernel."""
+def failures(
+    m: Measurements, setting: Setting, gate: Callable[..., str], tolerance: float
+) -> str:
+    """What a gate of `harness.statistics.curve_gates` says of the network's errors over those of
+    each kernel.
+    """
     failed = []
     for kernel in setting.kernels:
         over = ratio(network_curve(m, setting), kernel_curve(m, setting, kernel))
-        said = "" if without_logarithm([over]) else gate(over.sizes, over.values, tolerance)
+        said = (
+            ""
+            if without_logarithm([over])
+            else gate(over.sizes, over.values, tolerance)
+        )
         failed += [f"{kernel} kernel: {said}"] if said else []
     return "; ".join(failed)
 
@@ -158,7 +193,8 @@ class Trained:
 
     Args:
         loss: training loss, in units of the labels, with which any network is trained.
-        gain: share of the validation loss that the last quarter of training may take off a network that learnt.
+        gain: share of the validation loss that the last quarter of training may take off a network
+            that learnt.
         spare: share of the networks of one size that may be neither.
     """
 
@@ -166,8 +202,12 @@ class Trained:
     gain: float
     spare: float
 
-    def fails(self, m: Measurements, experiments: Mapping[str, Experiment], smallest: int = 0) -> str:
-        """Which of these learning curves, by label, have networks that are not trained; one without data is passed."""
+    def fails(
+        self, m: Measurements, experiments: Mapping[str, Experiment], smallest: int = 0
+    ) -> str:
+        """Which of these learning curves, by label, have networks that are not trained; one without
+        data is passed.
+        """
         failed = []
         for label, experiment in experiments.items():
             try:
@@ -175,6 +215,8 @@ class Trained:
             except DatasetUnavailable:
                 continue
             gain = curve(m, experiment, "gain").since(smallest)
-            said = curve_gates.untrained(loss.sizes, loss.values, gain.values, self.loss, self.gain, self.spare)
+            said = curve_gates.untrained(
+                loss.sizes, loss.values, gain.values, self.loss, self.gain, self.spare
+            )
             failed += [f"{label}: {said}"] if said else []
         return "; ".join(failed)

@@ -63,9 +63,14 @@ def after(experiment: Experiment, arm: Mapping[str, Any], metric: str = "error")
 
 
 def after_lines(
-    experiment: Experiment, arms: Mapping[str, Mapping[str, Any]], metric: str = "error", who: str = ""
+    experiment: Experiment,
+    arms: Mapping[str, Mapping[str, Any]],
+    metric: str = "error",
+    who: str = "",
 ) -> dict[str, Of]:
-    """The learning curves of networks, and of the kernels that they have after training, by label; `who` they are."""
+    """The learning curves of networks, and of the kernels that they have after training, by label;
+    `who` they are.
+    """
     lines = {f"{who} network".strip(): measured(experiment, f"network_{metric}")}
     for label, arm in arms.items():
         lines[f"{who} {label}".strip()] = after(experiment, arm, metric)
@@ -78,22 +83,32 @@ def nothing(m: Measurements) -> str:
 
 
 def curves(
-    title: str, lines: Mapping[str, Of], metric: str = "loss", note: Callable[[Measurements], str] = nothing
+    title: str,
+    lines: Mapping[str, Of],
+    metric: str = "loss",
+    note: Callable[[Measurements], str] = nothing,
 ) -> Builder:
     """Learning curves, by label, with a note."""
     axes = Axes(SIZES, ERRORS[metric], log_x=True, log_y=True)
 
     def build(m: Measurements) -> Figure:
         series = [line(label, of(m)) for label, of in lines.items()]
-        return plots.figure(title, axes, series, f"{m.backend}, {NOTE} {note(m)}".strip())
+        return plots.figure(
+            title, axes, series, f"{m.backend}, {NOTE} {note(m)}".strip()
+        )
 
     return build
 
 
 def setting_curves(
-    title: str, settings: Sequence[Setting], more: Mapping[str, Of] | None = None, metric: str = "loss"
+    title: str,
+    settings: Sequence[Setting],
+    more: Mapping[str, Of] | None = None,
+    metric: str = "loss",
 ) -> Builder:
-    """Learning curves of the networks of settings and of all their kernels, those that they share once."""
+    """Learning curves of the networks of settings and of all their kernels, those that they share
+    once.
+    """
     lines = {}
     seen = set()
     for setting in settings:
@@ -105,21 +120,37 @@ def setting_curves(
     return curves(title, lines | dict(more or {}), metric)
 
 
-def image_curves(title: str, settings: Sequence[Setting], metric: str, trained: Trained) -> Builder:
-    """Learning curves on the images that are there, of networks and initial kernels; it says which are untrained."""
+def image_curves(
+    title: str, settings: Sequence[Setting], metric: str, trained: Trained
+) -> Builder:
+    """Learning curves on the images that are there, of networks and initial kernels; it says which
+    are untrained.
+    """
     axes = Axes(SIZES, ERRORS[metric], log_x=True, log_y=True)
 
     def build(m: Measurements) -> Figure:
         there = [setting for setting in settings if _is_there(m, setting)]
         if not there:
             raise DatasetUnavailable(f"No images of {title!r} are there.")
-        series = [line(setting.label, network_curve(m, setting, metric)) for setting in there]
-        kernels = {id(experiment): setting for setting in there for experiment in setting.kernels.values()}
-        for setting in kernels.values():  # a kernel that settings share stands there once
+        series = [
+            line(setting.label, network_curve(m, setting, metric)) for setting in there
+        ]
+        kernels = {
+            id(experiment): setting
+            for setting in there
+            for experiment in setting.kernels.values()
+        }
+        for (
+            setting
+        ) in kernels.values():  # a kernel that settings share stands there once
             label = f"initial kernel, {setting.label}"
             series.append(line(label, kernel_curve(m, setting, INITIAL, metric)))
-        untrained = trained.fails(m, {setting.label: setting.networks for setting in there})
-        return plots.figure(title, axes, series, f"{m.backend}, {NOTE} {untrained}".strip())
+        untrained = trained.fails(
+            m, {setting.label: setting.networks for setting in there}
+        )
+        return plots.figure(
+            title, axes, series, f"{m.backend}, {NOTE} {untrained}".strip()
+        )
 
     return build
 
@@ -132,20 +163,35 @@ def _is_there(m: Measurements, setting: Setting) -> bool:
         return False
 
 
-def gaps(settings: Sequence[Setting], kernels: Sequence[str], metrics: Sequence[str], margin: float) -> Builder:
-    """Exponent of the network minus that of its kernels, setting by setting; those that are not there are left out."""
+def gaps(
+    settings: Sequence[Setting],
+    kernels: Sequence[str],
+    metrics: Sequence[str],
+    margin: float,
+) -> Builder:
+    """Exponent of the network minus that of its kernels, setting by setting; those that are not
+    there are left out.
+    """
     axes = Axes("setting", "difference of exponents", reference=margin)
 
     def build(m: Measurements) -> Figure:
         series = []
         for name in kernels:
-            there = [setting for setting in settings if name in setting.kernels and _is_there(m, setting)]
+            there = [
+                setting
+                for setting in settings
+                if name in setting.kernels and _is_there(m, setting)
+            ]
             labels = np.array([setting.label for setting in there])
             for metric in metrics:
                 values = [gap(m, setting, name, metric) for setting in there]
-                series.append(Series.of(f"{name} kernel, {METRICS[metric]}", labels, values))
+                series.append(
+                    Series.of(f"{name} kernel, {METRICS[metric]}", labels, values)
+                )
         note = f"{m.backend}, means over seeds with 95 % t intervals. The line: the margin."
-        return plots.figure("Exponent of the network minus that of its kernel", axes, series, note)
+        return plots.figure(
+            "Exponent of the network minus that of its kernel", axes, series, note
+        )
 
     return build
 
@@ -172,20 +218,29 @@ def against_width(title: str, axes: Axes, lines: Mapping[str, Widths]) -> Builde
             widths = [width(m, setting) for setting in line.settings]
             values = [line.values(m, setting) for setting in line.settings]
             series.append(Series.of(label, widths, values, log=axes.log_y))
-        return plots.figure(title, axes, series, f"{m.backend}, means over seeds with 95 % t intervals.")
+        return plots.figure(
+            title, axes, series, f"{m.backend}, means over seeds with 95 % t intervals."
+        )
 
     return build
 
 
 def ratios(title: str, lines: Mapping[str, Of], below: Of) -> Builder:
     """Learning curves over another one, by label."""
-    axes = Axes(SIZES, "ratio of test error rates", log_x=True, log_y=True, reference=1.0)
+    axes = Axes(
+        SIZES, "ratio of test error rates", log_x=True, log_y=True, reference=1.0
+    )
 
     def build(m: Measurements) -> Figure:
         series = []
         for label, above in lines.items():
             over = ratio(above(m), below(m))
             series.append(Series.of(label, over.sizes, list(over.values.T), log=True))
-        return plots.figure(title, axes, series, f"{m.backend}, geometric means over seeds with 95 % t intervals.")
+        return plots.figure(
+            title,
+            axes,
+            series,
+            f"{m.backend}, geometric means over seeds with 95 % t intervals.",
+        )
 
     return build

@@ -6,5 +6,6 @@ PAPER = Paper(
     authors="Vyas, Bansal, Nakkiran",
     year=2022,
     title="Limitations of the NTK for Understanding Generalization in Deep Learning",
-    read="abstract and the start of the introduction; the body text was not found, and no number of it is known",
+    read="abstract and the start of the introduction; the body text was not found, and no number "
+    "of it is known",
 )

@@ -1,4 +1,6 @@
-"""Kernel ridge regression whose ridge is chosen on validation samples, and what it gets wrong on others."""
+"""Kernel ridge regression whose ridge is chosen on validation samples, and what it gets wrong on
+others.
+"""
 
 from collections.abc import Sequence
 
@@ -25,14 +27,18 @@ def ridge_errors(
     """Error rate and squared error of kernel ridge regression on nested samples, (2, R, sizes).
 
     Args:
-        gram: (R, N, N), of the training samples; cross: (R, V + T, N), of validation and test samples with them.
-        base: predictions on training, validation and test samples, (R, ., 1), that are corrected by regressing on
-            what they leave over; None: zero.
+        gram: (R, N, N), of the training samples; cross: (R, V + T, N), of validation and test
+            samples with them.
+        base: predictions on training, validation and test samples, (R, ., 1), that are corrected by
+            regressing on what they leave over; None: zero.
 
-    The ridge is that of RIDGES with the lowest squared error on the validation samples, for each size and replicate.
+    The ridge is that of RIDGES with the lowest squared error on the validation samples, for each
+    size and replicate.
     """
     base = base or [np.zeros_like(data.y) for data in (training, validation, test)]
-    return corrected_errors(backend, gram, cross, sizes, training, validation, test, [base])[0]
+    return corrected_errors(
+        backend, gram, cross, sizes, training, validation, test, [base]
+    )[0]
 
 
 def corrected_errors(
@@ -47,7 +53,8 @@ def corrected_errors(
 ) -> np.ndarray:
     """As `ridge_errors`, for each of some bases, (bases, 2, R, sizes).
 
-    What they leave over are right-hand sides of the same linear systems; the ridge is chosen for each by itself.
+    What they leave over are right-hand sides of the same linear systems; the ridge is chosen for
+    each by itself.
     """
     found = np.empty((len(bases), 2, len(gram), len(sizes)))
     left = np.concatenate([training.y - before for before, _, _ in bases], axis=2)
@@ -55,15 +62,20 @@ def corrected_errors(
         for k, n in enumerate(sizes):
             k_train = gram[r, :n, :n]
             ridges = RIDGES * float(np.diag(k_train).mean())
-            ladder = backend.kernel_regression(k_train, left[r, :n], cross[r, :, :n], ridges)
+            ladder = backend.kernel_regression(
+                k_train, left[r, :n], cross[r, :, :n], ridges
+            )
             for b, (_, before_validation, before_test) in enumerate(bases):
-                f, _ = least(ladder[..., b : b + 1], (validation.y - before_validation)[r])
+                f, _ = least(
+                    ladder[..., b : b + 1], (validation.y - before_validation)[r]
+                )
                 found[b, :, r, k] = mistakes(before_test[r] + f, test.y[r])
     return found
 
 
 def mistakes(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each (...).
+    """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each
+    (...).
 
     The error rate is NaN where a prediction is not finite: NaN has no sign, and would count as -1.
     """

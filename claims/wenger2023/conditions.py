@@ -15,10 +15,11 @@ def failing(
     holds: Callable[[np.ndarray], np.ndarray],
     name: Callable[[Configuration], str],
 ) -> str:
-    """The configurations that do not meet a condition in every entry, by name, in one line; "" if all do.
+    """The configurations that do not meet a condition in every entry, by name, in one line; "" if
+    all do.
 
-    A comparison with NaN does not hold. Configurations named "" need not meet it, and neither does what the tier
-    lacks or has no data set.
+    A comparison with NaN does not hold. Configurations named "" need not meet it, and neither does
+    what the tier lacks or has no data set.
     """
     named = []
     for experiment in experiments:

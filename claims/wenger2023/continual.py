@@ -1,4 +1,5 @@
-"""Continual learning: tasks one after the other in one network with a single head, and its accuracy on each of them.
+"""Continual learning: tasks one after the other in one network with a single head, and its accuracy
+on each of them.
 
 What the network forgets of them is computed in `forgetting`.
 """
@@ -16,14 +17,17 @@ from harness.measurements import edge, kept
 
 Arrays = dict[str, np.ndarray]
 PROBE = 64
-"""The edge of stability is taken on so many images: its eigenvalue belongs to their mean, and hardly needs more."""
+"""The edge of stability is taken on so many images: its eigenvalue belongs to their mean, and
+hardly needs more.
+"""
 
 
 def rotation(side: int, degrees: float) -> np.ndarray:
-    """The matrix (side^2, side^2) that turns an image, flattened row by row, counterclockwise about its middle.
+    """The matrix (side^2, side^2) that turns an image, flattened row by row, counterclockwise about
+    its middle.
 
-    Bilinear: a pixel of the turned image is the mean of the four that its place falls among in the original, weighted
-    by nearness; what lies outside the original is 0.
+    Bilinear: a pixel of the turned image is the mean of the four that its place falls among in the
+    original, weighted by nearness; what lies outside the original is 0.
 
     >>> (rotation(2, 90) @ [1, 2, 3, 4]).round(3)
     array([2., 4., 1., 3.])
@@ -31,37 +35,65 @@ def rotation(side: int, degrees: float) -> np.ndarray:
     row, column = (np.indices((side, side)).reshape(2, -1, 1) - (side - 1) / 2).round(9)
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     from_row, from_column = cosine * row + sine * column, cosine * column - sine * row
-    near = [np.maximum(1 - np.abs(there - here.T), 0) for there, here in ((from_row, row), (from_column, column))]
+    near = [
+        np.maximum(1 - np.abs(there - here.T), 0)
+        for there, here in ((from_row, row), (from_column, column))
+    ]
     return np.asarray(near[0] * near[1])
 
 
-def continual(backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str) -> Arrays:
-    """Accuracy on every task after training on each, by SGD with momentum from where the last task ended.
+def continual(
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
+) -> Arrays:
+    """Accuracy on every task after training on each, by SGD with momentum from where the last task
+    ended.
 
-    One hidden layer, ReLU, standard parametrization, PyTorch's default weights; squared loss on one-hot targets. Each
-    task has training images of its own, and velocities start anew.
+    One hidden layer, ReLU, standard parametrization, PyTorch's default weights; squared loss on
+    one-hot targets. Each task has training images of its own, and velocities start anew.
 
-    Configuration: dataset, options, shrink: see `images`; tasks: list of {"angle": degrees, "classes": those that take
-    part, in the order of the outputs}, as many classes in each; samples for training in each task, tests; width;
-    rate: {"fixed": r}, or {"edge": a part} of the edge of stability at the start; momentum, batch_size, epochs: the
-    most per task; stop: {"accuracy": a} or {"loss": l} on the task's training images, or {"epochs": e}; every: steps
-    between two looks. Other keys only name the cell.
-    Returns per replicate: "accuracy", (R, T, T), a[t, i] on the test images; per task, (R, T): "steps"; the training
-    "loss" at the end; "reached", 1.0 where the stopping rule was; and "rate_over_edge", (R,). From the task on whose
-    training diverges, accuracy and loss of a replicate are NaN, and nothing is reached.
+    Configuration: dataset, options, shrink: see `images`; tasks: list of {"angle": degrees,
+    "classes": those that take part, in the order of the outputs}, as many classes in each; samples
+    for training in each task, tests; width;
+    rate: {"fixed": r}, or {"edge": a part} of the edge of stability at the start; momentum,
+    batch_size, epochs: the most per task; stop: {"accuracy": a} or {"loss": l} on the task's
+    training images, or {"epochs": e}; every: steps between two looks. Other keys only name the
+    cell.
+    Returns per replicate: "accuracy", (R, T, T), a[t, i] on the test images; per task, (R, T):
+    "steps"; the training "loss" at the end; "reached", 1.0 where the stopping rule was; and
+    "rate_over_edge", (R,). From the task on whose training diverges, accuracy and loss of a
+    replicate are NaN, and nothing is reached.
     """
-    data = [task_images(configuration, replicates, stream, t) for t in range(len(configuration["tasks"]))]
+    data = [
+        task_images(configuration, replicates, stream, t)
+        for t in range(len(configuration["tasks"]))
+    ]
     x, y = data[0][0]
-    net = networks.mlp((x.shape[2], configuration["width"], y.shape[2]), parametrization="standard", sigma_b=0.0)
+    net = networks.mlp(
+        (x.shape[2], configuration["width"], y.shape[2]),
+        parametrization="standard",
+        sigma_b=0.0,
+    )
     theta = start = networks.default_weights(
         net, [seeds.derive("init", stream=stream, replicate=r) for r in replicates]
     )
     limit = edge(backend.empirical_ntk(net, theta, x[:, :PROBE], outputs="full"))
-    rate = limit * configuration["rate"]["edge"] if "edge" in configuration["rate"] else configuration["rate"]["fixed"]
+    rate = (
+        limit * configuration["rate"]["edge"]
+        if "edge" in configuration["rate"]
+        else configuration["rate"]["fixed"]
+    )
     rule = dict(configuration["stop"])
     epochs = rule.pop("epochs", configuration["epochs"])
     diverged = np.zeros(len(replicates), dtype=bool)
-    found: dict[str, list[np.ndarray]] = {"accuracy": [], "steps": [], "loss": [], "reached": []}
+    found: dict[str, list[np.ndarray]] = {
+        "accuracy": [],
+        "steps": [],
+        "loss": [],
+        "reached": [],
+    }
     for t, ((x, y), _) in enumerate(data):
         trained = backend.train(
             net,
@@ -71,64 +103,97 @@ def continual(backend: Backend, configuration: Mapping[str, Any], replicates: Se
             optimizer=SGD(rate, configuration["momentum"]),
             steps=epochs * (configuration["samples"] // configuration["batch_size"]),
             batch_size=configuration["batch_size"],
-            batch_seed=[seeds.derive("batches", stream=stream, replicate=r, task=t) for r in replicates],
+            batch_seed=[
+                seeds.derive("batches", stream=stream, replicate=r, task=t)
+                for r in replicates
+            ],
             stop=Stop(**rule, every=configuration["every"]),
         )
-        # A replicate that diverged is NaN from then on; others go on, beside it at its weights of the start.
+        # A replicate that diverged is NaN from then on; others go on, beside it at its weights of
+        # the start.
         diverged |= trained.reason == "diverged"
         theta = kept(trained.theta, start, diverged)
-        right = np.array([training.accuracy(backend.forward(net, theta, x), y) for _, (x, y) in data]).T
+        right = np.array(
+            [training.accuracy(backend.forward(net, theta, x), y) for _, (x, y) in data]
+        ).T
         reached = np.isin(trained.reason, list(rule) or ["steps"])
         found["accuracy"].append(np.where(diverged[:, None], np.nan, right))
         found["steps"].append(trained.steps.astype(float))
         found["loss"].append(np.where(diverged, np.nan, trained.loss))
         found["reached"].append((reached & ~diverged).astype(float))
-    return {name: np.stack(values, axis=1) for name, values in found.items()} | {"rate_over_edge": rate / limit}
+    return {name: np.stack(values, axis=1) for name, values in found.items()} | {
+        "rate_over_edge": rate / limit
+    }
 
 
 def task_images(
     configuration: Mapping[str, Any], replicates: Sequence[int], stream: str, task: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Training and test images of a task: inputs (R, N, pixels) and one-hot targets (R, N, classes).
+    """Training and test images of a task: inputs (R, N, pixels) and one-hot targets (R, N,
+    classes).
 
-    A permutation of the set per replicate decides: of the images whose class takes part, the first are for testing, the
-    same for all tasks with these classes, and the next are for training, other ones in each task.
+    A permutation of the set per replicate decides: of the images whose class takes part, the first
+    are for testing, the same for all tasks with these classes, and the next are for training, other
+    ones in each task.
 
     Raises:
         InvalidInput: if the set has too few images of the task's classes.
     """
     x, labels = images(
-        configuration["dataset"], tuple(sorted(configuration["options"].items())), configuration["shrink"]
+        configuration["dataset"],
+        tuple(sorted(configuration["options"].items())),
+        configuration["shrink"],
     )
-    classes, angle = configuration["tasks"][task]["classes"], configuration["tasks"][task]["angle"]
+    classes, angle = (
+        configuration["tasks"][task]["classes"],
+        configuration["tasks"][task]["angle"],
+    )
     tests, samples = configuration["tests"], configuration["samples"]
     first, part = tests + task * samples, np.flatnonzero(np.isin(labels, classes))
     if len(part) < first + samples:
         raise InvalidInput(
-            f"Data set {configuration['dataset']!r} has {len(part)} images of the classes {list(classes)}; {tests} for "
-            f"testing and {samples} for each task up to number {task + 1} are {first + samples}. Ask for fewer."
+            f"Data set {configuration['dataset']!r} has {len(part)} images of the classes "
+            f"{list(classes)}; {tests} for "
+            f"testing and {samples} for each task up to number {task + 1} are {first + samples}. "
+            "Ask for fewer."
         )
-    orders = [seeds.generator("data", stream=stream, replicate=r).permutation(part) for r in replicates]
+    orders = [
+        seeds.generator("data", stream=stream, replicate=r).permutation(part)
+        for r in replicates
+    ]
     turn, of_class = rotation(x.shape[1], angle), np.array(classes)
-    both = [np.array([order[rows] for order in orders]) for rows in (slice(first, first + samples), slice(tests))]
-    train, test = ((turned(x[i], turn), (labels[i][..., None] == of_class).astype(float)) for i in both)
+    both = [
+        np.array([order[rows] for order in orders])
+        for rows in (slice(first, first + samples), slice(tests))
+    ]
+    train, test = (
+        (turned(x[i], turn), (labels[i][..., None] == of_class).astype(float))
+        for i in both
+    )
     return train, test
 
 
 def turned(x: np.ndarray, turn: np.ndarray) -> np.ndarray:
     """Images (..., side, side[, channels]) turned by a `rotation` and flattened, (..., pixels)."""
     flat = x.reshape(*x.shape[:2], len(turn), -1)
-    return np.einsum("pq,rnqc->rnpc", turn, flat, optimize=True).reshape(*x.shape[:2], -1)
+    return np.einsum("pq,rnqc->rnpc", turn, flat, optimize=True).reshape(
+        *x.shape[:2], -1
+    )
 
 
 @cache
-def images(dataset: str, options: tuple[tuple[str, Any], ...], shrink: int) -> tuple[np.ndarray, np.ndarray]:
-    """A data set's images and labels, squares of `shrink` pixels averaged; (N, side, side[, channels]), float32.
+def images(
+    dataset: str, options: tuple[tuple[str, Any], ...], shrink: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A data set's images and labels, squares of `shrink` pixels averaged; (N, side, side[,
+    channels]), float32.
 
-    Divided by the root mean square of all pixels. Not centred: the background stays 0, which is what rotation fills
-    in with.
+    Divided by the root mean square of all pixels. Not centred: the background stays 0, which is
+    what rotation fills in with.
     """
     data = datasets.load(dataset, **dict(options))
     side = data.x.shape[1] // shrink
-    x = data.x.reshape(len(data), side, shrink, side, shrink, *data.x.shape[3:]).mean(axis=(2, 4))
+    x = data.x.reshape(len(data), side, shrink, side, shrink, *data.x.shape[3:]).mean(
+        axis=(2, 4)
+    )
     return x / np.sqrt((x**2).mean()), data.labels

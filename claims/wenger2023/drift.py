@@ -1,4 +1,6 @@
-"""What is made of natural gradient descent: the drift of the Jacobian, and residuals against their promise."""
+"""What is made of natural gradient descent: the drift of the Jacobian, and residuals against their
+promise.
+"""
 
 import numpy as np
 
@@ -10,7 +12,9 @@ def on_path(measured: Measured, **where: object) -> np.ndarray:
     return np.asarray(measured("drift", **where).max(axis=1))
 
 
-def over_promise(m: Measurements, experiment: Experiment, width: int, eta: float) -> np.ndarray:
+def over_promise(
+    m: Measurements, experiment: Experiment, width: int, eta: float
+) -> np.ndarray:
     """|r_k|^2 / ((1 - eta)^k |r_0|^2) after each step k, (S, steps)."""
     residuals = m[experiment]("residuals", width=width)
     steps = np.arange(1, residuals.shape[1])
@@ -18,7 +22,9 @@ def over_promise(m: Measurements, experiment: Experiment, width: int, eta: float
 
 
 def is_regular(eigenvalues: np.ndarray) -> np.ndarray:
-    """Whether the smallest eigenvalue is above 1e-10 of the largest, far above rounding; (S, N) -> (S,)."""
+    """Whether the smallest eigenvalue is above 1e-10 of the largest, far above rounding; (S, N) ->
+    (S,).
+    """
     return np.asarray(eigenvalues[:, 0] > 1e-10 * eigenvalues[:, -1])
 
 

@@ -1,11 +1,14 @@
-"""What a network forgets of tasks that it learns one after the other, and how that depends on its width.
+"""What a network forgets of tasks that it learns one after the other, and how that depends on its
+width.
 
-a[t, i] is the accuracy on test images of task i after training on task t (both from 0 to T - 1). Then
+a[t, i] is the accuracy on test images of task i after training on task t (both from 0 to T - 1).
+Then
 
     forgetting         AF = mean over i < T - 1 of (max over t >= i of a[t, i]) - a[T - 1, i],
     learning accuracy  LA = mean over i of a[i, i],
 
-as Mirzadeh et al. 2020 have them ("Understanding the Role of Training Regimes in Continual Learning").
+as Mirzadeh et al. 2020 have them ("Understanding the Role of Training Regimes in Continual
+Learning").
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +29,10 @@ def forgetting(accuracy: np.ndarray) -> np.ndarray:
     array([0.4])
     """
     tasks = accuracy.shape[1]
-    return np.mean([accuracy[:, i:, i].max(axis=1) - accuracy[:, -1, i] for i in range(tasks - 1)], axis=0)
+    return np.mean(
+        [accuracy[:, i:, i].max(axis=1) - accuracy[:, -1, i] for i in range(tasks - 1)],
+        axis=0,
+    )
 
 
 def learning_accuracy(accuracy: np.ndarray) -> np.ndarray:
@@ -34,7 +40,9 @@ def learning_accuracy(accuracy: np.ndarray) -> np.ndarray:
     return np.asarray(accuracy.diagonal(axis1=1, axis2=2).mean(axis=1))
 
 
-def against_width(measured: Measured, measure: Measure, **where: object) -> tuple[list[int], np.ndarray]:
+def against_width(
+    measured: Measured, measure: Measure, **where: object
+) -> tuple[list[int], np.ndarray]:
     """The widths at which an arm was measured, (K,), and AF or LA there, (K, S).
 
     Raises:
@@ -44,7 +52,9 @@ def against_width(measured: Measured, measure: Measure, **where: object) -> tupl
     widths = measured.axis("width", **where)
     if not widths:
         raise NotMeasured(f"No width was measured at {where}.")
-    return widths, np.array([measure(measured("accuracy", **where, width=width)) for width in widths])
+    return widths, np.array(
+        [measure(measured("accuracy", **where, width=width)) for width in widths]
+    )
 
 
 def per_doubling(widths: Sequence[int], values: np.ndarray) -> np.ndarray:
@@ -56,7 +66,13 @@ def per_doubling(widths: Sequence[int], values: np.ndarray) -> np.ndarray:
     return np.asarray(np.polyfit(np.log2(widths), values, 1)[0])
 
 
-def slope(measured: Measured, measure: Measure = forgetting, *, first: int = 0, **where: object) -> np.ndarray:
+def slope(
+    measured: Measured,
+    measure: Measure = forgetting,
+    *,
+    first: int = 0,
+    **where: object,
+) -> np.ndarray:
     """Slope of AF or LA on log2(width) in an arm, per seed, from the `first` of its widths on."""
     widths, values = against_width(measured, measure, **where)
     return per_doubling(widths[first:], values[first:])

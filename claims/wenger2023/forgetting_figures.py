@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from claims.wenger2023.forgetting import Measure, against_width, forgetting, learning_accuracy
+from claims.wenger2023.forgetting import (
+    Measure,
+    against_width,
+    forgetting,
+    learning_accuracy,
+)
 from claims.wenger2023.tasks import CONVERGED, EARLY
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
@@ -37,15 +42,25 @@ def by_setting(experiment: Experiment, *settings: str) -> Lines:
 
 def forgetting_of(what: str, lines: Lines, note: str = "") -> Builder:
     """AF against width."""
-    return _of_width(f"Forgetting of {what} against width", "forgetting AF", forgetting, lines, note)
+    return _of_width(
+        f"Forgetting of {what} against width", "forgetting AF", forgetting, lines, note
+    )
 
 
 def learning_of(what: str, lines: Lines, note: str = "") -> Builder:
     """LA against width."""
-    return _of_width(f"Learning of {what} against width", "learning accuracy LA", learning_accuracy, lines, note)
+    return _of_width(
+        f"Learning of {what} against width",
+        "learning accuracy LA",
+        learning_accuracy,
+        lines,
+        note,
+    )
 
 
-def _of_width(title: str, label: str, measure: Measure, lines: Lines, note: str) -> Builder:
+def _of_width(
+    title: str, label: str, measure: Measure, lines: Lines, note: str
+) -> Builder:
     """One line per entry; those that the tier lacks, or whose images are not there, are left out."""
 
     def build(m: Measurements) -> Figure:

@@ -25,20 +25,29 @@ SCALED = dict(TWO_LAYERS, centred=True)
 
 
 def natural_gradient(
-    backend: Backend, configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> dict[str, np.ndarray]:
-    """theta <- theta - eta J^T (J J^T)^-1 (f - y), and the drift C' = 3 |J - J_0|_2 / lambda_min(J_0 J_0^T)^1/2.
+    """theta <- theta - eta J^T (J J^T)^-1 (f - y), and the drift C' = 3 |J - J_0|_2 /
+    lambda_min(J_0 J_0^T)^1/2.
 
-    No Jacobian: (J - J_0)(J - J_0)^T = Theta(t, t) - Theta(t, 0) - Theta(0, t) + Theta(0, 0). A run whose Gram matrix
-    is singular to rounding, or whose residual has grown without bound, stays where it is.
+    No Jacobian: (J - J_0)(J - J_0)^T = Theta(t, t) - Theta(t, 0) - Theta(0, t) + Theta(0, 0). A run
+    whose Gram matrix is singular to rounding, or whose residual has grown without bound, stays
+    where it is.
 
-    Configuration: family "two-layer" (10 inputs on a sphere, no biases), "mlp", "cnn" or "pooled cnn"; width, depth,
-    samples, label_scale, centred (train f - f_0), eta, steps, looks: the steps after which C' is taken.
-    Returns per replicate: "residuals", |f - y|^2 after 0 ... steps; "drift", C' at the looks; "reach", their largest
-    distance over R = 3 |f_0 - y| / lambda_min^1/2; "ball", C' at R along the first step; "eigenvalues" of J_0 J_0^T.
+    Configuration: family "two-layer" (10 inputs on a sphere, no biases), "mlp", "cnn" or "pooled
+    cnn"; width, depth, samples, label_scale, centred (train f - f_0), eta, steps, looks: the steps
+    after which C' is taken.
+    Returns per replicate: "residuals", |f - y|^2 after 0 ... steps; "drift", C' at the looks;
+    "reach", their largest distance over R = 3 |f_0 - y| / lambda_min^1/2; "ball", C' at R along the
+    first step; "eigenvalues" of J_0 J_0^T.
     """
     net, x, y = problem(configuration, replicates, stream)
-    start = net.init(seeds.derive("init", stream=stream, replicate=r) for r in replicates)
+    start = net.init(
+        seeds.derive("init", stream=stream, replicate=r) for r in replicates
+    )
     outputs = backend.forward(net, start, x)
     y = configuration["label_scale"] * y + (outputs if configuration["centred"] else 0)
     first = gram = backend.empirical_ntk(net, start, x)
@@ -48,7 +57,9 @@ def natural_gradient(
     def drift(theta: Theta, gram: np.ndarray) -> np.ndarray:
         """C' at theta, whose Gram matrix is given."""
         cross = backend.empirical_ntk(net, start, x, x, theta2=theta)
-        squared = np.linalg.eigvalsh(gram - cross - cross.transpose(0, 2, 1) + first)[:, -1]
+        squared = np.linalg.eigvalsh(gram - cross - cross.transpose(0, 2, 1) + first)[
+            :, -1
+        ]
         return 3 * np.sqrt(np.maximum(squared, np.finfo(float).tiny) / smallest)
 
     theta, residual = start, outputs - y
@@ -56,18 +67,28 @@ def natural_gradient(
     residuals = [(residual**2).sum(axis=(1, 2))]
     radius = 3 * np.sqrt(residuals[0] / smallest)
     for step in range(1, configuration["steps"] + 1):
-        going = (np.linalg.cond(gram) < 1 / SINGULAR) & (residuals[-1] < DIVERGED * residuals[0])
-        solution = np.linalg.solve(np.where(going[:, None, None], gram, np.eye(x.shape[1])), residual)
-        direction = backend.pullback(net, theta, x, np.where(going[:, None, None], solution, 0))
+        going = (np.linalg.cond(gram) < 1 / SINGULAR) & (
+            residuals[-1] < DIVERGED * residuals[0]
+        )
+        solution = np.linalg.solve(
+            np.where(going[:, None, None], gram, np.eye(x.shape[1])), residual
+        )
+        direction = backend.pullback(
+            net, theta, x, np.where(going[:, None, None], solution, 0)
+        )
         if step == 1:
-            edge = moved(theta, direction, radius / np.where(going, length(direction), 1))
+            edge = moved(
+                theta, direction, radius / np.where(going, length(direction), 1)
+            )
         theta = moved(theta, direction, configuration["eta"])
         residual = backend.forward(net, theta, x) - y
         gram = backend.empirical_ntk(net, theta, x)
         residuals.append((residual**2).sum(axis=(1, 2)))
         if step in configuration["looks"]:
             drifts.append(drift(theta, gram))
-            reach.append(length({name: theta[name] - start[name] for name in theta}) / radius)
+            reach.append(
+                length({name: theta[name] - start[name] for name in theta}) / radius
+            )
     ball = drift(edge, backend.empirical_ntk(net, edge, x))
     return {
         "residuals": np.array(residuals).T,
@@ -82,9 +103,13 @@ def problem(
     configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
 ) -> tuple[Network, np.ndarray, np.ndarray]:
     """The network of a configuration, its inputs (R, N, n_0) and its targets +-1, (R, N, 1)."""
-    family, width, depth, samples = (configuration[key] for key in ("family", "width", "depth", "samples"))
+    family, width, depth, samples = (
+        configuration[key] for key in ("family", "width", "depth", "samples")
+    )
     if family == "two-layer":
-        return networks.mlp((10, width, 1), sigma_b=None), *on_sphere(replicates, stream, samples)
+        return networks.mlp((10, width, 1), sigma_b=None), *on_sphere(
+            replicates, stream, samples
+        )
     x, classes = images(replicates, stream, samples)
     y = targets(classes, "sign")
     if family == "mlp":
@@ -95,7 +120,9 @@ def problem(
     return networks.cnn((28, 28, 1), parts, sigma_b=SIGMA_B), x, y
 
 
-def on_sphere(replicates: Sequence[int], stream: str, samples: int) -> tuple[np.ndarray, np.ndarray]:
+def on_sphere(
+    replicates: Sequence[int], stream: str, samples: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Inputs of length 10^1/2, uniform in direction, (R, N, 10), and signs at random, (R, N, 1)."""
     draws = [seeds.generator("sphere", stream=stream, replicate=r) for r in replicates]
     x = np.array([rng.standard_normal((samples, 10)) for rng in draws])
@@ -105,7 +132,9 @@ def on_sphere(replicates: Sequence[int], stream: str, samples: int) -> tuple[np.
 
 def length(direction: Theta) -> np.ndarray:
     """Euclidean length over all weights, per replicate."""
-    squares = [(array**2).sum(axis=tuple(range(1, array.ndim))) for array in direction.values()]
+    squares = [
+        (array**2).sum(axis=tuple(range(1, array.ndim))) for array in direction.values()
+    ]
     return np.asarray(np.sqrt(sum(squares)))
 
 
@@ -113,5 +142,7 @@ def moved(theta: Theta, direction: Theta, by: float | np.ndarray) -> Theta:
     """theta - by * direction; `by` is a number, or one per replicate."""
     ends = {}
     for name, array in theta.items():
-        ends[name] = array - np.reshape(by, (-1,) + (1,) * (array.ndim - 1)) * direction[name]
+        ends[name] = (
+            array - np.reshape(by, (-1,) + (1,) * (array.ndim - 1)) * direction[name]
+        )
     return ends

@@ -1,11 +1,14 @@
-"""How much a policy explores. Each pulls the arm of the largest mean + gamma (g^T Z^-1 g)^1/2, and differs in gamma.
+"""How much a policy explores.
+
+Each pulls the arm of the largest mean + gamma (g^T Z^-1 g)^1/2, and differs in gamma.
 
     constant 0.3         gamma = 0.3 in every round; constant 0 is greedy
     theory               gamma_t of the theorem on NeuralUCB at infinite width
     theory without S     ... without its term ridge^1/2 S, as if the rewards had norm 0
     evidence             one posterior deviation, ridge and scale of the kernel chosen by evidence
 
-", diagonal Z" behind a name: Z in the bonus is replaced by its diagonal, as the authors' released code does.
+", diagonal Z" behind a name: Z in the bonus is replaced by its diagonal, as the authors' released
+code does.
 """
 
 import re
@@ -16,8 +19,12 @@ import numpy as np
 from harness.errors import InvalidInput
 
 NU, DELTA, RIDGE = 0.5, 0.1, 1.0
-"""Rewards in [0, 1] are sub-Gaussian with 1/2 (Hoeffding); the bound holds with probability 0.9; lambda."""
-NAME = re.compile(r"(theory|theory without S|evidence|constant \d+(?:\.\d+)?)(, diagonal Z)?")
+"""Rewards in [0, 1] are sub-Gaussian with 1/2 (Hoeffding); the bound holds with probability 0.9;
+lambda.
+"""
+NAME = re.compile(
+    r"(theory|theory without S|evidence|constant \d+(?:\.\d+)?)(, diagonal Z)?"
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Policy:
         found = NAME.fullmatch(name)
         if found is None:
             raise InvalidInput(
-                f"Unknown policy {name!r}. Known: theory, theory without S, evidence, and constant followed "
+                f"Unknown policy {name!r}. Known: theory, theory without S, evidence, and constant "
+                "followed "
                 'by a number, such as constant 0.3; each with ", diagonal Z" behind it or not.'
             )
         kind, _, rest = found[1].partition(" ")
@@ -57,14 +65,19 @@ class Policy:
     def gamma(self, log_det: float, norm: float, noise: float) -> float:
         """The factor of (g^T Z^-1 g)^1/2.
 
-        Theory: nu (ln(det Z / det ridge I) - 2 ln delta)^1/2 + ridge^1/2 S, the limit m -> infinity of gamma_t (Zhou,
-        Li, Gu 2020, algorithm 1) without the term of incomplete training, which could only add to it.
+        Theory: nu (ln(det Z / det ridge I) - 2 ln delta)^1/2 + ridge^1/2 S, the limit m -> infinity
+        of gamma_t (Zhou, Li, Gu 2020, algorithm 1) without the term of incomplete training, which
+        could only add to it.
 
         Args:
             log_det: ln(det Z / det ridge I).
             norm: S.
-            noise: noise variance by evidence, scale times ridge; the posterior variance is noise g^T Z^-1 g.
+            noise: noise variance by evidence, scale times ridge; the posterior variance is noise
+                g^T Z^-1 g.
         """
         if self.kind == "theory":
-            return float(NU * np.sqrt(log_det - 2 * np.log(DELTA)) + RIDGE**0.5 * self.constant * norm)
+            return float(
+                NU * np.sqrt(log_det - 2 * np.log(DELTA))
+                + RIDGE**0.5 * self.constant * norm
+            )
         return noise**0.5 if self.kind == "evidence" else self.constant

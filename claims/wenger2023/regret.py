@@ -21,9 +21,14 @@ CHANCE, LEARNT = 0.1, 0.75
 
 
 def played(
-    bandit: str | tuple[str, ...], policies: list[str] | tuple[list[str], ...], rounds: int, **changes: Any
+    bandit: str | tuple[str, ...],
+    policies: list[str] | tuple[list[str], ...],
+    rounds: int,
+    **changes: Any,
 ) -> tuple[Configuration, ...]:
-    """Configurations of `regrets`: a bandit, played by all the policies of a list at once, in one panel."""
+    """Configurations of `regrets`: a bandit, played by all the policies of a list at once, in one
+    panel.
+    """
     usual = dict(rounds=rounds, panel=rounds, width=PRACTICAL, block=10)
     return grid(**{"bandit": bandit, "policies": policies, **usual, **changes})
 
@@ -40,7 +45,9 @@ def cell(measured: Measured, bandit: str) -> Configuration:
     return found[0]
 
 
-def of_policy(measured: Measured, quantity: str, bandit: str, policy: str) -> np.ndarray:
+def of_policy(
+    measured: Measured, quantity: str, bandit: str, policy: str
+) -> np.ndarray:
     """A quantity of one of the policies that play a bandit, (S, ...)."""
     where = cell(measured, bandit)
     return measured.exactly(quantity, where)[:, where["policies"].index(policy)]
@@ -48,22 +55,34 @@ def of_policy(measured: Measured, quantity: str, bandit: str, policy: str) -> np
 
 def share(measured: Measured, bandit: str, policy: str) -> np.ndarray:
     """Regret after the last round over the expected regret of random arms, (S,)."""
-    return of_policy(measured, "regret", bandit, policy)[:, -1] / measured("chance", bandit=bandit)
+    return of_policy(measured, "regret", bandit, policy)[:, -1] / measured(
+        "chance", bandit=bandit
+    )
 
 
 def share_at_random(measured: Measured, bandit: str) -> np.ndarray:
     """The same of arms pulled at random, (S,); 1 but for chance."""
-    return np.asarray(measured("random", bandit=bandit)[:, -1] / measured("chance", bandit=bandit))
+    return np.asarray(
+        measured("random", bandit=bandit)[:, -1] / measured("chance", bandit=bandit)
+    )
 
 
 def share_of_best(measured: Measured, bandit: str) -> np.ndarray:
-    """The same of the constant that has the least mean over all seeds, (S,); the choice is made in hindsight."""
-    return min((share(measured, bandit, constant) for constant in CONSTANTS), key=np.mean)
+    """The same of the constant that has the least mean over all seeds, (S,); the choice is made in
+    hindsight.
+    """
+    return min(
+        (share(measured, bandit, constant) for constant in CONSTANTS), key=np.mean
+    )
 
 
-def over_evidence(measured: Measured, bandit: str, policy: str, form: str = "") -> np.ndarray:
+def over_evidence(
+    measured: Measured, bandit: str, policy: str, form: str = ""
+) -> np.ndarray:
     """Share of a policy less that of evidence, both in the same form of Z, (S,)."""
-    return share(measured, bandit, policy + form) - share(measured, bandit, "evidence" + form)
+    return share(measured, bandit, policy + form) - share(
+        measured, bandit, "evidence" + form
+    )
 
 
 def named(where: Configuration) -> str:
@@ -87,6 +106,8 @@ def is_as_expected(measured: Measured, bandit: str) -> bool:
     return bool(abs(share_at_random(measured, bandit).mean() - 1) <= CHANCE)
 
 
-def where_not(holds: Callable[[Measured, str], bool], measured: Measured, bandits: Sequence[str]) -> str:
+def where_not(
+    holds: Callable[[Measured, str], bool], measured: Measured, bandits: Sequence[str]
+) -> str:
     """The bandits of which a condition does not hold, in one line."""
     return ", ".join(bandit for bandit in bandits if not holds(measured, bandit))

@@ -7,7 +7,11 @@ from harness import plots
 from harness.experiment import Configuration, Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
 
-NAMES = {"constant 0": "greedy", "theory": "NTK theory", "theory without S": "NTK theory, S = 0"}
+NAMES = {
+    "constant 0": "greedy",
+    "theory": "NTK theory",
+    "theory without S": "NTK theory, S = 0",
+}
 SHOWN = ("theory", "theory without S", "constant 0", "constant 1", "evidence")
 ROUNDS = Axes("round", "cumulative regret")
 EXPLORATION = Axes("gamma", "share of the regret of random arms", log_x=True)
@@ -42,7 +46,9 @@ def by_exploration(experiment: Experiment, bandit: str) -> Builder:
 
     def build(m: Measurements) -> Figure:
         measured = m[experiment]
-        constants = [float(constant.removeprefix("constant ")) for constant in CONSTANTS[1:]]
+        constants = [
+            float(constant.removeprefix("constant ")) for constant in CONSTANTS[1:]
+        ]
         shares = [share(measured, bandit, constant) for constant in CONSTANTS[1:]]
         gamma = of_policy(measured, "gamma", bandit, "theory").mean()
         series = [
@@ -54,10 +60,16 @@ def by_exploration(experiment: Experiment, bandit: str) -> Builder:
             level = share(measured, bandit, policy)
             series.append(Series.of(name(policy), span, [level, level]))
         note = (
-            f"{_note(m)} Theory stands at its gamma after the last round, the mean over seeds; evidence, which tunes "
+            f"{_note(m)} Theory stands at its gamma after the last round, the mean over seeds; "
+            "evidence, which tunes "
             "the kernel too, and greedy are levels."
         )
-        return plots.figure(f"Last regret against exploration, {LABELS[bandit]}", EXPLORATION, series, note)
+        return plots.figure(
+            f"Last regret against exploration, {LABELS[bandit]}",
+            EXPLORATION,
+            series,
+            note,
+        )
 
     return build
 
@@ -71,7 +83,9 @@ def to_the_horizon(experiment: Experiment) -> Builder:
             (policy,) = where["policies"]
             regret = m[experiment].exactly("regret", where)[:, 0]
             series.append(Series.of(name(policy), noted(where), list(regret.T)))
-        note = f"{m.backend}, width 1024, full Z; mean over seeds with its 95 % interval."
+        note = (
+            f"{m.backend}, width 1024, full Z; mean over seeds with its 95 % interval."
+        )
         return plots.figure("Regret, Shuttle, to 15,000 rounds", ROUNDS, series, note)
 
     return build

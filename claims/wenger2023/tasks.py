@@ -9,8 +9,15 @@ from typing import Any
 
 from harness.experiment import Configuration
 
-DIGITS, FASHION, SPLIT = "rotated digits", "rotated Fashion-MNIST", "split Fashion-MNIST"
-MNIST, CIFAR = "rotated MNIST", "split CIFAR-10"  # at the full tier, where these sets are at hand
+DIGITS, FASHION, SPLIT = (
+    "rotated digits",
+    "rotated Fashion-MNIST",
+    "split Fashion-MNIST",
+)
+MNIST, CIFAR = (
+    "rotated MNIST",
+    "split CIFAR-10",
+)  # at the full tier, where these sets are at hand
 EARLY, CONVERGED = "stopped early", "converged"
 EARLY_LOSS, CONVERGED_LOSS = "early, by loss", "converged, by loss"
 ONE_RATE, FIXED_EPOCHS = "early, one rate", "fixed epochs"
@@ -44,21 +51,39 @@ FULL: dict[str, Configuration] = {
     DIGITS: dict(OF_DIGITS, samples=200, tests=700, **FIVE_TURNS),
     FASHION: dict(OF_FASHION, samples=1000, tests=2000, **FIVE_TURNS),
     SPLIT: dict(OF_FASHION, samples=200, **split(*PAIRS)),
-    MNIST: dict(dataset="mnist", options={"part": "train"}, shrink=2, samples=1000, tests=5000, **FIVE_TURNS),
+    MNIST: dict(
+        dataset="mnist",
+        options={"part": "train"},
+        shrink=2,
+        samples=1000,
+        tests=5000,
+        **FIVE_TURNS,
+    ),
     CIFAR: dict(dataset="cifar10", shrink=2, samples=1000, tests=2000, **split(*PAIRS)),
 }
 """Images and tasks of each setting, by tier."""
 
-COMMON = dict(options={}, tests=800, momentum=0.7, batch_size=32, epochs=2000, rate={"edge": 0.3})
+COMMON = dict(
+    options={}, tests=800, momentum=0.7, batch_size=32, epochs=2000, rate={"edge": 0.3}
+)
 FIXED, BELOW_EDGE = {"fixed": 0.03}, 2048
 """One rate for all widths, and the largest width at which it is below the edge of stability."""
 
-EPOCHS = {"1 epochs": 1, "2 epochs": 2, FIXED_EPOCHS: 5, "10 epochs": 10, "20 epochs": 20}
+EPOCHS = {
+    "1 epochs": 1,
+    "2 epochs": 2,
+    FIXED_EPOCHS: 5,
+    "10 epochs": 10,
+    "20 epochs": 20,
+}
 MORE_EPOCHS = [arm for arm in EPOCHS if arm != FIXED_EPOCHS]
 TURNS = {NO_TURNS: 0.0, HALF_TURNS: 0.5}
 """The part of their angles by which tasks turn."""
 
-SHORT, LONG = dict(stop={"accuracy": 0.9}, every=3), dict(stop={"accuracy": 0.99}, every=10)
+SHORT, LONG = (
+    dict(stop={"accuracy": 0.9}, every=3),
+    dict(stop={"accuracy": 0.99}, every=10),
+)
 RULES: dict[tuple[str, str], dict[str, Any]] = {
     (DIGITS, EARLY): SHORT,
     (DIGITS, CONVERGED): LONG,
@@ -85,7 +110,8 @@ def cells(
     arms: Iterable[str],
     widths: Sequence[int],
 ) -> tuple[Configuration, ...]:
-    """Configurations of `continual`: every setting of which the tier has images, every arm, every width.
+    """Configurations of `continual`: every setting of which the tier has images, every arm, every
+    width.
 
     With one rate for all widths those at which it is above the edge of stability are left out.
     """
@@ -97,7 +123,11 @@ def cells(
         fixed = rule.get("rate") == FIXED
         cell = {**COMMON, **images[setting], **rule, "bed": setting, "arm": arm}
         cell["tasks"] = _tasks(images[setting], arm)
-        made += [{**cell, "width": width} for width in widths if width <= BELOW_EDGE or not fixed]
+        made += [
+            {**cell, "width": width}
+            for width in widths
+            if width <= BELOW_EDGE or not fixed
+        ]
     return tuple(made)
 
 

@@ -34,16 +34,34 @@ from claims.wenger2023 import tasks
 from claims.wenger2023.conditions import failing, is_share
 from claims.wenger2023.continual import continual
 from claims.wenger2023.forgetting import planted, slope
-from claims.wenger2023.forgetting_figures import TRAP, by_arm, by_setting, forgetting_of, halves, learning_of
+from claims.wenger2023.forgetting_figures import (
+    TRAP,
+    by_arm,
+    by_setting,
+    forgetting_of,
+    halves,
+    learning_of,
+)
 from claims.wenger2023.paper import PAPER
-from claims.wenger2023.tasks import CONVERGED, DIGITS, EARLY, FASHION, FULL, QUICK, SPLIT, cells, named
+from claims.wenger2023.tasks import (
+    CONVERGED,
+    DIGITS,
+    EARLY,
+    FASHION,
+    FULL,
+    QUICK,
+    SPLIT,
+    cells,
+    named,
+)
 from harness.claim import Claim, grid
 
 WIDTHS, ENDS = (32, 128, 512), (32, 256)
 WIDE = (32, 256, 2048, 16384, 65536)
 A_POINT = "0.0025 per doubling is one point of accuracy from width 32 to 512: less is no use of width"
 NOT_POWERED = "Exploration saw a fall at convergence too; the power to refute at that effect is above 0.99."
-# The backends agree less closely at convergence: after thousands of steps in float32 a seed may stop later.
+# The backends agree less closely at convergence: after thousands of steps in float32 a seed may
+# stop later.
 FALLS = dict(above=0.0025, agreement=0.0025, because=A_POINT)
 KEEPS = dict(above=-0.0025, agreement=0.01, because=A_POINT)
 
@@ -71,7 +89,9 @@ unturned = learnt([DIGITS], [tasks.NO_TURNS], WIDTHS)
 half_turned = learnt([DIGITS], [tasks.HALF_TURNS], WIDTHS[1:2], WIDE[1:2])
 others = learnt([FASHION, SPLIT, tasks.MNIST, tasks.CIFAR], [EARLY, CONVERGED], ENDS)
 # Shown in figures alone.
-by_rule = learnt([DIGITS], [tasks.EARLY_LOSS, tasks.CONVERGED_LOSS, tasks.ONE_RATE], ENDS)
+by_rule = learnt(
+    [DIGITS], [tasks.EARLY_LOSS, tasks.CONVERGED_LOSS, tasks.ONE_RATE], ENDS
+)
 more_epochs = learnt([DIGITS], tasks.MORE_EPOCHS, ())
 last_image = learnt(FULL, [tasks.LAST_IMAGE], ())
 OTHERS = grid(setting=(FASHION, SPLIT))
@@ -99,17 +119,23 @@ def converged_keeps_beyond(m):
 
 @claim.effect(**FALLS, expect=(-0.05, 0.017))
 def epochs_fall(m):
-    """After 5 epochs a task, when wide networks have learnt more, they forget {} less per doubling of width."""
+    """After 5 epochs a task, when wide networks have learnt more, they forget {} less per doubling
+    of width.
+    """
     return -slope(m[epochs])
 
 
-@claim.effect(**FALLS, each=OTHERS, expect={FASHION: (0.016, 0.01), SPLIT: (0.0065, 0.014)})
+@claim.effect(
+    **FALLS, each=OTHERS, expect={FASHION: (0.016, 0.01), SPLIT: (0.0065, 0.014)}
+)
 def early_falls_on(m, setting):
     """On {setting}, stopped early, networks forget {} less per doubling of width."""
     return -slope(m[others], bed=setting, arm=EARLY)
 
 
-@claim.effect(**KEEPS, each=OTHERS, expect={FASHION: (-0.019, 0.01), SPLIT: (-0.001, 0.035)})
+@claim.effect(
+    **KEEPS, each=OTHERS, expect={FASHION: (-0.019, 0.01), SPLIT: (-0.001, 0.035)}
+)
 def converged_keeps_on(m, setting):
     """On {setting}, converged, networks forget {} more per doubling of width."""
     return slope(m[others], bed=setting, arm=CONVERGED)
@@ -160,17 +186,27 @@ def finite(m):
     return f"an accuracy is no number from 0 to 1 at: {bad}" if bad else ""
 
 
-LADDERS = {"stopped early": (early, {}), "converged": (converged, {}), "5 epochs": (epochs, {})}
-LADDERS |= by_arm(by_rule, DIGITS, tasks.EARLY_LOSS, tasks.CONVERGED_LOSS, tasks.ONE_RATE)
+LADDERS = {
+    "stopped early": (early, {}),
+    "converged": (converged, {}),
+    "5 epochs": (epochs, {}),
+}
+LADDERS |= by_arm(
+    by_rule, DIGITS, tasks.EARLY_LOSS, tasks.CONVERGED_LOSS, tasks.ONE_RATE
+)
 LARGER = halves(others, FASHION, SPLIT)
 EPOCHS = by_arm(more_epochs, DIGITS, *tasks.MORE_EPOCHS)
 claim.figure(forgetting_of("rotated digits", LADDERS, TRAP))
 claim.figure(learning_of("rotated digits", LADDERS, TRAP))
 claim.figure(forgetting_of("larger images", LARGER))
 claim.figure(learning_of("larger images", LARGER))
-claim.figure(forgetting_of("MNIST and CIFAR-10", halves(others, tasks.MNIST, tasks.CIFAR)))
+claim.figure(
+    forgetting_of("MNIST and CIFAR-10", halves(others, tasks.MNIST, tasks.CIFAR))
+)
 claim.figure(forgetting_of("rotated digits after equal epochs", EPOCHS, TRAP))
-claim.figure(forgetting_of("tasks learnt to the last image", by_setting(last_image, *FULL)))
+claim.figure(
+    forgetting_of("tasks learnt to the last image", by_setting(last_image, *FULL))
+)
 
 
 def test_forgetting_against_width(verdict):

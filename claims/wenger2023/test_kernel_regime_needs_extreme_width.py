@@ -34,8 +34,19 @@ from claims.wenger2023.kernel_regime import (
     linear_error,
 )
 from claims.wenger2023.paper import PAPER
-from claims.wenger2023.width_figures import against_width_over_depth, linear_nets, width_needed
-from claims.wenger2023.widths import at_width_over_depth, geometric_mean, ladder, rate, root_mean_square, slopes
+from claims.wenger2023.width_figures import (
+    against_width_over_depth,
+    linear_nets,
+    width_needed,
+)
+from claims.wenger2023.widths import (
+    at_width_over_depth,
+    geometric_mean,
+    ladder,
+    rate,
+    root_mean_square,
+    slopes,
+)
 from harness import gates
 from harness.claim import Claim, grid
 from harness.measurements import kernel_change
@@ -44,21 +55,32 @@ TOLERANCE = 0.1  # relative error up to which we would say that a network is in 
 ABOVE = "an error of 12.5 % is clearly above the 10 % that we would accept"
 
 claim = Claim(
-    __doc__, id="wenger2023/kernel_regime_needs_extreme_width", paper=PAPER, locus="abstract", stream="registered-1"
+    __doc__,
+    id="wenger2023/kernel_regime_needs_extreme_width",
+    paper=PAPER,
+    locus="abstract",
+    stream="registered-1",
 )
 
 
 at_init = claim.experiment(
     kernel_error_at_init,
-    at_hundred(AT_INIT, 1, 2, 4, 8) + grid(**AT_INIT, width=(32, 128, 512), depth=(1, 2, 4, 8)),
+    at_hundred(AT_INIT, 1, 2, 4, 8)
+    + grid(**AT_INIT, width=(32, 128, 512), depth=(1, 2, 4, 8)),
     full=at_hundred(AT_INIT, 1, 2, 4, 8, 16, 32)
     + grid(**AT_INIT, width=(32, 128, 512, 2048), depth=(1, 2, 4, 8, 16, 32)),
     block=5,
 )
 averaged = claim.experiment(
-    kernel_error_at_init, grid(**dict(AT_INIT, inits=1, ensemble=64), width=ORDERS, depth=1), block=5
+    kernel_error_at_init,
+    grid(**dict(AT_INIT, inits=1, ensemble=64), width=ORDERS, depth=1),
+    block=5,
 )
-narrow = claim.experiment(kernel_error_at_init, grid(**dict(AT_INIT, bottleneck=8), width=2 * ORDERS, depth=2), block=5)
+narrow = claim.experiment(
+    kernel_error_at_init,
+    grid(**dict(AT_INIT, bottleneck=8), width=2 * ORDERS, depth=2),
+    block=5,
+)
 linear = claim.experiment(
     linear_error,
     grid(samples=20, width=(32, 128, 512), inits=16),
@@ -68,33 +90,58 @@ linear = claim.experiment(
 training = claim.experiment(
     kernel_change,
     at_hundred(TRAINING, 1, 3) + grid(**TRAINING, width=(64, 256), depth=(1, 3)),
-    full=at_hundred(TRAINING, 1, 3, 8) + grid(**TRAINING, width=(64, 256, 1024, 4096), depth=(1, 3, 8)),
+    full=at_hundred(TRAINING, 1, 3, 8)
+    + grid(**TRAINING, width=(64, 256, 1024, 4096), depth=(1, 3, 8)),
     block=5,
 )
 mean_field = claim.experiment(
-    kernel_change, in_mean_field((64, 256), (1, 3)), full=in_mean_field((64, 256, 1024, 4096), (1, 3, 8)), block=5
+    kernel_change,
+    in_mean_field((64, 256), (1, 3)),
+    full=in_mean_field((64, 256, 1024, 4096), (1, 3, 8)),
+    block=5,
 )
 
 
-@claim.effect(primary=True, ratio=True, above=1.25, expect=(1.9, 0.2), agreement=0.02, because=ABOVE)
+@claim.effect(
+    primary=True,
+    ratio=True,
+    above=1.25,
+    expect=(1.9, 0.2),
+    agreement=0.02,
+    because=ABOVE,
+)
 def init_error_at_100_times_depth(m):
     """At initialisation, at width = 100 depth, the kernel is off by {} times 10 %."""
     return at_width_over_depth(m[at_init], "kernel_error", ORDERS) / TOLERANCE
 
 
-@claim.effect(within=0.1, expect=(0.0, 0.08), because="tells -1/2, the rate of independent fluctuations, from -1")
+@claim.effect(
+    within=0.1,
+    expect=(0.0, 0.08),
+    because="tells -1/2, the rate of independent fluctuations, from -1",
+)
 def init_rate(m):
     """At initialisation the slope of ln error on ln width differs from -1/2 by {}."""
     return rate(m[at_init], "kernel_error") + 0.5
 
 
-@claim.effect(ratio=True, above=1.25, expect=(0.45, 0.3), agreement=0.02, because="as at initialisation")
+@claim.effect(
+    ratio=True,
+    above=1.25,
+    expect=(0.45, 0.3),
+    agreement=0.02,
+    because="as at initialisation",
+)
 def drift_at_100_times_depth(m):
     """In training to loss 0.05, at width = 100 depth, the kernel changes by {} times 10 %."""
     return at_width_over_depth(m[training], "kernel_change", ORDERS) / TOLERANCE
 
 
-@claim.effect(above=0.05, expect=(0.22, 0.1), because="half of what the rate at initialisation may deviate")
+@claim.effect(
+    above=0.05,
+    expect=(0.22, 0.1),
+    because="half of what the rate at initialisation may deviate",
+)
 def drift_rate(m):
     """In training the change falls with width faster than M^-1/2: its exponent is larger by {}."""
     return -rate(m[training], "kernel_change") - 0.5
@@ -114,7 +161,9 @@ def ensemble(m):
 
 @claim.control("SUPPORTED", of=init_rate)
 def linear_rate(m):
-    """The error of a linear net is known in closed form, and falls as the root of the width exactly."""
+    """The error of a linear net is known in closed form, and falls as the root of the width
+    exactly.
+    """
     widths, errors = ladder(m[linear], "linear_error")
     return slopes(widths, [root_mean_square(of_width) for of_width in errors]) + 0.5
 
@@ -150,12 +199,18 @@ claim.figure(
     against_width_over_depth(
         "Kernel change in training to loss 0.05",
         "relative kernel change",
-        {"": (training, "kernel_change"), ", mean-field": (mean_field, "kernel_change")},
+        {
+            "": (training, "kernel_change"),
+            ", mean-field": (mean_field, "kernel_change"),
+        },
         TOLERANCE,
     )
 )
 claim.figure(linear_nets(linear))
-NEEDED = {"at initialisation": (at_init, "kernel_error"), "in training": (training, "kernel_change")}
+NEEDED = {
+    "at initialisation": (at_init, "kernel_error"),
+    "in training": (training, "kernel_change"),
+}
 claim.figure(width_needed(NEEDED, TOLERANCE, ORDERS))
 
 

@@ -27,8 +27,23 @@ Limits
 """
 
 from claims.wenger2023.conditions import failing, is_positive
-from claims.wenger2023.drift import is_regular, named, on_path, over_promise, wider_than_deep
-from claims.wenger2023.natural_gradient import CNN, DEEP, ETA, MLP, POOLED_CNN, SCALED, TWO_LAYERS, natural_gradient
+from claims.wenger2023.drift import (
+    is_regular,
+    named,
+    on_path,
+    over_promise,
+    wider_than_deep,
+)
+from claims.wenger2023.natural_gradient import (
+    CNN,
+    DEEP,
+    ETA,
+    MLP,
+    POOLED_CNN,
+    SCALED,
+    TWO_LAYERS,
+    natural_gradient,
+)
 from claims.wenger2023.paper import PAPER
 from claims.wenger2023.width_figures import drift, runs, smallest_eigenvalue
 from claims.wenger2023.widths import ladder, reaching
@@ -36,7 +51,9 @@ from harness.claim import Claim, grid
 
 LARGEST_C = 0.5  # the theorem needs a drift constant C < 1/2 (C <= 0.162 for eta = 1/2)
 WIDEST = 2**16
-LOOSE = dict(above=1.25, because="a drift a quarter away from what is allowed is no rounding")
+LOOSE = dict(
+    above=1.25, because="a drift a quarter away from what is allowed is no rounding"
+)
 TIGHT = dict(above=1.05, because="5 % away from what is promised tells the sides apart")
 FAR = dict(above=10, because="an order of magnitude above what we call practical")
 PLACES = grid(place=("path", "ball"))
@@ -53,10 +70,14 @@ claim = Claim(
 
 def descents(net, widths, **full):
     """Natural gradient descent over a ladder of widths, and how the full tier differs."""
-    return claim.experiment(natural_gradient, grid(**net, width=widths), full=full, dtype="float64", block=2)
+    return claim.experiment(
+        natural_gradient, grid(**net, width=widths), full=full, dtype="float64", block=2
+    )
 
 
-two_layers = descents(TWO_LAYERS, (2**8, 2**12, WIDEST), width=(2**8, 2**12, WIDEST, 2**20))
+two_layers = descents(
+    TWO_LAYERS, (2**8, 2**12, WIDEST), width=(2**8, 2**12, WIDEST, 2**20)
+)
 mlp = descents(MLP, (64, 256, 512), width=(64, 256, 512, 1024, 4096), samples=128)
 deep = descents(DEEP, (16, 256), width=(16, 32, 256, 2048), samples=128)
 cnn = descents(CNN, (4, 16), width=(4, 16, 64, 256), samples=128)
@@ -64,7 +85,12 @@ pooled_cnn = descents(POOLED_CNN, (4, 16), width=(4, 16, 64, 256), samples=128)
 far = descents(dict(SCALED, label_scale=30.0), 2**12)
 near = descents(dict(SCALED, label_scale=0.1), 2**12)
 ALL = two_layers, mlp, deep, cnn, pooled_cnn, far, near
-NETS = {"MLP": (mlp, 512), "CNN": (cnn, 16), "CNN with global pooling": (pooled_cnn, 16), "narrow MLP": (deep, 16)}
+NETS = {
+    "MLP": (mlp, 512),
+    "CNN": (cnn, 16),
+    "CNN with global pooling": (pooled_cnn, 16),
+    "narrow MLP": (deep, 16),
+}
 
 
 @claim.effect(
@@ -80,7 +106,12 @@ def not_certified(m, net):
     return on_path(m[experiment], width=width) / LARGEST_C
 
 
-@claim.effect(ratio=True, **TIGHT, each=PRACTICAL, expect={"MLP": (1.88, 0.03), "CNN": (1.42, 0.2)})
+@claim.effect(
+    ratio=True,
+    **TIGHT,
+    each=PRACTICAL,
+    expect={"MLP": (1.88, 0.03), "CNN": (1.42, 0.2)},
+)
 def keeps_bound(m, net):
     """The {net} keeps the bound for 8 steps: at the worst of them it is {} times the residual."""
     return 1 / over_promise(m, *NETS[net], ETA).max(axis=1)
@@ -93,11 +124,15 @@ def keeps_bound(m, net):
     expect={"CNN with global pooling": (22.2, 1.8), "narrow MLP": (90.0, 3.0)},
 )
 def breaks_bound(m, net):
-    """The {net} of 16 breaks the bound: at the worst step its residual is {} times what is promised."""
+    """The {net} of 16 breaks the bound: at the worst step its residual is {} times what is
+    promised.
+    """
     return over_promise(m, *NETS[net], ETA).max(axis=1)
 
 
-@claim.effect(ratio=True, **LOOSE, each=PLACES, expect={"path": (1.92, 0.22), "ball": (0.8, 0.28)})
+@claim.effect(
+    ratio=True, **LOOSE, each=PLACES, expect={"path": (1.92, 0.22), "ball": (0.8, 0.28)}
+)
 def widest_has_room(m, place):
     """For two layers of 65,536 the theorem allows {} times the drift on the {place}."""
     if place == "ball":

@@ -38,14 +38,24 @@ from claims.wenger2023 import regret
 from claims.wenger2023.bandits import regrets
 from claims.wenger2023.conditions import failing
 from claims.wenger2023.paper import PAPER
-from claims.wenger2023.regret import BOTH, FULL_Z, INFINITE, POLICIES, over_evidence, played, share
+from claims.wenger2023.regret import (
+    BOTH,
+    FULL_Z,
+    INFINITE,
+    POLICIES,
+    over_evidence,
+    played,
+    share,
+)
 from claims.wenger2023.regret_figures import by_exploration, by_round, to_the_horizon
 from harness.claim import Claim, grid
 
 BANDITS = "wheel", "imbalanced", "fashion"
 ALL_BANDITS = (*BANDITS, "shuttle", "letter")  # at the full tier
 WORSE, COSTS = 0.1, 0.05  # margins, in shares of the regret of arms pulled at random
-TERMS = dict(above=WORSE, agreement=COSTS, because="a tenth of what not learning at all costs")
+TERMS = dict(
+    above=WORSE, agreement=COSTS, because="a tenth of what not learning at all costs"
+)
 ON_EACH = dict(TERMS, each=grid(bandit=BANDITS))
 KEEPS_UP = dict(ON_EACH, above=-COSTS, because="half of what the claim calls worse")
 QUANTITIES = "regret", "random", "norm", "gamma"
@@ -68,38 +78,64 @@ def game(cells, full):
 
 
 practical = game(
-    played("wheel", POLICIES, 400) + played("imbalanced", POLICIES, 300) + played("fashion", FULL_Z, 300),
+    played("wheel", POLICIES, 400)
+    + played("imbalanced", POLICIES, 300)
+    + played("fashion", FULL_Z, 300),
     played(ALL_BANDITS, POLICIES, **LONG),
 )
 infinite = game(
-    played("wheel", BOTH, 400, width=INFINITE) + played("imbalanced", BOTH, 300, width=INFINITE),
+    played("wheel", BOTH, 400, width=INFINITE)
+    + played("imbalanced", BOTH, 300, width=INFINITE),
     played(ALL_BANDITS, FULL_Z, width=INFINITE, **LONG),
 )
 shuffled_arms = game(played(SHUFFLED, BOTH, 300), played(SHUFFLED, BOTH, **LONG))
-horizon = game((), played("shuttle", regret.ALONE, 15_000, panel=50, width=1024, block=50))
+horizon = game(
+    (), played("shuttle", regret.ALONE, 15_000, panel=50, width=1024, block=50)
+)
 
 
 @claim.effect(
-    primary=True, **ON_EACH, expect={"wheel": (0.6, 0.2), "imbalanced": (0.75, 0.05), "fashion": (0.38, 0.07)}
+    primary=True,
+    **ON_EACH,
+    expect={"wheel": (0.6, 0.2), "imbalanced": (0.75, 0.05), "fashion": (0.38, 0.07)},
 )
 def theory_worse(m, bandit):
-    """On the {bandit} bandit theory has {} more regret than evidence, in units of the regret of random arms."""
+    """On the {bandit} bandit theory has {} more regret than evidence, in units of the regret of
+    random arms.
+    """
     return over_evidence(m[practical], bandit, "theory")
 
 
-@claim.effect(**ON_EACH, expect={"wheel": (0.4, 0.17), "imbalanced": (0.5, 0.07), "fashion": (0.32, 0.08)})
+@claim.effect(
+    **ON_EACH,
+    expect={"wheel": (0.4, 0.17), "imbalanced": (0.5, 0.07), "fashion": (0.32, 0.08)},
+)
 def without_norm(m, bandit):
-    """On the {bandit} bandit theory without its term of the norm, S = 0, has {} more regret than evidence."""
+    """On the {bandit} bandit theory without its term of the norm, S = 0, has {} more regret than
+    evidence.
+    """
     return over_evidence(m[practical], bandit, "theory without S")
 
 
-@claim.effect(**KEEPS_UP, expect={"wheel": (-0.01, 0.16), "imbalanced": (0.015, 0.05), "fashion": (0.01, 0.08)})
+@claim.effect(
+    **KEEPS_UP,
+    expect={
+        "wheel": (-0.01, 0.16),
+        "imbalanced": (0.015, 0.05),
+        "fashion": (0.01, 0.08),
+    },
+)
 def evidence_keeps_up(m, bandit):
     """On the {bandit} bandit the best constant in hindsight has {} more regret than evidence."""
-    return regret.share_of_best(m[practical], bandit) - share(m[practical], bandit, "evidence")
+    return regret.share_of_best(m[practical], bandit) - share(
+        m[practical], bandit, "evidence"
+    )
 
 
-@claim.effect(**ON_EACH, expect={"wheel": (0.33, 0.25), "imbalanced": (0.08, 0.15), "fashion": (0.08, 0.13)})
+@claim.effect(
+    **ON_EACH,
+    expect={"wheel": (0.33, 0.25), "imbalanced": (0.08, 0.15), "fashion": (0.08, 0.13)},
+)
 def needs_exploring(m, bandit):
     """On the {bandit} bandit greedy, which never explores, has {} more regret than evidence."""
     return over_evidence(m[practical], bandit, "constant 0")
@@ -113,7 +149,11 @@ IN_FORM = {
 }
 
 
-@claim.effect(**TERMS, each=grid(bandit=BANDITS[:2], form=("diagonal Z", "infinite width")), expect=IN_FORM)
+@claim.effect(
+    **TERMS,
+    each=grid(bandit=BANDITS[:2], form=("diagonal Z", "infinite width")),
+    expect=IN_FORM,
+)
 def theory_worse_with(m, bandit, form):
     """On the {bandit} bandit, both with {form}, theory has {} more regret than evidence."""
     if form == "infinite width":
@@ -124,13 +164,17 @@ def theory_worse_with(m, bandit, form):
 @claim.control("SUPPORTED", of=theory_worse, at=dict(bandit="imbalanced"))
 def random_arms(m):
     """Arms at random, in the place of theory."""
-    return regret.share_at_random(m[practical], "imbalanced") - share(m[practical], "imbalanced", "evidence")
+    return regret.share_at_random(m[practical], "imbalanced") - share(
+        m[practical], "imbalanced", "evidence"
+    )
 
 
 @claim.control("SUPPORTED", of=theory_worse, at=dict(bandit="wheel"))
 def greedy_on_wheel(m):
     """A wheel must be explored: greedy in the place of theory, the constant 1 in that of evidence."""
-    return share(m[practical], "wheel", "constant 0") - share(m[practical], "wheel", "constant 1")
+    return share(m[practical], "wheel", "constant 0") - share(
+        m[practical], "wheel", "constant 1"
+    )
 
 
 @claim.control("not SUPPORTED", of=theory_worse, at=dict(bandit="imbalanced"))

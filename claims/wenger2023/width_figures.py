@@ -13,8 +13,12 @@ OVER = "width / depth"
 Quantity = tuple[Experiment, str]
 
 
-def against_width_over_depth(title: str, label: str, shown: Mapping[str, Quantity], tolerance: float) -> Builder:
-    """A relative error against width / depth, one line per depth of each experiment; the line is at the tolerance."""
+def against_width_over_depth(
+    title: str, label: str, shown: Mapping[str, Quantity], tolerance: float
+) -> Builder:
+    """A relative error against width / depth, one line per depth of each experiment; the line is at
+    the tolerance.
+    """
 
     def build(m: Measurements) -> Figure:
         series = []
@@ -26,7 +30,9 @@ def against_width_over_depth(title: str, label: str, shown: Mapping[str, Quantit
                 places = np.round(np.array(widths) / depth, 1)
                 series.append(Series.of(name, places, means, log=True))
         axes = Axes(OVER, label, log_x=True, log_y=True, reference=tolerance)
-        note = f"{m.backend}, geometric mean over seeds; the line is at {tolerance:.0%}."
+        note = (
+            f"{m.backend}, geometric mean over seeds; the line is at {tolerance:.0%}."
+        )
         return plots.figure(title, axes, series, note)
 
     return build
@@ -45,12 +51,16 @@ def linear_nets(experiment: Experiment) -> Builder:
         ]
         axes = Axes("width", "kernel error", log_x=True, log_y=True)
         note = f"One hidden layer without activation, {m.backend}, geometric mean over seeds."
-        return plots.figure("A linear net, where the error is known", axes, series, note)
+        return plots.figure(
+            "A linear net, where the error is known", axes, series, note
+        )
 
     return build
 
 
-def width_needed(shown: Mapping[str, Quantity], tolerance: float, times: int) -> Builder:
+def width_needed(
+    shown: Mapping[str, Quantity], tolerance: float, times: int
+) -> Builder:
     """Width / depth at which each seed's fitted line comes to the tolerance, against depth."""
 
     def build(m: Measurements) -> Figure:
@@ -66,7 +76,8 @@ def width_needed(shown: Mapping[str, Quantity], tolerance: float, times: int) ->
             series.append(Series.of(label, depths, needed, log=True))
         axes = Axes("hidden layers", OVER, log_y=True, reference=float(times))
         note = (
-            f"Where each seed's line through ln error on ln width comes to {tolerance:.0%}; {m.backend}, geometric "
+            f"Where each seed's line through ln error on ln width comes to {tolerance:.0%}; "
+            f"{m.backend}, geometric "
             f"mean over seeds; the line is at {times} times depth."
         )
         return plots.figure(f"Width that {tolerance:.0%} needs", axes, series, note)
@@ -77,13 +88,17 @@ def width_needed(shown: Mapping[str, Quantity], tolerance: float, times: int) ->
 def drift(where: str, quantity: str, ladders: Mapping[str, Experiment]) -> Builder:
     """C' against width, the largest where it is taken at several steps; the line is at 1/2."""
     axes = Axes("width, or channels", "C'", log_x=True, log_y=True, reference=0.5)
-    return _against_width(f"Drift of the Jacobian {where}", quantity, axes, ladders, _largest)
+    return _against_width(
+        f"Drift of the Jacobian {where}", quantity, axes, ladders, _largest
+    )
 
 
 def smallest_eigenvalue(ladders: Mapping[str, Experiment]) -> Builder:
     """The smallest eigenvalue of J J^T at the start, against width."""
     axes = Axes("width, or channels", "lambda_min(G_0)", log_x=True, log_y=True)
-    return _against_width("Smallest eigenvalue at the start", "eigenvalues", axes, ladders, _first)
+    return _against_width(
+        "Smallest eigenvalue at the start", "eigenvalues", axes, ladders, _first
+    )
 
 
 def _largest(values: np.ndarray) -> np.ndarray:
@@ -107,13 +122,17 @@ def _against_width(
             widths, values = ladder(m[experiment], quantity)
             shown = [per_seed(of_width) for of_width in values]
             series.append(Series.of(label, widths, shown, log=True))
-        return plots.figure(title, axes, series, f"{m.backend}, geometric mean over seeds.")
+        return plots.figure(
+            title, axes, series, f"{m.backend}, geometric mean over seeds."
+        )
 
     return build
 
 
 def runs(nets: Mapping[str, tuple[Experiment, int]], eta: float) -> Builder:
-    """Squared residuals over those at the start, step by step, beside (1 - eta)^k, which is promised."""
+    """Squared residuals over those at the start, step by step, beside (1 - eta)^k, which is
+    promised.
+    """
 
     def build(m: Measurements) -> Figure:
         series = []
@@ -127,6 +146,8 @@ def runs(nets: Mapping[str, tuple[Experiment, int]], eta: float) -> Builder:
         series.append(Series("promised, (1 - eta)^k", places, promise))
         axes = Axes("step", "|r_k|^2 / |r_0|^2", log_y=True)
         note = f"Squared residual over that at the start, {m.backend}, geometric mean over seeds."
-        return plots.figure("Natural gradient descent against its promise", axes, series, note)
+        return plots.figure(
+            "Natural gradient descent against its promise", axes, series, note
+        )
 
     return build

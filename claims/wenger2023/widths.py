@@ -22,7 +22,8 @@ def slopes(widths: ArrayLike, values: ArrayLike) -> np.ndarray:
 
 
 def reaching(level: float, widths: ArrayLike, values: ArrayLike) -> np.ndarray:
-    """The width at which each seed's least-squares line of ln value on ln width comes to a level, (S,).
+    """The width at which each seed's least-squares line of ln value on ln width comes to a level,
+    (S,).
 
     >>> reaching(0.1, [100, 400], [[0.2], [0.1]]).round(6)
     array([400.])
@@ -33,8 +34,12 @@ def reaching(level: float, widths: ArrayLike, values: ArrayLike) -> np.ndarray:
     return np.asarray(np.exp(middle - away))
 
 
-def ladder(measured: Measured, quantity: str, **where: object) -> tuple[list[int], list[np.ndarray]]:
-    """The widths at which a quantity was measured, and its values there, one array (S, ...) per width."""
+def ladder(
+    measured: Measured, quantity: str, **where: object
+) -> tuple[list[int], list[np.ndarray]]:
+    """The widths at which a quantity was measured, and its values there, one array (S, ...) per
+    width.
+    """
     widths = measured.axis("width", **where)
     return widths, [measured(quantity, **where, width=width) for width in widths]
 

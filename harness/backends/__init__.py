@@ -23,25 +23,37 @@ def available() -> tuple[str, ...]:
     >>> available()
     ('jax', 'numpy', 'torch')
     """
-    return tuple(sorted(path.name.removesuffix("_backend.py") for path in Path(__file__).parent.glob("*_backend.py")))
+    return tuple(
+        sorted(
+            path.name.removesuffix("_backend.py")
+            for path in Path(__file__).parent.glob("*_backend.py")
+        )
+    )
 
 
 def known(name: str) -> str:
     """The name, if it is that of a backend with a file here; else raises InvalidInput."""
     if name not in available():
         raise InvalidInput(
-            f"Unknown backend {name!r}. Available: {', '.join(available())}. Add harness/backends/{name}_backend.py."
+            f"Unknown backend {name!r}. Available: {', '.join(available())}. Add "
+            f"harness/backends/{name}_backend.py."
         )
     return name
 
 
-def get(name: str, device: str = "auto", dtype: str | None = None, memory_budget: int = 2**30) -> Backend:
+def get(
+    name: str,
+    device: str = "auto",
+    dtype: str | None = None,
+    memory_budget: int = 2**30,
+) -> Backend:
     """A backend by name.
 
     Args:
         name: "numpy", "torch" or "jax".
         device: "auto" (a GPU if the framework sees one), "cpu" or "cuda".
-        dtype: "float32" (default) or "float64"; the numpy oracle has float64 only, and takes it by default.
+        dtype: "float32" (default) or "float64"; the numpy oracle has float64 only, and takes it by
+            default.
         memory_budget: bytes that a kernel computation may use beyond its result.
 
     Raises:
@@ -57,6 +69,8 @@ def get(name: str, device: str = "auto", dtype: str | None = None, memory_budget
     if dtype is not None and dtype not in DTYPES:
         raise InvalidInput(f"Unknown dtype {dtype!r}. Allowed: {', '.join(DTYPES)}.")
     if memory_budget <= 0:
-        raise InvalidInput(f"memory_budget must be a positive number of bytes; got {memory_budget!r}.")
+        raise InvalidInput(
+            f"memory_budget must be a positive number of bytes; got {memory_budget!r}."
+        )
     module = importlib.import_module(f"harness.backends.{name}_backend")
     return Backend(name, module.operations(device, dtype), memory_budget)

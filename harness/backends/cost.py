@@ -1,4 +1,6 @@
-"""What a layer's term of the kernel costs by either of its two structured forms, in multiply-adds and in memory."""
+"""What a layer's term of the kernel costs by either of its two structured forms, in multiply-adds
+and in memory.
+"""
 
 from math import prod
 
@@ -12,23 +14,32 @@ def positions_of(layer: Weighted) -> int:
     return layer.positions if isinstance(layer, Convolution) else 1
 
 
-def cheaper_by_position(layer: Weighted, n1: int, n2: int, outputs: int, *, kind: Outputs) -> bool:
-    """Whether Grams over positions cost fewer multiply-adds than gradients per sample and their Gram.
+def cheaper_by_position(
+    layer: Weighted, n1: int, n2: int, outputs: int, *, kind: Outputs
+) -> bool:
+    """Whether Grams over positions cost fewer multiply-adds than gradients per sample and their
+    Gram.
 
-    With P positions, fan-in K, C channels out, O outputs, and O' = O for the trace, O^2 for the full kernel:
+    With P positions, fan-in K, C channels out, O outputs, and O' = O for the trace, O^2 for the
+    full kernel:
 
         positions:  N1 N2 P^2 (K + O' C)          gradients:  (N1 + N2) O P K C + N1 N2 O' K C
     """
     p, k, c = positions_of(layer), layer.fan_in, layer.fan_out
     entries = outputs if kind == "trace" else outputs**2
-    return n1 * n2 * p**2 * (k + entries * c) <= (n1 + n2) * outputs * p * k * c + n1 * n2 * entries * k * c
+    return (
+        n1 * n2 * p**2 * (k + entries * c)
+        <= (n1 + n2) * outputs * p * k * c + n1 * n2 * entries * k * c
+    )
 
 
 def pair_numbers(net: Network | Function, kind: Outputs) -> int:
-    """Numbers that a pair of samples of one seed needs beside its sides: the sum, a term, and Grams over positions.
+    """Numbers that a pair of samples of one seed needs beside its sides: the sum, a term, and Grams
+    over positions.
 
-    Of these there are three, of activations, of signals and their product, with P^2 entries each. Layers that will be
-    done by gradients in any but a small block are left out: there n P^2 is at most four times the signals of a sample.
+    Of these there are three, of activations, of signals and their product, with P^2 entries each.
+    Layers that will be done by gradients in any but a small block are left out: there n P^2 is at
+    most four times the signals of a sample.
     """
     entries = 1 if kind == "trace" else net.outputs**2
     if isinstance(net, Function):
@@ -48,10 +59,18 @@ def jacobian_numbers(net: Function) -> int:
 
 
 def structured_bytes(net: Network) -> int:
-    """Numbers that one sample of one seed needs: all features and signals, and one layer's patches and gradients."""
+    """Numbers that one sample of one seed needs: all features and signals, and one layer's patches
+    and gradients.
+    """
     features = net.inputs + sum(step.size for step in net.steps)
     signals = net.outputs * sum(step.size for step in net.steps)
     largest = max(
-        positions_of(layer) * layer.fan_in + net.outputs * layer.fan_out * (layer.fan_in + 1) for layer in net.layers
+        positions_of(layer) * layer.fan_in
+        + net.outputs * layer.fan_out * (layer.fan_in + 1)
+        for layer in net.layers
     )
-    return features + signals + (largest if any(positions_of(layer) > 1 for layer in net.layers) else 0)
+    return (
+        features
+        + signals
+        + (largest if any(positions_of(layer) > 1 for layer in net.layers) else 0)
+    )

@@ -1,10 +1,13 @@
-"""The recursion of perceptrons over blocks of pairs, once for every framework, and what both recursions take from one.
+"""The recursion of perceptrons over blocks of pairs, once for every framework, and what both
+recursions take from one.
 
-Their first argument is a framework's `Arrays`; then come what is static and the tensors. A pair at angle a is kept as
-s = sin^2(a/2), so E[uv] = std1 std2 (1 - 2 s); harness.kernels.gaussian_pairs says why, and whence the formulas are.
+Their first argument is a framework's `Arrays`; then come what is static and the tensors. A pair at
+angle a is kept as s = sin^2(a/2), so E[uv] = std1 std2 (1 - 2 s); harness.kernels.gaussian_pairs
+says why, and whence the formulas are.
 
-A dense layer with gain g and bias variance b turns cos a into r1 r2 cos a + t1 t2, where r_i = cos(beta_i) and
-t_i = sin(beta_i) are the shares of weights and bias in the standard deviation after it. Without cancellation that is
+A dense layer with gain g and bias variance b turns cos a into r1 r2 cos a + t1 t2, where r_i =
+cos(beta_i) and t_i = sin(beta_i) are the shares of weights and bias in the standard deviation after
+it. Without cancellation that is
 
     s' = r1 r2 s + sin^2((beta1 - beta2) / 2).
 """
@@ -45,8 +48,8 @@ class Arrays(Protocol):
     def relu(self, s: Tensor) -> Pair:
         """s after relu, s + ((a/2) cos a - (sin a)/2) / pi, and 2 E[phi' phi'] = 1 - a/pi.
 
-        With h = a/2 = arcsin(sqrt(s)): cos a = 1 - 2 s and (sin a)/2 = sqrt(s (1 - s)). Kept within [0, 1], which
-        rounding would leave where s is below eps^2.
+        With h = a/2 = arcsin(sqrt(s)): cos a = 1 - 2 s and (sin a)/2 = sqrt(s (1 - s)). Kept within
+        [0, 1], which rounding would leave where s is below eps^2.
         """
 
     def multiply_add(self, one: Tensor, two: Tensor, three: Tensor) -> Tensor:
@@ -55,7 +58,9 @@ class Arrays(Protocol):
     def settled(self, s: Tensor, low: float, high: float) -> Tensor:
         """s, but 0 where it is at most low, and 1 where it is at least high; may overwrite s."""
 
-    def slid(self, conv: Convolution, axis: int, axes: tuple[int, ...], q: Tensor) -> Tensor:
+    def slid(
+        self, conv: Convolution, axis: int, axes: tuple[int, ...], q: Tensor
+    ) -> Tensor:
         """Sums over the kernel's offsets along rows (axis 0) or columns (1), zero in the padding.
 
         `axes` of q are those of the positions, one or both of a pair.
@@ -65,10 +70,16 @@ class Arrays(Protocol):
         """The sums of both results of term(*numbers) over the terms."""
 
     def run(self, function: Callable[..., Any], *static: Any) -> Callable[..., Any]:
-        """The function of tensors that is left of function(arrays, *static, *tensors), compiled if need be."""
+        """The function of tensors that is left of function(arrays, *static, *tensors), compiled if
+        need be.
+        """
 
-    def replaced(self, tensor: Tensor, index: tuple[Any, Any], values: Tensor) -> Tensor:
-        """The tensor with other values in these places; a place may be named twice with the same value."""
+    def replaced(
+        self, tensor: Tensor, index: tuple[Any, Any], values: Tensor
+    ) -> Tensor:
+        """The tensor with other values in these places; a place may be named twice with the same
+        value.
+        """
 
 
 @dataclass(frozen=True)
@@ -79,14 +90,20 @@ class Kernel:
     tangent: bool
 
 
-def half_angles(arrays: Arrays, near: float, directions1: Tensor, directions2: Tensor) -> Pair:
+def half_angles(
+    arrays: Arrays, near: float, directions1: Tensor, directions2: Tensor
+) -> Pair:
     """s of all pairs, (N1, N2), and where it is so near to 0 or 1 that rounding shows in the angle."""
     s = arrays.clip(0.5 - 0.5 * (directions1 @ directions2.T), 0.0, 1.0)
     return s, (s < near) | (s > 1 - near)
 
 
-def perceptron(arrays: Arrays, kernel: Kernel, s: Tensor, scales: tuple[Tensor, Tensor]) -> Tensor:
-    """The kernel of a multilayer perceptron from s of the inputs and both sides' `infinite_width.scales`."""
+def perceptron(
+    arrays: Arrays, kernel: Kernel, s: Tensor, scales: tuple[Tensor, Tensor]
+) -> Tensor:
+    """The kernel of a multilayer perceptron from s of the inputs and both sides'
+    `infinite_width.scales`.
+    """
     net, tangent = kernel.net, kernel.tangent
     theta: Tensor = None
     after: Pair = (None, None)
@@ -95,11 +112,21 @@ def perceptron(arrays: Arrays, kernel: Kernel, s: Tensor, scales: tuple[Tensor, 
         before2, after2, gate2, ratio2, sine2, cosine2 = scales[1][index, :, None, :]
         slope: Tensor = None
         if index:
-            s, slope = activate(arrays, net.activation, s, before=after, after=(before1, before2))
+            s, slope = activate(
+                arrays, net.activation, s, before=after, after=(before1, before2)
+            )
         if tangent:
-            fresh = (0.5 - s) * (2 * layer.weight_scale**2 * layer.fan_in * before1) * before2
+            fresh = (
+                (0.5 - s)
+                * (2 * layer.weight_scale**2 * layer.fan_in * before1)
+                * before2
+            )
             fresh = fresh if layer.bias is None else fresh + layer.bias_scale**2
-            theta = fresh if slope is None else arrays.multiply_add(fresh, theta * gate1, slope * gate2)
+            theta = (
+                fresh
+                if slope is None
+                else arrays.multiply_add(fresh, theta * gate1, slope * gate2)
+            )
         if gains(layer)[1]:
             turn = sine1 * cosine2 - cosine1 * sine2  # sin((beta1 - beta2) / 2)
             s = arrays.multiply_add(turn * turn, s * ratio1, ratio2)
@@ -107,8 +134,12 @@ def perceptron(arrays: Arrays, kernel: Kernel, s: Tensor, scales: tuple[Tensor, 
     return theta if tangent else (1 - 2 * s) * after[0] * after[1]
 
 
-def activate(arrays: Arrays, name: str, s: Tensor, *, before: Pair, after: Pair) -> Pair:
-    """s after the activation, and E[phi' phi'] without the gates of both sides, `gaussian_pairs.gate`."""
+def activate(
+    arrays: Arrays, name: str, s: Tensor, *, before: Pair, after: Pair
+) -> Pair:
+    """s after the activation, and E[phi' phi'] without the gates of both sides,
+    `gaussian_pairs.gate`.
+    """
     if name == "relu":
         return arrays.relu(s)
     phi = dual(name)  # type: ignore[arg-type]
@@ -116,11 +147,15 @@ def activate(arrays: Arrays, name: str, s: Tensor, *, before: Pair, after: Pair)
     return erf_mixture(arrays, phi, s, before=before, after=after)
 
 
-def erf_mixture(arrays: Arrays, phi: ErfMixture, s: Tensor, *, before: Pair, after: Pair) -> Pair:
-    """s after a mixture of error functions, and E[phi' phi'] / (gate1 gate2); standard deviations broadcast with s.
+def erf_mixture(
+    arrays: Arrays, phi: ErfMixture, s: Tensor, *, before: Pair, after: Pair
+) -> Pair:
+    """s after a mixture of error functions, and E[phi' phi'] / (gate1 gate2); standard deviations
+    broadcast with s.
 
-    `ErfMixture._moments` has the formulas. Here, too, each side is in units of 1 / gate = sqrt(std^2 + 1), in which the
-    variances are below 1: those of large inputs would leave the range of float32 at the fourth power.
+    `ErfMixture._moments` has the formulas. Here, too, each side is in units of 1 / gate =
+    sqrt(std^2 + 1), in which the variances are below 1: those of large inputs would leave the range
+    of float32 at the fourth power.
     """
     std1, std2 = before
     inverse1, inverse2 = 1 / (std1**2 + 1), 1 / (std2**2 + 1)
@@ -129,7 +164,9 @@ def erf_mixture(arrays: Arrays, phi: ErfMixture, s: Tensor, *, before: Pair, aft
     covariance, determinant = product * (1 - 2 * s), 4 * product**2 * s * (1 - s)
 
     def term(weight: Any, noise1: Any, noise2: Any) -> Pair:
-        root = arrays.multiply_add(determinant, noise1 * inverse1, variance2 + noise2 * inverse2)
+        root = arrays.multiply_add(
+            determinant, noise1 * inverse1, variance2 + noise2 * inverse2
+        )
         root = arrays.sqrt(arrays.multiply_add(root, variance1, noise2 * inverse2))
         return weight * arrays.arctan(covariance / root), weight / root
 

@@ -20,18 +20,24 @@ CACHE = 2**20
 
 
 def seeds_together(theta: Tensors, slots: tuple[Tensors, ...]) -> int:
-    """How many seeds a CPU takes through a run of steps at once: a divisor of their number, as many as fit its cache.
+    """How many seeds a CPU takes through a run of steps at once: a divisor of their number, as many
+    as fit its cache.
 
-    All at once, each step would fetch all weights and moments from memory: MLPs of 120 seeds took 1.5 to 1.9 times as
-    long (measured), CNNs of 64 channels of 10 seeds 1.4 times.
+    All at once, each step would fetch all weights and moments from memory: MLPs of 120 seeds took
+    1.5 to 1.9 times as long (measured), CNNs of 64 channels of 10 seeds 1.4 times.
     """
     arrays = jax.tree.leaves((theta, slots))
     seeds, size = len(arrays[0]), sum(array.nbytes for array in arrays)
-    return max(k for k in range(1, seeds + 1) if seeds % k == 0 and (k == 1 or k * size <= seeds * CACHE))
+    return max(
+        k
+        for k in range(1, seeds + 1)
+        if seeds % k == 0 and (k == 1 or k * size <= seeds * CACHE)
+    )
 
 
 class Loop(NamedTuple):
-    """What a compiled loop over steps is given; its length is that of `rates`, of which the first `steps` are taken.
+    """What a compiled loop over steps is given; its length is that of `rates`, of which the first
+    `steps` are taken.
 
     Attributes:
         data: inputs x (S or 1, N, n_0) and targets y (S, N, O).
@@ -48,17 +54,21 @@ class Loop(NamedTuple):
     target: float
 
 
-def run_in_parts(net: Network, optimizer: Optimizer, state: Any, loop: Loop, *, together: int) -> Any:
+def run_in_parts(
+    net: Network, optimizer: Optimizer, state: Any, loop: Loop, *, together: int
+) -> Any:
     """`run` of so many seeds, then of the next; what it returns is NumPy's.
 
-    Cut and joined in NumPy: a loop over parts inside the program would be compiled for up to a second longer.
+    Cut and joined in NumPy: a loop over parts inside the program would be compiled for up to a
+    second longer.
     """
     (theta, slots, active, step), (x, y) = state, loop.data
     done = []
     for start in range(0, len(active), together):
         own = slice(start, start + together)
         weights, moments, going, own_x, own_y = jax.tree.map(
-            lambda a, own=own: np.asarray(a)[own], (theta, slots, active, None if len(x) == 1 else x, y)
+            lambda a, own=own: np.asarray(a)[own],
+            (theta, slots, active, None if len(x) == 1 else x, y),
         )
         part = loop._replace(
             data=(x if own_x is None else own_x, own_y),
@@ -95,7 +105,12 @@ def run(net: Network, optimizer: Optimizer, state: Any, loop: Loop) -> Any:
             scale = jnp.where(active, rates[k], 0).reshape(-1, *[1] * (weight.ndim - 1))
             return weight - jnp.where(scale > 0, scale * direction, 0)
 
-        return (jax.tree.map(update, theta, directions), slots, active, step), record.at[k].set(losses)
+        return (
+            jax.tree.map(update, theta, directions),
+            slots,
+            active,
+            step,
+        ), record.at[k].set(losses)
 
     return jax.lax.fori_loop(0, count, body, (state, jnp.zeros_like(rates)))
 
@@ -107,7 +122,9 @@ def minibatch(data: tuple[Array, Array], index: Array) -> tuple[Array, Array]:
     return x[rows if len(x) > 1 else 0, index], y[rows, index]
 
 
-def direct(optimizer: Optimizer, step: Array, grads: Tensors, slots: Any) -> tuple[Tensors, Any]:
+def direct(
+    optimizer: Optimizer, step: Array, grads: Tensors, slots: Any
+) -> tuple[Tensors, Any]:
     """Directions of a step, and the momentum or moments after it."""
     if isinstance(optimizer, Adam):
         b1, b2 = optimizer.beta1, optimizer.beta2
@@ -115,13 +132,16 @@ def direct(optimizer: Optimizer, step: Array, grads: Tensors, slots: Any) -> tup
         v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g**2, slots[1], grads)
 
         def unbiased(m: Array, v: Array) -> Array:
-            # 1 - b^t without the cancellation that costs float32 two digits and more at the first steps.
+            # 1 - b^t without the cancellation that costs float32 two digits and more at the first
+            # steps.
             logs = (math.log(b) if b else -math.inf for b in (b1, b2))
             bias1, bias2 = (-jnp.expm1(step.astype(m.dtype) * log) for log in logs)
             return m / bias1 / (jnp.sqrt(v / bias2) + optimizer.epsilon)
 
         return jax.tree.map(unbiased, m, v), (m, v)
     if optimizer.momentum:
-        velocity = jax.tree.map(lambda v, g: optimizer.momentum * v + g, slots[0], grads)
+        velocity = jax.tree.map(
+            lambda v, g: optimizer.momentum * v + g, slots[0], grads
+        )
         return velocity, (velocity,)
     return grads, slots

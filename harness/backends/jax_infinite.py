@@ -1,4 +1,6 @@
-"""JAX: what the infinite-width recursion takes from it, and one compiled function per net and shape of a block."""
+"""JAX: what the infinite-width recursion takes from it, and one compiled function per net and shape
+of a block.
+"""
 
 import functools
 import math
@@ -68,18 +70,33 @@ class JaxArrays:
         """By comparison."""
         return jnp.where(s > low, jnp.where(s < high, s, 1.0), 0.0)
 
-    def slid(self, conv: Convolution, axis: int, axes: tuple[int, ...], q: Array) -> Array:
-        """Slices of one padded array: XLA computes it once; of padded slices it would compute each anew."""
-        q = jnp.pad(q, [conv.padding[axis] if n in axes else (0, 0) for n in range(q.ndim)])
+    def slid(
+        self, conv: Convolution, axis: int, axes: tuple[int, ...], q: Array
+    ) -> Array:
+        """Slices of one padded array: XLA computes it once; of padded slices it would compute each
+        anew.
+        """
+        q = jnp.pad(
+            q, [conv.padding[axis] if n in axes else (0, 0) for n in range(q.ndim)]
+        )
         reach = conv.stride[axis] * (conv.out[axis] - 1) + 1
-        windows = [slice(offset, offset + reach, conv.stride[axis]) for offset in range(conv.kernel[axis])]
+        windows = [
+            slice(offset, offset + reach, conv.stride[axis])
+            for offset in range(conv.kernel[axis])
+        ]
         return functools.reduce(
-            operator.add, (q[tuple(w if n in axes else slice(None) for n in range(q.ndim))] for w in windows)
+            operator.add,
+            (
+                q[tuple(w if n in axes else slice(None) for n in range(q.ndim))]
+                for w in windows
+            ),
         )
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def compiled(function: Callable[..., Any], static: tuple[Any, ...], *tensors: Any) -> Any:
+def compiled(
+    function: Callable[..., Any], static: tuple[Any, ...], *tensors: Any
+) -> Any:
     """function(arrays, *static, *tensors)."""
     return function(JaxArrays(), *static, *tensors)
 
@@ -99,10 +116,12 @@ def half_angle(s: Array) -> Array:
 
 @cache
 def arcsine_coefficients(eps: float) -> list[float]:
-    """Of the polynomial in u = t - 1/4 that is arcsin(sqrt(t)) / sqrt(t) on [0, 1/2] to eps, from the constant term up.
+    """Of the polynomial in u = t - 1/4 that is arcsin(sqrt(t)) / sqrt(t) on [0, 1/2] to eps, from
+    the constant term up.
 
-    The function is singular at t = 1, hence its Chebyshev coefficients fall by 3 + sqrt(8) per degree, and they start
-    three degrees below 1. In powers about the middle of the interval the polynomial loses no digits.
+    The function is singular at t = 1, hence its Chebyshev coefficients fall by 3 + sqrt(8) per
+    degree, and they start three degrees below 1. In powers about the middle of the interval the
+    polynomial loses no digits.
 
     >>> len(arcsine_coefficients(2.0**-23)), len(arcsine_coefficients(2.0**-52))
     (8, 19)

@@ -9,7 +9,8 @@ import numpy as np
 def solve(gram: jax.Array, y: jax.Array, ridge: jax.Array) -> jax.Array:
     """(gram + ridge I)^-1 y, (N, O); NaN where there is no Cholesky factor."""
     diagonal = jnp.arange(len(gram))
-    # That the places differ spares a GPU a loop over them, which adds one after another to be deterministic.
+    # That the places differ spares a GPU a loop over them, which adds one after another to be
+    # deterministic.
     shifted = gram.at[diagonal, diagonal].add(ridge, unique_indices=True)
     factor = jax.lax.linalg.cholesky(shifted, symmetrize_input=False)
     return jax.scipy.linalg.cho_solve((factor, True), y)

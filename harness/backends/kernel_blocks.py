@@ -1,4 +1,6 @@
-"""A kernel larger than its budget, block by block: the two sides of a block are made once per row and per block."""
+"""A kernel larger than its budget, block by block: the two sides of a block are made once per row
+and per block.
+"""
 
 from typing import Any
 
@@ -21,17 +23,24 @@ def fill_ntk(
     outputs: Outputs,
     budget: int,
 ) -> None:
-    """Writes J(x1) J(x2)^T into `kernel`, (S, N1, N2) or (S, N1, N2, O, O); a side is weights (S, ...) and inputs.
+    """Writes J(x1) J(x2)^T into `kernel`, (S, N1, N2) or (S, N1, N2, O, O); a side is weights (S,
+    ...) and inputs.
 
     Where right is left, blocks below the diagonal are those above it.
     """
     left, right = sides
     symmetric, x1, x2 = right is left, left[1], right[1]
     rows = block_rows(ops, net, len(kernel), outputs=outputs, budget=budget)
-    theta1, theta2 = ({name: ops.put(array) for name, array in theta.items()} for theta, _ in sides)
+    theta1, theta2 = (
+        {name: ops.put(array) for name, array in theta.items()} for theta, _ in sides
+    )
 
-    def block(one: Any, j: slice) -> np.ndarray:  # a function, so that one block is freed before the next
-        return ops.fetch(ops.contract(net, one, ops.factors(net, theta2, ops.put(x2[:, j])), outputs))
+    def block(
+        one: Any, j: slice
+    ) -> np.ndarray:  # a function, so that one block is freed before the next
+        return ops.fetch(
+            ops.contract(net, one, ops.factors(net, theta2, ops.put(x2[:, j])), outputs)
+        )
 
     def fill_row(i: slice) -> None:
         one = ops.factors(net, theta1, ops.put(x1[:, i]))
@@ -57,23 +66,35 @@ def _write_through(kernel: np.ndarray) -> None:
 
 
 def even_blocks(count: int, most: int) -> list[slice]:
-    """Slices of one size, at most `most`, that cover range(count); the last reaches back over some of those before.
+    """Slices of one size, at most `most`, that cover range(count); the last reaches back over some
+    of those before.
 
-    What is compiled per shape is then compiled once. In a symmetric kernel each block that reaches back comes after
-    those that it overlaps, and its own diagonal after that, so that equal entries end up equal.
+    What is compiled per shape is then compiled once. In a symmetric kernel each block that reaches
+    back comes after those that it overlaps, and its own diagonal after that, so that equal entries
+    end up equal.
 
     >>> [(s.start, s.stop) for s in even_blocks(8, 3)]
     [(0, 3), (3, 6), (5, 8)]
     """
     size = -(-count // -(-count // most))
-    return [slice(start, start + size) for start in (*range(0, count - size, size), count - size)]
+    return [
+        slice(start, start + size)
+        for start in (*range(0, count - size, size), count - size)
+    ]
 
 
-def block_rows(ops: Operations, net: Network | Function, seeds: int, *, outputs: Outputs, budget: int) -> int:
+def block_rows(
+    ops: Operations,
+    net: Network | Function,
+    seeds: int,
+    *,
+    outputs: Outputs,
+    budget: int,
+) -> int:
     """Samples per block: two sides of factors, and as many kernel blocks as are alive at once.
 
-    XLA computes both Grams of every layer before it adds them up: 11 blocks measured at 4 layers, 26 at 10. PyTorch
-    needs 5, and up to 15 with what the allocator keeps of those it freed.
+    XLA computes both Grams of every layer before it adds them up: 11 blocks measured at 4 layers,
+    26 at 10. PyTorch needs 5, and up to 15 with what the allocator keeps of those it freed.
     """
     side = 2.0 * seeds * ops.sample_bytes(net)
     entries = net.outputs**2 if outputs == "full" else 1
@@ -94,7 +115,9 @@ def mirror(block: np.ndarray) -> None:
         tile[:, below, above] = transposed(tile)[:, below, above]
     if block.ndim == 5:  # of one sample, the matrix over outputs
         own = np.arange(block.shape[1])
-        block[:, own, own] = (block[:, own, own] + block[:, own, own].swapaxes(-1, -2)) / 2
+        block[:, own, own] = (
+            block[:, own, own] + block[:, own, own].swapaxes(-1, -2)
+        ) / 2
 
 
 def transposed(block: np.ndarray) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""The naive oracle: what each step of one network does to one sample, and its gradient by backpropagation."""
+"""The naive oracle: what each step of one network does to one sample, and its gradient by
+backpropagation.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,7 +9,14 @@ import numpy as np
 
 from harness.backends.operations import Tensors
 from harness.networks import Network, Theta
-from harness.networks.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
+from harness.networks.layers import (
+    Activate,
+    AveragePool,
+    Convolution,
+    Dense,
+    Step,
+    Weighted,
+)
 
 erf = np.vectorize(math.erf, otypes=[float])
 
@@ -32,7 +41,9 @@ def apply(step: Step, theta: Theta, x: np.ndarray) -> np.ndarray:
         case Dense():
             return affine(step, theta, x)
         case Convolution():
-            return np.array([affine(step, theta, patch) for patch in padded(x)[step.patches]]).ravel()
+            return np.array(
+                [affine(step, theta, patch) for patch in padded(x)[step.patches]]
+            ).ravel()
         case Activate():
             return ACTIVATIONS[step.name](x)
         case AveragePool():
@@ -52,10 +63,14 @@ def padded(x: np.ndarray) -> np.ndarray:
 
 def windows(pool: AveragePool) -> list[np.ndarray]:
     """For every feature that comes out, the indices of those that it is the mean of."""
-    index = np.arange(pool.grid[0] * pool.grid[1] * pool.channels).reshape(*pool.grid, pool.channels)
+    index = np.arange(pool.grid[0] * pool.grid[1] * pool.channels).reshape(
+        *pool.grid, pool.channels
+    )
     (rows, columns), (height, width) = pool.out, pool.window
     return [
-        index[r * height : (r + 1) * height, c * width : (c + 1) * width, channel].ravel()
+        index[
+            r * height : (r + 1) * height, c * width : (c + 1) * width, channel
+        ].ravel()
         for r in range(rows)
         for c in range(columns)
         for channel in range(pool.channels)
@@ -63,7 +78,9 @@ def windows(pool: AveragePool) -> list[np.ndarray]:
 
 
 def features(net: Network, theta: Theta, x: np.ndarray) -> list[np.ndarray]:
-    """What goes into each step, and what comes out of the last, of one network and one sample, x (n_0,)."""
+    """What goes into each step, and what comes out of the last, of one network and one sample, x
+    (n_0,).
+    """
     found = [x]
     for step in net.steps:
         found.append(apply(step, theta, found[-1]))
@@ -87,20 +104,27 @@ def layer_gradient(layer: Weighted, x: np.ndarray, delta: np.ndarray) -> Theta:
     patches = padded(x)[layer.patches] if isinstance(layer, Convolution) else x[None]
     deltas = delta.reshape(len(patches), layer.fan_out)
     pairs = zip(deltas, patches, strict=True)
-    grads = {layer.weight: layer.weight_scale * sum((np.outer(d, patch) for d, patch in pairs), start=np.array(0.0))}
+    grads = {
+        layer.weight: layer.weight_scale
+        * sum((np.outer(d, patch) for d, patch in pairs), start=np.array(0.0))
+    }
     if layer.bias is not None:
         grads[layer.bias] = layer.bias_scale * deltas.sum(axis=0)
     return grads
 
 
-def pulled_back(step: Step, theta: Theta, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+def pulled_back(
+    step: Step, theta: Theta, x: np.ndarray, delta: np.ndarray
+) -> np.ndarray:
     """The signal before a step from the signal after it: its Jacobian, transposed, times delta."""
     match step:
         case Dense():
             return step.weight_scale * theta[step.weight].T @ delta
         case Convolution():
             before = np.zeros(len(x) + 1)
-            for index, d in zip(step.patches, delta.reshape(step.positions, step.fan_out), strict=True):
+            for index, d in zip(
+                step.patches, delta.reshape(step.positions, step.fan_out), strict=True
+            ):
                 np.add.at(before, index, step.weight_scale * theta[step.weight].T @ d)
             return before[:-1]
         case Activate():

@@ -1,8 +1,9 @@
 """What a backend file provides: operations on its own arrays. Everything else is shared, in NumPy.
 
-A backend file `<name>_backend.py` defines `operations(device, dtype)`, which returns an object of this protocol or
-raises BackendUnavailable. Inside it every array has a leading seed axis: weights (S, fan_out, fan_in) and (S, fan_out),
-inputs (S, N, n_0), or (1, N, n_0) if all seeds share them. No array of a framework leaves it but through `fetch`.
+A backend file `<name>_backend.py` defines `operations(device, dtype)`, which returns an object of
+this protocol or raises BackendUnavailable. Inside it every array has a leading seed axis: weights
+(S, fan_out, fan_in) and (S, fan_out), inputs (S, N, n_0), or (1, N, n_0) if all seeds share them.
+No array of a framework leaves it but through `fetch`.
 """
 
 from collections.abc import Mapping
@@ -88,7 +89,9 @@ class Operations(Protocol):
     dtype: str
 
     def session(self) -> AbstractContextManager[Any]:
-        """Entered around every call: precision (TF32 off, x64 where asked), device, no global left changed."""
+        """Entered around every call: precision (TF32 off, x64 where asked), device, no global left
+        changed.
+        """
 
     def put(self, array: np.ndarray) -> Tensor:
         """A NumPy array to the device; floating arrays in this backend's dtype."""
@@ -100,7 +103,8 @@ class Operations(Protocol):
         """The same operations for a `networks.Function`, by automatic differentiation."""
 
     def outdated(self, net: Net, theta: Tensors, x: Tensor, f: np.ndarray) -> bool:
-        """Of a `networks.Function` and one seed: whether f is no longer f(theta, x), since a compiled program is old.
+        """Of a `networks.Function` and one seed: whether f is no longer f(theta, x), since a
+        compiled program is old.
 
         What is called after that is compiled anew.
         """
@@ -109,7 +113,9 @@ class Operations(Protocol):
         """f(x), (S, N, O)."""
 
     def factors(self, net: Net, theta: Tensors, x: Tensor) -> Any:
-        """What one side of a kernel block needs: activations and backpropagated signals (the oracle: the Jacobian)."""
+        """What one side of a kernel block needs: activations and backpropagated signals (the
+        oracle: the Jacobian).
+        """
 
     def contract(self, net: Net, left: Any, right: Any, outputs: Outputs) -> Tensor:
         """The kernel block of two sides: (S, N1, N2) for "trace", (S, N1, N2, O, O) for "full".
@@ -123,27 +129,45 @@ class Operations(Protocol):
     def pullback(self, net: Net, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
         """J^T v, shaped like the weights; v is (S, N, O)."""
 
-    def pushforward(self, net: Net, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+    def pushforward(
+        self, net: Net, theta: Tensors, x: Tensor, tangent: Tensors
+    ) -> Tensor:
         """J u, (S, N, O); u is shaped like the weights."""
 
     def ntk_samples(self, net: Net, x: Tensor, noise: Tensors) -> Tensor:
-        """Theta(x, x) of fresh networks, without their weight matrices, (draws,); see `Backend.ntk_samples`."""
-
-    def fill_infinite(
-        self, net: Net, x1: np.ndarray, x2: np.ndarray | None, *, tangent: bool, memory: int, out: np.ndarray
-    ) -> None:
-        """Writes the infinite-width NTK, or NNGP, into `out` (N1, N2), with about `memory` bytes of blocks.
-
-        Inputs are float64, NumPy; x2 is None for x1 itself. A framework calls `infinite_width.fill`.
+        """Theta(x, x) of fresh networks, without their weight matrices, (draws,); see
+        `Backend.ntk_samples`.
         """
 
-    def solve_ridges(self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray) -> np.ndarray:
-        """(gram + ridge I)^-1 y for each ridge, (R, N, O), all float64 and NumPy; NaN where that is not positive.
+    def fill_infinite(
+        self,
+        net: Net,
+        x1: np.ndarray,
+        x2: np.ndarray | None,
+        *,
+        tangent: bool,
+        memory: int,
+        out: np.ndarray,
+    ) -> None:
+        """Writes the infinite-width NTK, or NNGP, into `out` (N1, N2), with about `memory` bytes of
+        blocks.
+
+        Inputs are float64, NumPy; x2 is None for x1 itself. A framework calls
+        `infinite_width.fill`.
+        """
+
+    def solve_ridges(
+        self, gram: np.ndarray, y: np.ndarray, ridges: np.ndarray
+    ) -> np.ndarray:
+        """(gram + ridge I)^-1 y for each ridge, (R, N, O), all float64 and NumPy; NaN where that is
+        not positive.
 
         gram is exactly symmetric, (N, N); y is (N, O).
         """
 
-    def advance(self, net: Net, descent: Descent, steps: Steps) -> tuple[Descent, Tensor]:
+    def advance(
+        self, net: Net, descent: Descent, steps: Steps
+    ) -> tuple[Descent, Tensor]:
         """A run of steps, and the loss before each, (steps, S).
 
         A seed whose loss is at most the target, or not finite, stops and keeps its weights.
@@ -157,4 +181,6 @@ def moments(optimizer: Optimizer) -> int:
 
 def shapes(theta: Mapping[str, np.ndarray]) -> str:
     """Names and shapes of weights, for messages."""
-    return ", ".join(f"{name} {tuple(np.shape(array))}" for name, array in theta.items())
+    return ", ".join(
+        f"{name} {tuple(np.shape(array))}" for name, array in theta.items()
+    )

@@ -20,11 +20,15 @@ class Stop:
     A seed whose outputs are not finite has reached nothing; it ends as "diverged".
 
     Args:
-        loss: as soon as the training loss is at most this. With full batches this is seen at every step.
-        accuracy: as soon as the training accuracy (arg max over outputs; the sign for one output) is at least this.
+        loss: as soon as the training loss is at most this. With full batches this is seen at every
+            step.
+        accuracy: as soon as the training accuracy (arg max over outputs; the sign for one output)
+            is at least this.
         validation: (x, y); the weights with the lowest validation loss are the result.
-        patience: with validation, stop after this many checks without a new lowest loss; None: run to the end.
-        every: steps between two checks of accuracy, validation and, with minibatches, of the training loss.
+        patience: with validation, stop after this many checks without a new lowest loss; None: run
+            to the end.
+        every: steps between two checks of accuracy, validation and, with minibatches, of the
+            training loss.
     """
 
     loss: float | None = None
@@ -37,11 +41,17 @@ class Stop:
         for name in ("loss", "accuracy"):
             value = getattr(self, name)
             if value is not None and np.isnan(value):
-                raise InvalidInput(f"{name} must be a number or None (no such criterion); got {value!r}.")
+                raise InvalidInput(
+                    f"{name} must be a number or None (no such criterion); got {value!r}."
+                )
         if self.every < 1 or (self.patience is not None and self.patience < 1):
-            raise InvalidInput(f"every and patience must be at least 1; got {self.every!r} and {self.patience!r}.")
+            raise InvalidInput(
+                f"every and patience must be at least 1; got {self.every!r} and {self.patience!r}."
+            )
         if self.patience is not None and self.validation is None:
-            raise InvalidInput("patience counts checks on validation data; give validation=(x, y) too.")
+            raise InvalidInput(
+                "patience counts checks on validation data; give validation=(x, y) too."
+            )
 
 
 @dataclass(frozen=True)
@@ -52,10 +62,12 @@ class Trained:
         theta: the weights at the end; with validation those of the lowest validation loss.
         steps: steps taken, (S,).
         loss: training loss of `theta`, (S,).
-        reason: why each seed ended, (S,): "loss", "accuracy", "validation", "steps" or "diverged" (its
-            last training or validation loss is not finite).
-        losses: the loss before each step, on that step's samples, (S, T); NaN after a seed has stopped.
-        checkpoints: step -> weights; of a seed that had stopped by then, the weights it stopped with.
+        reason: why each seed ended, (S,): "loss", "accuracy", "validation", "steps" or "diverged"
+            (its last training or validation loss is not finite).
+        losses: the loss before each step, on that step's samples, (S, T); NaN after a seed has
+            stopped.
+        checkpoints: step -> weights; of a seed that had stopped by then, the weights it stopped
+            with.
         validation: validation loss at each check, (S, checks); NaN after a seed has stopped.
         validation_steps: the steps of these checks, (checks,).
     """
@@ -71,9 +83,20 @@ class Trained:
 
     def single(self) -> "Trained":
         """The outcome of the only seed, without its axis."""
-        first = {name: getattr(self, name)[0] for name in ("steps", "loss", "reason", "losses", "validation")}
-        drop = {step: {name: a[0] for name, a in theta.items()} for step, theta in self.checkpoints.items()}
-        return replace(self, theta={name: a[0] for name, a in self.theta.items()}, checkpoints=drop, **first)
+        first = {
+            name: getattr(self, name)[0]
+            for name in ("steps", "loss", "reason", "losses", "validation")
+        }
+        drop = {
+            step: {name: a[0] for name, a in theta.items()}
+            for step, theta in self.checkpoints.items()
+        }
+        return replace(
+            self,
+            theta={name: a[0] for name, a in self.theta.items()},
+            checkpoints=drop,
+            **first,
+        )
 
 
 @dataclass(frozen=True)
@@ -110,23 +133,51 @@ class Plan:
         batch_size = sampling.batch_size
         samples = _samples(sampling.samples, batch.data["x"].shape[1])
         if not isinstance(optimizer, SGD | Adam):
-            raise InvalidInput(f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}.")
+            raise InvalidInput(
+                f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}."
+            )
         if steps < 0:
             raise InvalidInput(f"steps must be at least 0; got {steps!r}.")
         if batch_size is not None and not 1 <= batch_size <= samples:
-            raise InvalidInput(f"batch_size must lie in 1..{samples}, the number of samples; got {batch_size!r}.")
+            raise InvalidInput(
+                f"batch_size must lie in 1..{samples}, the number of samples; got {batch_size!r}."
+            )
         rate = as_array("learning_rate", optimizer.learning_rate).astype(float)
-        if rate.shape not in ((), (batch.seeds,)) or not (np.isfinite(rate) & (rate > 0)).all():
-            raise InvalidInput(f"learning_rate must be positive, a number or one per seed ({batch.seeds}); got {rate}.")
-        factors = np.ones(steps) if schedule is None else as_array("schedule", schedule).astype(float)
-        if factors.shape != (steps,) or not (np.isfinite(factors) & (factors >= 0)).all():
+        if (
+            rate.shape not in ((), (batch.seeds,))
+            or not (np.isfinite(rate) & (rate > 0)).all()
+        ):
+            raise InvalidInput(
+                f"learning_rate must be positive, a number or one per seed ({batch.seeds}); got "
+                f"{rate}."
+            )
+        factors = (
+            np.ones(steps)
+            if schedule is None
+            else as_array("schedule", schedule).astype(float)
+        )
+        if (
+            factors.shape != (steps,)
+            or not (np.isfinite(factors) & (factors >= 0)).all()
+        ):
             got = factors if factors.shape == (steps,) else factors.shape
-            raise InvalidInput(f"schedule must have one finite factor >= 0 per step, shape ({steps},); got {got}.")
+            raise InvalidInput(
+                f"schedule must have one finite factor >= 0 per step, shape ({steps},); got {got}."
+            )
         if not all(0 <= step <= steps for step in checkpoints):
-            raise InvalidInput(f"checkpoints must lie in 0..{steps}, the number of steps; got {checkpoints}.")
+            raise InvalidInput(
+                f"checkpoints must lie in 0..{steps}, the number of steps; got {checkpoints}."
+            )
         rates = factors[:, None] * np.broadcast_to(rate, batch.seeds)
         lanes = _lanes(sampling.batch_seed, batch.seeds)
-        return Plan(optimizer, rates, batch_size, lanes, samples, tuple(sorted(set(checkpoints))))
+        return Plan(
+            optimizer,
+            rates,
+            batch_size,
+            lanes,
+            samples,
+            tuple(sorted(set(checkpoints))),
+        )
 
     @property
     def steps(self) -> int:
@@ -136,7 +187,8 @@ class Plan:
     def batches(self, start: int, stop: int) -> np.ndarray | None:
         """Sample indices of the steps in [start, stop), (steps, S, B); None for full batches.
 
-        An epoch is a fresh permutation per seed, cut into whole batches; what is left over is dropped.
+        An epoch is a fresh permutation per seed, cut into whole batches; what is left over is
+        dropped.
         """
         if self.batch_size is None:
             return None
@@ -149,22 +201,33 @@ class Plan:
     def _epoch(self, epoch: int, per_epoch: int) -> np.ndarray:
         size = self.batch_size or self.samples
         orders = [
-            seeds.generator("batches", seed=seed, lane=lane, epoch=epoch).permutation(self.samples)
+            seeds.generator("batches", seed=seed, lane=lane, epoch=epoch).permutation(
+                self.samples
+            )
             for seed, lane in self.lanes
         ]
-        return np.stack([order[: per_epoch * size].reshape(per_epoch, size) for order in orders], axis=1)
+        return np.stack(
+            [order[: per_epoch * size].reshape(per_epoch, size) for order in orders],
+            axis=1,
+        )
 
 
 def _samples(samples: int | None, there: int) -> int:
     if samples is not None and not 1 <= samples <= there:
-        raise InvalidInput(f"samples must lie in 1..{there}, the number of samples given; got {samples!r}.")
+        raise InvalidInput(
+            f"samples must lie in 1..{there}, the number of samples given; got {samples!r}."
+        )
     return there if samples is None else int(samples)
 
 
 def _lanes(batch_seed: int | Sequence[int], count: int) -> tuple[tuple[int, int], ...]:
-    """What each seed's order of minibatches is drawn from: its own batch seed, or one for all and its place."""
+    """What each seed's order of minibatches is drawn from: its own batch seed, or one for all and
+    its place.
+    """
     if isinstance(batch_seed, (int, np.integer)):
         return tuple((int(batch_seed), lane) for lane in range(count))
     if len(batch_seed) != count:
-        raise InvalidInput(f"batch_seed must be one integer, or one per seed ({count}); got {len(batch_seed)}.")
+        raise InvalidInput(
+            f"batch_seed must be one integer, or one per seed ({count}); got {len(batch_seed)}."
+        )
     return tuple((int(seed), 0) for seed in batch_seed)

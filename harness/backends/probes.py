@@ -1,4 +1,6 @@
-"""What a function is tried on before it is trusted: weights and rows near those given, with no two rows alike."""
+"""What a function is tried on before it is trusted: weights and rows near those given, with no two
+rows alike.
+"""
 
 from collections.abc import Mapping
 
@@ -8,11 +10,15 @@ from harness import seeds
 from harness.backends.batch import Batch
 
 ROWS, CANDIDATES = 3, 64
-"""Different rows of the data that are tried, and the evenly spread rows among which they are looked for."""
+"""Different rows of the data that are tried, and the evenly spread rows among which they are looked
+for.
+"""
 
 
 def different_rows(batch: Batch) -> np.ndarray:
-    """Up to three different rows of the first seed's inputs, (n, n_0); one where all that were looked at are equal."""
+    """Up to three different rows of the first seed's inputs, (n, n_0); one where all that were
+    looked at are equal.
+    """
     candidates = []
     for name, array in batch.data.items():
         if name.startswith("x"):
@@ -46,18 +52,23 @@ def noise(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def tolerance(dtype: str) -> float:
-    """The relative difference up to which a derivative counts as the same: 6e-6 in float64, 5e-3 in float32.
+    """The relative difference up to which a derivative counts as the same: 6e-6 in float64, 5e-3 in
+    float32.
 
-    A ReLU whose input is zero up to rounding may switch between two ways of computing; a wrong rule is wrong by more.
+    A ReLU whose input is zero up to rounding may switch between two ways of computing; a wrong rule
+    is wrong by more.
     """
     return float(np.finfo(dtype).eps ** (1 / 3))
 
 
-def difference(result: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray], dtype: str) -> float:
-    """The largest relative difference over seeds and names, in the Euclidean norm; arrays are (S, ...).
+def difference(
+    result: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray], dtype: str
+) -> float:
+    """The largest relative difference over seeds and names, in the Euclidean norm; arrays are (S,
+    ...).
 
-    What is small beside the other names (a bias before a normalisation, whose gradient is rounding) is held against
-    them, too. NaN if anything is not finite.
+    What is small beside the other names (a bias before a normalisation, whose gradient is rounding)
+    is held against them, too. NaN if anything is not finite.
     """
     sizes = {name: lengths(array) for name, array in right.items()}
     whole = np.sqrt(sum(size**2 for size in sizes.values()))
@@ -66,7 +77,9 @@ def difference(result: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray]
     with np.errstate(invalid="ignore", divide="ignore"):
         for name, array in right.items():
             error = lengths(np.asarray(result[name], dtype=float) - array)
-            ratios.append(np.where(error == 0.0, 0.0, error / (sizes[name] + small * whole)))
+            ratios.append(
+                np.where(error == 0.0, 0.0, error / (sizes[name] + small * whole))
+            )
     return float(np.max(ratios))
 
 
@@ -78,4 +91,8 @@ def finite(arrays: Mapping[str, np.ndarray]) -> bool:
 def lengths(array: np.ndarray) -> np.ndarray:
     """The Euclidean norm of each seed's numbers, (S,)."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(np.linalg.norm(np.asarray(array, dtype=float).reshape(len(array), -1), axis=1))
+        return np.asarray(
+            np.linalg.norm(
+                np.asarray(array, dtype=float).reshape(len(array), -1), axis=1
+            )
+        )

@@ -1,4 +1,6 @@
-"""Whether a function is one of each sample by itself; the kernel of two samples means nothing if it is not."""
+"""Whether a function is one of each sample by itself; the kernel of two samples means nothing if it
+is not.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +18,19 @@ from harness.networks import Function
 def check_samplewise(ops: Operations, net: Function, batch: Batch) -> None:
     """Compares f of the first seed on some rows, together, with f on each of them alone.
 
-    The rows are up to three different ones of the data, and the same moved a little: equal rows, blank rows or a single
-    row would hide that samples mix. Rounding apart, sqrt(eps) of the largest output, they must agree. The weights are
-    moved a little, too, so that a readout that starts at zero, or a function with its start subtracted, hides nothing.
+    The rows are up to three different ones of the data, and the same moved a little: equal rows,
+    blank rows or a single row would hide that samples mix. Rounding apart, sqrt(eps) of the largest
+    output, they must agree. The weights are moved a little, too, so that a readout that starts at
+    zero, or a function with its start subtracted, hides nothing.
 
     Raises:
-        InvalidInput: they differ, the result is not (N, O), or the function raised an error of its own.
+        InvalidInput: they differ, the result is not (N, O), or the function raised an error of its
+            own.
     """
-    theta = {name: ops.put(moved(name, array[0])[None]) for name, array in batch.theta.items()}
+    theta = {
+        name: ops.put(moved(name, array[0])[None])
+        for name, array in batch.theta.items()
+    }
     rows = list(different_rows(batch))
     outputs = [called(ops, net, theta, row) for row in rows]
     near = []
@@ -51,21 +58,28 @@ def compare(together: np.ndarray, alone: np.ndarray, dtype: str) -> None:
     tolerance = np.finfo(dtype).eps ** 0.5 * finite.max(initial=0.0)
     if not (apart <= tolerance).all():
         raise InvalidInput(
-            f"The function gives other outputs for {together.shape[1]} samples together than for each alone: they "
-            f"differ by {apart.max():.3g}, {tolerance:.3g} is rounding. Does it mix samples (a batch norm in training "
-            "mode) or draw random numbers (dropout)? Put the module into evaluation mode. The samples are rows of the "
+            f"The function gives other outputs for {together.shape[1]} samples together than for "
+            "each alone: they "
+            f"differ by {apart.max():.3g}, {tolerance:.3g} is rounding. Does it mix samples (a "
+            "batch norm in training "
+            "mode) or draw random numbers (dropout)? Put the module into evaluation mode. The "
+            "samples are rows of the "
             "data, and rows near them."
         )
 
 
-def called(ops: Operations, net: Function, theta: dict[str, Any], x: np.ndarray) -> np.ndarray:
+def called(
+    ops: Operations, net: Function, theta: dict[str, Any], x: np.ndarray
+) -> np.ndarray:
     """f(x) of one seed, (1, N, O), if that is its shape; x is (N, n_0), or one row."""
     x = np.atleast_2d(x)
     with errors_of_the_function(f"on x of shape {x.shape}"):
         f = ops.fetch(ops.forward(net, theta, ops.put(x[None])))
     expected = (1, len(x), net.outputs)
     if f.shape != expected:
-        raise InvalidInput(f"The function must return shape {expected[1:]} for x of {x.shape}; got {f.shape[1:]}.")
+        raise InvalidInput(
+            f"The function must return shape {expected[1:]} for x of {x.shape}; got {f.shape[1:]}."
+        )
     return f
 
 
@@ -73,7 +87,8 @@ def called(ops: Operations, net: Function, theta: dict[str, Any], x: np.ndarray)
 def errors_of_the_function(place: str) -> Iterator[None]:
     """Tells what a function raises, or PyTorch or JAX while they differentiate it, as InvalidInput.
 
-    Our own errors pass as they are, and so does a lack of memory, which is no fault of the function.
+    Our own errors pass as they are, and so does a lack of memory, which is no fault of the
+    function.
     """
     try:
         yield
@@ -83,9 +98,12 @@ def errors_of_the_function(place: str) -> Iterator[None]:
         if out_of_memory(error):
             raise
         raise InvalidInput(
-            f"The function failed {place}: {first_line(error)}. It is called with a dict of one array per "
-            "parameter and with x: a batch norm has to be in evaluation mode, and buffers in the dtype and on the "
-            "device of the backend. In torch it is differentiated by autograd, mapped over seeds and samples where "
+            f"The function failed {place}: {first_line(error)}. It is called with a dict of one "
+            "array per "
+            "parameter and with x: a batch norm has to be in evaluation mode, and buffers in the "
+            "dtype and on the "
+            "device of the backend. In torch it is differentiated by autograd, mapped over seeds "
+            "and samples where "
             "that works (torch.func.vmap); in jax it is compiled and mapped (jax.jit, jax.vmap)."
         ) from error
 
@@ -98,5 +116,12 @@ def first_line(error: BaseException) -> str:
 def out_of_memory(error: BaseException) -> bool:
     """Whether a framework lacked memory."""
     said = f"{type(error).__name__}: {error}".lower()
-    signs = ("out of memory", "outofmemory", "resource_exhausted", "allocate memory", "not enough memory", "_alloc_")
+    signs = (
+        "out of memory",
+        "outofmemory",
+        "resource_exhausted",
+        "allocate memory",
+        "not enough memory",
+        "_alloc_",
+    )
     return isinstance(error, MemoryError) or any(sign in said for sign in signs)

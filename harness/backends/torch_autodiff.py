@@ -1,7 +1,7 @@
 """PyTorch: what depends on the network, for any function, by automatic differentiation.
 
-Every mapped way of `torch_mapping` is held against plain autograd once per function and shape, and is not taken where
-it fails or differs.
+Every mapped way of `torch_mapping` is held against plain autograd once per function and shape, and
+is not taken where it fails or differs.
 """
 
 import warnings
@@ -14,7 +14,14 @@ import torch
 
 from harness.backends.cost import jacobian_numbers
 from harness.backends.operations import Outputs, Tensors
-from harness.backends.probes import difference, finite, moved, moved_rows, noise, tolerance
+from harness.backends.probes import (
+    difference,
+    finite,
+    moved,
+    moved_rows,
+    noise,
+    tolerance,
+)
 from harness.backends.samplewise import first_line, out_of_memory
 from harness.backends.torch_mapping import (
     Forward,
@@ -34,11 +41,16 @@ Tensor: TypeAlias = torch.Tensor
 Answer: TypeAlias = Callable[[Tensors, Tensor], Tensors]
 
 LONGEST_SUM = 2**14
-"""Terms that a matrix product may sum: on a CPU PyTorch adds them one after another where there are few rows, and in
-float32 loses three digits over millions of parameters (measured: 5e-4 at 4 million, 1e-6 in pieces of this length)."""
+"""Terms that a matrix product may sum: on a CPU PyTorch adds them one after another where there are
+few rows, and in float32 loses three digits over millions of parameters (measured: 5e-4 at 4
+million, 1e-6 in pieces of this length)."""
 
-TRUSTED: WeakKeyDictionary[Function, dict[tuple[object, ...], bool]] = WeakKeyDictionary()
-"""Per function: quantity, precision, device and shape -> whether the mapped way agreed with plain autograd."""
+TRUSTED: WeakKeyDictionary[Function, dict[tuple[object, ...], bool]] = (
+    WeakKeyDictionary()
+)
+"""Per function: quantity, precision, device and shape -> whether the mapped way agreed with plain
+autograd.
+"""
 
 
 class TorchAutodiff:
@@ -56,7 +68,9 @@ class TorchAutodiff:
     def forward(self, net: Function, theta: Tensors, x: Tensor) -> Tensor:
         """f(x), (S, N, O)."""
         with differentiable():
-            return self._way_forward(net, "outputs", theta, x)(net.of("torch"), theta, x)
+            return self._way_forward(net, "outputs", theta, x)(
+                net.of("torch"), theta, x
+            )
 
     def factors(self, net: Function, theta: Tensors, x: Tensor) -> Tensors:
         """The Jacobian per parameter, name -> (S, N, O, size)."""
@@ -64,20 +78,39 @@ class TorchAutodiff:
 
         def mapped(theta: Tensors, x: Tensor) -> Tensors:
             v = self._noise("v", len(first(theta)), x.shape[1], net.outputs)
-            return {name: torch.einsum("snop,sno->sp", j, v) for name, j in mapped_jacobian(f, theta, x).items()}
+            return {
+                name: torch.einsum("snop,sno->sp", j, v)
+                for name, j in mapped_jacobian(f, theta, x).items()
+            }
 
         with differentiable():
-            if self._trusted(net, "Jacobian", theta, x, mapped=mapped, plain=self._plain_gradient(net)):
+            if self._trusted(
+                net,
+                "Jacobian",
+                theta,
+                x,
+                mapped=mapped,
+                plain=self._plain_gradient(net),
+            ):
                 return mapped_jacobian(f, theta, x)
             return jacobian_by_sample(f, theta, x)
 
-    def contract(self, net: Function, left: Tensors, right: Tensors, outputs: Outputs) -> Tensor:
+    def contract(
+        self, net: Function, left: Tensors, right: Tensors, outputs: Outputs
+    ) -> Tensor:
         """The sum over parameters of J J'^T."""
-        samples = 1 if outputs == "trace" else 2  # axes of the rows of J: samples, or samples and outputs
-        ones, twos = ([j.flatten(1, samples).flatten(2) for j in side.values()] for side in (left, right))
+        samples = (
+            1 if outputs == "trace" else 2
+        )  # axes of the rows of J: samples, or samples and outputs
+        ones, twos = (
+            [j.flatten(1, samples).flatten(2) for j in side.values()]
+            for side in (left, right)
+        )
         kernel = ones[0].new_zeros(len(ones[0]), ones[0].shape[1], twos[0].shape[1])
         for one, two in zip(ones, twos, strict=True):
-            for part1, part2 in zip(one.split(LONGEST_SUM, 2), two.split(LONGEST_SUM, 2), strict=True):
+            for part1, part2 in zip(
+                one.split(LONGEST_SUM, 2), two.split(LONGEST_SUM, 2), strict=True
+            ):
                 kernel.baddbmm_(part1, part2.mT)
         if outputs == "trace":
             return kernel
@@ -85,16 +118,28 @@ class TorchAutodiff:
         return kernel.unflatten(2, many[1]).unflatten(1, many[0]).transpose(2, 3)
 
     def sample_bytes(self, net: Function) -> int:
-        """The Jacobian; what else the function needs while it is differentiated is not known, and not counted."""
+        """The Jacobian; what else the function needs while it is differentiated is not known, and
+        not counted.
+        """
         return jacobian_numbers(net) * np.dtype(self.dtype).itemsize
 
     def pullback(self, net: Function, theta: Tensors, x: Tensor, v: Tensor) -> Tensors:
         """J^T v, by reverse differentiation."""
         with differentiable():
-            return pullback(self._way_forward(net, "gradient", theta, x), net.of("torch"), theta, x, v=v)
+            return pullback(
+                self._way_forward(net, "gradient", theta, x),
+                net.of("torch"),
+                theta,
+                x,
+                v=v,
+            )
 
-    def gradient(self, net: Function, theta: Tensors, gradient: Tensors) -> Callable[[Tensor, Tensor], Tensor]:
-        """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like the weights."""
+    def gradient(
+        self, net: Function, theta: Tensors, gradient: Tensors
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like
+        the weights.
+        """
         f = net.of("torch")
 
         def losses_and_gradient(x: Tensor, y: Tensor) -> Tensor:
@@ -102,38 +147,65 @@ class TorchAutodiff:
                 forward = self._way_forward(net, "gradient", theta, x)
                 leaves = leaves_of(theta)
                 loss = ((forward(f, leaves, x) - y) ** 2).mean(dim=(1, 2))
-                grads = torch.autograd.grad(loss.sum(), list(leaves.values()), materialize_grads=True)
+                grads = torch.autograd.grad(
+                    loss.sum(), list(leaves.values()), materialize_grads=True
+                )
             for name, grad in zip(theta, grads, strict=True):
                 gradient[name].copy_(grad)
             return loss.detach()
 
         return losses_and_gradient
 
-    def pushforward(self, net: Function, theta: Tensors, x: Tensor, tangent: Tensors) -> Tensor:
+    def pushforward(
+        self, net: Function, theta: Tensors, x: Tensor, tangent: Tensors
+    ) -> Tensor:
         """J u, by reverse differentiation twice; where that fails, from the Jacobian."""
-        f, forward = net.of("torch"), forward_by_seed if len(first(theta)) == 1 else mapped_forward
+        f, forward = (
+            net.of("torch"),
+            forward_by_seed if len(first(theta)) == 1 else mapped_forward,
+        )
 
         def product(theta: Tensors, x: Tensor) -> Tensors:  # <v, J u>
             v = self._noise("v", len(first(theta)), x.shape[1], net.outputs)
-            u = {name: self._noise(f"u {name}", *tensor.shape) for name, tensor in theta.items()}
-            return {"product": (v * pushforward(forward, f, theta, x, tangent=u)).sum((1, 2))}
+            u = {
+                name: self._noise(f"u {name}", *tensor.shape)
+                for name, tensor in theta.items()
+            }
+            return {
+                "product": (v * pushforward(forward, f, theta, x, tangent=u)).sum(
+                    (1, 2)
+                )
+            }
 
         def plain(theta: Tensors, x: Tensor) -> Tensors:  # <J^T v, u>
             gradient = self._plain_gradient(net)(theta, x)
-            u = by_seed({name: self._noise(f"u {name}", *tensor.shape) for name, tensor in theta.items()})
+            u = by_seed(
+                {
+                    name: self._noise(f"u {name}", *tensor.shape)
+                    for name, tensor in theta.items()
+                }
+            )
             terms = [g * u[name] for name, g in gradient.items()]
             return {"product": torch.cat(terms, 1).sum(1)}
 
         with differentiable():
-            if self._trusted(net, "product with the Jacobian", theta, x, mapped=product, plain=plain):
+            if self._trusted(
+                net, "product with the Jacobian", theta, x, mapped=product, plain=plain
+            ):
                 return pushforward(forward, f, theta, x, tangent=tangent)
         jacobian = self.factors(net, theta, x)
         along = by_seed(tangent)
-        terms = [torch.einsum("snop,sp->sno", j, along[name]) for name, j in jacobian.items()]
+        terms = [
+            torch.einsum("snop,sp->sno", j, along[name]) for name, j in jacobian.items()
+        ]
         return torch.stack(terms).sum(0)
 
-    def _way_forward(self, net: Function, quantity: str, theta: Tensors, x: Tensor) -> Forward:
-        """All seeds at once, or one after another: for one seed, and where PyTorch cannot map this function."""
+    def _way_forward(
+        self, net: Function, quantity: str, theta: Tensors, x: Tensor
+    ) -> Forward:
+        """All seeds at once, or one after another: for one seed, and where PyTorch cannot map this
+        function.
+        """
         if len(first(theta)) == 1:
             return forward_by_seed
         f = net.of("torch")
@@ -166,9 +238,18 @@ class TorchAutodiff:
         return self.put(noise(name, shape))
 
     def _trusted(
-        self, net: Function, quantity: str, theta: Tensors, x: Tensor, *, mapped: Answer, plain: Answer
+        self,
+        net: Function,
+        quantity: str,
+        theta: Tensors,
+        x: Tensor,
+        *,
+        mapped: Answer,
+        plain: Answer,
     ) -> bool:
-        """Whether the mapped way gives what plain autograd gives, near these weights and inputs; warns if not."""
+        """Whether the mapped way gives what plain autograd gives, near these weights and inputs;
+        warns if not.
+        """
         verdicts = TRUSTED.setdefault(net, {})
         key = (quantity, self.dtype, self.device, len(first(theta)), tuple(x.shape))
         if key not in verdicts:
@@ -180,8 +261,10 @@ class TorchAutodiff:
             if reason:
                 names = self._operations(net, near, inputs)
                 warnings.warn(
-                    f"PyTorch's batched {quantity} of this function {reason}. It is computed by plain autograd, one "
-                    f"seed and sample after another, which is right but slower. The cause is one of the operations of "
+                    f"PyTorch's batched {quantity} of this function {reason}. It is computed by "
+                    "plain autograd, one "
+                    "seed and sample after another, which is right but slower. The cause is one "
+                    "of the operations of "
                     f"the function: {names}.",
                     stacklevel=2,
                 )
@@ -191,8 +274,12 @@ class TorchAutodiff:
     def _moved(self, name: str, tensor: Tensor) -> Tensor:
         return self.put(moved(name, self.fetch(tensor)))
 
-    def _right(self, plain: Answer, theta: Tensors, x: Tensor) -> tuple[Tensor, dict[str, np.ndarray]]:
-        """Inputs near x, or x itself if the function takes no others, and what plain autograd gives there."""
+    def _right(
+        self, plain: Answer, theta: Tensors, x: Tensor
+    ) -> tuple[Tensor, dict[str, np.ndarray]]:
+        """Inputs near x, or x itself if the function takes no others, and what plain autograd gives
+        there.
+        """
         near = self.put(moved_rows(self.fetch(x)))
         try:
             return near, self._fetched(plain(theta, near))
@@ -201,7 +288,9 @@ class TorchAutodiff:
                 raise
             return x, self._fetched(plain(theta, x))
 
-    def _reason(self, mapped: Answer, theta: Tensors, x: Tensor, right: dict[str, np.ndarray]) -> str:
+    def _reason(
+        self, mapped: Answer, theta: Tensors, x: Tensor, right: dict[str, np.ndarray]
+    ) -> str:
         """Why the mapped way is not to be taken; "" if it is."""
         try:
             apart = difference(self._fetched(mapped(theta, x)), right, self.dtype)
@@ -209,7 +298,11 @@ class TorchAutodiff:
             if out_of_memory(error):
                 raise
             return f"fails ({first_line(error)})"
-        return "" if apart <= tolerance(self.dtype) else f"differs from plain autograd by {100 * apart:.2g} %"
+        return (
+            ""
+            if apart <= tolerance(self.dtype)
+            else f"differs from plain autograd by {100 * apart:.2g} %"
+        )
 
     def _fetched(self, tensors: Tensors) -> dict[str, np.ndarray]:
         return {name: self.fetch(tensor) for name, tensor in tensors.items()}
@@ -227,4 +320,7 @@ def first(theta: Tensors) -> Tensor:
 
 def by_seed(gradient: Tensors) -> Tensors:
     """Shaped (S, size)."""
-    return {name: tensor.flatten(1) if tensor.ndim > 1 else tensor[:, None] for name, tensor in gradient.items()}
+    return {
+        name: tensor.flatten(1) if tensor.ndim > 1 else tensor[:, None]
+        for name, tensor in gradient.items()
+    }

@@ -1,7 +1,9 @@
-"""PyTorch: the derivatives of any function, mapped over seeds and samples, or one by one by plain autograd.
+"""PyTorch: the derivatives of any function, mapped over seeds and samples, or one by one by plain
+autograd.
 
-The mapped ways are fast. Some of PyTorch's batching rules are wrong for some shapes, and some are missing; plain
-autograd is right there. The Jacobian of a sample is taken of a batch of that sample alone, so samples cannot mix.
+The mapped ways are fast. Some of PyTorch's batching rules are wrong for some shapes, and some are
+missing; plain autograd is right there. The Jacobian of a sample is taken of a batch of that sample
+alone, so samples cannot mix.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +24,9 @@ Forward: TypeAlias = Callable[[Callee, Tensors, Tensor], Tensor]
 
 @contextmanager
 def differentiable() -> Iterator[None]:
-    """Attention as plain products, which can be mapped and differentiated twice; fused kernels cannot."""
+    """Attention as plain products, which can be mapped and differentiated twice; fused kernels
+    cannot.
+    """
     fast = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.mha.set_fastpath_enabled(False)
@@ -38,16 +42,24 @@ def call(f: Callee, theta: Tensors, x: Tensor) -> Tensor:
 
 
 def over_seeds(function: Callable[..., Any], theta: Tensors, x: Tensor) -> Any:
-    """function(theta, x) of every seed; x has a seed axis of its own, or one entry that all seeds share."""
+    """function(theta, x) of every seed; x has a seed axis of its own, or one entry that all seeds
+    share.
+    """
     shared = len(x) == 1
-    # "different": a function that draws random numbers is refused by the check of samples, with its reason.
-    return vmap(function, in_dims=(0, None if shared else 0), randomness="different")(theta, x[0] if shared else x)
+    # "different": a function that draws random numbers is refused by the check of samples, with its
+    # reason.
+    return vmap(function, in_dims=(0, None if shared else 0), randomness="different")(
+        theta, x[0] if shared else x
+    )
 
 
 def each_seed(theta: Tensors, x: Tensor) -> Iterator[tuple[Tensors, Tensor]]:
     """Weights and inputs of one seed after another."""
     for s in range(len(next(iter(theta.values())))):
-        yield {name: tensor[s] for name, tensor in theta.items()}, x[s if len(x) > 1 else 0]
+        yield (
+            {name: tensor[s] for name, tensor in theta.items()},
+            x[s if len(x) > 1 else 0],
+        )
 
 
 # f(x), (S, N, O).
@@ -61,7 +73,9 @@ def mapped_forward(f: Callee, theta: Tensors, x: Tensor) -> Tensor:
 
 def forward_by_seed(f: Callee, theta: Tensors, x: Tensor) -> Tensor:
     """One seed after another."""
-    return torch.stack([call(f, weights, inputs) for weights, inputs in each_seed(theta, x)])
+    return torch.stack(
+        [call(f, weights, inputs) for weights, inputs in each_seed(theta, x)]
+    )
 
 
 # The Jacobian per parameter, name -> (S, N, O, size).
@@ -70,7 +84,8 @@ def forward_by_seed(f: Callee, theta: Tensors, x: Tensor) -> Tensor:
 def mapped_jacobian(f: Callee, theta: Tensors, x: Tensor) -> Tensors:
     """All seeds, samples and outputs at once.
 
-    With gradients switched on: without, PyTorch takes formulas that cannot be mapped for those that can (det).
+    With gradients switched on: without, PyTorch takes formulas that cannot be mapped for those that
+    can (det).
     """
 
     def jacobian(theta: Tensors, x: Tensor) -> Tensors:
@@ -80,7 +95,10 @@ def mapped_jacobian(f: Callee, theta: Tensors, x: Tensor) -> Tensors:
     samples = vmap(jacobian, in_dims=(None, 0), randomness="different")
     with torch.enable_grad():
         arrays = over_seeds(samples, theta, x)
-    return {name: array.detach().reshape(*array.shape[:3], -1) for name, array in arrays.items()}
+    return {
+        name: array.detach().reshape(*array.shape[:3], -1)
+        for name, array in arrays.items()
+    }
 
 
 def jacobian_by_sample(f: Callee, theta: Tensors, x: Tensor) -> Tensors:
@@ -90,7 +108,9 @@ def jacobian_by_sample(f: Callee, theta: Tensors, x: Tensor) -> Tensors:
         for weights, inputs in each_seed(theta, x)
     ]
     return {
-        name: torch.stack([torch.stack([sample[k] for sample in samples]) for samples in seeds])
+        name: torch.stack(
+            [torch.stack([sample[k] for sample in samples]) for samples in seeds]
+        )
         for k, name in enumerate(theta)
     }
 
@@ -101,31 +121,51 @@ def rows_of_sample(f: Callee, theta: Tensors, x: Tensor) -> list[Tensor]:
         leaves = leaves_of(theta)
         outputs = attached(call(f, leaves, x))[0]
         parameters = list(leaves.values())
-        rows = [torch.autograd.grad(f_o, parameters, retain_graph=True, materialize_grads=True) for f_o in outputs]
-    return [torch.stack([row[k].reshape(-1) for row in rows]) for k in range(len(parameters))]
+        rows = [
+            torch.autograd.grad(
+                f_o, parameters, retain_graph=True, materialize_grads=True
+            )
+            for f_o in outputs
+        ]
+    return [
+        torch.stack([row[k].reshape(-1) for row in rows])
+        for k in range(len(parameters))
+    ]
 
 
 # J^T v and J u.
 
 
-def pullback(forward: Forward, f: Callee, theta: Tensors, x: Tensor, *, v: Tensor) -> Tensors:
+def pullback(
+    forward: Forward, f: Callee, theta: Tensors, x: Tensor, *, v: Tensor
+) -> Tensors:
     """J^T v, a sum over samples, shaped like the weights."""
     with torch.enable_grad():
         leaves = leaves_of(theta)
         outputs = attached(forward(f, leaves, x))
-        gradient = torch.autograd.grad(outputs, list(leaves.values()), v, materialize_grads=True)
+        gradient = torch.autograd.grad(
+            outputs, list(leaves.values()), v, materialize_grads=True
+        )
     return dict(zip(theta, gradient, strict=True))
 
 
-def pushforward(forward: Forward, f: Callee, theta: Tensors, x: Tensor, *, tangent: Tensors) -> Tensor:
-    """J u, as the transpose of v -> J^T v: forward differentiation lacks more operations than reverse does."""
+def pushforward(
+    forward: Forward, f: Callee, theta: Tensors, x: Tensor, *, tangent: Tensors
+) -> Tensor:
+    """J u, as the transpose of v -> J^T v: forward differentiation lacks more operations than
+    reverse does.
+    """
     with torch.enable_grad():
         leaves = leaves_of(theta)
         outputs = attached(forward(f, leaves, x))
         v = torch.zeros_like(outputs, requires_grad=True)
         parameters = list(leaves.values())
-        gradient = torch.autograd.grad(outputs, parameters, v, create_graph=True, materialize_grads=True)
-        product = sum((g * tangent[name]).sum() for name, g in zip(theta, gradient, strict=True))
+        gradient = torch.autograd.grad(
+            outputs, parameters, v, create_graph=True, materialize_grads=True
+        )
+        product = sum(
+            (g * tangent[name]).sum() for name, g in zip(theta, gradient, strict=True)
+        )
         return torch.autograd.grad(product, v)[0]
 
 
@@ -138,14 +178,38 @@ def attached(outputs: Tensor) -> Tensor:
     """The outputs, if autograd knows how they come from the weights."""
     if not outputs.requires_grad:
         raise InvalidInput(
-            "The outputs of the function do not depend on theta as far as autograd sees. Does it use its own weights "
+            "The outputs of the function do not depend on theta as far as autograd sees. Does it "
+            "use its own weights "
             "in place of theta, run under torch.no_grad, or detach? Compute the outputs from theta."
         )
     return outputs
 
 
-PLAIN = {"AccumulateGrad", "Clone", "View", "UnsafeView", "ReshapeAlias", "T", "Transpose", "Select", "Slice", "Stack"}
-PLAIN |= {"Addmm", "Mm", "Bmm", "Add", "Sub", "Mul", "Div", "Unsqueeze", "Squeeze", "Expand", "Index"}
+PLAIN = {
+    "AccumulateGrad",
+    "Clone",
+    "View",
+    "UnsafeView",
+    "ReshapeAlias",
+    "T",
+    "Transpose",
+    "Select",
+    "Slice",
+    "Stack",
+}
+PLAIN |= {
+    "Addmm",
+    "Mm",
+    "Bmm",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Unsqueeze",
+    "Squeeze",
+    "Expand",
+    "Index",
+}
 
 
 def operations_of(outputs: Tensor) -> list[str]:

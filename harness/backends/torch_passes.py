@@ -1,8 +1,8 @@
 """PyTorch: one pass forward and back through a network, in buffers that are made once.
 
-A training step of a small network is a few dozen operations that take about as long to call as to do. So whatever does
-not depend on the numbers is done before the first step: buffers, views of them, and where the activations of one step
-become the padded image of the next.
+A training step of a small network is a few dozen operations that take about as long to call as to
+do. So whatever does not depend on the numbers is done before the first step: buffers, views of
+them, and where the activations of one step become the padded image of the next.
 
 Features are images here, (S, N, rows, columns, channels); a dense layer's have one row and column.
 """
@@ -14,13 +14,22 @@ import torch
 from harness.backends.operations import Tensors
 from harness.backends.torch_layers import ACTIVATIONS, derivative
 from harness.networks import Network
-from harness.networks.layers import Activate, AveragePool, Convolution, Dense, Step, Weighted
+from harness.networks.layers import (
+    Activate,
+    AveragePool,
+    Convolution,
+    Dense,
+    Step,
+    Weighted,
+)
 
 Tensor: TypeAlias = torch.Tensor
 
 
 class Pass:
-    """The buffers for the seeds and samples of x (S or 1, N, n_0) and y (S, N, O), and what is done in them."""
+    """The buffers for the seeds and samples of x (S or 1, N, n_0) and y (S, N, O), and what is done
+    in them.
+    """
 
     def __init__(self, net: Network, x: Tensor, y: Tensor) -> None:
         self._stages: list[Stage] = []
@@ -31,9 +40,17 @@ class Pass:
         self._error, self._delta = torch.empty_like(y), torch.empty_like(y)
 
     def accumulated(
-        self, theta: Tensors, x: Tensor, y: Tensor, gradient: Tensors, *, count: int, first: bool
+        self,
+        theta: Tensors,
+        x: Tensor,
+        y: Tensor,
+        gradient: Tensors,
+        *,
+        count: int,
+        first: bool,
     ) -> Tensor:
-        """What these samples add to the losses, (S,), and to the gradient: sums over them, divided by `count`.
+        """What these samples add to the losses, (S,), and to the gradient: sums over them, divided
+        by `count`.
 
         The first samples overwrite the gradient that was there.
         """
@@ -43,7 +60,9 @@ class Pass:
         error = torch.sub(x.view_as(y), y, out=self._error)
         delta = torch.mul(error, 2 / count, out=self._delta)
         for index in range(len(self._stages) - 1, -1, -1):
-            delta = self._stages[index].backward(theta, delta, gradient, first=first, needed=index > 0)
+            delta = self._stages[index].backward(
+                theta, delta, gradient, first=first, needed=index > 0
+            )
         return error.square_().sum(dim=(1, 2)).div_(count)
 
 
@@ -51,7 +70,8 @@ class Stage(Protocol):
     """A step with its buffers.
 
     Attributes:
-        entry: where the step before may write its features, so that they need not be copied; None: anywhere.
+        entry: where the step before may write its features, so that they need not be copied; None:
+            anywhere.
     """
 
     entry: Tensor | None
@@ -59,12 +79,24 @@ class Stage(Protocol):
     def forward(self, theta: Tensors, x: Tensor, into: Tensor | None) -> Tensor:
         """The features after the step; written to `into`, if the step writes any and there is one."""
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
-        """The signals before the step, if needed, from those after it; writes gradients of weights, or adds to them."""
+    def backward(
+        self,
+        theta: Tensors,
+        delta: Tensor,
+        gradient: Tensors,
+        *,
+        first: bool,
+        needed: bool,
+    ) -> Tensor:
+        """The signals before the step, if needed, from those after it; writes gradients of weights,
+        or adds to them.
+        """
 
 
 def stage_of(step: Step, y: Tensor, inputs: int) -> Stage:
-    """The step with buffers for the seeds and samples of y; `inputs`: as many seeds have features before it."""
+    """The step with buffers for the seeds and samples of y; `inputs`: as many seeds have features
+    before it.
+    """
     match step:
         case Convolution():
             return ConvolutionStage(step, y, inputs)
@@ -100,24 +132,65 @@ class DenseStage:
     def weighed(self, theta: Tensors) -> Tensor:
         """w W p + s b for the patches, (S, M, fan_out)."""
         layer, weight = self.layer, theta[self.layer.weight].mT
-        bias, beta = (self.none, 0.0) if layer.bias is None else (theta[layer.bias][:, None, :], layer.bias_scale)
-        return torch.baddbmm(bias, self.patches, weight, beta=beta, alpha=layer.weight_scale, out=self.out)
+        bias, beta = (
+            (self.none, 0.0)
+            if layer.bias is None
+            else (theta[layer.bias][:, None, :], layer.bias_scale)
+        )
+        return torch.baddbmm(
+            bias,
+            self.patches,
+            weight,
+            beta=beta,
+            alpha=layer.weight_scale,
+            out=self.out,
+        )
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
+    def backward(
+        self,
+        theta: Tensors,
+        delta: Tensor,
+        gradient: Tensors,
+        *,
+        first: bool,
+        needed: bool,
+    ) -> Tensor:
         """W^T delta."""
         pulled = self.pulled(theta, delta, gradient, first=first, needed=needed)
         return pulled.view(self.shape) if needed else pulled
 
-    def pulled(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
-        """The signals of every patch, (S, M, fan_in), if needed; writes the gradients of weights and biases."""
+    def pulled(
+        self,
+        theta: Tensors,
+        delta: Tensor,
+        gradient: Tensors,
+        *,
+        first: bool,
+        needed: bool,
+    ) -> Tensor:
+        """The signals of every patch, (S, M, fan_in), if needed; writes the gradients of weights
+        and biases.
+        """
         layer, delta = self.layer, delta.reshape(self.out.shape)
-        weigh(layer.weight_scale, torch.bmm(delta.mT, self.patches, out=self.product), gradient[layer.weight], first)
+        weigh(
+            layer.weight_scale,
+            torch.bmm(delta.mT, self.patches, out=self.product),
+            gradient[layer.weight],
+            first,
+        )
         if layer.bias is not None:
             weigh(layer.bias_scale, delta.sum(dim=1), gradient[layer.bias], first)
         if not needed:
             return delta
         weight = theta[layer.weight]
-        return torch.baddbmm(self.none, delta, weight, beta=0, alpha=layer.weight_scale, out=self.returned)
+        return torch.baddbmm(
+            self.none,
+            delta,
+            weight,
+            beta=0,
+            alpha=layer.weight_scale,
+            out=self.returned,
+        )
 
 
 def weigh(scale: float, total: Tensor, gradient: Tensor, first: bool) -> None:
@@ -129,22 +202,41 @@ def weigh(scale: float, total: Tensor, gradient: Tensor, first: bool) -> None:
 
 
 class ConvolutionStage(DenseStage):
-    """Features come into a padded image, whose patches, im2col, are copied out, and whose signals are added up."""
+    """Features come into a padded image, whose patches, im2col, are copied out, and whose signals
+    are added up.
+    """
 
     def __init__(self, layer: Convolution, y: Tensor, inputs: int) -> None:
         super().__init__(layer, y)
         (top, bottom), (left, right) = layer.padding
-        (height, width), (down, across), (rows, columns) = layer.kernel, layer.stride, layer.grid
-        image = y.new_zeros(inputs, self.samples, rows + top + bottom, columns + left + right, layer.channels)
+        (height, width), (down, across), (rows, columns) = (
+            layer.kernel,
+            layer.stride,
+            layer.grid,
+        )
+        image = y.new_zeros(
+            inputs,
+            self.samples,
+            rows + top + bottom,
+            columns + left + right,
+            layer.channels,
+        )
         inside = (..., slice(top, top + rows), slice(left, left + columns), slice(None))
         self.entry = image[inside]
         windows = image.unfold(2, height, down).unfold(3, width, across)
-        self.windows = windows.permute(0, 1, 2, 3, 5, 6, 4)  # (S, N, *out, height, width, channels)
+        self.windows = windows.permute(
+            0, 1, 2, 3, 5, 6, 4
+        )  # (S, N, *out, height, width, channels)
         self.copied = y.new_empty(self.windows.shape)
-        self.patches = self.copied.view(inputs, -1, layer.fan_in).expand(self.seeds, -1, -1)
-        # Whole strides, so that offsets less than a stride apart, which reach different places, are added at once.
+        self.patches = self.copied.view(inputs, -1, layer.fan_in).expand(
+            self.seeds, -1, -1
+        )
+        # Whole strides, so that offsets less than a stride apart, which reach different places, are
+        # added at once.
         tall, wide = -(-image.shape[2] // down), -(-image.shape[3] // across)
-        self.sums = y.new_empty(self.seeds, self.samples, tall, down, wide, across, layer.channels)
+        self.sums = y.new_empty(
+            self.seeds, self.samples, tall, down, wide, across, layer.channels
+        )
         self.added = list(overlaps(layer, self.returned, self.sums))
         self.before = self.sums.flatten(4, 5).flatten(2, 3)[inside]
 
@@ -157,7 +249,15 @@ class ConvolutionStage(DenseStage):
         assert isinstance(self.layer, Convolution)
         return self.weighed(theta).view(self.seeds, self.samples, *self.layer.out, -1)
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
+    def backward(
+        self,
+        theta: Tensors,
+        delta: Tensor,
+        gradient: Tensors,
+        *,
+        first: bool,
+        needed: bool,
+    ) -> Tensor:
         """The signals of the patches, added to where these came from."""
         pulled = self.pulled(theta, delta, gradient, first=first, needed=needed)
         if not needed:
@@ -168,15 +268,25 @@ class ConvolutionStage(DenseStage):
         return self.before
 
 
-def overlaps(layer: Convolution, patches: Tensor, sums: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Parts of `sums`, images in whole strides, and what of the patches (S, M, fan_in) is added to each of them."""
-    (rows, columns), (height, width), (down, across) = layer.out, layer.kernel, layer.stride
+def overlaps(
+    layer: Convolution, patches: Tensor, sums: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """Parts of `sums`, images in whole strides, and what of the patches (S, M, fan_in) is added to
+    each of them.
+    """
+    (rows, columns), (height, width), (down, across) = (
+        layer.out,
+        layer.kernel,
+        layer.stride,
+    )
     p = patches.view(*sums.shape[:2], rows, columns, height, width, layer.channels)
     found = []
     for i in range(0, height, down):
         for j in range(0, width, across):
             piece = p[:, :, :, :, i : i + down, j : j + across].transpose(3, 4)
-            to = sums[:, :, i // down :, : piece.shape[3], j // across :, : piece.shape[5]]
+            to = sums[
+                :, :, i // down :, : piece.shape[3], j // across :, : piece.shape[5]
+            ]
             found.append((to[:, :, :rows, :, :columns], piece))
     return found
 
@@ -193,16 +303,29 @@ class ActivateStage:
     def forward(self, theta: Tensors, x: Tensor, into: Tensor | None) -> Tensor:
         """phi(h); what came in is kept."""
         if self.h.shape != x.shape:
-            self.features, self.signals = torch.empty_like(x) if into is None else into, torch.empty_like(x)
+            self.features, self.signals = (
+                torch.empty_like(x) if into is None else into,
+                torch.empty_like(x),
+            )
         self.h, out = x, self.features
         if self.name == "relu":
             return torch.clamp_min(x, 0, out=out)
         return out.copy_(ACTIVATIONS[self.name](x))
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
+    def backward(
+        self,
+        theta: Tensors,
+        delta: Tensor,
+        gradient: Tensors,
+        *,
+        first: bool,
+        needed: bool,
+    ) -> Tensor:
         """phi'(h) delta."""
         if self.name == "relu":
-            return torch.ops.aten.threshold_backward.grad_input(delta, self.h, 0, grad_input=self.signals)
+            return torch.ops.aten.threshold_backward.grad_input(
+                delta, self.h, 0, grad_input=self.signals
+            )
         return torch.mul(delta, derivative(self.name, self.h), out=self.signals)
 
 
@@ -217,12 +340,30 @@ class PoolStage:
     def forward(self, theta: Tensors, x: Tensor, into: Tensor | None) -> Tensor:
         """The mean of every window."""
         (rows, columns), (height, width) = self.step.out, self.step.window
-        windows = x.reshape(*x.shape[:2], rows, height, columns, width, self.step.channels)
-        return windows.mean(dim=(3, 5)) if into is None else torch.mean(windows, dim=(3, 5), out=into)
+        windows = x.reshape(
+            *x.shape[:2], rows, height, columns, width, self.step.channels
+        )
+        return (
+            windows.mean(dim=(3, 5))
+            if into is None
+            else torch.mean(windows, dim=(3, 5), out=into)
+        )
 
-    def backward(self, theta: Tensors, delta: Tensor, gradient: Tensors, *, first: bool, needed: bool) -> Tensor:
+    def backward(
+        self,
+        theta: Tensors,
+        delta: Tensor,
+        gradient: Tensors,
+        *,
+        first: bool,
+        needed: bool,
+    ) -> Tensor:
         """Spread evenly."""
         (rows, columns), (height, width) = self.step.out, self.step.window
-        spread = delta.view(*delta.shape[:2], rows, 1, columns, 1, self.step.channels) / (height * width)
+        spread = delta.view(
+            *delta.shape[:2], rows, 1, columns, 1, self.step.channels
+        ) / (height * width)
         spread = spread.expand(-1, -1, -1, height, -1, width, -1)
-        return spread.reshape(*delta.shape[:2], rows * height, columns * width, self.step.channels)
+        return spread.reshape(
+            *delta.shape[:2], rows * height, columns * width, self.step.channels
+        )

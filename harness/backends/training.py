@@ -1,6 +1,9 @@
-"""The training loop: which samples and rates at which step, who stops when, what is kept. Shared by all backends.
+"""The training loop: which samples and rates at which step, who stops when, what is kept.
 
-The device does runs of steps (`Operations.advance`); between two runs this loop, in NumPy, checks, keeps and stops.
+Shared by all backends.
+
+The device does runs of steps (`Operations.advance`); between two runs this loop, in NumPy, checks,
+keeps and stops.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +17,9 @@ from harness.backends.plan import Plan, Stop, Trained
 from harness.errors import InvalidInput
 from harness.networks import Function, Network, Theta
 
-RUN = 50  # Steps between two looks at the device: long enough to hide the synchronisation, short enough to stop soon.
+# Steps between two looks at the device: long enough to hide the synchronisation, short enough to
+# stop soon.
+RUN = 50
 
 
 @dataclass
@@ -58,7 +63,9 @@ def descend(
     plan: Plan,
     stop: Stop,
 ) -> Trained:
-    """Runs the plan until every seed has stopped or the steps are used up; `Backend.train` says what is returned."""
+    """Runs the plan until every seed has stopped or the steps are used up; `Backend.train` says
+    what is returned.
+    """
     seeds_count = plan.rates.shape[1]
     validation = _validation_data(ops, net, stop, seeds_count)
     # Minibatches pick their samples; a full batch is those that are trained on.
@@ -66,7 +73,10 @@ def descend(
     x, y = ops.put(data[0][:, rows]), ops.put(data[1][:, rows])
     training = Training(ops, net, (x, y), validation, plan, stop)
     weights = {name: ops.put(array) for name, array in theta.items()}
-    slots = tuple({n: ops.put(np.zeros_like(a)) for n, a in theta.items()} for _ in range(moments(plan.optimizer)))
+    slots = tuple(
+        {n: ops.put(np.zeros_like(a)) for n, a in theta.items()}
+        for _ in range(moments(plan.optimizer))
+    )
     descent = Descent(weights, slots, ops.put(np.ones(seeds_count, dtype=bool)), 0)
     watch = Watch(
         steps=np.zeros(seeds_count, dtype=int),
@@ -76,7 +86,11 @@ def descend(
         best_theta=dict(theta),
     )
     # In the backend's precision, so that device and record compare with the same number.
-    target = None if stop.loss is None or plan.batch_size else float(np.asarray(stop.loss, dtype=ops.dtype))
+    target = (
+        None
+        if stop.loss is None or plan.batch_size
+        else float(np.asarray(stop.loss, dtype=ops.dtype))
+    )
     while True:
         _look(training, descent, watch)
         if descent.step == plan.steps or not ops.fetch(descent.active).any():
@@ -97,15 +111,25 @@ def descend(
 
 def _next_look(step: int, plan: Plan, stop: Stop) -> int:
     looks = [step + RUN, plan.steps, *(c for c in plan.checkpoints if c > step)]
-    if stop.accuracy is not None or stop.validation is not None or (stop.loss is not None and plan.batch_size):
+    if (
+        stop.accuracy is not None
+        or stop.validation is not None
+        or (stop.loss is not None and plan.batch_size)
+    ):
         looks.append((step // stop.every + 1) * stop.every)
     return min(looks)
 
 
 def _record(losses: np.ndarray, target: float | None, watch: Watch) -> None:
-    """Losses of a run of steps, (steps, S), into the record; seeds that the device stopped get their reason."""
+    """Losses of a run of steps, (steps, S), into the record; seeds that the device stopped get
+    their reason.
+    """
     running = watch.reason == ""
-    stopped = ~np.isfinite(losses) if target is None else ~np.isfinite(losses) | (losses <= target)
+    stopped = (
+        ~np.isfinite(losses)
+        if target is None
+        else ~np.isfinite(losses) | (losses <= target)
+    )
     halted = stopped.any(axis=0) & running
     first = np.where(halted, stopped.argmax(axis=0), len(losses))
     watch.steps[running] += first[running]
@@ -116,7 +140,9 @@ def _record(losses: np.ndarray, target: float | None, watch: Watch) -> None:
 
 
 def _look(training: Training, descent: Descent, watch: Watch) -> None:
-    """Keeps a checkpoint that is due, and stops seeds by accuracy, by validation, or by loss with minibatches."""
+    """Keeps a checkpoint that is due, and stops seeds by accuracy, by validation, or by loss with
+    minibatches.
+    """
     ops, plan, stop = training.ops, training.plan, training.stop
     if descent.step in plan.checkpoints:
         watch.checkpoints[descent.step] = _fetched(ops, descent.theta)
@@ -127,7 +153,9 @@ def _look(training: Training, descent: Descent, watch: Watch) -> None:
     if stop.accuracy is not None or (stop.loss is not None and plan.batch_size):
         f, y = _trained_on(training, descent.theta)
         if stop.accuracy is not None:
-            done["accuracy"] = (accuracy(f, y) >= stop.accuracy) & np.isfinite(squared(f, y))
+            done["accuracy"] = (accuracy(f, y) >= stop.accuracy) & np.isfinite(
+                squared(f, y)
+            )
         if stop.loss is not None and plan.batch_size:
             done["loss"] = squared(f, y) <= stop.loss
     if training.validation is not None:
@@ -140,19 +168,27 @@ def _look(training: Training, descent: Descent, watch: Watch) -> None:
 def _trained_on(training: Training, theta: Any) -> tuple[np.ndarray, np.ndarray]:
     """Outputs and targets of the samples that are trained on."""
     ops, (x, targets), samples = training.ops, training.data, training.plan.samples
-    f, y = (np.asarray(ops.fetch(tensor)) for tensor in (ops.forward(training.net, theta, x), targets))
+    f, y = (
+        np.asarray(ops.fetch(tensor))
+        for tensor in (ops.forward(training.net, theta, x), targets)
+    )
     return f[:, :samples], y[:, :samples]
 
 
-def _validate(training: Training, descent: Descent, watch: Watch, running: np.ndarray) -> np.ndarray:
-    """Validation loss now; keeps the weights of seeds at a new lowest; who has lost patience, (S,) bool.
+def _validate(
+    training: Training, descent: Descent, watch: Watch, running: np.ndarray
+) -> np.ndarray:
+    """Validation loss now; keeps the weights of seeds at a new lowest; who has lost patience, (S,)
+    bool.
 
     A seed without a finite loss that has lost patience has diverged, which is its reason then.
     """
     ops, stop = training.ops, training.stop
     assert training.validation is not None
     x, y = training.validation
-    losses = squared(np.asarray(ops.fetch(ops.forward(training.net, descent.theta, x))), y)
+    losses = squared(
+        np.asarray(ops.fetch(ops.forward(training.net, descent.theta, x))), y
+    )
     better = running & (losses < watch.best)
     watch.best = np.where(better, losses, watch.best)
     watch.since_best = np.where(better, 0, watch.since_best + running)
@@ -173,9 +209,15 @@ def _outcome(training: Training, descent: Descent, watch: Watch) -> Trained:
     ops, plan, stop = training.ops, training.plan, training.stop
     theta = _fetched(ops, descent.theta)
     if stop.validation is not None:
-        # The loss of the last weights: that of the best ones, below, is finite although these may not be.
-        watch.reason[(watch.reason == "") & ~np.isfinite(watch.validation[-1])] = "diverged"
-        theta = {name: np.asarray(best, dtype=theta[name].dtype) for name, best in watch.best_theta.items()}
+        # The loss of the last weights: that of the best ones, below, is finite although these may
+        # not be.
+        watch.reason[(watch.reason == "") & ~np.isfinite(watch.validation[-1])] = (
+            "diverged"
+        )
+        theta = {
+            name: np.asarray(best, dtype=theta[name].dtype)
+            for name, best in watch.best_theta.items()
+        }
     weights = {name: ops.put(array) for name, array in theta.items()}
     loss = squared(*_trained_on(training, weights))
     # The last step may have reached the target; its loss is seen only here.
@@ -193,7 +235,9 @@ def _outcome(training: Training, descent: Descent, watch: Watch) -> Trained:
         reason=watch.reason,
         losses=np.concatenate(watch.losses).T if watch.losses else np.empty((count, 0)),
         checkpoints=watch.checkpoints,
-        validation=np.stack(watch.validation, axis=1) if watch.validation else np.empty((count, 0)),
+        validation=np.stack(watch.validation, axis=1)
+        if watch.validation
+        else np.empty((count, 0)),
         validation_steps=np.array(watch.validation_steps, dtype=int),
     )
 
@@ -205,9 +249,12 @@ def _validation_data(
         return None
     x = checked("validation x", stop.validation[0], net.inputs, ndim=(2, 3))
     y = checked("validation y", stop.validation[1], net.outputs, ndim=(2, 3))
-    if x.shape[-2] != y.shape[-2] or any(a.ndim == 3 and len(a) != seeds_count for a in (x, y)):
+    if x.shape[-2] != y.shape[-2] or any(
+        a.ndim == 3 and len(a) != seeds_count for a in (x, y)
+    ):
         raise InvalidInput(
-            f"validation x and y must have equally many samples, and {seeds_count} seeds or no seed axis; "
+            f"validation x and y must have equally many samples, and {seeds_count} seeds or no "
+            "seed axis; "
             f"got {x.shape} and {y.shape}."
         )
     return ops.put(x if x.ndim == 3 else x[None]), y
@@ -220,19 +267,25 @@ def _fetched(ops: Operations, theta: dict[str, Any]) -> Theta:
 
 def squared(f: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Mean squared error over samples and outputs, per seed, (S,)."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of a seed that diverged; its loss says so
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # of a seed that diverged; its loss says so
         return np.asarray(((f.astype(float) - y) ** 2).mean(axis=(1, 2)))
 
 
 def accuracy(f: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Fraction of samples whose arg max (one output: sign) is right, per seed, (S,).
 
-    NaN for a seed with an output that is not finite: the arg max of NaN is class 0, and NaN > 0 is False, so a network
-    that diverged would be right about every sample of that class.
+    NaN for a seed with an output that is not finite: the arg max of NaN is class 0, and NaN > 0 is
+    False, so a network that diverged would be right about every sample of that class.
 
     >>> y = -np.ones((2, 4, 1))
     >>> accuracy(np.stack([y[0], np.full((4, 1), np.nan)]), y)
     array([ 1., nan])
     """
-    right = (f > 0) == (y > 0) if f.shape[2] == 1 else (f.argmax(axis=2) == y.argmax(axis=2))[..., None]
+    right = (
+        (f > 0) == (y > 0)
+        if f.shape[2] == 1
+        else (f.argmax(axis=2) == y.argmax(axis=2))[..., None]
+    )
     return np.where(np.isfinite(f).all(axis=(1, 2)), right.mean(axis=(1, 2)), np.nan)

@@ -1,1 +1,3 @@
-"""Commands of `ntk-claims` that have a file of their own; each has `add(commands)`, which the parser calls."""
+"""Commands of `ntk-claims` that have a file of their own; each has `add(commands)`, which the
+parser calls.
+"""

@@ -1,4 +1,6 @@
-"""`ntk-claims calibrate`: how often each claim's decision errs, simulated with the scatter that was measured."""
+"""`ntk-claims calibrate`: how often each claim's decision errs, simulated with the scatter that was
+measured.
+"""
 
 import argparse
 import sys
@@ -7,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import registration, report
-from harness.commands.options import asked, claims_options, prove_writable, selected, tier_option
+from harness.commands.options import (
+    asked,
+    claims_options,
+    prove_writable,
+    selected,
+    tier_option,
+)
 from harness.commands.verdict import write_json
 from harness.errors import InvalidInput
 from harness.report import calibration
@@ -22,19 +30,33 @@ SEED = 0
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("calibrate", help="simulate how often each claim's decision errs, for the report")
+    command = commands.add_parser(
+        "calibrate",
+        help="simulate how often each claim's decision errs, for the report",
+    )
     command.description = (
-        "Simulates the decision on every hypothesis and claim: with the mean on the margin (false SUPPORTED) and at "
-        "the registered effect (power), with the scatter over seeds that a recorded report measured (the registered "
-        "one where nothing was measured). Gates, controls and Holm over the family are left out. Writes the rates with "
+        "Simulates the decision on every hypothesis and claim: with the mean on the margin (false "
+        "SUPPORTED) and at "
+        "the registered effect (power), with the scatter over seeds that a recorded report "
+        "measured (the registered "
+        "one where nothing was measured). Gates, controls and Holm over the family are left out. "
+        "Writes the rates with "
         "their intervals to calibration.json in that folder, "
-        "for the registrations as they are now; the next report shows them. Claims that are not selected keep theirs."
+        "for the registrations as they are now; the next report shows them. Claims that are not "
+        "selected keep theirs."
     )
     claims_options(command)
     tier_option(command)
     recorded = f"{RECORDED.as_posix()}/<tier>"
-    command.add_argument("--from", dest="folder", type=Path, help=f"folder of the report (default: {recorded})")
-    command.add_argument("--trials", type=int, default=TRIALS, help=f"per rate (default: {TRIALS})")
+    command.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        help=f"folder of the report (default: {recorded})",
+    )
+    command.add_argument(
+        "--trials", type=int, default=TRIALS, help=f"per rate (default: {TRIALS})"
+    )
     command.set_defaults(run=calibrate_claims)
 
 
@@ -42,7 +64,9 @@ def calibrate_claims(options: argparse.Namespace) -> int:
     """Writes calibration.json, and prints a line for each claim."""
     folder = options.folder or RECORDED / options.tier
     if not folder.is_dir():
-        raise InvalidInput(f"There is no folder {folder}. Name that of a report with --from.")
+        raise InvalidInput(
+            f"There is no folder {folder}. Name that of a report with --from."
+        )
     prove_writable(folder / calibration.FILE)
     studies = [study for study in selected(options) if seeds_of(study, options.tier)]
     earlier = _earlier(folder, options) if asked(options) else None
@@ -51,13 +75,19 @@ def calibrate_claims(options: argparse.Namespace) -> int:
     for study in studies:
         claim = study.claim.at(options.tier)
         rates = calibrate(
-            claim, seeds_of(study, options.tier), measured.get(claim.id, {}), trials=options.trials, seed=SEED
+            claim,
+            seeds_of(study, options.tier),
+            measured.get(claim.id, {}),
+            trials=options.trials,
+            seed=SEED,
         )
         found[claim.id] = registration.ClaimRecord.of(study).digest, rates
         print("\n".join(_lines(claim, rates)), flush=True)
     planted = exponent_coverage(options.trials, min(options.trials, 500), seed=SEED)
     for name, rate in planted.items():
-        print(f"95 % intervals of planted exponents, {name}: cover {rate} ({rate.trials} trials)")
+        print(
+            f"95 % intervals of planted exponents, {name}: cover {rate} ({rate.trials} trials)"
+        )
     content = calibration.record(options.tier, options.trials, SEED, planted, found)
     if earlier is not None:
         content["claims"] = {**earlier["claims"], **content["claims"]}
@@ -67,12 +97,19 @@ def calibrate_claims(options: argparse.Namespace) -> int:
 
 
 def _earlier(folder: Path, options: argparse.Namespace) -> dict[str, Any] | None:
-    """What the folder has of claims that are not selected; a file has one tier and one number of trials."""
+    """What the folder has of claims that are not selected; a file has one tier and one number of
+    trials.
+    """
     earlier = calibration.read(folder)
-    if earlier is not None and (earlier["tier"], earlier["trials"]) != (options.tier, options.trials):
+    if earlier is not None and (earlier["tier"], earlier["trials"]) != (
+        options.tier,
+        options.trials,
+    ):
         raise InvalidInput(
-            f"{folder / calibration.FILE} is of the {earlier['tier']} tier with {earlier['trials']} trials, so claims "
-            f"of the {options.tier} tier with {options.trials} cannot join it. Give --tier {earlier['tier']} --trials "
+            f"{folder / calibration.FILE} is of the {earlier['tier']} tier with "
+            f"{earlier['trials']} trials, so claims "
+            f"of the {options.tier} tier with {options.trials} cannot join it. Give --tier "
+            f"{earlier['tier']} --trials "
             f"{earlier['trials']}, or name no claim, to calibrate all of them anew."
         )
     return earlier
@@ -84,8 +121,12 @@ def seeds_of(study: Study, tier: str) -> int:
     return min(scale.replicates for scale in tiers) if tiers and all(tiers) else 0
 
 
-def measured_effects(folder: Path) -> dict[str, Mapping[str, Mapping[str, Sequence[float]]]]:
-    """Claim -> backend -> hypothesis -> one effect per seed, of the report in a folder; empty without a report."""
+def measured_effects(
+    folder: Path,
+) -> dict[str, Mapping[str, Mapping[str, Sequence[float]]]]:
+    """Claim -> backend -> hypothesis -> one effect per seed, of the report in a folder; empty
+    without a report.
+    """
     if not (folder / "verdicts.json").is_file():
         return {}
     document, _ = report.load(folder)
@@ -95,7 +136,10 @@ def measured_effects(folder: Path) -> dict[str, Mapping[str, Mapping[str, Sequen
 def _lines(claim: Statement, rates: Calibrated) -> list[str]:
     """The claim's rates, and those of the hypotheses, for the worst shape of scatter of each."""
     whole = rates.whole.values()
-    false, power = max(one.false_supported.value for one in whole), min(one.power.value for one in whole)
+    false, power = (
+        max(one.false_supported.value for one in whole),
+        min(one.power.value for one in whole),
+    )
     lines = [f"{claim.id}: false SUPPORTED {false:.3f}, power {power:.3f}"]
     for name, shapes in rates.hypotheses.items():
         worst, most = max(shapes.items(), key=_false_supported)

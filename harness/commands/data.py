@@ -15,37 +15,64 @@ COLUMNS = ("data set", "part", "download", "licence", "found in")
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("data", help="the data sets: where each was found; or download one")
-    command.description = (
-        "Lists every data set: its parts, what a download takes, its licence, and where it was found (not verified "
-        "yet). With fetch, downloads a part into the cache, and verifies it; nothing else downloads but `pytest claims "
-        "--download`. A claim decides without a data set that is not there: what rests on it comes out NOT_RUN. Files "
-        f"you have already: put them into a folder <data set>/, and set {ENVIRONMENT} to the folder around it."
+    command = commands.add_parser(
+        "data", help="the data sets: where each was found; or download one"
     )
-    examples(command, "ntk-claims data", "ntk-claims data fetch cifar10", "ntk-claims data fetch svhn --part train")
-    command.add_argument("action", nargs="?", choices=("list", "fetch"), default="list", help="default: list")
+    command.description = (
+        "Lists every data set: its parts, what a download takes, its licence, and where it was "
+        "found (not verified "
+        "yet). With fetch, downloads a part into the cache, and verifies it; nothing else "
+        "downloads but `pytest claims "
+        "--download`. A claim decides without a data set that is not there: what rests on it comes "
+        "out NOT_RUN. Files "
+        f"you have already: put them into a folder <data set>/, and set {ENVIRONMENT} to the "
+        "folder around it."
+    )
+    examples(
+        command,
+        "ntk-claims data",
+        "ntk-claims data fetch cifar10",
+        "ntk-claims data fetch svhn --part train",
+    )
+    command.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "fetch"),
+        default="list",
+        help="default: list",
+    )
     command.add_argument("name", nargs="?", help="data set to fetch")
-    command.add_argument("--part", help="part to fetch (default: all, if they are one download)")
+    command.add_argument(
+        "--part", help="part to fetch (default: all, if they are one download)"
+    )
     command.set_defaults(run=data)
 
 
 def data(options: argparse.Namespace) -> int:
     """Lists, or fetches."""
     if options.action == "list" and (options.name or options.part):
-        raise InvalidInput("`ntk-claims data list` takes no data set and no part: it lists all of them.")
+        raise InvalidInput(
+            "`ntk-claims data list` takes no data set and no part: it lists all of them."
+        )
     if options.action == "list":
         print(_table([COLUMNS, *_rows()]))
         return 0
     if not options.name:
-        raise InvalidInput(f"Name a data set: ntk-claims data fetch NAME. To download: {', '.join(_downloads())}.")
+        raise InvalidInput(
+            f"Name a data set: ntk-claims data fetch NAME. To download: {', '.join(_downloads())}."
+        )
     for part in [options.part] if options.part else _together(options.name):
         print(f"{options.name}, part {part}: {datasets.fetch(options.name, part)}")
     return 0
 
 
 def fetch_for(wanted: Iterable[Request], tell: Callable[[str], object]) -> None:
-    """Downloads what the cells take their images from and is not there; says for each set where it is, or why not."""
-    named = {pair: None for request in wanted for pair in downloadable(request.configuration)}
+    """Downloads what the cells take their images from and is not there; says for each set where it
+    is, or why not.
+    """
+    named = {
+        pair: None for request in wanted for pair in downloadable(request.configuration)
+    }
     for name, part in named:
         try:
             tell(f"{name}, part {part}: {datasets.fetch(name, part)}\n")
@@ -54,13 +81,18 @@ def fetch_for(wanted: Iterable[Request], tell: Callable[[str], object]) -> None:
 
 
 def downloadable(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Data set and part of whatever in a configuration names both: a "dataset" whose "options" have a "part".
+    """Data set and part of whatever in a configuration names both: a "dataset" whose "options" have
+    a "part".
 
     >>> list(downloadable({"task": {"dataset": "svhn", "options": {"part": "train"}}, "sizes": (64, 128)}))
     [('svhn', 'train')]
     """
     options = configuration.get("options")
-    if "dataset" in configuration and isinstance(options, Mapping) and "part" in options:
+    if (
+        "dataset" in configuration
+        and isinstance(options, Mapping)
+        and "part" in options
+    ):
         yield configuration["dataset"], options["part"]
     for value in configuration.values():
         if isinstance(value, Mapping):
@@ -72,13 +104,19 @@ def _downloads() -> list[str]:
 
 
 def _together(name: str) -> list[str]:
-    """The parts that one download brings; raises InvalidInput if there are several downloads, or none."""
+    """The parts that one download brings; raises InvalidInput if there are several downloads, or
+    none.
+    """
     parts = datasets.parts(name)
     if not parts:
-        raise InvalidInput(f"Data set {name!r} comes with this project. To download: {', '.join(_downloads())}.")
+        raise InvalidInput(
+            f"Data set {name!r} comes with this project. To download: {', '.join(_downloads())}."
+        )
     if len({part.files for part in parts}) > 1:
         choice = ", ".join(f"{part.part} ({_size(part)})" for part in parts)
-        raise InvalidInput(f"Data set {name!r} has several downloads; choose one with --part: {choice}.")
+        raise InvalidInput(
+            f"Data set {name!r} has several downloads; choose one with --part: {choice}."
+        )
     return [parts[0].part]
 
 
@@ -86,7 +124,13 @@ def _rows() -> Iterator[tuple[str, ...]]:
     for name in datasets.names():
         for part in datasets.parts(name):
             place = source(part)
-            yield name, part.part, _size(part), part.licence, place or f"nowhere: {part.command}"
+            yield (
+                name,
+                part.part,
+                _size(part),
+                part.licence,
+                place or f"nowhere: {part.command}",
+            )
         if not datasets.parts(name):
             yield name, "", "", "see fixtures/, LICENSE", "this project"
 
@@ -97,5 +141,8 @@ def _size(part: Published) -> str:
 
 def _table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
     return "\n".join(line.rstrip() for line in padded)

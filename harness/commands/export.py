@@ -53,13 +53,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run's report")
+    command.add_argument(
+        "run_folder", type=Path, metavar="RUN", help="folder of the run's report"
+    )
     for name in ("markdown", "parquet"):
         command.add_argument(f"--{name}", type=Path, metavar="FILE", help="see above")
     command.add_argument("--schemas", type=Path, metavar="FOLDER", help="see above")
     command.add_argument("--crate", type=Path, metavar="PLACE", help="see above")
-    command.add_argument("--agent", default="", metavar="NAME", help="who ran it, to be named in the crate")
-    command.add_argument("--store", type=Path, default=Path(STORE), help=f"where the cells are (default: {STORE})")
+    command.add_argument(
+        "--agent",
+        default="",
+        metavar="NAME",
+        help="who ran it, to be named in the crate",
+    )
+    command.add_argument(
+        "--store",
+        type=Path,
+        default=Path(STORE),
+        help=f"where the cells are (default: {STORE})",
+    )
     folder_option(command)
     command.set_defaults(run=write)
 
@@ -68,7 +80,10 @@ def write(options: argparse.Namespace) -> int:
     """Writes what was asked for."""
     wanted = ("markdown", "schemas", "parquet", "crate")
     if not any(getattr(options, name) for name in wanted):
-        raise InvalidInput(f"Name what to write: one or more of --{', --'.join(wanted)}. See ntk-claims export --help.")
+        raise InvalidInput(
+            f"Name what to write: one or more of --{', --'.join(wanted)}. See ntk-claims export "
+            "--help."
+        )
     document, run = report.load(options.run_folder)
     if options.markdown:
         _put(options.markdown, report.summary_markdown(document, run).encode())
@@ -84,47 +99,74 @@ def _measured(options: argparse.Namespace, document: Json, run: Json) -> None:
     """The formats that hold the measurements themselves."""
     found = {file: study for file, study in studies.discover(options.claims).items()}
     by_id = {study.claim.id: study for study in found.values()}
-    cells = {claim["id"]: _cells(claim, by_id, document, options.store) for claim in document["claims"]}
+    cells = {
+        claim["id"]: _cells(claim, by_id, document, options.store)
+        for claim in document["claims"]
+    }
     if options.parquet:
         _put(options.parquet, parquet.measurements(cells))
     if options.crate:
-        sources = {study.claim.id: file for file, study in found.items() if study.claim.id in cells}
+        sources = {
+            study.claim.id: file
+            for file, study in found.items()
+            if study.claim.id in cells
+        }
         folder = options.claims / registration.FOLDER
         files = parts.parts(options.run_folder, document, run, cells, sources, folder)
-        archive.write(crate.crate(files, document, run, options.agent), options.crate, moment(run["finished"]))
+        archive.write(
+            crate.crate(files, document, run, options.agent),
+            options.crate,
+            moment(run["finished"]),
+        )
         print(options.crate)
 
 
-def _cells(claim: Json, known: Mapping[str, Study], document: Json, store: Path) -> Sequence[Cell]:
+def _cells(
+    claim: Json, known: Mapping[str, Study], document: Json, store: Path
+) -> Sequence[Cell]:
     """The recorded cells of a claim of the run.
 
     Raises:
-        InvalidInput: if the claim is not there, or not as it was in the run, or the cells give other effects.
+        InvalidInput: if the claim is not there, or not as it was in the run, or the cells give
+            other effects.
     """
     study = known.get(claim["id"])
-    if study is None or registration.ClaimRecord.of(study).digest != claim["registration"]:
+    if (
+        study is None
+        or registration.ClaimRecord.of(study).digest != claim["registration"]
+    ):
         state = "is not there" if study is None else "is not as it was in the run"
         raise InvalidInput(
-            f"The claim {claim['id']!r} of the run {state}, so its cells cannot be told. Name the folder of the "
+            f"The claim {claim['id']!r} of the run {state}, so its cells cannot be told. Name the "
+            "folder of the "
             "claims as they were with --claims, e.g. that of a checkout of the run's commit."
         )
-    settings = Settings(document["tier"], tuple(document["backends"]), store, replay=True)
+    settings = Settings(
+        document["tier"], tuple(document["backends"]), store, replay=True
+    )
     found = sweep.recorded(requests(study, settings), sweep.Store(store))
     for backend, effects in claim["effects"].items():
         _check(claim["id"], backend, effects, study, found, store)
     return [outcome.cell for outcome in found.outcomes if outcome.cell is not None]
 
 
-def _check(claim: str, backend: str, effects: Json, study: Study, found: Sweep, store: Path) -> None:
-    """Raises InvalidInput unless the cells give the effects of the run; SweepFailed if cells are missing."""
+def _check(
+    claim: str, backend: str, effects: Json, study: Study, found: Sweep, store: Path
+) -> None:
+    """Raises InvalidInput unless the cells give the effects of the run; SweepFailed if cells are
+    missing.
+    """
     now = study.effects(found.measurements(backend)) if effects else {}
     for name, values in effects.items():
         then = np.array([np.nan if value is None else value for value in values])
         again = np.asarray(now.get(name, ()), dtype=np.float64)
         again = np.where(np.isfinite(again), again, np.nan)
-        if then.shape != again.shape or not np.allclose(then, again, TOLERANCE, TOLERANCE, equal_nan=True):
+        if then.shape != again.shape or not np.allclose(
+            then, again, TOLERANCE, TOLERANCE, equal_nan=True
+        ):
             raise InvalidInput(
-                f"The cells of claim {claim!r} in {store} give other effects {name!r} in {backend} than the run has: "
+                f"The cells of claim {claim!r} in {store} give other effects {name!r} in {backend} "
+                "than the run has: "
                 "they are another run's. Name the run's own store with --store."
             )
 
@@ -139,5 +181,7 @@ def _put(file: Path, content: bytes) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.") from error
+        raise InvalidInput(
+            f"{file} cannot be written: {error.strerror or error}. Name another file."
+        ) from error
     print(file)

@@ -12,16 +12,33 @@ from harness.report.history_page import as_page
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("history", help="the verdicts and effects of many runs over time, as a page")
+    command = commands.add_parser(
+        "history", help="the verdicts and effects of many runs over time, as a page"
+    )
     command.description = (
-        "Draws the primary effects of every claim over the runs in these folders, by the time that their run.json "
-        "says, with their intervals, every change of verdict, and every change of versions or registration. Tiers "
-        "are kept apart. A run that cannot be read is named here and on the page, and left out; exit code 2 only if "
+        "Draws the primary effects of every claim over the runs in these folders, by the time that "
+        "their run.json "
+        "says, with their intervals, every change of verdict, and every change of versions or "
+        "registration. Tiers "
+        "are kept apart. A run that cannot be read is named here and on the page, and left out; "
+        "exit code 2 only if "
         "none can be read."
     )
     examples(command, "ntk-claims history nightly/* --html history.html")
-    command.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of a report, one for each run")
-    command.add_argument("--html", type=Path, metavar="FILE", required=True, help="write the page to this file")
+    command.add_argument(
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="of a report, one for each run",
+    )
+    command.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        help="write the page to this file",
+    )
     command.set_defaults(run=history)
 
 
@@ -34,6 +51,10 @@ def history(options: argparse.Namespace) -> int:
     for timeline in found.timelines:
         for event in timeline.events:
             if event.of_verdict:
-                print(f"{event.when:%Y-%m-%d %H:%M}  {timeline.id} ({timeline.tier}): {event.words}")
-    print(f"{counted(len(found.runs), 'run')}, {len(found.unreadable)} left out: {options.html}")
+                print(
+                    f"{event.when:%Y-%m-%d %H:%M}  {timeline.id} ({timeline.tier}): {event.words}"
+                )
+    print(
+        f"{counted(len(found.runs), 'run')}, {len(found.unreadable)} left out: {options.html}"
+    )
     return 0

@@ -17,11 +17,15 @@ WIDTH, COLUMN = 100, 14
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("list", help="every claim, its tiers, and the verdict recorded for each")
+    command = commands.add_parser(
+        "list", help="every claim, its tiers, and the verdict recorded for each"
+    )
     command.description = (
         "Lists every claim below a folder: its id, its title, and per tier the recorded verdict. "
-        "'unrecorded': the tier has no verdict on record, and a run passes only if it comes out SUPPORTED; "
-        "'-': the claim has no such tier; 'withdrawn': it was taken back. Below: registrations without a claim file."
+        "'unrecorded': the tier has no verdict on record, and a run passes only if it comes out "
+        "SUPPORTED; "
+        "'-': the claim has no such tier; 'withdrawn': it was taken back. Below: registrations "
+        "without a claim file."
     )
     examples(command, "ntk-claims list -k vyas2022")
     claims_options(command)
@@ -34,10 +38,17 @@ def list_claims(options: argparse.Namespace) -> int:
     chosen = selected(options)
     folder = options.claims / registration.FOLDER
     width = max(len(study.claim.id) for study in chosen)
-    print("  ".join([f"{'claim':<{width}}", *(f"{tier:<{COLUMN}}" for tier in TIERS)]).rstrip())
+    print(
+        "  ".join(
+            [f"{'claim':<{width}}", *(f"{tier:<{COLUMN}}" for tier in TIERS)]
+        ).rstrip()
+    )
     for study in chosen:
         withdrawn = _withdrawn(study, folder)
-        words = [registration.WITHDRAWN if withdrawn else _verdict(study, tier, recorded) for tier in TIERS]
+        words = [
+            registration.WITHDRAWN if withdrawn else _verdict(study, tier, recorded)
+            for tier in TIERS
+        ]
         verdicts = [f"{word:<{COLUMN}}" for word in words]
         print("  ".join([f"{study.claim.id:<{width}}", *verdicts]).rstrip())
         print(_indented(study.claim.title))
@@ -65,7 +76,9 @@ def _indented(text: str) -> str:
     return textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
-def _verdict(study: Study, tier: str, recorded: Mapping[tuple[str, str], Recorded]) -> str:
+def _verdict(
+    study: Study, tier: str, recorded: Mapping[tuple[str, str], Recorded]
+) -> str:
     if not all(getattr(experiment, tier) for experiment in study.experiments):
         return "-"
     known = recorded.get((study.claim.id, tier))

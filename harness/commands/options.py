@@ -22,29 +22,57 @@ def examples(command: argparse.ArgumentParser, *lines: str) -> None:
     """Ends a command's help with calls as one would type them, each on a line of its own."""
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.description = textwrap.fill(command.description or "", 100)
-    command.epilog = "\n".join(f"{'Example:' if not at else '        '} {line}" for at, line in enumerate(lines))
+    command.epilog = "\n".join(
+        f"{'Example:' if not at else '        '} {line}"
+        for at, line in enumerate(lines)
+    )
 
 
 def folder_option(command: argparse.ArgumentParser) -> None:
     """Where the claims are."""
-    command.add_argument("--claims", type=Path, default=Path("claims"), help="folder of the claims (default: claims)")
+    command.add_argument(
+        "--claims",
+        type=Path,
+        default=Path("claims"),
+        help="folder of the claims (default: claims)",
+    )
 
 
 def tier_option(command: argparse.ArgumentParser) -> None:
     """The tier."""
-    command.add_argument("--tier", choices=TIERS, default="quick", help="scale of the experiments (default: quick)")
+    command.add_argument(
+        "--tier",
+        choices=TIERS,
+        default="quick",
+        help="scale of the experiments (default: quick)",
+    )
 
 
-def claims_options(command: argparse.ArgumentParser, which: str = "only claims whose id contains one of these") -> None:
+def claims_options(
+    command: argparse.ArgumentParser,
+    which: str = "only claims whose id contains one of these",
+) -> None:
     """Which claims a command is about (`parts_options`), and where the claims are."""
     parts_options(command, which)
     folder_option(command)
 
 
-def parts_options(command: argparse.ArgumentParser, which: str = "only claims whose id contains one of these") -> None:
-    """Parts of claims' ids, each alone or after -k; an id in full means that claim alone, if it is a part of others."""
+def parts_options(
+    command: argparse.ArgumentParser,
+    which: str = "only claims whose id contains one of these",
+) -> None:
+    """Parts of claims' ids, each alone or after -k; an id in full means that claim alone, if it is
+    a part of others.
+    """
     command.add_argument("ids", nargs="*", metavar="id", help=which)
-    command.add_argument("-k", dest="keywords", action="append", default=[], metavar="id", help="the same")
+    command.add_argument(
+        "-k",
+        dest="keywords",
+        action="append",
+        default=[],
+        metavar="id",
+        help="the same",
+    )
 
 
 def asked(options: argparse.Namespace) -> tuple[str, ...]:
@@ -62,7 +90,9 @@ def matching(ids: Iterable[str], part: str) -> list[str]:
     return [part] if part in known else [name for name in known if part in name]
 
 
-def chosen_ids(options: argparse.Namespace, known: Sequence[str], place: str = "") -> list[str]:
+def chosen_ids(
+    options: argparse.Namespace, known: Sequence[str], place: str = ""
+) -> list[str]:
     """The ids, of those that are known, that a call names; all of them where it names none.
 
     Args:
@@ -73,19 +103,26 @@ def chosen_ids(options: argparse.Namespace, known: Sequence[str], place: str = "
     Raises:
         InvalidInput: if there is none, or a part is in none.
     """
-    place, hint = (place, "") if place else (f"below {options.claims}", " Name another folder with --claims DIR.")
+    place, hint = (
+        (place, "")
+        if place
+        else (f"below {options.claims}", " Name another folder with --claims DIR.")
+    )
     if not known:
         raise InvalidInput(f"There is no claim {place}.{hint}")
     parts = asked(options)
     for part in parts:
         if not matching(known, part):
-            raise InvalidInput(f"No claim {place} has an id that contains {part!r}. There: {_all(known)}.{hint}")
+            raise InvalidInput(
+                f"No claim {place} has an id that contains {part!r}. There: {_all(known)}.{hint}"
+            )
     wanted = {name for part in parts for name in matching(known, part)}
     return [name for name in known if name in wanted or not parts]
 
 
 def chosen_id(options: argparse.Namespace, known: Sequence[str], what: str) -> str:
-    """The one id that a call names; raises InvalidInput, as `chosen_ids` does, or if that is not one.
+    """The one id that a call names; raises InvalidInput, as `chosen_ids` does, or if that is not
+    one.
 
     Args:
         known: ids.
@@ -93,11 +130,15 @@ def chosen_id(options: argparse.Namespace, known: Sequence[str], what: str) -> s
     """
     if not asked(options):
         raise InvalidInput(
-            f"{what} is of one claim: name it, or a part of its id that no other has. There: {_all(known)}."
+            f"{what} is of one claim: name it, or a part of its id that no other has. There: "
+            f"{_all(known)}."
         )
     found = chosen_ids(options, known)
     if len(found) > 1:
-        raise InvalidInput(f"{what} is of one claim, and {_all(asked(options))} names {_all(found)}. Name one in full.")
+        raise InvalidInput(
+            f"{what} is of one claim, and {_all(asked(options))} names {_all(found)}. Name one in "
+            "full."
+        )
     return found[0]
 
 
@@ -119,28 +160,56 @@ def selected_one(options: argparse.Namespace, what: str) -> Study:
 
 def discovered(options: argparse.Namespace) -> dict[str, Study]:
     """Every claim below the folder of a call, by its id."""
-    return {study.claim.id: study for study in studies.discover(options.claims).values()}
+    return {
+        study.claim.id: study for study in studies.discover(options.claims).values()
+    }
 
 
 def cells_options(command: argparse.ArgumentParser) -> None:
     """Of which backends the cells are, and where."""
-    command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
-    command.add_argument("--store", type=Path, default=Path(STORE), help=f"where cells are kept (default: {STORE})")
+    command.add_argument(
+        "--backend", default="torch,jax", help="comma-separated (default: torch,jax)"
+    )
+    command.add_argument(
+        "--store",
+        type=Path,
+        default=Path(STORE),
+        help=f"where cells are kept (default: {STORE})",
+    )
 
 
-def computing_options(command: argparse.ArgumentParser, auto: str = "a GPU where there is one") -> None:
+def computing_options(
+    command: argparse.ArgumentParser, auto: str = "a GPU where there is one"
+) -> None:
     """What computes cells, and where; `auto` says what the device is by default."""
     names = ", ".join(engines.available())
-    command.add_argument("--device", default="auto", choices=DEVICES, help=f"default: auto, {auto}")
-    command.add_argument("--engine", default="local", metavar="NAME", help=f"one of: {names} (default: local)")
-    command.add_argument("--workers", type=int, metavar="N", help="cells at a time (default: the engine chooses)")
+    command.add_argument(
+        "--device", default="auto", choices=DEVICES, help=f"default: auto, {auto}"
+    )
+    command.add_argument(
+        "--engine",
+        default="local",
+        metavar="NAME",
+        help=f"one of: {names} (default: local)",
+    )
+    command.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="cells at a time (default: the engine chooses)",
+    )
     command.add_argument("--ray-address", metavar="HOST:PORT", help=engines.RAY_ADDRESS)
-    command.add_argument("--gpus-per-cell", type=float, metavar="SHARE", help=engines.GPUS_PER_CELL)
+    command.add_argument(
+        "--gpus-per-cell", type=float, metavar="SHARE", help=engines.GPUS_PER_CELL
+    )
 
 
 def computing(options: argparse.Namespace) -> dict[str, Any]:
     """What `computing_options` chose, but the device, as arguments of `sweep.run`."""
-    return {name: getattr(options, name) for name in ("engine", "workers", "ray_address", "gpus_per_cell")}
+    return {
+        name: getattr(options, name)
+        for name in ("engine", "workers", "ray_address", "gpus_per_cell")
+    }
 
 
 @dataclass(frozen=True)
@@ -152,7 +221,8 @@ class Chosen:
 
 
 def as_registered(options: argparse.Namespace) -> Chosen:
-    """Of the claims that `claims_options` chose, those that are as registered; why the others are not, on stderr.
+    """Of the claims that `claims_options` chose, those that are as registered; why the others are
+    not, on stderr.
 
     Raises:
         InvalidInput: as `selected` does.
@@ -163,7 +233,10 @@ def as_registered(options: argparse.Namespace) -> Chosen:
         claim, said = study.claim.id, registration.check(study, folder)
         if said:
             left_out += 1
-            print(f"Left out: {claim}, {said} To try it: ntk-claims rehearse {claim}", file=sys.stderr)
+            print(
+                f"Left out: {claim}, {said} To try it: ntk-claims rehearse {claim}",
+                file=sys.stderr,
+            )
         else:
             kept.append(study)
     return Chosen(kept, left_out)
@@ -180,7 +253,8 @@ def papers_folder(options: argparse.Namespace) -> Path:
 
 
 def prove_writable(file: Path | None) -> None:
-    """Proves before anything is computed that a file can be written; an existing one keeps its content.
+    """Proves before anything is computed that a file can be written; an existing one keeps its
+    content.
 
     Raises:
         InvalidInput: if it cannot be.
@@ -198,7 +272,9 @@ def prove_writable(file: Path | None) -> None:
 
 
 def _unwritable(file: Path, error: OSError) -> InvalidInput:
-    return InvalidInput(f"{file} cannot be written: {error.strerror or error}. Name another file.")
+    return InvalidInput(
+        f"{file} cannot be written: {error.strerror or error}. Name another file."
+    )
 
 
 def write_text(file: Path, text: str) -> None:

@@ -1,4 +1,6 @@
-"""`ntk-claims plan`: the cells of a run, those that the store has, and how long the others will take."""
+"""`ntk-claims plan`: the cells of a run, those that the store has, and how long the others will
+take.
+"""
 
 import argparse
 import json
@@ -31,14 +33,23 @@ HEADINGS = ("", "cells", "shared", "cached", "stale", "to compute", "estimate")
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("plan", help="the cells of a run: how many, how many the store has; or as a file")
+    command = commands.add_parser(
+        "plan",
+        help="the cells of a run: how many, how many the store has; or as a file",
+    )
     command.description = (
-        "Counts the cells that a run needs and those that the store has. Cached: a run takes them as they are. Stale: "
-        "computed with other code or versions than are here now, so a run computes them again. Shared: needed by "
-        "another claim too. The estimate is worker time for what is to compute, spread over as many workers as run: "
-        "from what the same cells took, in this backend or the other, else from the mean of their computation's cells. "
-        "With --json FILE the plan goes to a file that a machine with numpy and one framework alone can run: "
-        "python -m harness.sweep FILE --backend torch. Claims that are not as registered are left out of the file."
+        "Counts the cells that a run needs and those that the store has. Cached: a run takes them "
+        "as they are. Stale: "
+        "computed with other code or versions than are here now, so a run computes them again. "
+        "Shared: needed by "
+        "another claim too. The estimate is worker time for what is to compute, spread over as "
+        "many workers as run: "
+        "from what the same cells took, in this backend or the other, else from the mean of their "
+        "computation's cells. "
+        "With --json FILE the plan goes to a file that a machine with numpy and one framework "
+        "alone can run: "
+        "python -m harness.sweep FILE --backend torch. Claims that are not as registered are left "
+        "out of the file."
     )
     examples(
         command,
@@ -48,7 +59,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     claims_options(command)
     tier_option(command)
     cells_options(command)
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the plan to this file")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the plan to this file"
+    )
     command.set_defaults(run=plan)
 
 
@@ -56,7 +69,9 @@ def plan(options: argparse.Namespace) -> int:
     """Counts, per claim and backend; or a plan file, 1 if a claim was left out of it."""
     chosen = as_registered(options) if options.json else Chosen(selected(options), 0)
     wanted = {
-        study.claim.id: {request.digest: request for request in requests(study, settings(options))}
+        study.claim.id: {
+            request.digest: request for request in requests(study, settings(options))
+        }
         for study in chosen.studies
     }
     unique = {name: request for own in wanted.values() for name, request in own.items()}
@@ -78,7 +93,10 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def _lines(
-    options: argparse.Namespace, wanted: Mapping[str, Collection[str]], found: Mapping[str, Found], known: Estimates
+    options: argparse.Namespace,
+    wanted: Mapping[str, Collection[str]],
+    found: Mapping[str, Found],
+    known: Estimates,
 ) -> list[str]:
     """The table."""
     needed = Counter(name for planned in wanted.values() for name in planned)
@@ -93,17 +111,27 @@ def _lines(
     return _aligned(rows)
 
 
-def _rows(found: Iterable[Found], shared: Collection[str], known: Estimates) -> list[tuple[str, ...]]:
+def _rows(
+    found: Iterable[Found], shared: Collection[str], known: Estimates
+) -> list[tuple[str, ...]]:
     """A row of counts for each backend."""
     by_backend: dict[str, list[Found]] = {}
     for one in found:
         by_backend.setdefault(one.request.backend, []).append(one)
-    return [(f"    {backend}", *_counts(own, shared, known)) for backend, own in by_backend.items()]
+    return [
+        (f"    {backend}", *_counts(own, shared, known))
+        for backend, own in by_backend.items()
+    ]
 
 
-def _counts(found: Sequence[Found], shared: Collection[str], known: Estimates) -> tuple[str, ...]:
+def _counts(
+    found: Sequence[Found], shared: Collection[str], known: Estimates
+) -> tuple[str, ...]:
     missing = [one for one in found if not one.cached]
-    common, stale = sum(one.name in shared for one in found), sum(bool(one.seconds) for one in missing)
+    common, stale = (
+        sum(one.name in shared for one in found),
+        sum(bool(one.seconds) for one in missing),
+    )
     counts = len(found), common, len(found) - len(missing), stale, len(missing)
     return (*map(str, counts), _time([one.request for one in missing], known))
 
@@ -124,7 +152,13 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     first, *others = (max(map(len, column)) for column in zip(*table, strict=True))
     return [
         "  ".join(
-            [f"{row[0]:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(row[1:], others, strict=False))]
+            [
+                f"{row[0]:<{first}}",
+                *(
+                    f"{cell:>{width}}"
+                    for cell, width in zip(row[1:], others, strict=False)
+                ),
+            ]
         ).rstrip()
         for row in rows
     ]

@@ -1,4 +1,6 @@
-"""`ntk-claims power`: the power of every hypothesis, for the decision as it is made, and the seeds that 0.9 takes."""
+"""`ntk-claims power`: the power of every hypothesis, for the decision as it is made, and the seeds
+that 0.9 takes.
+"""
 
 import argparse
 import sys
@@ -9,33 +11,72 @@ from pathlib import Path
 import numpy as np
 
 from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
-from harness.commands.options import claims_options, prove_writable, selected, tier_option, write_text
+from harness.commands.options import (
+    claims_options,
+    prove_writable,
+    selected,
+    tier_option,
+    write_text,
+)
 from harness.numerals import counted, needed
 from harness.report.figures import figure_svg
 from harness.statistics.intervals import region
-from harness.statistics.power import WANTED, decision_power, decision_seeds_needed, power
+from harness.statistics.power import (
+    WANTED,
+    decision_power,
+    decision_seeds_needed,
+    power,
+)
 from harness.study import Hypothesis, Rule, Study
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLOTTED = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100)
-HEADINGS = ("hypothesis", "needs", "effect", "sd", "measured", "t alone", "decision", f"seeds for {WANTED}")
+HEADINGS = (
+    "hypothesis",
+    "needs",
+    "effect",
+    "sd",
+    "measured",
+    "t alone",
+    "decision",
+    f"seeds for {WANTED}",
+)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("power", help="the power of every hypothesis, and the seeds it takes")
+    command = commands.add_parser(
+        "power", help="the power of every hypothesis, and the seeds it takes"
+    )
     command.description = (
-        "For every hypothesis: what it needs, the registered effect and standard deviation over seeds, the one "
-        "measured in a recorded report, the power of Student's t alone in one backend (closed form), that of the whole "
-        "decision (simulated: the bootstrap must agree), and the seeds with which that is 0.9. Wanted: 0.9."
+        "For every hypothesis: what it needs, the registered effect and standard deviation over "
+        "seeds, the one "
+        "measured in a recorded report, the power of Student's t alone in one backend (closed "
+        "form), that of the whole "
+        "decision (simulated: the bootstrap must agree), and the seeds with which that is 0.9. "
+        "Wanted: 0.9."
     )
     claims_options(command)
     tier_option(command)
     command.add_argument("--seeds", type=int, help="instead of the registered number")
     recorded = f"{RECORDED.as_posix()}/<tier>"
-    command.add_argument("--from", dest="folder", type=Path, help=f"report with measured effects (default: {recorded})")
-    command.add_argument("--plot", action="store_true", help="draw power against seeds, t alone, in characters")
-    command.add_argument("--out", type=Path, metavar="FILE.svg", help="draw it as SVG, primary hypotheses only")
+    command.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        help=f"report with measured effects (default: {recorded})",
+    )
+    command.add_argument(
+        "--plot",
+        action="store_true",
+        help="draw power against seeds, t alone, in characters",
+    )
+    command.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.svg",
+        help="draw it as SVG, primary hypotheses only",
+    )
     command.set_defaults(run=print_power)
 
 
@@ -50,7 +91,15 @@ def print_power(options: argparse.Namespace) -> int:
         effects = measured.get(study.claim.id, {})
         print(f"{study.claim.id} ({options.tier}, {counted(seeds, 'seed')})")
         rows = [
-            _row(h, seeds, [of_backend[h.name] for of_backend in effects.values() if h.name in of_backend])
+            _row(
+                h,
+                seeds,
+                [
+                    of_backend[h.name]
+                    for of_backend in effects.values()
+                    if h.name in of_backend
+                ],
+            )
             for h in study.claim.hypotheses
         ]
         print("\n".join(_aligned([HEADINGS, *rows])), flush=True)
@@ -61,11 +110,25 @@ def print_power(options: argparse.Namespace) -> int:
     return 0
 
 
-def _row(hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]) -> tuple[str, ...]:
-    rule, effect, sd = hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd
-    scatter = f"{np.mean([np.std(sample, ddof=1) for sample in measured]):.3g}" if measured else "-"
+def _row(
+    hypothesis: Hypothesis, seeds: int, measured: Sequence[Sequence[float]]
+) -> tuple[str, ...]:
+    rule, effect, sd = (
+        hypothesis.rule,
+        hypothesis.expected_effect,
+        hypothesis.expected_sd,
+    )
+    scatter = (
+        f"{np.mean([np.std(sample, ddof=1) for sample in measured]):.3g}"
+        if measured
+        else "-"
+    )
     decision = decision_power(rule, effect, sd, seeds)
-    name = hypothesis.name if hypothesis.role == "primary" else f"{hypothesis.name} (secondary)"
+    name = (
+        hypothesis.name
+        if hypothesis.role == "primary"
+        else f"{hypothesis.name} (secondary)"
+    )
     return (
         name,
         needed(type(rule).__name__, rule.margin, "linear").removeprefix("needs "),
@@ -82,13 +145,21 @@ def _needed(rule: Rule, effect: float, sd: float) -> str:
     """The seeds needed, or why no number of them is enough."""
     place = region((effect, effect), rule.cuts)
     holds = place is not None and rule.supports[place]
-    return str(decision_seeds_needed(rule, effect, sd)) if holds else "none: false at this effect"
+    return (
+        str(decision_seeds_needed(rule, effect, sd))
+        if holds
+        else "none: false at this effect"
+    )
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  "
+        + "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
     ]
 
 
@@ -104,18 +175,26 @@ def _plot(study: Study) -> list[str]:
 
 
 def _curve(hypothesis: Hypothesis) -> list[float]:
-    return [power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, n) for n in PLOTTED]
+    return [
+        power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, n)
+        for n in PLOTTED
+    ]
 
 
 def _draw(studies: Sequence[Study], file: Path) -> None:
     series = [
-        {"label": f"{study.claim.id.split('/')[-1]}: {h.title}", "x": list(PLOTTED), "y": _curve(h)}
+        {
+            "label": f"{study.claim.id.split('/')[-1]}: {h.title}",
+            "x": list(PLOTTED),
+            "y": _curve(h),
+        }
         for study in studies
         for h in study.claim.primary
     ]
     figure = {
         "title": "Power against seeds",
-        "description": "Power of Student's t alone at the registered effects; dashed: what registration asks for.",
+        "description": "Power of Student's t alone at the registered effects; dashed: what "
+        "registration asks for.",
         "x_label": "seeds",
         "y_label": "power",
         "log_x": True,
@@ -123,7 +202,8 @@ def _draw(studies: Sequence[Study], file: Path) -> None:
         "reference_y": WANTED,
         "series": series,
     }
-    alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '  # what an HTML page says for its own
+    # what an HTML page says for its own
+    alone = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '
     picture = figure_svg(figure, "power").replace("<svg ", alone, 1)
     write_text(file, picture)
     print(file, file=sys.stderr)

@@ -1,4 +1,6 @@
-"""`ntk-claims readme`: what a Markdown file shows of a recorded report, written into it, or checked."""
+"""`ntk-claims readme`: what a Markdown file shows of a recorded report, written into it, or
+checked.
+"""
 
 import argparse
 import sys
@@ -14,32 +16,56 @@ RECORDED = "reports/recorded/quick"
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("readme", help="write the table of recorded verdicts into README.md, or check it")
+    command = commands.add_parser(
+        "readme",
+        help="write the table of recorded verdicts into README.md, or check it",
+    )
     command.description = (
-        "Writes what README.md and the pages below docs show of a recorded report: the table of verdicts between the "
-        "comments <!-- verdicts: ... --> and <!-- end of verdicts -->, and likewise the example of a claim and the "
+        "Writes what README.md and the pages below docs show of a recorded report: the table of "
+        "verdicts between the "
+        "comments <!-- verdicts: ... --> and <!-- end of verdicts -->, and likewise the example of "
+        "a claim and the "
         "rates of its calibration."
     )
-    examples(command, "ntk-claims readme --check", "ntk-claims readme reports/recorded/full --readme docs/full.md")
+    examples(
+        command,
+        "ntk-claims readme --check",
+        "ntk-claims readme reports/recorded/full --readme docs/full.md",
+    )
     command.add_argument(
-        "folder", type=Path, nargs="?", default=Path(RECORDED), help=f"folder of the report (default: {RECORDED})"
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path(RECORDED),
+        help=f"folder of the report (default: {RECORDED})",
     )
     files = "the file (default: README.md, and those of docs/*.md that show something of a report)"
     command.add_argument("--readme", type=Path, metavar="FILE", help=files)
-    command.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is stale")
+    command.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; exit code 1 if a file is stale",
+    )
     command.set_defaults(run=write_readme)
 
 
 def write_readme(options: argparse.Namespace) -> int:
     """Writes what is generated; with --check, 1 if that would change anything."""
     verdicts, _ = report.load(options.folder)
-    pages = [page for page in sorted(Path("docs").glob("*.md")) if readme.BLOCK.search(_text(page))]
+    pages = [
+        page
+        for page in sorted(Path("docs").glob("*.md"))
+        if readme.BLOCK.search(_text(page))
+    ]
     stale = 0
     for file in [options.readme] if options.readme else [Path("README.md"), *pages]:
         old = _text(file)
         new = readme.updated(old, verdicts, options.folder, file)
         if options.check and new != old:
-            print(f"{file} is stale against {options.folder}: run `ntk-claims readme`.", file=sys.stderr)
+            print(
+                f"{file} is stale against {options.folder}: run `ntk-claims readme`.",
+                file=sys.stderr,
+            )
             stale = 1
         elif new != old:
             write_text(file, new)
@@ -50,4 +76,6 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}. Name a Markdown file with --readme.") from error
+        raise InvalidInput(
+            f"{file} cannot be read: {error}. Name a Markdown file with --readme."
+        ) from error

@@ -1,4 +1,6 @@
-"""`ntk-claims register`, `amend` and `withdraw`: what a claim fixes before it runs; changes of it, in the open."""
+"""`ntk-claims register`, `amend` and `withdraw`: what a claim fixes before it runs; changes of it,
+in the open.
+"""
 
 import argparse
 import sys
@@ -6,7 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import registration, studies
-from harness.commands.options import asked, chosen_id, claims_options, discovered, matching, selected, selected_one
+from harness.commands.options import (
+    asked,
+    chosen_id,
+    claims_options,
+    discovered,
+    matching,
+    selected,
+    selected_one,
+)
 from harness.commands.seen import in_words, seen
 from harness.errors import InvalidInput
 from harness.numerals import counted
@@ -19,26 +29,51 @@ FIRST_REASON = "Registered before the first run."
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the three commands to the parser."""
-    _register(commands.add_parser("register", help="write down what a new claim fixes before it is run"))
-    _amend(commands.add_parser("amend", help="write down a change of a registered claim, and why"))
-    _withdraw(commands.add_parser("withdraw", help="take a registered claim back, and say why"))
+    _register(
+        commands.add_parser(
+            "register", help="write down what a new claim fixes before it is run"
+        )
+    )
+    _amend(
+        commands.add_parser(
+            "amend", help="write down a change of a registered claim, and why"
+        )
+    )
+    _withdraw(
+        commands.add_parser(
+            "withdraw", help="take a registered claim back, and say why"
+        )
+    )
 
 
 def _register(command: argparse.ArgumentParser) -> None:
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.description = (
-        "Registers claims: statement, grids, seeds, hypotheses, margins, controls, gates and the code of the\n"
-        "effects go to claims/registrations. A run calls a claim BROKEN that differs from what is registered.\n"
-        "Refused: a claim that is registered (amend it), has fewer than 10 replicates, a primary hypothesis with\n"
-        "power below 0.9 and no power_note, or a rule that its bounds keep from coming out SUPPORTED or REFUTED.\n"
-        "Refused, too, unless --results-seen yes is said: a claim of which the store has cells, or a report or\n"
+        "Registers claims: statement, grids, seeds, hypotheses, margins, controls, gates and the "
+        "code of the\n"
+        "effects go to claims/registrations. A run calls a claim BROKEN that differs from what is "
+        "registered.\n"
+        "Refused: a claim that is registered (amend it), has fewer than 10 replicates, a primary "
+        "hypothesis with\n"
+        "power below 0.9 and no power_note, or a rule that its bounds keep from coming out "
+        "SUPPORTED or REFUTED.\n"
+        "Refused, too, unless --results-seen yes is said: a claim of which the store has cells, or "
+        "a report or\n"
         "verdicts.toml a verdict. To try a claim before, on other seeds: ntk-claims rehearse."
     )
     command.epilog = "Example: ntk-claims register vyas2022/gap_across_width"
     claims_options(command, "claims to register (default: all that are not registered)")
-    command.add_argument("--reason", default=FIRST_REASON, help=f"shown in the report (default: {FIRST_REASON})")
+    command.add_argument(
+        "--reason",
+        default=FIRST_REASON,
+        help=f"shown in the report (default: {FIRST_REASON})",
+    )
     _options(command, required=False)
-    command.add_argument("--schema", action="store_true", help="print the JSON Schema of a registration, do no more")
+    command.add_argument(
+        "--schema",
+        action="store_true",
+        help="print the JSON Schema of a registration, do no more",
+    )
     adopt = "take registrations of before there was a chain over into chain.jsonl, and do no more"
     command.add_argument("--adopt", action="store_true", help=adopt)
     command.set_defaults(run=register)
@@ -47,15 +82,19 @@ def _register(command: argparse.ArgumentParser) -> None:
 def _amend(command: argparse.ArgumentParser) -> None:
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.description = (
-        "Amends the registration of a claim to what its file says now. The change is appended to the claim's log,\n"
-        "with date, reason and whether results had been seen, and stands in every report from then on."
+        "Amends the registration of a claim to what its file says now. The change is appended to "
+        "the claim's log,\n"
+        "with date, reason and whether results had been seen, and stands in every report from then "
+        "on."
     )
     command.epilog = (
         "Example: ntk-claims amend vyas2022/gap_across_width \\\n"
         '           --reason "20 seeds, the power was computed for the wrong sd" --results-seen no'
     )
     claims_options(command, "the claim, by a part that no other's id has")
-    command.add_argument("--reason", required=True, help="why, for the readers of the report")
+    command.add_argument(
+        "--reason", required=True, help="why, for the readers of the report"
+    )
     _options(command, required=True)
     command.set_defaults(run=amend)
 
@@ -63,19 +102,31 @@ def _amend(command: argparse.ArgumentParser) -> None:
 def _withdraw(command: argparse.ArgumentParser) -> None:
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.description = (
-        "Takes a registered claim back. Its record and its log stay; `list` and every report name it as withdrawn,\n"
-        "whether its file is still there or not. It still counts in its family. `amend` takes it up again."
+        "Takes a registered claim back. Its record and its log stay; `list` and every report name "
+        "it as withdrawn,\n"
+        "whether its file is still there or not. It still counts in its family. `amend` takes it "
+        "up again."
     )
     command.epilog = 'Example: ntk-claims withdraw vyas2022/gap_across_width --reason "The gate cannot be met."'
     claims_options(command, "the claim, by a part that no other's id has")
-    command.add_argument("--reason", required=True, help="why, for the readers of the report")
+    command.add_argument(
+        "--reason", required=True, help="why, for the readers of the report"
+    )
     _options(command, required=False)
     command.set_defaults(run=withdraw)
 
 
 def _options(command: argparse.ArgumentParser, required: bool) -> None:
-    help_text = "whether results of this claim had been seen by then" + ("" if required else " (default: no)")
-    command.add_argument("--results-seen", choices=("yes", "no"), default="no", required=required, help=help_text)
+    help_text = "whether results of this claim had been seen by then" + (
+        "" if required else " (default: no)"
+    )
+    command.add_argument(
+        "--results-seen",
+        choices=("yes", "no"),
+        default="no",
+        required=required,
+        help=help_text,
+    )
     store = f"where cells are looked for that show results (default: {STORE})"
     command.add_argument("--store", type=Path, default=Path(STORE), help=store)
 
@@ -90,10 +141,15 @@ def register(options: argparse.Namespace) -> int:
         lines = registration.adopt(folder)
         claims = len({line.claim for line in lines})
         print(
-            f"{counted(len(lines), 'line')} of {counted(claims, 'claim')} taken over into {folder / registration.CHAIN}"
+            f"{counted(len(lines), 'line')} of {counted(claims, 'claim')} taken over into "
+            f"{folder / registration.CHAIN}"
         )
         return 0
-    chosen = [study for study in selected(options) if registration.read(folder, study.claim.id) is None]
+    chosen = [
+        study
+        for study in selected(options)
+        if registration.read(folder, study.claim.id) is None
+    ]
     _refuse_registered(options, [study.claim.id for study in chosen])
     if not chosen:
         print(f"Every claim below {options.claims} is registered.")
@@ -101,7 +157,9 @@ def register(options: argparse.Namespace) -> int:
     for study in chosen:
         _honest(study, options)
     for study in chosen:
-        written = registration.register(study, folder, options.reason, options.results_seen == "yes")
+        written = registration.register(
+            study, folder, options.reason, options.results_seen == "yes"
+        )
         print(f"registered {study.claim.id} {written.digest[:12]}, {written.date}")
     for one in _unclaimed(options.claims):
         print(f"{one.claim}: {one.words}")
@@ -113,9 +171,13 @@ def amend(options: argparse.Namespace) -> int:
     study = selected_one(options, "An amendment")
     _honest(study, options)
     folder = options.claims / registration.FOLDER
-    written = registration.amend(study, folder, options.reason, options.results_seen == "yes")
+    written = registration.amend(
+        study, folder, options.reason, options.results_seen == "yes"
+    )
     entry = written.history[-1]
-    print(f"amended {study.claim.id} {str(entry.before)[:12]} -> {entry.after[:12]}, {written.date}")
+    print(
+        f"amended {study.claim.id} {str(entry.before)[:12]} -> {entry.after[:12]}, {written.date}"
+    )
     for change in entry.changed:
         print(f"  {registration.in_words([change])}")
     return 0
@@ -124,11 +186,19 @@ def amend(options: argparse.Namespace) -> int:
 def withdraw(options: argparse.Namespace) -> int:
     """Withdraws one claim; results that can be found somewhere have been seen, whatever is said."""
     known = discovered(options)
-    without_file = [one.claim for one in _unclaimed(options.claims) if one.claim != registration.CHAIN]
+    without_file = [
+        one.claim
+        for one in _unclaimed(options.claims)
+        if one.claim != registration.CHAIN
+    ]
     claim = chosen_id(options, [*known, *without_file], "A withdrawal")
-    evidence = seen(known[claim], options.claims, options.store) if claim in known else []
+    evidence = (
+        seen(known[claim], options.claims, options.store) if claim in known else []
+    )
     was_seen = options.results_seen == "yes" or bool(evidence)
-    written = registration.withdraw(options.claims / registration.FOLDER, claim, options.reason, was_seen)
+    written = registration.withdraw(
+        options.claims / registration.FOLDER, claim, options.reason, was_seen
+    )
     print(f"withdrawn {claim} {written.digest[:12]}, {written.date}")
     return 0
 
@@ -139,9 +209,14 @@ def _unclaimed(claims: Path) -> tuple[registration.Unclaimed, ...]:
 
 
 def _refuse(chosen: Sequence[Study]) -> None:
-    against = {study.claim.id: found for study in chosen if (found := objections(study))}
+    against = {
+        study.claim.id: found for study in chosen if (found := objections(study))
+    }
     if against:
-        lines = [f"Claim {claim!r} cannot be registered: {'; '.join(texts)}." for claim, texts in against.items()]
+        lines = [
+            f"Claim {claim!r} cannot be registered: {'; '.join(texts)}."
+            for claim, texts in against.items()
+        ]
         raise InvalidInput("\n".join(lines))
 
 
@@ -150,7 +225,9 @@ def _honest(study: Study, options: argparse.Namespace) -> None:
     if options.results_seen == "yes":
         return
     if evidence := seen(study, options.claims, options.store):
-        raise InvalidInput(f"{in_words(evidence)}, so results have been seen: say --results-seen yes.")
+        raise InvalidInput(
+            f"{in_words(evidence)}, so results have been seen: say --results-seen yes."
+        )
 
 
 def _refuse_registered(options: argparse.Namespace, chosen: Sequence[str]) -> None:
@@ -159,6 +236,7 @@ def _refuse_registered(options: argparse.Namespace, chosen: Sequence[str]) -> No
         named = matching(discovered(options), part)
         if not set(named) & set(chosen):
             raise InvalidInput(
-                f"Claim {named[0]!r} is registered already; amend it: ntk-claims amend {named[0]} --reason "
+                f"Claim {named[0]!r} is registered already; amend it: ntk-claims amend {named[0]} "
+                "--reason "
                 '"..." --results-seen yes|no'
             )

@@ -1,4 +1,6 @@
-"""`ntk-claims rehearse`: a claim tried on seeds that cannot be the registered ones, before it is registered."""
+"""`ntk-claims rehearse`: a claim tried on seeds that cannot be the registered ones, before it is
+registered.
+"""
 
 import argparse
 import sys
@@ -11,7 +13,13 @@ import numpy as np
 
 from harness import registration, sweep
 from harness.commands.calibrate import seeds_of
-from harness.commands.options import claims_options, computing, computing_options, selected_one, tier_option
+from harness.commands.options import (
+    claims_options,
+    computing,
+    computing_options,
+    selected_one,
+    tier_option,
+)
 from harness.errors import InvalidInput
 from harness.experiment import Experiment, Measurements, Tier
 from harness.judge import as_planted, judge
@@ -27,20 +35,35 @@ SEEDS, FEWEST = 10, 2
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("rehearse", help="try a claim on seeds that are not the registered ones")
+    command = commands.add_parser(
+        "rehearse", help="try a claim on seeds that are not the registered ones"
+    )
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.description = (
-        "Computes a claim on a stream of seeds of its own, and prints effects, scatter, the power that the registered\n"
-        "rule would have, controls and gates, and what would keep the claim from being registered. It is no verdict:\n"
-        "nothing is registered, recorded or reported, and no cell can be taken for one of the registered stream.\n"
-        "Exit code 0 if every control came out as planted and every gate was met; 1 if not, or if a cell failed."
+        "Computes a claim on a stream of seeds of its own, and prints effects, scatter, the power "
+        "that the registered\n"
+        "rule would have, controls and gates, and what would keep the claim from being registered. "
+        "It is no verdict:\n"
+        "nothing is registered, recorded or reported, and no cell can be taken for one of the "
+        "registered stream.\n"
+        "Exit code 0 if every control came out as planted and every gate was met; 1 if not, or if "
+        "a cell failed."
     )
     command.epilog = "Example: ntk-claims rehearse vyas2022/gap_across_width --seeds 10 --backend torch"
     claims_options(command, "the claim, by a part that no other's id has")
-    command.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds (default: {SEEDS})")
+    command.add_argument(
+        "--seeds", type=int, default=SEEDS, help=f"how many seeds (default: {SEEDS})"
+    )
     tier_option(command)
-    command.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
-    command.add_argument("--store", type=Path, default=Path(STORE), help=f"where its cells are kept (default: {STORE})")
+    command.add_argument(
+        "--backend", default="torch,jax", help="comma-separated (default: torch,jax)"
+    )
+    command.add_argument(
+        "--store",
+        type=Path,
+        default=Path(STORE),
+        help=f"where its cells are kept (default: {STORE})",
+    )
     computing_options(command)
     command.set_defaults(run=rehearse)
 
@@ -52,18 +75,33 @@ def rehearse(options: argparse.Namespace) -> int:
     chosen = Settings(options.tier, backend_names(options.backend), options.store)
     wanted = requests(rehearsed, chosen)
     if not wanted:
-        raise InvalidInput(f"Claim {study.claim.id!r} has no {options.tier} tier. Name the other with --tier.")
+        raise InvalidInput(
+            f"Claim {study.claim.id!r} has no {options.tier} tier. Name the other with --tier."
+        )
     swept = sweep.run(
-        wanted, sweep.Store(options.store), device=options.device, progress=sweep.on(sys.stderr), **computing(options)
+        wanted,
+        sweep.Store(options.store),
+        device=options.device,
+        progress=sweep.on(sys.stderr),
+        **computing(options),
     )
     failures = [outcome.failure for outcome in swept.outcomes if outcome.failure]
     if failures and failures[0].kind != "data":
-        print(f"{len(failures)} of {len(swept.outcomes)} cells failed. The first:\n{failures[0].traceback}")
+        print(
+            f"{len(failures)} of {len(swept.outcomes)} cells failed. The "
+            f"first:\n{failures[0].traceback}"
+        )
         return 1
-    measurements = {backend: as_registered(swept.measurements(backend)) for backend in chosen.backends}
+    measurements = {
+        backend: as_registered(swept.measurements(backend))
+        for backend in chosen.backends
+    }
     cells = [cell for measured in measurements.values() for cell in measured.cells]
     quantities = sorted({name for _, arrays in cells for name in arrays})
-    print(f"{study.claim.id} ({options.tier}): {options.seeds} seeds of stream {_streams(rehearsed)}; no verdict.")
+    print(
+        f"{study.claim.id} ({options.tier}): {options.seeds} seeds of stream "
+        f"{_streams(rehearsed)}; no verdict."
+    )
     print(f"    measured: {', '.join(quantities)}")
     outcome = judge(rehearsed, measurements, options.tier, options.seeds)
     print("\n".join(_lines(study, outcome, seeds_of(study, options.tier))))
@@ -77,8 +115,13 @@ def rehearsal(study: Study, tier: str, seeds: int) -> Study:
         InvalidInput: for fewer than two seeds.
     """
     if seeds < FEWEST:
-        raise InvalidInput(f"--seeds must be at least {FEWEST}, or there is no scatter; got {seeds}.")
-    return replace(study, experiments=tuple(_rehearsed(own, tier, seeds) for own in study.experiments))
+        raise InvalidInput(
+            f"--seeds must be at least {FEWEST}, or there is no scatter; got {seeds}."
+        )
+    return replace(
+        study,
+        experiments=tuple(_rehearsed(own, tier, seeds) for own in study.experiments),
+    )
 
 
 def _rehearsed(experiment: Experiment, tier: str, seeds: int) -> Experiment:
@@ -93,31 +136,54 @@ def _rehearsed(experiment: Experiment, tier: str, seeds: int) -> Experiment:
 
 
 def as_registered(measured: Measurements) -> Measurements:
-    """The measurements of a rehearsal under the claim's own stream, by which its effects ask for them."""
+    """The measurements of a rehearsal under the claim's own stream, by which its effects ask for
+    them.
+    """
     cells = [
-        (replace(request, stream=request.stream.removeprefix(registration.REHEARSAL)), arrays)
+        (
+            replace(
+                request, stream=request.stream.removeprefix(registration.REHEARSAL)
+            ),
+            arrays,
+        )
         for request, arrays in measured.cells
     ]
     return Measurements(cells, measured.absent)
 
 
 def _streams(study: Study) -> str:
-    return ", ".join(sorted({repr(experiment.stream) for experiment in study.experiments}))
+    return ", ".join(
+        sorted({repr(experiment.stream) for experiment in study.experiments})
+    )
 
 
 def _lines(study: Study, outcome: ClaimVerdict, seeds: int) -> Iterator[str]:
     claim = study.claim.at(outcome.tier)
     yield f"    the rules alone would say {str(outcome.alone).replace('_', ' ')}: {outcome.reason}"
     for hypothesis in claim.hypotheses:
-        samples = {backend: own[hypothesis.name] for backend, own in outcome.effects.items() if hypothesis.name in own}
+        samples = {
+            backend: own[hypothesis.name]
+            for backend, own in outcome.effects.items()
+            if hypothesis.name in own
+        }
         yield from _of_hypothesis(hypothesis, samples, seeds)
     for control in claim.controls:
         verdict = outcome.controls.get(control.name)
-        came = "not measured" if verdict is None else f"{verdict.kind}, {_passed(as_planted(control, verdict))}"
+        came = (
+            "not measured"
+            if verdict is None
+            else f"{verdict.kind}, {_passed(as_planted(control, verdict))}"
+        )
         yield f"    control {control.name}: must be {control.expected}; {came}"
     for gate in claim.gates:
-        failures = {backend: text for backend, text in outcome.gates.get(gate.name, {}).items() if text}
-        words = "; ".join(f"fails in {backend}: {text}" for backend, text in failures.items())
+        failures = {
+            backend: text
+            for backend, text in outcome.gates.get(gate.name, {}).items()
+            if text
+        }
+        words = "; ".join(
+            f"fails in {backend}: {text}" for backend, text in failures.items()
+        )
         yield f"    gate {gate.name}: {words or 'met'}"
     for text in objections(study):
         yield f"    cannot be registered: {text}"
@@ -127,20 +193,33 @@ def _passed(passed: bool) -> str:
     return "as planted" if passed else "NOT AS PLANTED"
 
 
-def _of_hypothesis(hypothesis: Hypothesis, samples: Mapping[str, Sequence[float]], seeds: int) -> Iterator[str]:
-    """What it needs and expects; per backend, mean and scatter, and the power of the registered seeds with these."""
+def _of_hypothesis(
+    hypothesis: Hypothesis, samples: Mapping[str, Sequence[float]], seeds: int
+) -> Iterator[str]:
+    """What it needs and expects; per backend, mean and scatter, and the power of the registered
+    seeds with these.
+    """
     rule = hypothesis.rule
     yield f"    {hypothesis.name} ({hypothesis.role}): needs {rule.describe()}"
     yield f"        expected  {hypothesis.expected_effect:.4g}, sd {hypothesis.expected_sd:.4g}"
     for backend, sample in samples.items():
         mean, scatter = float(np.mean(sample)), float(np.std(sample, ddof=1))
         finite = np.isfinite(mean) and scatter > 0
-        power = f"{registered_power(rule, mean, scatter, seeds):.2f}" if finite else "not defined"
+        power = (
+            f"{registered_power(rule, mean, scatter, seeds):.2f}"
+            if finite
+            else "not defined"
+        )
         yield f"        {backend:<9} {mean:.4g}, sd {scatter:.4g}; power with the claim's {seeds} seeds: {power}"
 
 
 def _holds(study: Study, outcome: ClaimVerdict) -> bool:
     claim = study.claim.at(outcome.tier)
-    planted = [c.name in outcome.controls and as_planted(c, outcome.controls[c.name]) for c in claim.controls]
-    failed = [text for texts in outcome.gates.values() for text in texts.values() if text]
+    planted = [
+        c.name in outcome.controls and as_planted(c, outcome.controls[c.name])
+        for c in claim.controls
+    ]
+    failed = [
+        text for texts in outcome.gates.values() for text in texts.values() if text
+    ]
     return all(planted) and not failed

@@ -9,9 +9,12 @@ from harness.commands.options import examples
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("report", help="write the HTML of a report again, from its verdicts.json")
+    command = commands.add_parser(
+        "report", help="write the HTML of a report again, from its verdicts.json"
+    )
     command.description = (
-        "Writes report.html and summary.md of a report again, from its verdicts.json and run.json. Nothing is judged "
+        "Writes report.html and summary.md of a report again, from its verdicts.json and run.json. "
+        "Nothing is judged "
         "again (that is ntk-claims verdict), and the same files give the same bytes."
     )
     examples(command, "ntk-claims report reports/recorded/quick")

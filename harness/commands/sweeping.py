@@ -21,10 +21,14 @@ from harness.session import requests
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("sweep", help="compute the cells of a run, without judging anything")
+    command = commands.add_parser(
+        "sweep", help="compute the cells of a run, without judging anything"
+    )
     command.description = (
-        "Computes the missing cells of a run. Killing it loses the cells in flight; start it again. Claims that are "
-        "not as registered are named and left out. Progress goes to the standard error: one line that is written over "
+        "Computes the missing cells of a run. Killing it loses the cells in flight; start it "
+        "again. Claims that are "
+        "not as registered are named and left out. Progress goes to the standard error: one line "
+        "that is written over "
         "on a terminal, plain lines elsewhere."
     )
     examples(
@@ -40,9 +44,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_sweep(options: argparse.Namespace) -> int:
-    """Computes what is missing; 1 if cells failed, and why the first did, or if a claim is not as registered."""
+    """Computes what is missing; 1 if cells failed, and why the first did, or if a claim is not as
+    registered.
+    """
     chosen = as_registered(options)
-    wanted = [request for study in chosen.studies for request in requests(study, settings(options))]
+    wanted = [
+        request
+        for study in chosen.studies
+        for request in requests(study, settings(options))
+    ]
     swept = sweep.run(
         wanted,
         sweep.Store(options.store),

@@ -35,13 +35,27 @@ class Found:
     cached: bool
 
 
-def looked_up(unique: Mapping[str, Request], store: Store, claims: Path) -> dict[str, Found]:
-    """What the store has of each request, by its digest; papers' computations are those of this claims folder."""
+def looked_up(
+    unique: Mapping[str, Request], store: Store, claims: Path
+) -> dict[str, Found]:
+    """What the store has of each request, by its digest; papers' computations are those of this
+    claims folder.
+    """
     there = answered(store)
-    answers = {name: store.answers(request) if name in there else [] for name, request in unique.items()}
-    kinds = {(unique[name].computation, unique[name].backend) for name, own in answers.items() if own}
+    answers = {
+        name: store.answers(request) if name in there else []
+        for name, request in unique.items()
+    }
+    kinds = {
+        (unique[name].computation, unique[name].backend)
+        for name, own in answers.items()
+        if own
+    }
     here = {kind: _here(*kind, claims) for kind in kinds}
-    return {name: _found(name, request, answers[name], here) for name, request in unique.items()}
+    return {
+        name: _found(name, request, answers[name], here)
+        for name, request in unique.items()
+    }
 
 
 def answered(store: Store) -> set[str]:
@@ -49,11 +63,25 @@ def answered(store: Store) -> set[str]:
     return {folder.name for folder in (store.path / "cells").glob("*/*")}
 
 
-def _found(name: str, request: Request, answers: Sequence[Cell], here: Mapping[tuple[str, str], Here]) -> Found:
+def _found(
+    name: str,
+    request: Request,
+    answers: Sequence[Cell],
+    here: Mapping[tuple[str, str], Here],
+) -> Found:
     now = here.get((request.computation, request.backend))
-    cached = any((own.code, own.versions) == now for own in (answer.circumstances for answer in answers))
+    cached = any(
+        (own.code, own.versions) == now
+        for own in (answer.circumstances for answer in answers)
+    )
     machine = answers[-1].provenance.device_name if answers else ""
-    return Found(name, request, tuple(answer.provenance.seconds for answer in answers), machine, cached)
+    return Found(
+        name,
+        request,
+        tuple(answer.provenance.seconds for answer in answers),
+        machine,
+        cached,
+    )
 
 
 def _here(computation: str, backend: str, claims: Path) -> Here:
@@ -65,13 +93,23 @@ def _here(computation: str, backend: str, claims: Path) -> Here:
 
 
 def learned(found: Collection[Found], store: Store) -> Estimates:
-    """What the recorded answers took, and where there is none, those to the same request in a backend not planned."""
-    estimates, there, planned = Estimates(), answered(store), {one.request.backend for one in found}
+    """What the recorded answers took, and where there is none, those to the same request in a
+    backend not planned.
+    """
+    estimates, there, planned = (
+        Estimates(),
+        answered(store),
+        {one.request.backend for one in found},
+    )
     unplanned = [name for name in available() if name not in planned] if there else []
     for own in found:
         for seconds in own.seconds:
             estimates.learn(likeness(own.request), seconds)
-        for other in () if own.seconds else [replace(own.request, backend=name) for name in unplanned]:
+        for other in (
+            ()
+            if own.seconds
+            else [replace(own.request, backend=name) for name in unplanned]
+        ):
             for answer in store.answers(other):
                 estimates.learn(likeness(other), answer.provenance.seconds)
     return estimates
@@ -81,11 +119,17 @@ def prior(report: Path) -> Prior:
     """What requests are expected to take, by the seconds that their cells took in a recorded run.
 
     Args:
-        report: folder of the recorded run; where its seconds.json is not there or cannot be read, nothing is known.
+        report: folder of the recorded run; where its seconds.json is not there or cannot be read,
+            nothing is known.
     """
     try:
         recorded = strict_json.load(report / SECONDS)
         known = {str(name): float(seconds) for name, seconds in recorded.items()}
-    except (OSError, ValueError, TypeError, AttributeError):  # an estimate is no reason to refuse a run
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # an estimate is no reason to refuse a run
         return nothing_known
     return lambda request: known.get(request.digest)

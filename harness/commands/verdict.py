@@ -1,4 +1,6 @@
-"""`ntk-claims verdict`: every verdict again from recorded cells, held against the recorded verdicts."""
+"""`ntk-claims verdict`: every verdict again from recorded cells, held against the recorded
+verdicts.
+"""
 
 import argparse
 import sys
@@ -28,12 +30,19 @@ Json = Mapping[str, Any]
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("verdict", help="every verdict again from the store, held against the recorded ones")
+    command = commands.add_parser(
+        "verdict",
+        help="every verdict again from the store, held against the recorded ones",
+    )
     command.description = (
-        "Judges the recorded cells again, computing none, and without PyTorch or JAX. Prints each verdict, and each "
-        "primary effect with its interval and what it needs. Exit code 0 if every verdict is the one that "
-        "verdicts.toml records (SUPPORTED where it records none); 1 if any differs, if cells were computed by other "
-        "code than the present (unless --stale-ok), or if a registration has no claim file and was not withdrawn."
+        "Judges the recorded cells again, computing none, and without PyTorch or JAX. Prints each "
+        "verdict, and each "
+        "primary effect with its interval and what it needs. Exit code 0 if every verdict is the "
+        "one that "
+        "verdicts.toml records (SUPPORTED where it records none); 1 if any differs, if cells were "
+        "computed by other "
+        "code than the present (unless --stale-ok), or if a registration has no claim file and was "
+        "not withdrawn."
     )
     run_options(command)
     stale = "exit code 0 even if cells were computed by other code than the present; it is said all the same"
@@ -46,7 +55,9 @@ def run_options(command: argparse.ArgumentParser) -> None:
     claims_options(command)
     tier_option(command)
     cells_options(command)
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the results to this file too"
+    )
 
 
 def write_json(file: Path, content: Json) -> None:
@@ -55,16 +66,22 @@ def write_json(file: Path, content: Json) -> None:
 
 
 def verdict(options: argparse.Namespace) -> int:
-    """Prints every verdict; 1 if any is not the recorded one, is stale, or a registration lacks its claim."""
+    """Prints every verdict; 1 if any is not the recorded one, is stale, or a registration lacks its
+    claim.
+    """
     prove_writable(options.json)
     chosen = selected(options)
     every = [study.claim for study in discovered(options).values()]
     folder = options.claims / FOLDER
     unclaimed = registration.unclaimed(folder, [claim.id for claim in every])
-    families = [claim.family for claim in every] + [one.family for one in unclaimed if one.family]
+    families = [claim.family for claim in every] + [
+        one.family for one in unclaimed if one.family
+    ]
     document = verify(
         chosen,
-        Settings(options.tier, backend_names(options.backend), options.store, replay=True),
+        Settings(
+            options.tier, backend_names(options.backend), options.store, replay=True
+        ),
         family_sizes=Counter(families),
         recorded=studies.recorded(options.claims),
         registrations={study.claim.id: folder for study in chosen},
@@ -82,7 +99,9 @@ def verdict(options: argparse.Namespace) -> int:
     hidden = any(one.state != registration.WITHDRAWN for one in unclaimed)
     stale = [claim["id"] for claim in document["claims"] if claim["stale"]]
     if stale:
-        print(f"    Stale, computed by other code than the present: {', '.join(stale)}.")
+        print(
+            f"    Stale, computed by other code than the present: {', '.join(stale)}."
+        )
     return 1 if changed or hidden or (stale and not options.stale_ok) else 0
 
 
@@ -99,12 +118,18 @@ def _tally(claims: Sequence[Json]) -> str:
     if not recorded:
         return f"{counted(unrecorded, 'verdict')}, none recorded."
     words = f"{kept} of {counted(len(recorded), 'verdict')} {'is' if len(recorded) == 1 else 'are'} as recorded"
-    return f"{words}; of {unrecorded} more none is recorded." if unrecorded else f"{words}."
+    return (
+        f"{words}; of {unrecorded} more none is recorded."
+        if unrecorded
+        else f"{words}."
+    )
 
 
 def _change(claim: Json) -> str:
     """How a verdict differs from the recorded one; "" if it does not, or if there is neither."""
     kind, recorded = claim["verdict"]["kind"], claim["recorded"]
-    if kind == (recorded or Kind.SUPPORTED) or (kind == Kind.NOT_RUN and recorded is None):
+    if kind == (recorded or Kind.SUPPORTED) or (
+        kind == Kind.NOT_RUN and recorded is None
+    ):
         return ""
     return f"{claim['id']}: {kind}, and {f'{recorded} is recorded' if recorded else 'none is recorded'}"

@@ -12,11 +12,11 @@
     shuttle         58,000 of 9           Debian package, folder, download
     letter          20,000 of 16          Debian package, folder, download
 
-Nothing is downloaded unless `download=True` (or `ntk-claims data fetch`) says so, and one set never stands in for
-another that is not there.
+Nothing is downloaded unless `download=True` (or `ntk-claims data fetch`) says so, and one set never
+stands in for another that is not there.
 
-Each public module of this package is one data set and has a function `load(**options) -> Dataset`; the module
-`fashion_mnist` is the data set "fashion-mnist". Adding one is adding a file.
+Each public module of this package is one data set and has a function `load(**options) -> Dataset`;
+the module `fashion_mnist` is the data set "fashion-mnist". Adding one is adding a file.
 """
 
 import importlib
@@ -42,7 +42,8 @@ class Dataset:
         labels: classes 0 ... classes - 1, int64, shape (N,); in a regression its targets, float64.
         classes: number of classes; 0 in a regression.
         source: where the data came from, in words, without paths of this machine.
-        sha256: of the decompressed file of inputs; of an archive, as published; of x, if the data are generated.
+        sha256: of the decompressed file of inputs; of an archive, as published; of x, if the data
+            are generated.
     """
 
     name: str
@@ -61,14 +62,18 @@ def names() -> list[str]:
     """The data sets that `load` knows.
 
     >>> names()
-    ['cifar10', 'cifar5m', 'diabetes', 'digits', 'digits-1d', 'fashion-mnist', 'letter', 'mnist', 'shuttle', 'svhn']
+    ['cifar10', 'cifar5m', 'diabetes', 'digits', 'digits-1d', 'fashion-mnist', 'letter', 'mnist',
+    'shuttle', 'svhn']
     """
     modules = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
+    return sorted(
+        name.replace("_", "-") for name in modules if not name.startswith("_")
+    )
 
 
 def parts(name: str) -> tuple[Published, ...]:
-    """The files of each part of a data set as upstream published them; none if it comes with this project.
+    """The files of each part of a data set as upstream published them; none if it comes with this
+    project.
 
     Raises:
         InvalidInput: if there is no such data set.
@@ -77,19 +82,28 @@ def parts(name: str) -> tuple[Published, ...]:
     ([('t10k', 'MIT'), ('train', 'MIT')], ())
     """
     module = _module(name)
-    return tuple(module.published(part) for part in get_args(module.Part)) if hasattr(module, "published") else ()
+    return (
+        tuple(module.published(part) for part in get_args(module.Part))
+        if hasattr(module, "published")
+        else ()
+    )
 
 
 def fetch(name: str, part: str) -> str:
-    """Downloads a part of a data set into the cache, unless it is there or elsewhere; where it is now.
+    """Downloads a part of a data set into the cache, unless it is there or elsewhere; where it is
+    now.
 
     Raises:
         InvalidInput: if there is no such data set or part.
-        DatasetUnavailable, DatasetCorrupted: if it cannot be downloaded, or is not the published one.
+        DatasetUnavailable, DatasetCorrupted: if it cannot be downloaded, or is not the published
+            one.
     """
     known = {one.part: one for one in parts(name)}
     if part not in known:
-        raise InvalidInput(f"Data set {name!r} has no part {part!r} to download. Parts: {', '.join(known) or 'none'}.")
+        raise InvalidInput(
+            f"Data set {name!r} has no part {part!r} to download. Parts: "
+            f"{', '.join(known) or 'none'}."
+        )
     return find(known[part], download=True)[0]
 
 
@@ -116,6 +130,8 @@ def load(name: str, **options: Any) -> Dataset:
     try:
         signature.bind(**options)
     except TypeError as error:
-        raise InvalidInput(f"Data set {name!r}: {error}. Its options: {', '.join(signature.parameters)}.") from None
+        raise InvalidInput(
+            f"Data set {name!r}: {error}. Its options: {', '.join(signature.parameters)}."
+        ) from None
     dataset: Dataset = loader(**options)
     return dataset

@@ -1,12 +1,15 @@
 """Where the files of a data set are looked for, in this order:
 
-1. the folder that is given, as an argument or else as $NTK_CLAIMS_DATA/<data set>; then no other place is looked in;
-2. embedded in this project, if a distribution packages the data set (others have licences that do not let us);
+1. the folder that is given, as an argument or else as $NTK_CLAIMS_DATA/<data set>; then no other
+    place is looked in;
+2. embedded in this project, if a distribution packages the data set (others have licences that do
+    not let us);
 3. the system package, in /usr/share/datasets/<data set> or where else it puts its files, likewise;
 4. the cache, filled by earlier downloads;
 5. a download, only if it is asked for.
 
-The first place that has all the files is taken. Wrong bytes there are an error, not a reason to look further.
+The first place that has all the files is taken. Wrong bytes there are an error, not a reason to
+look further.
 """
 
 import os
@@ -24,10 +27,12 @@ SYSTEM = Path("/usr/share/datasets")
 
 @dataclass(frozen=True)
 class Published:
-    """The files of one part of a data set, all of them kept as published or none, and how to get them.
+    """The files of one part of a data set, all of them kept as published or none, and how to get
+    them.
 
-    Each is at `url` + its name for downloads; `package` is the Debian package, "" if there is none, and `system` where
-    it puts them, if not where data sets are; `megabytes` is what a download takes.
+    Each is at `url` + its name for downloads; `package` is the Debian package, "" if there is none,
+    and `system` where it puts them, if not where data sets are; `megabytes` is what a download
+    takes.
     """
 
     dataset: str
@@ -57,7 +62,9 @@ class Place:
         try:
             if not self.folder.is_dir():
                 return "no such folder"
-            missing = [file.name for file in files if not locate(self.folder, file).is_file()]
+            missing = [
+                file.name for file in files if not locate(self.folder, file).is_file()
+            ]
         except OSError as error:
             return f"cannot be looked into: {error.strerror}"
         return f"has no {', no '.join(missing)}" if missing else ""
@@ -68,7 +75,9 @@ class Place:
 
 
 def obtain(
-    wanted: Published, folder: str | os.PathLike[str] | None = None, download: bool = False
+    wanted: Published,
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = False,
 ) -> tuple[str, list[bytes]]:
     """The source, and the verified, decompressed bytes of each wanted file.
 
@@ -77,11 +86,15 @@ def obtain(
         DatasetCorrupted: if the first place that has them has wrong bytes.
     """
     source, paths = find(wanted, folder, download)
-    return source, [read(path, file) for path, file in zip(paths, wanted.files, strict=True)]
+    return source, [
+        read(path, file) for path, file in zip(paths, wanted.files, strict=True)
+    ]
 
 
 def find(
-    wanted: Published, folder: str | os.PathLike[str] | None = None, download: bool = False
+    wanted: Published,
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = False,
 ) -> tuple[str, list[Path]]:
     """The source, and the path of each wanted file, not yet verified unless it was downloaded.
 
@@ -120,7 +133,9 @@ def _given(dataset: str, folder: str | os.PathLike[str] | None) -> Place | None:
     if folder is not None:
         return Place("folder argument", Path(folder))
     root = os.environ.get(ENVIRONMENT)
-    return Place(f"folder {ENVIRONMENT}/{dataset}", Path(root) / dataset) if root else None
+    return (
+        Place(f"folder {ENVIRONMENT}/{dataset}", Path(root) / dataset) if root else None
+    )
 
 
 def _standard(wanted: Published) -> Iterator[Place]:
@@ -133,7 +148,9 @@ def _standard(wanted: Published) -> Iterator[Place]:
 
 
 def embedded(dataset: str) -> Path:
-    """Folder of the fixtures: inside the package if it was installed from a wheel, beside it in a checkout."""
+    """Folder of the fixtures: inside the package if it was installed from a wheel, beside it in a
+    checkout.
+    """
     package = Path(__file__).parents[1]
     inside = package / "fixtures" / dataset
     return inside if inside.is_dir() else package.parent / "fixtures" / dataset
@@ -149,7 +166,10 @@ def _cache(dataset: str) -> Place | None:
 
 
 def _download(wanted: Published, cache: Path) -> str:
-    """Fill the cache; why it failed, or "". Files enter it after all are verified: a bad download leaves nothing."""
+    """Fill the cache; why it failed, or "".
+
+    Files enter it after all are verified: a bad download leaves nothing.
+    """
     import pooch
 
     try:
@@ -159,8 +179,11 @@ def _download(wanted: Published, cache: Path) -> str:
                 target, url = Path(scratch, file.download), wanted.url + file.download
                 pooch.HTTPDownloader()(url, str(target), None)
                 admit(target, recorded(cache, file), url)
-            # Records first: an interruption may leave a record without its file, and never a file without its record.
-            for verified in sorted(Path(scratch).iterdir(), key=lambda path: path.suffix != ".sha256"):
+            # Records first: an interruption may leave a record without its file, and never a file
+            # without its record.
+            for verified in sorted(
+                Path(scratch).iterdir(), key=lambda path: path.suffix != ".sha256"
+            ):
                 verified.replace(cache / verified.name)
     except DatasetCorrupted:
         raise
@@ -171,19 +194,24 @@ def _download(wanted: Published, cache: Path) -> str:
 
 def _unavailable(wanted: Published, looked: Sequence[str]) -> DatasetUnavailable:
     as_published = all(file.as_published for file in wanted.files)
-    install = f"install the Debian package {wanted.package}; or " if wanted.package else ""
+    install = (
+        f"install the Debian package {wanted.package}; or " if wanted.package else ""
+    )
     lines = (
-        f"Data set {wanted.dataset!r}, part {wanted.part!r}, was not found. To download it: {wanted.command}",
+        f"Data set {wanted.dataset!r}, part {wanted.part!r}, was not found. To download it: "
+        f"{wanted.command}",
         "Looked in:",
         *(f"  {place}" for place in looked),
         "Wanted, as published, with this sha256:"
         if as_published
         else "Wanted, plain or as .gz or .xz, with this sha256 of the decompressed bytes:",
         *(
-            f"  {file.name}  {file.sha256 or '(none was published: that of the first download counts)'}"
+            f"  {file.name}  "
+            f"{file.sha256 or '(none was published: that of the first download counts)'}"
             for file in wanted.files
         ),
-        f"To get it: {install}put the files (from {wanted.url}) into a folder {wanted.dataset}/ and "
+        f"To get it: {install}put the files (from {wanted.url}) into a folder {wanted.dataset}/ "
+        "and "
         f"set {ENVIRONMENT} to the folder around it; or, with neither set, run the command above "
         "(in Python: load it with download=True).",
     )

@@ -1,8 +1,9 @@
-"""CIFAR-10: colour images of animals and vehicles in ten classes, by Krizhevsky 2009 ("Learning Multiple Layers of
-Features from Tiny Images"); 50,000 for training, 10,000 for testing.
+"""CIFAR-10: colour images of animals and vehicles in ten classes, by Krizhevsky 2009 ("Learning
+Multiple Layers of Features from Tiny Images"); 50,000 for training, 10,000 for testing.
 
-Read from the binary archive, 170 MB: the Python one is made of pickles, which can run any code. The authors state no
-licence, so no part of it comes with this project. The checksum is that of TensorFlow Datasets.
+Read from the binary archive, 170 MB: the Python one is made of pickles, which can run any code. The
+authors state no licence, so no part of it comes with this project. The checksum is that of
+TensorFlow Datasets.
 """
 
 import io
@@ -21,11 +22,15 @@ from harness.errors import DatasetCorrupted
 
 Part = Literal["train", "test"]
 BATCHES = {
-    "train": tuple(f"cifar-10-batches-bin/data_batch_{batch}.bin" for batch in range(1, 6)),
+    "train": tuple(
+        f"cifar-10-batches-bin/data_batch_{batch}.bin" for batch in range(1, 6)
+    ),
     "test": ("cifar-10-batches-bin/test_batch.bin",),
 }
 IMAGES = 10_000  # in each batch
-RECORD = 1 + 3 * 32 * 32  # bytes: the label; then the red, the green and the blue pixels, each row by row
+RECORD = (
+    1 + 3 * 32 * 32
+)  # bytes: the label; then the red, the green and the blue pixels, each row by row
 
 
 def published(part: Part) -> Published:
@@ -40,13 +45,17 @@ def published(part: Part) -> Published:
     )
 
 
-def load(part: Part = "train", folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
+def load(
+    part: Part = "train",
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = False,
+) -> Dataset:
     """Images (N, 32, 32, 3), red, green and blue in [0, 1], and their classes.
 
     Args:
         part: "train" (50,000 images, in the order of the five batches) or "test" (10,000).
-        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/cifar10 is, if that variable is set; else
-            the cache is.
+        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/cifar10 is, if that
+            variable is set; else the cache is.
         download: may the archive be downloaded into the cache, if it is not there?
 
     Raises:
@@ -77,29 +86,49 @@ def assemble(
     pixels = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     samples = len(batches) * images
     labels = classes(records[:, 0], file, samples)
-    return Dataset(wanted.dataset, colours(pixels, file, samples), labels, 10, source, sha256)
+    return Dataset(
+        wanted.dataset, colours(pixels, file, samples), labels, 10, source, sha256
+    )
 
 
-def _records(stream: BinaryIO, batches: Sequence[str], images: int, file: File) -> list[np.ndarray]:
-    """The (images, RECORD) bytes of each batch. Members are read by their names; nothing is extracted to a disk."""
+def _records(
+    stream: BinaryIO, batches: Sequence[str], images: int, file: File
+) -> list[np.ndarray]:
+    """The (images, RECORD) bytes of each batch.
+
+    Members are read by their names; nothing is extracted to a disk.
+    """
     try:
-        with tarfile.open(fileobj=io.BytesIO(gunzipped(stream.read())), mode="r:") as archive:
-            payloads = [_member(archive, batch, images * RECORD, file) for batch in batches]
+        with tarfile.open(
+            fileobj=io.BytesIO(gunzipped(stream.read())), mode="r:"
+        ) as archive:
+            payloads = [
+                _member(archive, batch, images * RECORD, file) for batch in batches
+            ]
     except DatasetCorrupted:
         raise
-    except Exception as error:  # whatever tarfile stumbles over: RecursionError in a chain of long names, too
-        raise DatasetCorrupted(f"{file.name} is a damaged archive: {error}. Get it again.") from error
-    return [np.frombuffer(payload, np.uint8).reshape(images, RECORD) for payload in payloads]
+    # whatever tarfile stumbles over: RecursionError in a chain of long names, too
+    except Exception as error:
+        raise DatasetCorrupted(
+            f"{file.name} is a damaged archive: {error}. Get it again."
+        ) from error
+    return [
+        np.frombuffer(payload, np.uint8).reshape(images, RECORD) for payload in payloads
+    ]
 
 
 def _member(archive: tarfile.TarFile, name: str, size: int, file: File) -> bytes:
     try:
         member = archive.getmember(name)
     except KeyError:
-        raise DatasetCorrupted(f"{file.name} has no member {name}. Get it again.") from None
+        raise DatasetCorrupted(
+            f"{file.name} has no member {name}. Get it again."
+        ) from None
     if not member.isreg() or member.size != size:
         found = f"{member.size} bytes" if member.isreg() else "no file"
-        raise DatasetCorrupted(f"{file.name}: expected a file of {size} bytes as member {name}; found {found}.")
+        raise DatasetCorrupted(
+            f"{file.name}: expected a file of {size} bytes as member {name}; found {found}."
+        )
     content = archive.extractfile(member)
     assert content is not None, "regular members have content"
     return content.read()

@@ -1,11 +1,13 @@
-"""CIFAR-5m: six million images drawn from a diffusion model of CIFAR-10 and labelled by a classifier of 98.5 %
-accuracy, by Nakkiran, Neyshabur, Sedghi 2021 ("The Deep Bootstrap Framework", arXiv:2010.08127).
+"""CIFAR-5m: six million images drawn from a diffusion model of CIFAR-10 and labelled by a
+classifier of 98.5 % accuracy, by Nakkiran, Neyshabur, Sedghi 2021 ("The Deep Bootstrap
+Framework", arXiv:2010.08127).
 
-Six .npz files of 1,000,448 images each, of X, uint8 (N, 32, 32, 3), and Y, integers (N,). Users of the set commonly
-train on the first five and test on the last. Upstream publishes neither a licence, so no part of it comes with this
-project, nor checksums, so what is compared is weaker than elsewhere: the SHA-256 of the first download is recorded
-beside it in the cache (part0.npz.sha256) and later ones must equal it; a file in a folder is compared if such a record
-lies beside it; and every result names the SHA-256 of the file that it came from.
+Six .npz files of 1,000,448 images each, of X, uint8 (N, 32, 32, 3), and Y, integers (N,). Users of
+the set commonly train on the first five and test on the last. Upstream publishes neither a licence,
+so no part of it comes with this project, nor checksums, so what is compared is weaker than
+elsewhere: the SHA-256 of the first download is recorded beside it in the cache (part0.npz.sha256)
+and later ones must equal it; a file in a folder is compared if such a record lies beside it; and
+every result names the SHA-256 of the file that it came from.
 """
 
 import io
@@ -47,18 +49,21 @@ def load(
     folder: str | os.PathLike[str] | None = None,
     download: bool = False,
 ) -> Dataset:
-    """Images (n, 32, 32, 3), red, green and blue in [0, 1], and their classes, which are those of CIFAR-10.
+    """Images (n, 32, 32, 3), red, green and blue in [0, 1], and their classes, which are those of
+    CIFAR-10.
 
     Args:
         part: "part0" ... "part5".
-        n: how many, from the first on; None: all 1,000,448 (12.3 GB as float32, and 3.1 GB while they are read).
-        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/cifar5m is, if that variable is set; else
-            the cache is.
+        n: how many, from the first on; None: all 1,000,448 (12.3 GB as float32, and 3.1 GB while
+            they are read).
+        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/cifar5m is, if that
+            variable is set; else the cache is.
         download: may the file (3 GB) be downloaded into the cache, if it is not there?
 
     Raises:
         InvalidInput: if there is no such part, or it does not have n images.
-        DatasetUnavailable, DatasetCorrupted: if the file is not there, not the recorded one, or not in this format.
+        DatasetUnavailable, DatasetCorrupted: if the file is not there, not the recorded one, or not
+            in this format.
     """
     known_part("cifar5m", part, get_args(Part))
     return assemble(published(part), IMAGES, _count(n), folder, download=download)
@@ -68,9 +73,13 @@ def _count(n: int | None) -> int:
     try:
         count = IMAGES if n is None else operator.index(n)
     except TypeError:
-        raise InvalidInput(f"Data set 'cifar5m': n must be an integer or None; got {n!r}.") from None
+        raise InvalidInput(
+            f"Data set 'cifar5m': n must be an integer or None; got {n!r}."
+        ) from None
     if not 1 <= count <= IMAGES:
-        raise InvalidInput(f"Data set 'cifar5m': n must be from 1 to {IMAGES}, the images of a part; got {n}.")
+        raise InvalidInput(
+            f"Data set 'cifar5m': n must be from 1 to {IMAGES}, the images of a part; got {n}."
+        )
     return count
 
 
@@ -91,41 +100,76 @@ def assemble(
     (file,) = wanted.files
     with opened(path, file) as (stream, sha256):
         pixels, labels = _arrays(stream, images, n, file)
-    return Dataset(wanted.dataset, colours(pixels, file, n), classes(labels, file, n), 10, source, sha256)
+    return Dataset(
+        wanted.dataset,
+        colours(pixels, file, n),
+        classes(labels, file, n),
+        10,
+        source,
+        sha256,
+    )
 
 
-def _arrays(stream: BinaryIO, images: int, n: int, file: File) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(
+    stream: BinaryIO, images: int, n: int, file: File
+) -> tuple[np.ndarray, np.ndarray]:
     try:
         with zipfile.ZipFile(stream) as archive:
-            pixels = _rows(archive, "X", widest=np.dtype(np.uint8), shape=(images, *COLOUR), n=n, file=file)
-            return pixels, _rows(archive, "Y", widest=np.dtype(np.int64), shape=(images,), n=n, file=file)
+            pixels = _rows(
+                archive,
+                "X",
+                widest=np.dtype(np.uint8),
+                shape=(images, *COLOUR),
+                n=n,
+                file=file,
+            )
+            return pixels, _rows(
+                archive, "Y", widest=np.dtype(np.int64), shape=(images,), n=n, file=file
+            )
     except DatasetCorrupted:
         raise
-    except Exception as error:  # whatever zipfile and NumPy's header parser stumble over, TokenError and TypeError too
-        raise DatasetCorrupted(f"{file.name} is a damaged .npz file: {error}. Get it again.") from error
+    # whatever zipfile and NumPy's header parser stumble over, TokenError and TypeError too
+    except Exception as error:
+        raise DatasetCorrupted(
+            f"{file.name} is a damaged .npz file: {error}. Get it again."
+        ) from error
 
 
 def _rows(
-    archive: zipfile.ZipFile, name: str, *, widest: np.dtype, shape: tuple[int, ...], n: int, file: File
+    archive: zipfile.ZipFile,
+    name: str,
+    *,
+    widest: np.dtype,
+    shape: tuple[int, ...],
+    n: int,
+    file: File,
 ) -> np.ndarray:
-    """The first n rows of an array. Its header is checked before memory is taken; objects, hence pickles, are refused.
+    """The first n rows of an array.
 
-    (numpy.load takes memory for whatever the header says, and reads all of it; and for a header of any length.)
+    Its header is checked before memory is taken; objects, hence pickles, are refused.
+
+    (numpy.load takes memory for whatever the header says, and reads all of it; and for a header of
+    any length.)
     """
     with archive.open(f"{name}.npy") as stream:
         beginning = io.BytesIO(stream.read(HEADER))
     version = npy.read_magic(beginning)
-    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    read_header = (
+        npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    )
     found, columns_first, dtype = read_header(beginning)
     with archive.open(f"{name}.npy") as stream:
         stream.read(beginning.tell())
         if found != shape or columns_first or not np.can_cast(dtype, widest):
             raise DatasetCorrupted(
-                f"{file.name}: expected {name} of shape {shape}, {widest} or narrower, row by row; found "
+                f"{file.name}: expected {name} of shape {shape}, {widest} or narrower, row by row; "
+                "found "
                 f"shape {found}, {dtype}{', column by column' if columns_first else ''}."
             )
         size = n * prod(shape[1:]) * dtype.itemsize
         payload = stream.read(size)
     if len(payload) != size:
-        raise DatasetCorrupted(f"{file.name}: expected {size} bytes of {name}; found {len(payload)}.")
+        raise DatasetCorrupted(
+            f"{file.name}: expected {size} bytes of {name}; found {len(payload)}."
+        )
     return np.frombuffer(payload, dtype).reshape(n, *shape[1:])

@@ -1,11 +1,14 @@
-"""One-dimensional digits: ten profiles that are stretched, moved, scaled, tilted and drowned in noise, without end.
+"""One-dimensional digits: ten profiles that are stretched, moved, scaled, tilted and drowned in
+noise, without end.
 
-The idea is MNIST-1D's (Greydanus, Kobak 2020, arXiv:2011.14439): a task so small that it runs anywhere, on which
-convolutions still beat dense layers, because a class is a shape and says nothing about where it stands. Profiles,
-constants and code are our own, so error rates are not comparable with that paper's. Several profiles are mirror images
-of each other (2 and 5, 4 and 6, 7 and 9): their values say little, their order everything.
+The idea is MNIST-1D's (Greydanus, Kobak 2020, arXiv:2011.14439): a task so small that it runs
+anywhere, on which convolutions still beat dense layers, because a class is a shape and says nothing
+about where it stands. Profiles, constants and code are our own, so error rates are not comparable
+with that paper's. Several profiles are mirror images of each other (2 and 5, 4 and 6, 7 and 9):
+their values say little, their order everything.
 
-Sample i depends on (seed, i) and the noise alone: a smaller data set is the beginning of a larger one.
+Sample i depends on (seed, i) and the noise alone: a smaller data set is the beginning of a larger
+one.
 """
 
 import hashlib
@@ -33,21 +36,37 @@ PROFILES = (
 )
 WIDTH = (6.0, 10.0)  # of the stretched profile, in grid steps
 GAIN = (0.6, 1.4)
-TILT = (-6.0, 6.0)  # rise of the added line over the whole length, in units of the profiles
-SMOOTHING = (1, 4, 6, 4, 1)  # binomial, so that no exponential makes the bits depend on the machine
-MEAN, SCALE = 0.48, 1.9  # of the population at the default noise, measured on 10^6 samples
+TILT = (
+    -6.0,
+    6.0,
+)  # rise of the added line over the whole length, in units of the profiles
+SMOOTHING = (
+    1,
+    4,
+    6,
+    4,
+    1,
+)  # binomial, so that no exponential makes the bits depend on the machine
+MEAN, SCALE = (
+    0.48,
+    1.9,
+)  # of the population at the default noise, measured on 10^6 samples
 
 
-def load(n: int, seed: int, noise: float = 0.1, correlated_noise: float = 0.4) -> Dataset:
+def load(
+    n: int, seed: int, noise: float = 0.1, correlated_noise: float = 0.4
+) -> Dataset:
     """n samples of length 40, x float32 (n, 40), each label drawn uniformly and independently.
 
-    x = (gain * profile((t - offset) / width) + tilt * (t / 39 - 1/2) + noise - MEAN) / SCALE at t = 0 ... 39, with
-    constants fixed for all samples, sizes and seeds. Outside of its 12 points a profile falls to zero.
+    x = (gain * profile((t - offset) / width) + tilt * (t / 39 - 1/2) + noise - MEAN) / SCALE at t =
+    0 ... 39, with constants fixed for all samples, sizes and seeds. Outside of its 12 points a
+    profile falls to zero.
 
     Args:
         n: number of samples, at least 1.
         seed: any integer; different seeds are independent samples.
-        noise: standard deviation of the independent noise, in units of the profiles (whose peaks are 5 or 6).
+        noise: standard deviation of the independent noise, in units of the profiles (whose peaks
+            are 5 or 6).
         correlated_noise: standard deviation of the noise that is smoothed over 5 neighbours.
 
     Raises:
@@ -62,42 +81,66 @@ def load(n: int, seed: int, noise: float = 0.1, correlated_noise: float = 0.4) -
         raise InvalidInput(f"Data set 'digits-1d': n must be at least 1; got {n}.")
     for name, sd in (("noise", noise), ("correlated_noise", correlated_noise)):
         if not (np.isfinite(sd) and sd >= 0):
-            raise InvalidInput(f"Data set 'digits-1d': {name} must be finite and >= 0; got {sd!r}.")
+            raise InvalidInput(
+                f"Data set 'digits-1d': {name} must be finite and >= 0; got {sd!r}."
+            )
     x, labels = np.empty((n, LENGTH), np.float32), np.empty(n, np.int64)
     for chunk, start in enumerate(range(0, n, CHUNK)):
         rows = slice(start, min(start + CHUNK, n))
         signals, classes = _chunk(seed, chunk, noise, correlated_noise)
-        x[rows], labels[rows] = signals[: rows.stop - start], classes[: rows.stop - start]
+        x[rows], labels[rows] = (
+            signals[: rows.stop - start],
+            classes[: rows.stop - start],
+        )
     sha256 = hashlib.sha256(x.tobytes()).hexdigest()
-    return Dataset("digits-1d", x, labels, len(PROFILES), f"generated, seed {seed}", sha256)
+    return Dataset(
+        "digits-1d", x, labels, len(PROFILES), f"generated, seed {seed}", sha256
+    )
 
 
 def _integer(name: str, value: int) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        raise InvalidInput(f"Data set 'digits-1d': {name} must be an integer; got {value!r}.") from None
+        raise InvalidInput(
+            f"Data set 'digits-1d': {name} must be an integer; got {value!r}."
+        ) from None
 
 
-def _chunk(seed: int, chunk: int, noise: float, correlated_noise: float) -> tuple[np.ndarray, np.ndarray]:
+def _chunk(
+    seed: int, chunk: int, noise: float, correlated_noise: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Always a whole chunk, so that a sample does not depend on how many are asked for."""
     rng = seeds.generator("digits-1d", seed=seed, chunk=chunk)
     labels = rng.integers(len(PROFILES), size=CHUNK)
-    width, gain, tilt = (rng.uniform(*limits, size=(CHUNK, 1)) for limits in (WIDTH, GAIN, TILT))
+    width, gain, tilt = (
+        rng.uniform(*limits, size=(CHUNK, 1)) for limits in (WIDTH, GAIN, TILT)
+    )
     offset = rng.uniform(size=(CHUNK, 1)) * (LENGTH - 1 - width)
     t = np.arange(LENGTH)
-    clean = gain * _profile(labels, (t - offset) / width) + tilt * (t / (LENGTH - 1) - 0.5)
-    noisy = clean + noise * rng.standard_normal((CHUNK, LENGTH)) + correlated_noise * _smooth_noise(rng)
+    clean = gain * _profile(labels, (t - offset) / width) + tilt * (
+        t / (LENGTH - 1) - 0.5
+    )
+    noisy = (
+        clean
+        + noise * rng.standard_normal((CHUNK, LENGTH))
+        + correlated_noise * _smooth_noise(rng)
+    )
     return (noisy - MEAN) / SCALE, labels
 
 
 def _profile(labels: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Piecewise linear through the points of each label's profile at u = 0 ... 1, and through zero one step outside."""
+    """Piecewise linear through the points of each label's profile at u = 0 ...
+
+    1, and through zero one step outside.
+    """
     knots = np.pad(np.array(PROFILES, dtype=np.float64), ((0, 0), (1, 1)))
     position = np.clip(u * (len(PROFILES[0]) - 1) + 1, 0, knots.shape[1] - 1)
     left = np.minimum(position.astype(int), knots.shape[1] - 2)
     fraction, row = position - left, labels[:, None]
-    values: np.ndarray = (1 - fraction) * knots[row, left] + fraction * knots[row, left + 1]
+    values: np.ndarray = (1 - fraction) * knots[row, left] + fraction * knots[
+        row, left + 1
+    ]
     return values
 
 

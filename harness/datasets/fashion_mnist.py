@@ -1,6 +1,8 @@
-"""Fashion-MNIST: grey images of clothes in ten classes, by Xiao, Rasul, Vollgraf 2017 (arXiv:1708.07747).
+"""Fashion-MNIST: grey images of clothes in ten classes, by Xiao, Rasul, Vollgraf 2017
+(arXiv:1708.07747).
 
-The test part (10,000 images) is embedded; the training part (60,000) comes with a Debian package or a 30 MB download.
+The test part (10,000 images) is embedded; the training part (60,000) comes with a Debian package or
+a 30 MB download.
 """
 
 import os
@@ -42,16 +44,22 @@ def published(part: Part) -> Published:
 def idx_files(part: Part, sha256: tuple[str, str]) -> tuple[File, File]:
     """The image and the label file of a part, of MNIST or of Fashion-MNIST, with their checksums."""
     images, labels = sha256
-    return File(f"{part}-images-idx3-ubyte", images), File(f"{part}-labels-idx1-ubyte", labels)
+    return File(f"{part}-images-idx3-ubyte", images), File(
+        f"{part}-labels-idx1-ubyte", labels
+    )
 
 
-def load(part: Part = "t10k", folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
+def load(
+    part: Part = "t10k",
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = False,
+) -> Dataset:
     """Images (N, 28, 28) with pixels in [0, 1], and their classes.
 
     Args:
         part: "t10k", upstream's 10,000 test images, or "train", its 60,000 training images.
-        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/fashion-mnist is, if that variable is set;
-            else the places in `harness.datasets._places`.
+        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/fashion-mnist is, if that
+            variable is set; else the places in `harness.datasets._places`.
         download: may upstream's files be downloaded into the cache, if no place has them?
 
     Raises:
@@ -62,8 +70,13 @@ def load(part: Part = "t10k", folder: str | os.PathLike[str] | None = None, down
     return assemble(published(part), folder, download)
 
 
-def assemble(wanted: Published, folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
-    """The data set in an image and a label file in IDX, whatever their number of images and checksums.
+def assemble(
+    wanted: Published,
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = False,
+) -> Dataset:
+    """The data set in an image and a label file in IDX, whatever their number of images and
+    checksums.
 
     Raises:
         DatasetUnavailable, DatasetCorrupted: if the files are not there, or not the wanted ones.
@@ -74,7 +87,9 @@ def assemble(wanted: Published, folder: str | os.PathLike[str] | None = None, do
     return Dataset(
         name=wanted.dataset,
         x=x,
-        labels=classes(idx(labels, label_file, dimensions=1), label_file, samples=len(x)),
+        labels=classes(
+            idx(labels, label_file, dimensions=1), label_file, samples=len(x)
+        ),
         classes=10,
         source=source,
         sha256=image_file.sha256,

@@ -1,10 +1,13 @@
-"""MNIST: grey images of handwritten digits, by LeCun, Cortes, Burges 1998; 60,000 for training, 10,000 for testing.
+"""MNIST: grey images of handwritten digits, by LeCun, Cortes, Burges 1998; 60,000 for training,
+10,000 for testing.
 
-Its files have the format and the names of Fashion-MNIST's. They are not embedded and in no Debian package; the download
-is the copy that TensorFlow Datasets takes (12 MB), because the authors' own site no longer serves them.
+Its files have the format and the names of Fashion-MNIST's. They are not embedded and in no Debian
+package; the download is the copy that TensorFlow Datasets takes (12 MB), because the authors' own
+site no longer serves them.
 
-The checksums are those of the decompressed files. Independent projects that published both kinds list them beside the
-checksums of the .gz files that TensorFlow Datasets publishes (440fcabf..., 3552534a..., 8d422c7b..., f7ae60f9...).
+The checksums are those of the decompressed files. Independent projects that published both kinds
+list them beside the checksums of the .gz files that TensorFlow Datasets publishes (440fcabf...,
+3552534a..., 8d422c7b..., f7ae60f9...).
 """
 
 import os
@@ -38,13 +41,17 @@ def published(part: Part) -> Published:
     )
 
 
-def load(part: Part = "t10k", folder: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
+def load(
+    part: Part = "t10k",
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = False,
+) -> Dataset:
     """Images (N, 28, 28) with pixels in [0, 1], and their digits.
 
     Args:
         part: "t10k", the 10,000 test images, or "train", the 60,000 training images.
-        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/mnist is, if that variable is set; else the
-            cache is.
+        folder: the only place to look in, if given; else $NTK_CLAIMS_DATA/mnist is, if that
+            variable is set; else the cache is.
         download: may the files be downloaded into the cache, if it does not have them?
 
     Raises:

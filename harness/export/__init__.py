@@ -1,4 +1,5 @@
-"""A run in the formats that other programs read, each made from the report's verdicts.json and run.json.
+"""A run in the formats that other programs read, each made from the report's verdicts.json and
+run.json.
 
     crate         an archive: Process Run Crate with the measurements as Parquet, registrations, claims and the report
     properties    what pytest's own JUnit XML says of a claim (`pytest claims --junitxml FILE`)

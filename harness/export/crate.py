@@ -1,6 +1,8 @@
-"""The archive's metadata: a Process Run Crate 0.5 (https://w3id.org/ro/wfrun/process/0.5), an RO-Crate 1.1.
+"""The archive's metadata: a Process Run Crate 0.5 (https://w3id.org/ro/wfrun/process/0.5), an
+RO-Crate 1.1.
 
-Two actions say what came of what: the sweep measured, and the judging made verdicts of the measurements.
+Two actions say what came of what: the sweep measured, and the judging made verdicts of the
+measurements.
 """
 
 import hashlib
@@ -32,7 +34,9 @@ SOFTWARE = {
 }
 
 
-def crate(parts: Sequence[Part], document: Json, run: Json, agent: str = "") -> "ROCrate":
+def crate(
+    parts: Sequence[Part], document: Json, run: Json, agent: str = ""
+) -> "ROCrate":
     """The crate with its files, ready to be written.
 
     Args:
@@ -48,9 +52,15 @@ def crate(parts: Sequence[Part], document: Json, run: Json, agent: str = "") -> 
     for part in parts:
         made.add_file(io.BytesIO(part.content), part.path, properties=_file(part))
     _root(made, document, run)
-    for entity in (*_software(document, run), *_context(document), *_actions(parts, document, run)):
+    for entity in (
+        *_software(document, run),
+        *_context(document),
+        *_actions(parts, document, run),
+    ):
         _add(made, entity)
-    _add(made, {"@id": "#author", "@type": "Person", "name": agent} if agent else AUTHORS)
+    _add(
+        made, {"@id": "#author", "@type": "Person", "name": agent} if agent else AUTHORS
+    )
     made.root_dataset["author"] = made.get("#author")
     for action in made.get_by_type("CreateAction") if agent else ():
         action["agent"] = made.get("#author")
@@ -61,7 +71,13 @@ def crate(parts: Sequence[Part], document: Json, run: Json, agent: str = "") -> 
 
 def _add(made: "ROCrate", entity: Json) -> None:
     kind = imported("rocrate.model.contextentity", "An RO-Crate").ContextEntity
-    made.add(kind(made, entity["@id"], properties={key: value for key, value in entity.items() if key != "@id"}))
+    made.add(
+        kind(
+            made,
+            entity["@id"],
+            properties={key: value for key, value in entity.items() if key != "@id"},
+        )
+    )
 
 
 def _file(part: Part) -> dict[str, Any]:
@@ -81,9 +97,15 @@ def _root(made: "ROCrate", document: Json, run: Json) -> None:
     made.root_dataset["datePublished"] = _time(run["finished"])
     made.root_dataset["license"] = {"@id": LICENCE}
     made.root_dataset["conformsTo"] = {"@id": PROFILE}
-    made.root_dataset["keywords"] = "neural tangent kernel, reproducibility, PyTorch, JAX"
-    made.root_dataset["citation"] = _one([{"@id": _paper(claim)} for claim in _by_paper(document)])
-    made.root_dataset["mentions"] = _one([{"@id": action["@id"]} for action in _actions([], document, run)])
+    made.root_dataset["keywords"] = (
+        "neural tangent kernel, reproducibility, PyTorch, JAX"
+    )
+    made.root_dataset["citation"] = _one(
+        [{"@id": _paper(claim)} for claim in _by_paper(document)]
+    )
+    made.root_dataset["mentions"] = _one(
+        [{"@id": action["@id"]} for action in _actions([], document, run)]
+    )
 
 
 def title(document: Json) -> str:
@@ -94,9 +116,11 @@ def title(document: Json) -> str:
 def about(document: Json) -> str:
     """The crate's description: how many claims, which verdicts, in which backends."""
     return (
-        f"Published claims about the Neural Tangent Kernel, measured at {document['tier']} scale in "
+        f"Published claims about the Neural Tangent Kernel, measured at {document['tier']} scale "
+        "in "
         f"{' and '.join(document['backends'])} and held against margins fixed before the run. "
-        f"{counted(len(document['claims']), 'claim')}: {tally(document)}. With every raw measurement, the "
+        f"{counted(len(document['claims']), 'claim')}: {tally(document)}. With every raw "
+        "measurement, the "
         "registrations, and the claims as code."
     )
 
@@ -115,7 +139,13 @@ def _software(document: Json, run: Json) -> Iterator[dict[str, Any]]:
     for package, version in versions:
         name, url = SOFTWARE[package]
         needed.append({"@id": f"{url}#{package}-{version}"})
-        yield {**needed[-1], "@type": "SoftwareApplication", "name": name, "url": url, "softwareVersion": version}
+        yield {
+            **needed[-1],
+            "@type": "SoftwareApplication",
+            "name": name,
+            "url": url,
+            "softwareVersion": version,
+        }
     yield {
         "@id": "#ntk-claims",
         "@type": "SoftwareApplication",
@@ -127,29 +157,44 @@ def _software(document: Json, run: Json) -> Iterator[dict[str, Any]]:
 
 
 def _context(document: Json) -> Iterator[dict[str, Any]]:
-    yield {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    yield {
+        "@id": PROFILE,
+        "@type": "CreativeWork",
+        "name": "Process Run Crate",
+        "version": "0.5",
+    }
     yield {
         "@id": LICENCE,
         "@type": "CreativeWork",
         "name": "Apache License 2.0",
-        "description": "A permissive licence that asks for attribution and for changes to be stated.",
+        "description": "A permissive licence that asks for attribution and for changes to be "
+        "stated.",
     }
     for claim in _by_paper(document):
         paper = claim["paper"]
         name = f"{paper['authors']} ({paper['year']}): {paper['title']}"
-        yield {"@id": _paper(claim), "@type": "ScholarlyArticle", "name": name, "datePublished": str(paper["year"])}
+        yield {
+            "@id": _paper(claim),
+            "@type": "ScholarlyArticle",
+            "name": name,
+            "datePublished": str(paper["year"]),
+        }
 
 
-def _actions(parts: Sequence[Part], document: Json, run: Json) -> Iterator[dict[str, Any]]:
+def _actions(
+    parts: Sequence[Part], document: Json, run: Json
+) -> Iterator[dict[str, Any]]:
     inputs, measured, results = (
-        [{"@id": part.path} for part in parts if part.role == role] for role in ("input", "measured", "result")
+        [{"@id": part.path} for part in parts if part.role == role]
+        for role in ("input", "measured", "result")
     )
     if run["cells"]["oldest"]:
         yield {
             "@id": "#sweep",
             "@type": "CreateAction",
             "name": f"Measuring in {' and '.join(document['backends'])}",
-            "description": "Computed the cells, each an experiment at one configuration, in one backend, for some "
+            "description": "Computed the cells, each an experiment at one configuration, in one "
+            "backend, for some "
             "seeds. The times are those at which the first and the last of them were begun.",
             "instrument": {"@id": "#ntk-claims"},
             "object": inputs,
@@ -161,8 +206,8 @@ def _actions(parts: Sequence[Part], document: Json, run: Json) -> Iterator[dict[
         "@id": "#verdicts",
         "@type": "CreateAction",
         "name": "Judging the measurements",
-        "description": "Held the measured effects against the registered margins, with the command: "
-        + " ".join(run["command"]),
+        "description": "Held the measured effects against the registered margins, with the "
+        "command: " + " ".join(run["command"]),
         "instrument": {"@id": "#ntk-claims"},
         "object": [*measured, *inputs],
         "result": results,
@@ -178,11 +223,15 @@ def _one(values: list[dict[str, str]]) -> Any:
 
 def _by_paper(document: Json) -> list[Json]:
     """The first claim of each paper."""
-    return list({_paper(claim): claim for claim in reversed(document["claims"])}.values())[::-1]
+    return list(
+        {_paper(claim): claim for claim in reversed(document["claims"])}.values()
+    )[::-1]
 
 
 def _paper(claim: Json) -> str:
-    name = "".join(letter if letter.isalnum() else "-" for letter in claim["id"].partition("/")[0])
+    name = "".join(
+        letter if letter.isalnum() else "-" for letter in claim["id"].partition("/")[0]
+    )
     return f"#{name}"
 
 
@@ -191,4 +240,10 @@ def _time(text: str) -> str:
 
 
 def _page(parts: Sequence[Part], document: Json, run: Json) -> str:
-    return page("crate.html.j2", title=title(document), about=about(document), parts=parts, run=run)
+    return page(
+        "crate.html.j2",
+        title=title(document),
+        about=about(document),
+        parts=parts,
+        run=run,
+    )

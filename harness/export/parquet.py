@@ -1,4 +1,6 @@
-"""The raw measurements as one Parquet table: a row per claim, quantity, configuration, backend, seed and element."""
+"""The raw measurements as one Parquet table: a row per claim, quantity, configuration, backend,
+seed and element.
+"""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = {
-    "claim": "Id of the claim that the cell is measured for; claims share cells, and each has its own rows.",
+    "claim": "Id of the claim that the cell is measured for; claims share cells, and each has its "
+    "own rows.",
     "computation": "What was computed: module or paper, and function.",
     "quantity": "Name of the measured array.",
     "configuration": "Canonical JSON of the point of the grid.",
@@ -25,8 +28,10 @@ COLUMNS = {
     "stream": "Names the seeds; with seed, backend and configuration it fixes every random number.",
     "dtype": "Precision that the backend was asked for.",
     "device": "Device class: cpu or cuda.",
-    "cell": "SHA-256 of the request and its circumstances; the name of the cell's file in the store.",
-    "seed": "Number of the replicate: data draw, initial weights and order of minibatches together.",
+    "cell": "SHA-256 of the request and its circumstances; the name of the cell's file in the "
+    "store.",
+    "seed": "Number of the replicate: data draw, initial weights and order of minibatches "
+    "together.",
     "index": "Position in the array of one seed, from 0; empty for a single number.",
     "value": "The measured number; NaN and infinities as they are. Truth values are 0 and 1.",
 }
@@ -35,7 +40,8 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Block:
-    """One measured array of one cell for one claim: the texts its rows share, its seeds and its numbers.
+    """One measured array of one cell for one claim: the texts its rows share, its seeds and its
+    numbers.
 
     Args:
         labels: of the columns claim to cell, in order.
@@ -63,11 +69,24 @@ def blocks(cells: Mapping[str, Sequence[Cell]]) -> Iterator[Block]:
             request, device = cell.request, cell.circumstances.device
             for quantity, array in cell.arrays.items():
                 if np.iscomplexobj(array):
-                    raise InvalidInput(f"{quantity!r} of claim {claim!r} is complex; the table holds real numbers.")
+                    raise InvalidInput(
+                        f"{quantity!r} of claim {claim!r} is complex; the table holds real numbers."
+                    )
                 configuration = canonical(request.configuration)
-                labels = (claim, request.computation, quantity, configuration, request.backend, request.stream)
+                labels = (
+                    claim,
+                    request.computation,
+                    quantity,
+                    configuration,
+                    request.backend,
+                    request.stream,
+                )
                 values = np.asarray(array, dtype=np.float64)
-                yield Block((*labels, request.dtype, device, cell.key), request.replicates, values)
+                yield Block(
+                    (*labels, request.dtype, device, cell.key),
+                    request.replicates,
+                    values,
+                )
 
 
 def measurements(cells: Mapping[str, Sequence[Cell]]) -> bytes:
@@ -84,7 +103,9 @@ def measurements(cells: Mapping[str, Sequence[Cell]]) -> bytes:
     """
     parquet = imported("pyarrow.parquet", "Parquet")
     target = io.BytesIO()
-    parquet.write_table(table(list(blocks(cells))), target, compression="zstd", write_page_checksum=True)
+    parquet.write_table(
+        table(list(blocks(cells))), target, compression="zstd", write_page_checksum=True
+    )
     return target.getvalue()
 
 
@@ -94,12 +115,18 @@ def table(found: Sequence[Block]) -> "pa.Table":
     sizes = [block.values.size for block in found]
     names = list(COLUMNS)
     columns = {
-        name: _labels(arrow, [block.labels[place] for block in found], sizes) for place, name in enumerate(names[:9])
+        name: _labels(arrow, [block.labels[place] for block in found], sizes)
+        for place, name in enumerate(names[:9])
     }
     columns["seed"] = arrow.array(_joined([_seeds(block) for block in found], np.int32))
     columns["index"] = _indices(arrow, found)
-    columns["value"] = arrow.array(_joined([block.values.ravel() for block in found], np.float64))
-    fields = [arrow.field(name, columns[name].type, False, {"description": COLUMNS[name]}) for name in names]
+    columns["value"] = arrow.array(
+        _joined([block.values.ravel() for block in found], np.float64)
+    )
+    fields = [
+        arrow.field(name, columns[name].type, False, {"description": COLUMNS[name]})
+        for name in names
+    ]
     return arrow.table([columns[name] for name in names], schema=arrow.schema(fields))
 
 
@@ -123,9 +150,14 @@ def _indices(arrow: ModuleType, found: Sequence[Block]) -> Any:
         np.tile(np.argwhere(np.ones(shape, dtype=bool)).ravel(), len(block.seeds))
         for block, shape in zip(found, shapes, strict=True)
     ]
-    lengths = np.repeat(np.array([len(shape) for shape in shapes], dtype=np.int32), [b.values.size for b in found])
+    lengths = np.repeat(
+        np.array([len(shape) for shape in shapes], dtype=np.int32),
+        [b.values.size for b in found],
+    )
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return arrow.ListArray.from_arrays(arrow.array(offsets), arrow.array(_joined(grids, np.int32)))
+    return arrow.ListArray.from_arrays(
+        arrow.array(offsets), arrow.array(_joined(grids, np.int32))
+    )
 
 
 def _joined(parts: Sequence[np.ndarray], dtype: Any) -> np.ndarray:

@@ -12,16 +12,36 @@ from harness.export.parquet import measurements
 from harness.sweep import Cell
 
 Json = Mapping[str, Any]
-JSON, HTML, MARKDOWN, TEXT, PYTHON = "application/json", "text/html", "text/markdown", "text/plain", "text/x-python"
+JSON, HTML, MARKDOWN, TEXT, PYTHON = (
+    "application/json",
+    "text/html",
+    "text/markdown",
+    "text/plain",
+    "text/x-python",
+)
 PARQUET = "application/vnd.apache.parquet"
 REPORT = {
-    "verdicts.json": (JSON, "Every verdict with what was registered, measured and decided; see schemas/."),
-    "report.html": (HTML, "The report for readers, one page without scripts, made from verdicts.json and run.json."),
+    "verdicts.json": (
+        JSON,
+        "Every verdict with what was registered, measured and decided; see schemas/.",
+    ),
+    "report.html": (
+        HTML,
+        "The report for readers, one page without scripts, made from verdicts.json and run.json.",
+    ),
     "summary.md": (MARKDOWN, "The verdicts as one table."),
-    "run.json": (JSON, "When and with which command the verdicts were made, and the age and cost of the cells."),
-    "calibration.json": (JSON, "How often each claim's decision errs in simulations with the measured scatter."),
+    "run.json": (
+        JSON,
+        "When and with which command the verdicts were made, and the age and cost of the cells.",
+    ),
+    "calibration.json": (
+        JSON,
+        "How often each claim's decision errs in simulations with the measured scatter.",
+    ),
 }
-"""File of a report -> media type, and what it holds; the last one is in a report only where it was made."""
+"""File of a report -> media type, and what it holds; the last one is in a report only where it was
+made.
+"""
 OPTIONAL = frozenset({"calibration.json"})
 
 
@@ -70,40 +90,67 @@ def parts(
         "measurements.parquet",
         measurements(cells),
         PARQUET,
-        "Every raw measurement: one row per claim, quantity, configuration, backend, seed and element.",
+        "Every raw measurement: one row per claim, quantity, configuration, backend, seed and "
+        "element.",
         "measured",
     )
-    found = [rows, *_report(folder), *_schemas(), *_claims(sources), *_registrations(document, registrations)]
+    found = [
+        rows,
+        *_report(folder),
+        *_schemas(),
+        *_claims(sources),
+        *_registrations(document, registrations),
+    ]
     return sorted([*found, *_lock(run)], key=lambda part: part.path)
 
 
 def _report(folder: Path) -> Iterator[Part]:
-    schemas = {"verdicts.json": "schemas/verdicts.schema.json", "run.json": "schemas/run.schema.json"}
+    schemas = {
+        "verdicts.json": "schemas/verdicts.schema.json",
+        "run.json": "schemas/run.schema.json",
+    }
     for name, (media, description) in REPORT.items():
         if name not in OPTIONAL or (folder / name).exists():
             role = "input" if name in OPTIONAL else "result"
-            yield Part(name, _read(folder / name), media, description, role, schemas.get(name, ""))
+            yield Part(
+                name,
+                _read(folder / name),
+                media,
+                description,
+                role,
+                schemas.get(name, ""),
+            )
 
 
 def schemas() -> dict[str, bytes]:
     """The published JSON Schemas: name of the file -> its content."""
     names = ("verdicts.schema.json", "run.schema.json")
-    own = {name: (resources.files("harness.report") / name).read_bytes() for name in names}
+    own = {
+        name: (resources.files("harness.report") / name).read_bytes() for name in names
+    }
     return own | {"registration.schema.json": registration.json_schema().encode()}
 
 
 def _schemas() -> Iterator[Part]:
     for name, content in schemas().items():
-        description = (
-            f"JSON Schema of {'each registration' if name.startswith('reg') else name.replace('.schema', '')}."
+        description = f"JSON Schema of {'each registration' if name.startswith('reg') else name.replace('.schema', '')}."
+        yield Part(
+            f"schemas/{name}", content, "application/schema+json", description, "input"
         )
-        yield Part(f"schemas/{name}", content, "application/schema+json", description, "input")
 
 
 def _claims(sources: Mapping[str, Path]) -> Iterator[Part]:
     for claim, file in sources.items():
-        description = f"The claim {claim}: statement, rule of decision, experiment and controls."
-        yield Part(f"claims/{file.parent.name}/{file.name}", _read(file), PYTHON, description, "input")
+        description = (
+            f"The claim {claim}: statement, rule of decision, experiment and controls."
+        )
+        yield Part(
+            f"claims/{file.parent.name}/{file.name}",
+            _read(file),
+            PYTHON,
+            description,
+            "input",
+        )
 
 
 def _registrations(document: Json, folder: Path) -> Iterator[Part]:
@@ -111,17 +158,27 @@ def _registrations(document: Json, folder: Path) -> Iterator[Part]:
     for claim in document["claims"]:
         if _registered(folder, claim["id"]) != claim["registration"]:
             continue
-        for ending, what in ((".json", "What was registered before the run of"), (".log.jsonl", "Amendments to")):
+        for ending, what in (
+            (".json", "What was registered before the run of"),
+            (".log.jsonl", "Amendments to"),
+        ):
             path = f"registrations/{claim['id']}{ending}"
             schema = "schemas/registration.schema.json" if ending == ".json" else ""
             content = _read(folder / f"{claim['id']}{ending}")
             yield Part(
-                path, content, JSON if schema else "application/jsonl", f"{what} {claim['id']}.", "input", schema
+                path,
+                content,
+                JSON if schema else "application/jsonl",
+                f"{what} {claim['id']}.",
+                "input",
+                schema,
             )
 
 
 def _registered(folder: Path, claim: str) -> str:
-    """The digest that is registered; "" where there is none, or none that can be trusted: such a claim is BROKEN."""
+    """The digest that is registered; "" where there is none, or none that can be trusted: such a
+    claim is BROKEN.
+    """
     try:
         found = registration.read(folder, claim)
     except InvalidInput:
@@ -130,12 +187,25 @@ def _registered(folder: Path, claim: str) -> str:
 
 
 def _lock(run: Json) -> Iterator[Part]:
-    """The distributions that were installed where the verdicts were made; not every recorded run names them."""
+    """The distributions that were installed where the verdicts were made; not every recorded run
+    names them.
+    """
     if run.get("distributions"):
-        lines = [f"# Python {run['platform'].get('python', '')}, {run['platform'].get('system', '')}"]
-        lines += [f"{name}=={version}" for name, version in sorted(run["distributions"].items())]
+        lines = [
+            f"# Python {run['platform'].get('python', '')}, {run['platform'].get('system', '')}"
+        ]
+        lines += [
+            f"{name}=={version}"
+            for name, version in sorted(run["distributions"].items())
+        ]
         description = "Every installed distribution of the environment that judged, as requirements for pip."
-        yield Part("environment/requirements.txt", ("\n".join(lines) + "\n").encode(), TEXT, description, "input")
+        yield Part(
+            "environment/requirements.txt",
+            ("\n".join(lines) + "\n").encode(),
+            TEXT,
+            description,
+            "input",
+        )
 
 
 def _read(file: Path) -> bytes:
@@ -143,6 +213,7 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InvalidInput(
-            f"{file} cannot be read for the archive: {error.strerror or error}. Write the report again "
+            f"{file} cannot be read for the archive: {error.strerror or error}. Write the report "
+            "again "
             "(ntk-claims report), or name the folder of the claims with --claims."
         ) from error

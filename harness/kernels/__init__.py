@@ -1,4 +1,5 @@
-"""Infinite-width kernels of a network and regression with a kernel; NumPy alone, float64, arrays in and out.
+"""Infinite-width kernels of a network and regression with a kernel; NumPy alone, float64, arrays in
+and out.
 
 >>> import numpy as np
 >>> from harness import kernels, networks

@@ -9,10 +9,17 @@ from harness.networks.network import Network, Theta
 
 
 def default_weights(net: Network, init: Sequence[int]) -> Theta:
-    """PyTorch's default for dense layers: weights and biases uniform in +-1 / fan_in^1/2; one seed axis."""
+    """PyTorch's default for dense layers: weights and biases uniform in +-1 / fan_in^1/2; one seed
+    axis.
+    """
     theta = {
         name: np.array(
-            [seeds.generator("default weights", seed=seed, name=name).uniform(-1, 1, shape) for seed in init]
+            [
+                seeds.generator("default weights", seed=seed, name=name).uniform(
+                    -1, 1, shape
+                )
+                for seed in init
+            ]
         )
         for name, shape in net.shapes.items()
     }

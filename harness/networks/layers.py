@@ -1,7 +1,8 @@
 """The steps that a network is made of: layers with weights, and what stands between them.
 
-Features travel flat, (..., size), images channel last: position (i, j), channel c at ((i * width) + j) * channels + c.
-So a dense layer after a convolution needs no flattening, and every network takes x of shape (N, n_0).
+Features travel flat, (..., size), images channel last: position (i, j), channel c at ((i * width) +
+j) * channels + c. So a dense layer after a convolution needs no flattening, and every network takes
+x of shape (N, n_0).
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ Grid = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Affine:
-    """What dense layers and convolutions share: names of the parameters, W of shape (fan_out, fan_in), and scales."""
+    """What dense layers and convolutions share: names of the parameters, W of shape (fan_out,
+    fan_in), and scales.
+    """
 
     weight: str
     bias: str | None
@@ -40,10 +43,12 @@ class Dense(_Affine):
 
 @dataclass(frozen=True)
 class Convolution(_Affine):
-    """One convolution: at every output position, a dense layer on a patch of the input, with the same weights.
+    """One convolution: at every output position, a dense layer on a patch of the input, with the
+    same weights.
 
-    W is (fan_out, fan_in), fan_out the channels out and fan_in = kernel positions * channels in, in the order (row,
-    column, channel) of the patch. `padding` is what is put before and after, per axis; padding is zero.
+    W is (fan_out, fan_in), fan_out the channels out and fan_in = kernel positions * channels in, in
+    the order (row, column, channel) of the patch. `padding` is what is put before and after, per
+    axis; padding is zero.
     """
 
     grid: Grid
@@ -71,7 +76,8 @@ class Convolution(_Affine):
 
     @cached_property
     def patches(self) -> np.ndarray:
-        """Which flat input feature each patch entry is, (positions, fan_in); the padding is feature number `grid size`.
+        """Which flat input feature each patch entry is, (positions, fan_in); the padding is feature
+        number `grid size`.
 
         >>> conv = Convolution("W1", None, 3, 1, 1.0, 1.0, 1.0, 0.0, (1, 3), 1, (1, 3), (1, 1), ((0, 0), (1, 1)))
         >>> conv.patches.tolist()
@@ -79,10 +85,14 @@ class Convolution(_Affine):
         """
         axes = [
             np.arange(out)[:, None] * stride + np.arange(kernel)[None, :] - pad[0]
-            for out, stride, kernel, pad in zip(self.out, self.stride, self.kernel, self.padding, strict=True)
+            for out, stride, kernel, pad in zip(
+                self.out, self.stride, self.kernel, self.padding, strict=True
+            )
         ]
         row, column = axes[0][:, None, :, None, None], axes[1][None, :, None, :, None]
-        inside = (row >= 0) & (row < self.grid[0]) & (column >= 0) & (column < self.grid[1])
+        inside = (
+            (row >= 0) & (row < self.grid[0]) & (column >= 0) & (column < self.grid[1])
+        )
         index = (row * self.grid[1] + column) * self.channels + np.arange(self.channels)
         index = np.where(inside, index, self.grid[0] * self.grid[1] * self.channels)
         return np.asarray(index.reshape(self.positions, self.fan_in))

@@ -43,7 +43,9 @@ class Network:
     @property
     def activation(self) -> Activation:
         """The activation; "relu", which is then never used, if there is none."""
-        return next((step.name for step in self.steps if isinstance(step, Activate)), "relu")
+        return next(
+            (step.name for step in self.steps if isinstance(step, Activate)), "relu"
+        )
 
     @cached_property
     def dense_layers(self) -> tuple[Dense, ...]:
@@ -68,8 +70,9 @@ class Network:
     def init(self, seed: int | Iterable[int]) -> Theta:
         """Initial weights: name -> float64 array, with a leading seed axis if `seed` is a sequence.
 
-        Every array has a stream of its own, derived from (seed, name): nets that share a seed and a shape share
-        the normals behind it, whatever their sigma_w, sigma_b or parametrization, so arms can be paired.
+        Every array has a stream of its own, derived from (seed, name): nets that share a seed and a
+        shape share the normals behind it, whatever their sigma_w, sigma_b or parametrization, so
+        arms can be paired.
 
         >>> from harness.networks import mlp
         >>> net = mlp((3, 4, 2))
@@ -87,9 +90,15 @@ class Network:
 
     def _normals(self, chosen: Sequence[int]) -> Theta:
         """Standard normals for each seed: name -> (S, *shape)."""
-        derived = [seeds.derive("weights", seed=seed, name=name) for name in self.shapes for seed in chosen]
+        derived = [
+            seeds.derive("weights", seed=seed, name=name)
+            for name in self.shapes
+            for seed in chosen
+        ]
         streams = seeds.generators(derived)
-        normals = {name: np.empty((len(chosen), *shape)) for name, shape in self.shapes.items()}
+        normals = {
+            name: np.empty((len(chosen), *shape)) for name, shape in self.shapes.items()
+        }
         for array in normals.values():
             for own in array:
                 next(streams).standard_normal(out=own)

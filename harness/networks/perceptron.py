@@ -27,9 +27,11 @@ def mlp(  # noqa: PLR0917 -- public; all but the first have defaults
         activation: "relu", "tanh", "erf" or "sigmoid", after every layer but the last.
         parametrization: "ntk" or "standard" (module docstring).
         sigma_w: standard deviation scale of the weights, every layer, the readout too; positive.
-        sigma_b: the same for the biases. None: no bias parameters. 0.0: in "standard", biases that start at zero and
-            are trained; in "ntk", biases that are scaled by zero and so add nothing to the output or the kernel.
-        train_zero_biases: with "ntk" and sigma_b=0.0, biases that start at zero, have scale 1 and are trained.
+        sigma_b: the same for the biases. None: no bias parameters. 0.0: in "standard", biases that
+            start at zero and are trained; in "ntk", biases that are scaled by zero and so add
+            nothing to the output or the kernel.
+        train_zero_biases: with "ntk" and sigma_b=0.0, biases that start at zero, have scale 1 and
+            are trained.
 
     Raises:
         InvalidInput: naming the argument, its value and what is allowed.
@@ -38,8 +40,12 @@ def mlp(  # noqa: PLR0917 -- public; all but the first have defaults
     (10, 512)
     """
     widths = tuple(widths)
-    if len(widths) < 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in widths):
-        raise InvalidInput(f"widths must be at least two positive integers (inputs, ..., outputs); got {widths!r}.")
+    if len(widths) < 2 or not all(
+        isinstance(n, (int, np.integer)) and n > 0 for n in widths
+    ):
+        raise InvalidInput(
+            f"widths must be at least two positive integers (inputs, ..., outputs); got {widths!r}."
+        )
     choice("activation", activation, get_args(Activation))
     scales = scales_of(parametrization, sigma_w, sigma_b, train_zero_biases)
     builder = Builder((1, 1), int(widths[0]), activation, scales)

@@ -1,13 +1,22 @@
 """Registration: what a claim fixes before it runs, its digest, and the history of its changes.
 
-    claim file --ClaimRecord.of--> record --register, amend--> claims/registrations --check--> "" or what differs
+    claim file --ClaimRecord.of--> record --register, amend--> claims/registrations --check--> "" or
+    what differs
 
-The record's format is published as `schema.json` beside this file (`ntk-claims register --schema` prints it).
+The record's format is published as `schema.json` beside this file (`ntk-claims register --schema`
+prints it).
 """
 
 from harness.registration.chain import CHAIN
 from harness.registration.changes import Change, in_words
-from harness.registration.ledger import FOLDER, WITHDRAWN, Entry, Registered, check, read
+from harness.registration.ledger import (
+    FOLDER,
+    WITHDRAWN,
+    Entry,
+    Registered,
+    check,
+    read,
+)
 from harness.registration.moment import Moment, committed_at, is_ancestor, now
 from harness.registration.record import ClaimRecord, Registration, json_schema
 from harness.registration.roll import Unclaimed, unclaimed

@@ -1,10 +1,12 @@
-"""The chain: one file for all registrations of a claims folder, which outlives the files of each claim.
+"""The chain: one file for all registrations of a claims folder, which outlives the files of each
+claim.
 
     claims/registrations/chain.jsonl    a line for each registration, amendment and withdrawal, only appended to
 
-Each line names the line of the claim's log that it stands for, and carries the digest of the chain's line before it.
-A record or a log that is deleted, cut or written anew is therefore noticed. The chain itself can be written anew as a
-whole, or cut at its end; then the version control has the lines that were taken away (`cut`).
+Each line names the line of the claim's log that it stands for, and carries the digest of the
+chain's line before it. A record or a log that is deleted, cut or written anew is therefore noticed.
+The chain itself can be written anew as a whole, or cut at its end; then the version control has the
+lines that were taken away (`cut`).
 """
 
 from datetime import datetime
@@ -28,8 +30,8 @@ Action = Literal["registered", "amended", "withdrawn", "adopted"]
 class Link(Strict):
     """A line of the chain.
 
-    "adopted" is what was written into a log before there was a chain: its `date` is what that line says, its `time` is
-    when it was taken over.
+    "adopted" is what was written into a log before there was a chain: its `date` is what that line
+    says, its `time` is when it was taken over.
     """
 
     number: PositiveInt
@@ -55,7 +57,8 @@ def read(folder: Path) -> tuple[Link, ...] | None:
     """The chain of a folder of registrations; None if there is no such file.
 
     Raises:
-        InvalidInput: if a line is no link, does not follow the one before, or is of an earlier time.
+        InvalidInput: if a line is no link, does not follow the one before, or is of an earlier
+            time.
     """
     path = folder / CHAIN
     if not path.is_file():
@@ -63,13 +66,20 @@ def read(folder: Path) -> tuple[Link, ...] | None:
     links: list[Link] = []
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
-            link = Link.model_validate_json(experiment.canonical(strict_json.parse(line)))
+            link = Link.model_validate_json(
+                experiment.canonical(strict_json.parse(line))
+            )
             _check(link, links)
             links.append(link)
     except (OSError, ValidationError, TypeError, ValueError) as error:
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).rstrip(".")
+        said = (
+            error.errors()[0]["msg"]
+            if isinstance(error, ValidationError)
+            else str(error).rstrip(".")
+        )
         raise InvalidInput(
-            f"the chain of registrations, {CHAIN}, does not hold at line {len(links) + 1}: {said}. {ADVICE}"
+            f"the chain of registrations, {CHAIN}, does not hold at line {len(links) + 1}: {said}. "
+            f"{ADVICE}"
         ) from error
     return tuple(links)
 
@@ -77,10 +87,16 @@ def read(folder: Path) -> tuple[Link, ...] | None:
 def _check(link: Link, before: list[Link]) -> None:
     """Raises ValueError if a link does not follow those before it."""
     last = before[-1] if before else None
-    if link.number != len(before) + 1 or link.previous != (last.digest if last else None):
-        raise ValueError("a line was altered, taken away or put in: it does not follow the line before")
+    if link.number != len(before) + 1 or link.previous != (
+        last.digest if last else None
+    ):
+        raise ValueError(
+            "a line was altered, taken away or put in: it does not follow the line before"
+        )
     if last is not None and _time(link) < _time(last):
-        raise ValueError(f"its time, {link.time}, is before that of the line before, {last.time}")
+        raise ValueError(
+            f"its time, {link.time}, is before that of the line before, {last.time}"
+        )
 
 
 def _time(link: Link) -> datetime:
@@ -97,7 +113,8 @@ def append(folder: Path, action: Action, line: Any, made: Moment) -> None:
     last = links[-1] if links else None
     if last is not None and datetime.fromisoformat(made.time) < _time(last):
         raise InvalidInput(
-            f"The clock says {made.time}, and the last line of {CHAIN} is of {last.time}. Set the clock right."
+            f"The clock says {made.time}, and the last line of {CHAIN} is of {last.time}. Set the "
+            "clock right."
         )
     link = Link(
         number=len(links) + 1,

@@ -20,7 +20,8 @@ class Change(Strict):
 
 
 def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
-    """Every value that differs between two records; hypotheses, controls and gates are told apart by name.
+    """Every value that differs between two records; hypotheses, controls and gates are told apart
+    by name.
 
     >>> [change.path for change in changes({"gates": [{"name": "loss", "failure": 1}]}, {"gates": []})]
     ['gates', 'gates[loss]']
@@ -29,7 +30,9 @@ def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            yield from changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            yield from changes(
+                old.get(key), new.get(key), f"{path}.{key}" if path else key
+            )
     elif (before := _by_name(old)) is not None and (after := _by_name(new)) is not None:
         yield from _of_named(before, after, path)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -39,7 +42,9 @@ def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
         yield Change(path=path or "record", old=old, new=new)
 
 
-def _of_named(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Change]:
+def _of_named(
+    before: dict[str, Any], after: dict[str, Any], path: str
+) -> Iterator[Change]:
     if list(before) != list(after):
         yield Change(path=path, old=list(before), new=list(after))
     for name in dict.fromkeys([*before, *after]):
@@ -48,7 +53,9 @@ def _of_named(before: dict[str, Any], after: dict[str, Any], path: str) -> Itera
 
 def _by_name(value: Any) -> dict[str, Any] | None:
     """Entries by their names, if they have names and no two the same."""
-    if not isinstance(value, list) or not all(isinstance(entry, dict) and "name" in entry for entry in value):
+    if not isinstance(value, list) or not all(
+        isinstance(entry, dict) and "name" in entry for entry in value
+    ):
         return None
     named = {str(entry["name"]): entry for entry in value}
     return named if len(named) == len(value) else None
@@ -60,8 +67,13 @@ def in_words(found: Sequence[Change]) -> str:
     >>> in_words([Change(path="claim.hypotheses[gap].rule.margin", old=0.1, new=0.05)])
     'claim.hypotheses[gap].rule.margin (0.1 -> 0.05)'
     """
-    words = [f"{change.path} ({short(change.old)} -> {short(change.new)})" for change in found[:MOST]]
-    return ", ".join(words) + (f", and {len(found) - MOST} more" if len(found) > MOST else "")
+    words = [
+        f"{change.path} ({short(change.old)} -> {short(change.new)})"
+        for change in found[:MOST]
+    ]
+    return ", ".join(words) + (
+        f", and {len(found) - MOST} more" if len(found) > MOST else ""
+    )
 
 
 def short(value: JsonValue) -> str:
@@ -72,4 +84,8 @@ def short(value: JsonValue) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     half = (LONGEST - 5) // 2
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 5 - half]} ... {text[-half:]}"
+    return (
+        text
+        if len(text) <= LONGEST
+        else f"{text[: LONGEST - 5 - half]} ... {text[-half:]}"
+    )

@@ -4,9 +4,10 @@
     claims/registrations/<paper>/<name>.log.jsonl  one line for the registration and one per amendment, only appended to
     claims/registrations/chain.jsonl               a line for each of these lines, of all claims (`chain`)
 
-Each line carries the digest of the line before it, and the record's file that of the last line, so a history that was
-rewritten in part is detected and named. The chain misses one that is deleted or rewritten throughout. If the chain is
-rewritten too, the version control has what was taken away, and every report that was handed out has the digest.
+Each line carries the digest of the line before it, and the record's file that of the last line, so
+a history that was rewritten in part is detected and named. The chain misses one that is deleted or
+rewritten throughout. If the chain is rewritten too, the version control has what was taken away,
+and every report that was handed out has the digest.
 """
 
 from collections.abc import Sequence
@@ -33,8 +34,9 @@ WITHDRAWN = "withdrawn"
 class Entry(Strict):
     """A line of a claim's log; the first is the registration itself, which comes from nothing.
 
-    `time` is UTC, in seconds, and `commit` the git commit that was checked out, or `no_commit` says why there is none.
-    Lines of before there was a chain have the day alone. A line that withdraws the claim changes nothing of its record.
+    `time` is UTC, in seconds, and `commit` the git commit that was checked out, or `no_commit` says
+    why there is none. Lines of before there was a chain have the day alone. A line that withdraws
+    the claim changes nothing of its record.
     """
 
     claim: Text
@@ -52,7 +54,9 @@ class Entry(Strict):
 
     @property
     def content(self) -> dict[str, Any]:
-        """The line as JSON values; what came later than the first lines is left out where it says nothing."""
+        """The line as JSON values; what came later than the first lines is left out where it says
+        nothing.
+        """
         return self.model_dump(mode="json", exclude_defaults=True)
 
     @property
@@ -63,7 +67,9 @@ class Entry(Strict):
 
 @dataclass(frozen=True)
 class Registered:
-    """What is registered of a claim: record as JSON values, the day it was written, and its history."""
+    """What is registered of a claim: record as JSON values, the day it was written, and its
+    history.
+    """
 
     record: dict[str, Any]
     date: str
@@ -79,11 +85,12 @@ class Registered:
 def read(folder: Path, claim: str) -> Registered | None:
     """The registration of a claim, None if there is none.
 
-    The record is not held against today's format, so that one of an older format can be compared and amended.
+    The record is not held against today's format, so that one of an older format can be compared
+    and amended.
 
     Raises:
-        InvalidInput: if a file is no registration or log, was altered by hand, the history does not hold together, or
-            the chain has another one.
+        InvalidInput: if a file is no registration or log, was altered by hand, the history does not
+            hold together, or the chain has another one.
     """
     path, log = files(folder, claim)
     if not path.is_file() and not log.is_file():
@@ -99,12 +106,21 @@ def of_files(folder: Path, claim: str) -> Registered:
     path, log = files(folder, claim)
     try:
         lines = log.read_text(encoding="utf-8").splitlines()
-        history = tuple(Entry.model_validate_json(experiment.canonical(strict_json.parse(line))) for line in lines)
+        history = tuple(
+            Entry.model_validate_json(experiment.canonical(strict_json.parse(line)))
+            for line in lines
+        )
         content = strict_json.load(path)
-        found = Registered(content["record"], content["date"], content["digest"], history)
+        found = Registered(
+            content["record"], content["date"], content["digest"], history
+        )
         _check(found, content, claim)
     except (OSError, ValidationError, KeyError, TypeError, ValueError) as error:
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).rstrip(".")
+        said = (
+            error.errors()[0]["msg"]
+            if isinstance(error, ValidationError)
+            else str(error).rstrip(".")
+        )
         raise InvalidInput(
             f"the registration in {path.name} and {log.name} does not hold: {said}. "
             "Restore both files from the version control; neither is edited by hand"
@@ -117,16 +133,22 @@ def _check_absent(folder: Path, claim: str) -> None:
     links = [link for link in chain.read(folder) or () if link.claim == claim]
     if links:
         last = links[-1]
-        seen = "results had been seen" if last.results_seen else "no result had been seen"
+        seen = (
+            "results had been seen" if last.results_seen else "no result had been seen"
+        )
         raise InvalidInput(
-            f"the registration of claim {claim!r} was deleted: {CHAIN} has {len(links)} lines of it, the last "
-            f"({last.action}) of {last.date}, when {seen}. Restore its record and its log from the version control; "
+            f"the registration of claim {claim!r} was deleted: {CHAIN} has {len(links)} lines of "
+            "it, the last "
+            f"({last.action}) of {last.date}, when {seen}. Restore its record and its log from the "
+            "version control; "
             f"to take a claim back, restore them and run `ntk-claims withdraw {claim}`"
         )
 
 
 def _check_chain(folder: Path, history: Sequence[Entry]) -> None:
-    """Raises InvalidInput if the chain has another history of a claim, or is gone; logs older than it need none."""
+    """Raises InvalidInput if the chain has another history of a claim, or is gone; logs older than
+    it need none.
+    """
     claim, links = history[0].claim, chain.read(folder)
     if links is None:
         check_older(history)
@@ -138,13 +160,17 @@ def _check_chain(folder: Path, history: Sequence[Entry]) -> None:
     if chained == written[: len(chained)]:
         missing = history[len(chained)]
         raise InvalidInput(
-            f"line {len(chained) + 1} of the log of claim {claim!r}, of {missing.date}, is not in {CHAIN}: it was not "
-            "written by `ntk-claims`, or was left out where two branches were merged. Restore the log from the version "
+            f"line {len(chained) + 1} of the log of claim {claim!r}, of {missing.date}, is not in "
+            f"{CHAIN}: it was not "
+            "written by `ntk-claims`, or was left out where two branches were merged. Restore the "
+            "log from the version "
             "control, or take the line over as of now, in the open: `ntk-claims register --adopt`"
         )
     raise InvalidInput(
-        f"the log of claim {claim!r} has {len(written)} lines, and {CHAIN} names {len(chained)}, which are not all "
-        "among them: the log was cut or written anew. Restore both from the version control; neither is edited by hand"
+        f"the log of claim {claim!r} has {len(written)} lines, and {CHAIN} names {len(chained)}, "
+        "which are not all "
+        "among them: the log was cut or written anew. Restore both from the version control; "
+        "neither is edited by hand"
     )
 
 
@@ -153,24 +179,36 @@ def check_older(lines: Sequence[Entry]) -> None:
     later = [entry for entry in lines if entry.time is not None]
     if later:
         raise InvalidInput(
-            f"the chain of registrations, {CHAIN}, is gone, and the log of claim {later[0].claim!r} has lines that "
+            f"the chain of registrations, {CHAIN}, is gone, and the log of claim "
+            f"{later[0].claim!r} has lines that "
             f"were in it. {chain.ADVICE}"
         )
 
 
 def _check(found: Registered, content: dict[str, Any], claim: str) -> None:
-    """Raises ValueError if the record is not what its digest says, or the history not a chain that ends in it."""
+    """Raises ValueError if the record is not what its digest says, or the history not a chain that
+    ends in it.
+    """
     if experiment.digest(found.record) != found.digest:
         raise ValueError(f"the record was altered: its digest is not {found.digest}")
     before, previous = None, None
     for number, entry in enumerate(found.history, 1):
         if entry.claim != claim or entry.previous != previous or entry.before != before:
-            raise ValueError(f"the history was rewritten before entry {number}, of {entry.date}, which does not follow")
+            raise ValueError(
+                f"the history was rewritten before entry {number}, of {entry.date}, which does not "
+                "follow"
+            )
         before, previous = entry.after, entry.digest
     if not found.history:
         raise ValueError("the history was rewritten at its end: it has no line")
-    if before != found.digest or previous != content["history"] or claim != content["claim"]:
-        raise ValueError("the history was rewritten at its end: it does not lead to the record")
+    if (
+        before != found.digest
+        or previous != content["history"]
+        or claim != content["claim"]
+    ):
+        raise ValueError(
+            "the history was rewritten at its end: it does not lead to the record"
+        )
 
 
 def check(study: Study, folder: Path) -> str:
@@ -192,9 +230,7 @@ def check(study: Study, folder: Path) -> str:
     if registered.digest == record.digest:
         return ""
     found = list(changes(registered.record, record.content))
-    return (
-        f'unregistered change: {in_words(found)}; run `ntk-claims amend {claim} --reason "..." --results-seen yes|no`.'
-    )
+    return f'unregistered change: {in_words(found)}; run `ntk-claims amend {claim} --reason "..." --results-seen yes|no`.'
 
 
 def claims_on_file(folder: Path) -> list[str]:
@@ -211,6 +247,10 @@ def files(folder: Path, claim: str) -> tuple[Path, Path]:
     """The record and the log; raises InvalidInput for an id that names no file below the folder."""
     parts = claim.split("/")
     if not all(part.isidentifier() for part in parts):
-        raise InvalidInput(f"A claim's id must read <paper>/<name>, of letters, digits and _; got {claim!r}.")
+        raise InvalidInput(
+            f"A claim's id must read <paper>/<name>, of letters, digits and _; got {claim!r}."
+        )
     place = folder.joinpath(*parts)
-    return place.with_name(f"{place.name}.json"), place.with_name(f"{place.name}.log.jsonl")
+    return place.with_name(f"{place.name}.json"), place.with_name(
+        f"{place.name}.log.jsonl"
+    )

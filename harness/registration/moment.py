@@ -1,4 +1,6 @@
-"""When and on which git commit something was done, and what git can say of the order of two commits."""
+"""When and on which git commit something was done, and what git can say of the order of two
+commits.
+"""
 
 import os
 import subprocess
@@ -17,7 +19,8 @@ class Moment:
 
     Args:
         time: UTC, ISO 8601, in seconds.
-        commit: the git commit that was checked out, 40 hex digits or more; None where that is not known.
+        commit: the git commit that was checked out, 40 hex digits or more; None where that is not
+            known.
         no_commit: why the commit is not known; "" where it is.
         clean: whether the tracked files were those of the commit; None where that is not known.
     """
@@ -39,7 +42,9 @@ def now(folder: Path) -> Moment:
 
 
 def is_ancestor(folder: Path, earlier: str, later: str) -> bool | None:
-    """Whether one commit is another's ancestor, or the same; None where git cannot tell (a shallow clone, no git)."""
+    """Whether one commit is another's ancestor, or the same; None where git cannot tell (a shallow
+    clone, no git).
+    """
     code = _run(folder, "merge-base", "--is-ancestor", earlier, later).returncode
     return {0: True, 1: False}.get(code)
 
@@ -53,13 +58,16 @@ def committed_at(folder: Path, commit: str) -> datetime | None:
 def cut(folder: Path, name: str) -> str:
     """Which commit took lines away from a file that only grows; "" if none did, or git cannot tell.
 
-    Followed is the first parent of every merge: a branch may be brought up to date by writing its lines anew.
+    Followed is the first parent of every merge: a branch may be brought up to date by writing its
+    lines anew.
 
     Args:
         folder: that holds the file.
         name: of the file.
     """
-    listed, _ = _answer(folder, "log", "--first-parent", "--format=commit %H", "--numstat", "--", name)
+    listed, _ = _answer(
+        folder, "log", "--first-parent", "--format=commit %H", "--numstat", "--", name
+    )
     commit = ""
     for line in (listed or "").splitlines():
         if line.startswith("commit "):
@@ -79,11 +87,24 @@ def _answer(folder: Path, *arguments: str) -> tuple[str | None, str]:
 
 
 def _run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs git in the nearest folder that exists; return code 127 where there is no git, or it does not end."""
-    place = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.is_dir())
+    """Runs git in the nearest folder that exists; return code 127 where there is no git, or it does
+    not end.
+    """
+    place = next(
+        above
+        for above in (folder.absolute(), *folder.absolute().parents)
+        if above.is_dir()
+    )
     command = ["git", "-C", str(place), *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, env=environment)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+            env=environment,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return subprocess.CompletedProcess(command, 127, "", "")

@@ -1,15 +1,22 @@
 """What registration freezes of a claim (rules of evidence 2), typed and validated, and its digest.
 
-The digest is the SHA-256 of the record's canonical JSON. Everything in it matters: what the paper is said to say, how
-it is made measurable, the grids, seeds and streams, hypotheses with their rules, margins and what they are powered
-for, controls, gates, the code that turns measurements into effects, and the versions of the estimators under it
-(`harness.registration.code`).
+The digest is the SHA-256 of the record's canonical JSON. Everything in it matters: what the paper
+is said to say, how it is made measurable, the grids, seeds and streams, hypotheses with their
+rules, margins and what they are powered for, controls, gates, the code that turns measurements into
+effects, and the versions of the estimators under it (`harness.registration.code`).
 """
 
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PositiveInt,
+    ValidationError,
+)
 
 from harness import experiment
 from harness.errors import InvalidInput
@@ -21,9 +28,13 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Strict(BaseModel):
-    """Values as they are: nothing is converted, nothing unknown is accepted, nothing can be changed."""
+    """Values as they are: nothing is converted, nothing unknown is accepted, nothing can be
+    changed.
+    """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
 
 class PaperRecord(Strict):
@@ -73,7 +84,10 @@ class HypothesisRecord(Strict):
 
     name: Text
     statement: Text
-    rule: Annotated[SuperiorityRecord | EquivalenceRecord | DifferenceRecord, Field(discriminator="kind")]
+    rule: Annotated[
+        SuperiorityRecord | EquivalenceRecord | DifferenceRecord,
+        Field(discriminator="kind"),
+    ]
     why_margin: Text
     expected_effect: float
     expected_sd: float
@@ -129,7 +143,9 @@ class TierRecord(Strict):
 
 
 class ExperimentRecord(Strict):
-    """`harness.experiment.Experiment`; the seeds follow from the stream and the replicates' numbers."""
+    """`harness.experiment.Experiment`; the seeds follow from the stream and the replicates'
+    numbers.
+    """
 
     measure: Text
     dtype: Text
@@ -142,9 +158,12 @@ class ClaimRecord(Strict):
 
     claim: StatementRecord
     experiments: tuple[ExperimentRecord, ...]
-    code: Digest | Literal[""] = Field(description='Of effects, gates and what they name; "" if in no file.')
+    code: Digest | Literal[""] = Field(
+        description='Of effects, gates and what they name; "" if in no file.'
+    )
     estimators: dict[str, PositiveInt] = Field(
-        default_factory=dict, description="Versions of the modules of harness.statistics under effects and verdict."
+        default_factory=dict,
+        description="Versions of the modules of harness.statistics under effects and verdict.",
     )
 
     @staticmethod
@@ -152,7 +171,8 @@ class ClaimRecord(Strict):
         """The record of a claim's file as it is now.
 
         Raises:
-            InvalidInput: if a value is of another type, not finite, or an empty text where one is due.
+            InvalidInput: if a value is of another type, not finite, or an empty text where one is
+                due.
         """
         content = {
             **study.claim.record(study.experiments),
@@ -163,14 +183,17 @@ class ClaimRecord(Strict):
             return ClaimRecord.model_validate_json(experiment.canonical(content))
         except (TypeError, ValueError) as error:
             raise InvalidInput(
-                f"Claim {study.claim.id!r} cannot be registered: {_said(error)}. It must consist of text, finite "
+                f"Claim {study.claim.id!r} cannot be registered: {_said(error)}. It must consist "
+                "of text, finite "
                 "Python numbers, tuples and dicts."
             ) from error
 
     @property
     def content(self) -> dict[str, Any]:
         """The record as JSON values."""
-        return self.model_dump(mode="json", exclude_defaults=True)  # what came later than the first records
+        return self.model_dump(
+            mode="json", exclude_defaults=True
+        )  # what came later than the first records
 
     @property
     def digest(self) -> str:
@@ -182,7 +205,9 @@ class Registration(Strict):
     """A file of claims/registrations: the record that holds now, and where its history ends."""
 
     claim: Text
-    date: Text = Field(description="Day (UTC, ISO 8601) on which this record was registered or amended.")
+    date: Text = Field(
+        description="Day (UTC, ISO 8601) on which this record was registered or amended."
+    )
     digest: Digest = Field(description="SHA-256 of the canonical JSON of the record.")
     history: Digest = Field(description="SHA-256 of the last line of the claim's log.")
     record: ClaimRecord
@@ -195,5 +220,8 @@ def json_schema() -> str:
 
 def _said(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors())
+        return "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}"
+            for e in error.errors()
+        )
     return str(error)

@@ -1,4 +1,6 @@
-"""The roll of a folder of registrations: claims that are registered, and of which there is no claim file any more."""
+"""The roll of a folder of registrations: claims that are registered, and of which there is no claim
+file any more.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ class Unclaimed:
     Args:
         claim: its id.
         family: that it was registered in; "" where that cannot be read.
-        state: "withdrawn" in the open; "missing", its file is gone; "altered", its record or log does not hold.
+        state: "withdrawn" in the open; "missing", its file is gone; "altered", its record or log
+            does not hold.
         words: what is known of it, in a sentence.
     """
 
@@ -28,7 +31,8 @@ class Unclaimed:
 
 
 def unclaimed(folder: Path, claims: Collection[str]) -> tuple[Unclaimed, ...]:
-    """Every registration that no claim file stands for, sorted by id; and last, what is wrong with the chain itself.
+    """Every registration that no claim file stands for, sorted by id; and last, what is wrong with
+    the chain itself.
 
     Args:
         folder: of the registrations.
@@ -54,15 +58,28 @@ def _of(folder: Path, claim: str) -> Unclaimed:
         return Unclaimed(claim, "", "altered", _sentence(f"{error}."))
     if found is None:  # the files went away in between
         return Unclaimed(claim, "", "missing", "Registered, and gone.")
-    family, last = str(found.record.get("claim", {}).get("family", "")), found.history[-1]
+    family, last = (
+        str(found.record.get("claim", {}).get("family", "")),
+        found.history[-1],
+    )
     if found.withdrawn:
-        seen = "after results had been seen" if last.results_seen else "before any result was seen"
-        return Unclaimed(claim, family, "withdrawn", f"Withdrawn on {last.date}, {seen}: {last.reason}")
+        seen = (
+            "after results had been seen"
+            if last.results_seen
+            else "before any result was seen"
+        )
+        return Unclaimed(
+            claim,
+            family,
+            "withdrawn",
+            f"Withdrawn on {last.date}, {seen}: {last.reason}",
+        )
     return Unclaimed(
         claim,
         family,
         "missing",
-        f"Registered on {found.history[0].date}, and there is no claim file of it. Restore the file, or take "
+        f"Registered on {found.history[0].date}, and there is no claim file of it. Restore the "
+        "file, or take "
         f'the claim back in the open: ntk-claims withdraw {claim} --reason "...".',
     )
 

@@ -25,7 +25,10 @@ def objections(study: Study) -> list[str]:
     Raises:
         InvalidInput: as `ClaimRecord.of` does.
     """
-    return [*_of_experiments(study), *(text for h in study.claim.hypotheses for text in _of_hypothesis(h, study))]
+    return [
+        *_of_experiments(study),
+        *(text for h in study.claim.hypotheses for text in _of_hypothesis(h, study)),
+    ]
 
 
 def _of_experiments(study: Study) -> Iterator[str]:
@@ -34,7 +37,11 @@ def _of_experiments(study: Study) -> Iterator[str]:
         yield "it has no experiment"
     if not record.code:
         yield "its effects or gates are no function at the top level of a claim's file: changing them would go unseen"
-    yield from (text for experiment in study.experiments if (text := _unfound(experiment.measure)))
+    yield from (
+        text
+        for experiment in study.experiments
+        if (text := _unfound(experiment.measure))
+    )
     for experiment in record.experiments:
         if experiment.stream.startswith(REHEARSAL):
             yield f"its stream {experiment.stream!r} is that of a rehearsal, whose seeds may have been seen"
@@ -52,14 +59,20 @@ def _unfound(measure: Callable[..., Any]) -> str:
     if ":" in name:
         return ""
     try:
-        papers.locate(name, papers.folder_of(Path(inspect.getfile(inspect.unwrap(measure)))))
+        papers.locate(
+            name, papers.folder_of(Path(inspect.getfile(inspect.unwrap(measure))))
+        )
     except InvalidInput as error:
         return str(error).rstrip(".")
     return ""
 
 
 def _tiers(study: Study, name: str) -> list[Tier]:
-    return [tier for experiment in study.experiments if (tier := getattr(experiment, name)) is not None]
+    return [
+        tier
+        for experiment in study.experiments
+        if (tier := getattr(experiment, name)) is not None
+    ]
 
 
 def _of_hypothesis(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
@@ -80,17 +93,22 @@ def _weak(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
         seeds = min((tier.replicates for tier in _tiers(study, name)), default=0)
         if seeds < 2:
             continue
-        found = registered_power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, seeds)
+        found = registered_power(
+            hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, seeds
+        )
         if found < POWER:
             yield (
-                f"has power {found:.2g} with the {seeds} seeds of the {name} tier, if the effect is "
-                f"{hypothesis.expected_effect:g} (sd {hypothesis.expected_sd:g}), and {POWER} is needed: take more "
+                f"has power {found:.2g} with the {seeds} seeds of the {name} tier, if the effect "
+                "is "
+                f"{hypothesis.expected_effect:g} (sd {hypothesis.expected_sd:g}), and {POWER} is "
+                "needed: take more "
                 "seeds, or say in power_note why it is registered nevertheless"
             )
 
 
 def unreachable(hypothesis: Hypothesis) -> list[str]:
-    """The verdicts, of SUPPORTED and REFUTED, that no mean within the bounds can bring about; none without bounds.
+    """The verdicts, of SUPPORTED and REFUTED, that no mean within the bounds can bring about; none
+    without bounds.
 
     >>> from harness.study import Superiority
     >>> unreachable(Hypothesis("rate", "a rate is above 1", Superiority(1.0), "", 0.9, 0.1, bounds=(0.0, 1.0)))
@@ -98,6 +116,14 @@ def unreachable(hypothesis: Hypothesis) -> list[str]:
     """
     low, high = hypothesis.bounds or (-math.inf, math.inf)
     rule = hypothesis.rule
-    regions = zip(rule.supports, pairwise((-math.inf, *rule.cuts, math.inf)), strict=True)
-    reached = {supports for supports, (below, above) in regions if low < above and high > below}
-    return [verdict for verdict, supports in (("SUPPORTED", True), ("REFUTED", False)) if supports not in reached]
+    regions = zip(
+        rule.supports, pairwise((-math.inf, *rule.cuts, math.inf)), strict=True
+    )
+    reached = {
+        supports for supports, (below, above) in regions if low < above and high > below
+    }
+    return [
+        verdict
+        for verdict, supports in (("SUPPORTED", True), ("REFUTED", False))
+        if supports not in reached
+    ]

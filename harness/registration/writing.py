@@ -1,4 +1,6 @@
-"""What is written to the registrations of a claims folder: a claim registered, amended, withdrawn; the chain begun."""
+"""What is written to the registrations of a claims folder: a claim registered, amended, withdrawn;
+the chain begun.
+"""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +12,15 @@ from harness.errors import InvalidInput
 from harness.registration import chain, moment
 from harness.registration.chain import Action
 from harness.registration.changes import changes
-from harness.registration.ledger import Entry, Registered, check_older, claims_on_file, files, of_files, read
+from harness.registration.ledger import (
+    Entry,
+    Registered,
+    check_older,
+    claims_on_file,
+    files,
+    of_files,
+    read,
+)
 from harness.registration.moment import Moment
 from harness.registration.record import ClaimRecord
 from harness.registration.rules import objections
@@ -36,44 +46,60 @@ def amend(study: Study, folder: Path, reason: str, results_seen: bool) -> Regist
     """Appends to a claim's history, and writes its record anew.
 
     Raises:
-        InvalidInput: if it is not registered, nothing changed, there is no reason, results are said not to have been
-            seen that had been seen before, or a rule speaks against it.
+        InvalidInput: if it is not registered, nothing changed, there is no reason, results are said
+            not to have been seen that had been seen before, or a rule speaks against it.
     """
     claim = study.claim.id
     registered = read(folder, claim)
     if registered is None:
-        raise InvalidInput(f"Claim {claim!r} is not registered; register it: ntk-claims register {claim}")
+        raise InvalidInput(
+            f"Claim {claim!r} is not registered; register it: ntk-claims register {claim}"
+        )
     if registered.digest == ClaimRecord.of(study).digest and not registered.withdrawn:
-        raise InvalidInput(f"Nothing of claim {claim!r} changed since it was registered; there is nothing to amend.")
+        raise InvalidInput(
+            f"Nothing of claim {claim!r} changed since it was registered; there is nothing to "
+            "amend."
+        )
     seen = [entry.date for entry in registered.history if entry.results_seen]
     if seen and not results_seen:
         raise InvalidInput(
-            f"By its own history, results of claim {claim!r} had been seen on {seen[0]}: say --results-seen yes."
+            f"By its own history, results of claim {claim!r} had been seen on {seen[0]}: say "
+            "--results-seen yes."
         )
     return _write(study, folder, registered, reason=reason, results_seen=results_seen)
 
 
 def withdraw(folder: Path, claim: str, reason: str, results_seen: bool) -> Registered:
-    """Takes a claim back, in the open: its record and its log stay, and the log says so. `amend` takes it up again.
+    """Takes a claim back, in the open: its record and its log stay, and the log says so.
 
-    The claim's file need not be there any more. Results that had been seen by the claim's history stay seen.
+    `amend` takes it up again.
+
+    The claim's file need not be there any more. Results that had been seen by the claim's history
+    stay seen.
 
     Raises:
         InvalidInput: if the claim is not registered, is withdrawn already, or there is no reason.
     """
     registered = read(folder, claim)
     if registered is None:
-        raise InvalidInput(f"Claim {claim!r} is not registered, so there is nothing to withdraw.")
+        raise InvalidInput(
+            f"Claim {claim!r} is not registered, so there is nothing to withdraw."
+        )
     if registered.withdrawn:
-        raise InvalidInput(f"Claim {claim!r} was withdrawn on {registered.history[-1].date} already.")
+        raise InvalidInput(
+            f"Claim {claim!r} was withdrawn on {registered.history[-1].date} already."
+        )
     if not reason.strip():
-        raise InvalidInput(f"Say why claim {claim!r} is withdrawn: a reason that readers of the report see.")
+        raise InvalidInput(
+            f"Say why claim {claim!r} is withdrawn: a reason that readers of the report see."
+        )
     made = moment.now(folder)
     entry = Entry(
         claim=claim,
         date=made.time[:10],
         reason=reason.strip(),
-        results_seen=results_seen or any(entry.results_seen for entry in registered.history),
+        results_seen=results_seen
+        or any(entry.results_seen for entry in registered.history),
         before=registered.digest,
         after=registered.digest,
         changed=(),
@@ -83,13 +109,17 @@ def withdraw(folder: Path, claim: str, reason: str, results_seen: bool) -> Regis
         no_commit=made.no_commit,
         withdrawn=True,
     )
-    return _append(folder, registered.record, registered.history, entry=entry, action="withdrawn")
+    return _append(
+        folder, registered.record, registered.history, entry=entry, action="withdrawn"
+    )
 
 
 def adopt(folder: Path) -> list[Entry]:
-    """Takes every line of a log that the chain lacks over into it, as of now; the lines that were taken over.
+    """Takes every line of a log that the chain lacks over into it, as of now; the lines that were
+    taken over.
 
-    For registrations of before there was a chain. The chain says "adopted", and when; no file of a claim is changed.
+    For registrations of before there was a chain. The chain says "adopted", and when; no file of a
+    claim is changed.
 
     Raises:
         InvalidInput: if the chain, or a claim's record or log, does not hold.
@@ -97,7 +127,12 @@ def adopt(folder: Path) -> list[Entry]:
     links = chain.read(folder)
     known = {link.entry for link in links or ()}
     claims = claims_on_file(folder)
-    lines = [entry for claim in claims for entry in of_files(folder, claim).history if entry.digest not in known]
+    lines = [
+        entry
+        for claim in claims
+        for entry in of_files(folder, claim).history
+        if entry.digest not in known
+    ]
     if links is None:
         check_older(lines)
     made = moment.now(folder)
@@ -108,12 +143,24 @@ def adopt(folder: Path) -> list[Entry]:
     return lines
 
 
-def _write(study: Study, folder: Path, old: Registered | None, *, reason: str, results_seen: bool) -> Registered:
+def _write(
+    study: Study,
+    folder: Path,
+    old: Registered | None,
+    *,
+    reason: str,
+    results_seen: bool,
+) -> Registered:
     claim, record = study.claim.id, ClaimRecord.of(study)
     if not reason.strip():
-        raise InvalidInput(f"Say why claim {claim!r} is registered as it is: a reason that readers of the report see.")
+        raise InvalidInput(
+            f"Say why claim {claim!r} is registered as it is: a reason that readers of the report "
+            "see."
+        )
     if against := objections(study):
-        raise InvalidInput(f"Claim {claim!r} cannot be registered: {'; '.join(against)}.")
+        raise InvalidInput(
+            f"Claim {claim!r} cannot be registered: {'; '.join(against)}."
+        )
     made = moment.now(folder)
     entry = Entry(
         claim=claim,
@@ -129,13 +176,26 @@ def _write(study: Study, folder: Path, old: Registered | None, *, reason: str, r
         no_commit=made.no_commit,
     )
     history = old.history if old else ()
-    return _append(folder, record.content, history, entry=entry, action="amended" if old else "registered")
+    return _append(
+        folder,
+        record.content,
+        history,
+        entry=entry,
+        action="amended" if old else "registered",
+    )
 
 
 def _append(
-    folder: Path, record: dict[str, Any], history: Sequence[Entry], *, entry: Entry, action: Action
+    folder: Path,
+    record: dict[str, Any],
+    history: Sequence[Entry],
+    *,
+    entry: Entry,
+    action: Action,
 ) -> Registered:
-    """Writes a line into the claim's log and the chain, and the record with where its history ends now."""
+    """Writes a line into the claim's log and the chain, and the record with where its history ends
+    now.
+    """
     content = {
         "claim": entry.claim,
         "date": entry.date,
@@ -153,7 +213,9 @@ def _append(
         path.write_text(_text(content), encoding="utf-8", newline="\n")
         chain.append(folder, action, entry, made)
     except OSError as error:
-        raise InvalidInput(f"The registration cannot be written below {folder}: {error.strerror or error}.") from error
+        raise InvalidInput(
+            f"The registration cannot be written below {folder}: {error.strerror or error}."
+        ) from error
     return Registered(record, entry.date, entry.after, (*history, entry))
 
 
@@ -165,4 +227,9 @@ def _take_over_first(folder: Path) -> None:
 
 def _text(content: dict[str, Any]) -> str:
     """Pretty JSON with sorted keys."""
-    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False
+        )
+        + "\n"
+    )

@@ -18,7 +18,13 @@ from typing import Any
 from harness.errors import InvalidInput
 from harness.report import schemas
 from harness.report.calibration import Calibration
-from harness.report.document import Amendment, Entry, Unclaimed, document, in_words_stale
+from harness.report.document import (
+    Amendment,
+    Entry,
+    Unclaimed,
+    document,
+    in_words_stale,
+)
 from harness.report.html import render
 from harness.report.run import Cells, Cost, Git, run_record
 from harness.report.summary import summary_markdown
@@ -50,13 +56,20 @@ SECONDS = "seconds.json"
 """Digest of each request -> the seconds that its cell took: what a later run expects."""
 
 
-def write(folder: str | Path, document: Json, run: Json, seconds: Mapping[str, float] | None = None) -> Path:
-    """Write verdicts.json, run.json, summary.md and report.html into a folder, which is made if need be.
+def write(
+    folder: str | Path,
+    document: Json,
+    run: Json,
+    seconds: Mapping[str, float] | None = None,
+) -> Path:
+    """Write verdicts.json, run.json, summary.md and report.html into a folder, which is made if
+    need be.
 
     Args:
         folder: of this report; its files of these names are replaced.
         document, run: as `document` and `run_record` return them.
-        seconds: digest of a request -> what its cell took; written as seconds.json where there are any.
+        seconds: digest of a request -> what its cell took; written as seconds.json where there are
+            any.
 
     Returns:
         The path of report.html.
@@ -83,7 +96,8 @@ def write(folder: str | Path, document: Json, run: Json, seconds: Mapping[str, f
 
 
 def prove_writable(folder: Path) -> None:
-    """Proves that a report can be written into a folder, by a file that is gone afterwards, as is the folder if new.
+    """Proves that a report can be written into a folder, by a file that is gone afterwards, as is
+    the folder if new.
 
     Raises:
         InvalidInput: if it cannot be.
@@ -114,7 +128,8 @@ def _check_names(folder: Path) -> None:
 
 def _unwritable(folder: Path, error: OSError) -> InvalidInput:
     return InvalidInput(
-        f"The report cannot be written to {folder}: {error.strerror or error}. Name a folder that can be written."
+        f"The report cannot be written to {folder}: {error.strerror or error}. Name a folder that "
+        "can be written."
     )
 
 
@@ -122,7 +137,8 @@ def load(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The contents of verdicts.json and run.json of a report, which are what their schemas ask for.
 
     Raises:
-        InvalidInput: if one is missing, is not JSON, has another version of the format, or is not what its schema asks.
+        InvalidInput: if one is missing, is not JSON, has another version of the format, or is not
+            what its schema asks.
     """
     verdicts, run = (Path(folder) / name for name in ("verdicts.json", "run.json"))
     return schemas.checked(verdicts, "verdicts", READ), schemas.checked(run, "run")
@@ -130,7 +146,12 @@ def load(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def as_text(content: Json) -> str:
     """JSON with sorted keys, the same bytes for the same content."""
-    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False
+        )
+        + "\n"
+    )
 
 
 def _replace(path: Path, text: str) -> None:

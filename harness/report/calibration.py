@@ -1,8 +1,10 @@
 """calibration.json: what simulation found about each claim's decision, and for which registration.
 
-    Calibrated (harness.statistics.calibration) --record--> calibration.json --found--> Calibration, for the report
+    Calibrated (harness.statistics.calibration) --record--> calibration.json --found--> Calibration,
+    for the report
 
-A calibration belongs to the digest of a record. Of another digest it is not shown: margins or seeds may have changed.
+A calibration belongs to the digest of a record. Of another digest it is not shown: margins or seeds
+may have changed.
 """
 
 from collections.abc import Mapping
@@ -25,7 +27,8 @@ class Calibration:
 
     Args:
         at_margin: rate of SUPPORTED with the mean on the margin, for the worst shape of scatter.
-        at_registered_effect: rate of SUPPORTED with the mean at the registered effect, for the worst shape.
+        at_registered_effect: rate of SUPPORTED with the mean at the registered effect, for the
+            worst shape.
         simulations: experiments per rate.
         shapes: shape of the scatter over seeds -> name of a rate -> {"rate", "low", "high"}.
     """
@@ -33,11 +36,17 @@ class Calibration:
     at_margin: float
     at_registered_effect: float
     simulations: int
-    shapes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    shapes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(
+        default_factory=dict
+    )
 
 
 def record(
-    tier: str, trials: int, seed: int, planted: Mapping[str, Rate], claims: Mapping[str, tuple[str, Calibrated]]
+    tier: str,
+    trials: int,
+    seed: int,
+    planted: Mapping[str, Rate],
+    claims: Mapping[str, tuple[str, Calibrated]],
 ) -> dict[str, Any]:
     """The content of calibration.json.
 
@@ -52,8 +61,13 @@ def record(
         "tier": tier,
         "trials": trials,
         "seed": seed,
-        "planted": {name: _rate(rate) | {"trials": rate.trials} for name, rate in planted.items()},
-        "claims": {claim: _claim(digest, found) for claim, (digest, found) in claims.items()},
+        "planted": {
+            name: _rate(rate) | {"trials": rate.trials}
+            for name, rate in planted.items()
+        },
+        "claims": {
+            claim: _claim(digest, found) for claim, (digest, found) in claims.items()
+        },
     }
 
 
@@ -61,31 +75,44 @@ def read(folder: Path) -> dict[str, Any] | None:
     """The content of a folder's calibration.json; None without one.
 
     Raises:
-        InvalidInput: if it is not JSON, has another version of the format, or is not what its schema asks for.
+        InvalidInput: if it is not JSON, has another version of the format, or is not what its
+            schema asks for.
     """
     path = folder / FILE
     if not path.is_file():
         return None
-    return schemas.checked(path, "calibration", (VERSION,), "Write it again: ntk-claims calibrate.")
+    return schemas.checked(
+        path, "calibration", (VERSION,), "Write it again: ntk-claims calibrate."
+    )
 
 
 def found(
     content: Json | None, claim: str, digest: str, seeds: int
 ) -> tuple[Calibration | None, dict[str, Calibration]]:
-    """The calibration of a claim, and of each of its hypotheses; nothing if it is of another record or of other seeds.
+    """The calibration of a claim, and of each of its hypotheses; nothing if it is of another record
+    or of other seeds.
 
     Args:
         content: of calibration.json, if there is one.
         claim, digest, seeds: id, digest of the record, and number of seeds at the tier.
     """
     own = (content or {}).get("claims", {}).get(claim)
-    if content is None or own is None or (own["registration"], own["seeds"]) != (digest, seeds):
+    if (
+        content is None
+        or own is None
+        or (own["registration"], own["seeds"]) != (digest, seeds)
+    ):
         return None, {}
-    hypotheses = {name: _worst(one["shapes"], content["trials"]) for name, one in own["hypotheses"].items()}
+    hypotheses = {
+        name: _worst(one["shapes"], content["trials"])
+        for name, one in own["hypotheses"].items()
+    }
     return _worst(own["whole"], content["trials"]), hypotheses
 
 
-def _worst(shapes: Mapping[str, Mapping[str, Mapping[str, float]]], trials: int) -> Calibration:
+def _worst(
+    shapes: Mapping[str, Mapping[str, Mapping[str, float]]], trials: int
+) -> Calibration:
     return Calibration(
         at_margin=max(rates["false_supported"]["rate"] for rates in shapes.values()),
         at_registered_effect=min(rates["power"]["rate"] for rates in shapes.values()),
@@ -99,18 +126,26 @@ def _claim(digest: str, calibrated: Calibrated) -> dict[str, Any]:
         "registration": digest,
         "seeds": calibrated.seeds,
         "whole": {
-            shape: {"false_supported": _rate(rates.false_supported), "power": _rate(rates.power)}
+            shape: {
+                "false_supported": _rate(rates.false_supported),
+                "power": _rate(rates.power),
+            }
             for shape, rates in calibrated.whole.items()
         },
         "hypotheses": {
-            name: _hypothesis(calibrated.scatter[name], shapes) for name, shapes in calibrated.hypotheses.items()
+            name: _hypothesis(calibrated.scatter[name], shapes)
+            for name, shapes in calibrated.hypotheses.items()
         },
     }
 
 
 def _hypothesis(scatter: Scatter, shapes: Mapping[str, Rates]) -> dict[str, Any]:
     return {
-        "scatter": {"sd": scatter.sd, "backends": scatter.difference, "measured": scatter.measured},
+        "scatter": {
+            "sd": scatter.sd,
+            "backends": scatter.difference,
+            "measured": scatter.measured,
+        },
         "power_computed": next(iter(shapes.values())).computed,
         "shapes": {shape: _rates(rates) for shape, rates in shapes.items()},
     }

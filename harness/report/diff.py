@@ -17,8 +17,9 @@ WORDS = (IDENTICAL, AS_PRINTED, *OVERLAP.values())
 class EffectChange:
     """The effect of one hypothesis in one backend, before and after, as readers are shown it.
 
-    `overlap` is None where the intervals cannot be compared: one is missing, or the scale of the effect changed.
-    `identical`: the same to the last digit; `alike`: the same to the digits that are printed, on one scale.
+    `overlap` is None where the intervals cannot be compared: one is missing, or the scale of the
+    effect changed. `identical`: the same to the last digit; `alike`: the same to the digits that
+    are printed, on one scale.
     """
 
     backend: str
@@ -38,7 +39,9 @@ class EffectChange:
 
 @dataclass(frozen=True)
 class HypothesisChange:
-    """One hypothesis: label, role, what it needs and its verdict in either run, and its effects by backend."""
+    """One hypothesis: label, role, what it needs and its verdict in either run, and its effects by
+    backend.
+    """
 
     label: str
     role: str
@@ -88,7 +91,9 @@ class ClaimChange:
 
 @dataclass(frozen=True)
 class Difference:
-    """Run A and run B; their claims in the order of A, then those of B alone; name -> what the environments say."""
+    """Run A and run B; their claims in the order of A, then those of B alone; name -> what the
+    environments say.
+    """
 
     a: Run
     b: Run
@@ -112,22 +117,40 @@ class Difference:
 
     @property
     def effects(self) -> str:
-        """How many effects of claims in both runs are identical, and how the intervals of the others lie, in words."""
-        own = [e for claim in self.claims if claim.in_both for h in claim.hypotheses for e in h.effects]
+        """How many effects of claims in both runs are identical, and how the intervals of the
+        others lie, in words.
+        """
+        own = [
+            e
+            for claim in self.claims
+            if claim.in_both
+            for h in claim.hypotheses
+            for e in h.effects
+        ]
         counts = Counter(effect.words for effect in own)
-        return ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word]) or "none"
+        return (
+            ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
+            or "none"
+        )
 
 
 def compare(a: Run, b: Run) -> Difference:
     """What changed from run A to run B, in the claims that each of them has."""
     ids = dict.fromkeys(chain(a.claims, b.claims))
     names = dict.fromkeys(chain(a.environment, b.environment))
-    sides = {name: (a.environment.get(name, NOTHING), b.environment.get(name, NOTHING)) for name in names}
+    sides = {
+        name: (a.environment.get(name, NOTHING), b.environment.get(name, NOTHING))
+        for name in names
+    }
     return Difference(
         a=a,
         b=b,
         claims=tuple(_claim(a.claims.get(name), b.claims.get(name)) for name in ids),
-        environment={name: (before, after) for name, (before, after) in sides.items() if before != after},
+        environment={
+            name: (before, after)
+            for name, (before, after) in sides.items()
+            if before != after
+        },
     )
 
 
@@ -138,17 +161,28 @@ def _claim(before: Judged | None, after: Judged | None) -> ClaimChange:
         id=there.id,
         title=there.title,
         kinds=(before.kind if before else NOTHING, after.kind if after else NOTHING),
-        registrations=(before.registration if before else NOTHING, after.registration if after else NOTHING),
-        hypotheses=tuple(_hypotheses(before.findings if before else {}, after.findings if after else {})),
+        registrations=(
+            before.registration if before else NOTHING,
+            after.registration if after else NOTHING,
+        ),
+        hypotheses=tuple(
+            _hypotheses(
+                before.findings if before else {}, after.findings if after else {}
+            )
+        ),
     )
 
 
-def _hypotheses(before: Mapping[str, Finding], after: Mapping[str, Finding]) -> Iterator[HypothesisChange]:
+def _hypotheses(
+    before: Mapping[str, Finding], after: Mapping[str, Finding]
+) -> Iterator[HypothesisChange]:
     for name in dict.fromkeys(chain(before, after)):
         old, new = before.get(name), after.get(name)
         there = new or old
         assert there is not None, "a name comes from one of the two runs"
-        backends = dict.fromkeys(chain(old.effects if old else (), new.effects if new else ()))
+        backends = dict.fromkeys(
+            chain(old.effects if old else (), new.effects if new else ())
+        )
         yield HypothesisChange(
             label=there.label,
             role=there.role,

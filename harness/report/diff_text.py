@@ -1,14 +1,23 @@
-"""The difference of two runs for a terminal, for Markdown, and as a page; colour says nothing that words do not."""
+"""The difference of two runs for a terminal, for Markdown, and as a page; colour says nothing that
+words do not.
+"""
 
 from collections.abc import Iterator, Sequence
 
-from harness.report.diff import AS_PRINTED, ClaimChange, Difference, EffectChange, HypothesisChange
+from harness.report.diff import (
+    AS_PRINTED,
+    ClaimChange,
+    Difference,
+    EffectChange,
+    HypothesisChange,
+)
 from harness.report.html import page
 from harness.report.runs import Run
 from harness.report.summary import MARKS, escape
 
 MEANS = (
-    "Effects are means over seeds with Student's t interval of level 1 - 2 alpha. Intervals that overlap do not prove "
+    "Effects are means over seeds with Student's t interval of level 1 - 2 alpha. Intervals that "
+    "overlap do not prove "
     "effects equal, and runs over the same seeds are not independent."
 )
 SHORT_DIGEST = 12
@@ -23,7 +32,8 @@ def tiers(difference: Difference) -> str:
 
 
 def as_lines(difference: Difference, everything: bool = False) -> list[str]:
-    """For a terminal or a log, in at most 100 columns but for long labels; control characters are replaced.
+    """For a terminal or a log, in at most 100 columns but for long labels; control characters are
+    replaced.
 
     Args:
         difference: of the two runs.
@@ -39,14 +49,25 @@ def as_lines(difference: Difference, everything: bool = False) -> list[str]:
         f"Verdicts: {len(difference.changed)} of {difference.common} changed.",
         *_verdict_lines(difference.claims),
         "",
-        f"Effects: {difference.effects}.{'' if everything else ' Those that changed (--all lists the others too):'}",
-        *(line for claim in difference.claims for line in _effect_lines(claim, everything)),
+        "Effects: "
+        f"{difference.effects}.{'' if everything else ' Those that changed (--all lists the others too):'}",
+        *(
+            line
+            for claim in difference.claims
+            for line in _effect_lines(claim, everything)
+        ),
         "",
         f"Registrations: {len(difference.reregistered)} of {difference.common} changed.",
-        *(f"  {c.id}  {_digest(c.registrations[0])} -> {_digest(c.registrations[1])}" for c in difference.reregistered),
+        *(
+            f"  {c.id}  {_digest(c.registrations[0])} -> {_digest(c.registrations[1])}"
+            for c in difference.reregistered
+        ),
         "",
         f"Versions and devices: {len(difference.environment)} changed.",
-        *(f"  {name}  {before} -> {after}" for name, (before, after) in difference.environment.items()),
+        *(
+            f"  {name}  {before} -> {after}"
+            for name, (before, after) in difference.environment.items()
+        ),
     ]
     return [_printable(line) for line in lines]
 
@@ -59,7 +80,9 @@ def _verdict_lines(claims: Sequence[ClaimChange]) -> Iterator[str]:
 
 
 def _effect_lines(claim: ClaimChange, everything: bool) -> Iterator[str]:
-    shown = [h for h in claim.hypotheses if claim.in_both and (everything or not h.alike)]
+    shown = [
+        h for h in claim.hypotheses if claim.in_both and (everything or not h.alike)
+    ]
     if shown:
         yield f"  {claim.id}"
     for hypothesis in shown:
@@ -68,7 +91,9 @@ def _effect_lines(claim: ClaimChange, everything: bool) -> Iterator[str]:
             yield f"      {effect.backend:<6} {effect.before} -> {effect.after}  {effect.words}"
 
 
-def listed(hypothesis: HypothesisChange, everything: bool = False) -> list[EffectChange]:
+def listed(
+    hypothesis: HypothesisChange, everything: bool = False
+) -> list[EffectChange]:
     """The effects that changed in the printed digits; all of them on demand."""
     return [effect for effect in hypothesis.effects if everything or not effect.alike]
 
@@ -90,7 +115,10 @@ def _digest(digest: str) -> str:
 
 def _printable(line: str) -> str:
     """A line that cannot move the cursor or colour the terminal, whatever a claim's title says."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in line
+    )
 
 
 def as_markdown(difference: Difference) -> str:
@@ -99,7 +127,10 @@ def as_markdown(difference: Difference) -> str:
     lines = [
         f"# {len(difference.changed)} of {difference.common} verdicts changed",
         "",
-        *(f"- {side}: {escape(str(run.path))}, {escape(run.describe())}" for side, run in _sides(difference)),
+        *(
+            f"- {side}: {escape(str(run.path))}, {escape(run.describe())}"
+            for side, run in _sides(difference)
+        ),
         "",
         *([note, ""] if note else []),
         "| | Claim | A | B | Registration |",
@@ -113,7 +144,10 @@ def as_markdown(difference: Difference) -> str:
         *_markdown_effects(difference),
         f"## Versions and devices: {len(difference.environment)} changed",
         "",
-        *(f"- {escape(name)}: {escape(x)} → {escape(y)}" for name, (x, y) in difference.environment.items()),
+        *(
+            f"- {escape(name)}: {escape(x)} → {escape(y)}"
+            for name, (x, y) in difference.environment.items()
+        ),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -123,10 +157,14 @@ def _sides(difference: Difference) -> tuple[tuple[str, Run], ...]:
 
 
 def _markdown_row(claim: ClaimChange) -> str:
-    before, after = (f"{MARKS[kind]} {kind}" if kind in MARKS else kind for kind in claim.kinds)
+    before, after = (
+        f"{MARKS[kind]} {kind}" if kind in MARKS else kind for kind in claim.kinds
+    )
     state = f"**{claim.state}**" if claim.changed else claim.state
     digests = [_digest(digest) for digest in claim.registrations]
-    registration = f"{escape(digests[0])} → {escape(digests[1])}" if claim.reregistered else "same"
+    registration = (
+        f"{escape(digests[0])} → {escape(digests[1])}" if claim.reregistered else "same"
+    )
     return f"| {state} | {escape(claim.title)} | {before} | {after} | {registration if claim.in_both else '–'} |"
 
 
@@ -140,11 +178,18 @@ def _markdown_effects(difference: Difference) -> Iterator[str]:
         for row in _markdown_rows(claim, hypothesis)
     ]
     if rows:
-        yield from ("| Claim | Effect | Backend | A | B | Intervals |", "|---|---|---|---|---|---|", *rows, "")
+        yield from (
+            "| Claim | Effect | Backend | A | B | Intervals |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        )
 
 
 def _markdown_rows(claim: ClaimChange, hypothesis: HypothesisChange) -> Iterator[str]:
-    """A row for each effect that changed; one without an effect where only the verdict or what it needs did."""
+    """A row for each effect that changed; one without an effect where only the verdict or what it
+    needs did.
+    """
     what = f"{escape(hypothesis.label)} ({hypothesis.role}; {escape(needs(hypothesis))}){_verdicts(hypothesis)}"
     start = f"| {escape(claim.title)} | {what} |"
     for effect in listed(hypothesis):

@@ -1,7 +1,9 @@
-"""The content of verdicts.json: what was claimed, registered, measured and decided, as plain JSON values.
+"""The content of verdicts.json: what was claimed, registered, measured and decided, as plain JSON
+values.
 
-It holds no time, host or path, so two builds from the same store are byte-identical. What differs from run to run
-is in run.json (`harness.report.run`). Its JSON Schema is `verdicts.schema.json` beside this file.
+It holds no time, host or path, so two builds from the same store are byte-identical. What differs
+from run to run is in run.json (`harness.report.run`). Its JSON Schema is `verdicts.schema.json`
+beside this file.
 """
 
 from collections import Counter
@@ -28,10 +30,12 @@ OUTCOME = ("kind", "reason", "beside", "p", "p_family", "alone")
 
 @dataclass(frozen=True)
 class Amendment:
-    """A line of a claim's registration log: when, why, whether results had been seen, what changed to which digest.
+    """A line of a claim's registration log: when, why, whether results had been seen, what changed
+    to which digest.
 
-    The first line is the registration itself, and changes nothing. `time` (UTC, in seconds) and `commit` are None in
-    lines of before they were written down; `no_commit` says why a later one names no commit.
+    The first line is the registration itself, and changes nothing. `time` (UTC, in seconds) and
+    `commit` are None in lines of before they were written down; `no_commit` says why a later one
+    names no commit.
     """
 
     date: str
@@ -47,7 +51,9 @@ class Amendment:
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """A registration that no claim file stands for: "withdrawn", "missing" or "altered"; and in words."""
+    """A registration that no claim file stands for: "withdrawn", "missing" or "altered"; and in
+    words.
+    """
 
     claim: str
     state: str
@@ -65,10 +71,12 @@ class Entry:
         figures: as plain data.
         cells: number of cells that the verdict rests on.
         recorded: the verdict recorded for this tier, if any.
-        calibration: hypothesis -> error rates of its rule, where they were simulated for this registration.
+        calibration: hypothesis -> error rates of its rule, where they were simulated for this
+            registration.
         calibration_of_claim: the same of the claim, all primary hypotheses together.
         stale: how many of the cells were computed by other code than the present.
-        history: the registration and its amendments, in order; empty if the claim is not registered as it is.
+        history: the registration and its amendments, in order; empty if the claim is not registered
+            as it is.
     """
 
     study: Study
@@ -98,15 +106,16 @@ def document(
         entries: one per claim, in the order of the report.
         tier: "quick" or "full".
         backends: in the order in which the report names them.
-        environment: "torch", "jax", ... -> name -> value, e.g. versions, device, precision; nothing that has a time.
+        environment: "torch", "jax", ... -> name -> value, e.g. versions, device, precision; nothing
+            that has a time.
         unclaimed: registrations without a claim file.
 
     Returns:
         JSON values. Numbers that are not finite are None; `not_finite` lists them by JSON pointer.
 
     Raises:
-        InvalidInput: if an entry's verdict is another claim's or tier's, a claim comes twice, or a figure's columns
-            have different lengths or labels that repeat.
+        InvalidInput: if an entry's verdict is another claim's or tier's, a claim comes twice, or a
+            figure's columns have different lengths or labels that repeat.
     """
     _check_entries(entries, tier)
     counts = Counter(entry.verdict.kind for entry in entries)
@@ -139,12 +148,15 @@ def _check_entries(entries: Sequence[Entry], tier: str) -> None:
     ids = [entry.study.claim.id for entry in entries]
     twice = [claim for claim, times in Counter(ids).items() if times > 1]
     if twice:
-        raise InvalidInput(f"The report has entries for a claim twice: {', '.join(twice)}. Each claim has one.")
+        raise InvalidInput(
+            f"The report has entries for a claim twice: {', '.join(twice)}. Each claim has one."
+        )
     for entry in entries:
         claim, verdict = entry.study.claim.id, entry.verdict
         if (verdict.claim, verdict.tier) != (claim, tier):
             raise InvalidInput(
-                f"The entry of claim {claim!r} at tier {tier!r} holds the verdict of claim {verdict.claim!r} "
+                f"The entry of claim {claim!r} at tier {tier!r} holds the verdict of claim "
+                f"{verdict.claim!r} "
                 f"at tier {verdict.tier!r}. Both must be the same."
             )
         for figure in entry.figures:
@@ -154,27 +166,50 @@ def _check_entries(entries: Sequence[Entry], tier: str) -> None:
 def _check_figure(claim: str, figure: Figure) -> None:
     labels = [series.label for series in figure.series]
     if len(set(labels)) < len(labels):
-        raise InvalidInput(f"Figure {figure.title!r} of claim {claim!r} uses a label twice: {labels}.")
+        raise InvalidInput(
+            f"Figure {figure.title!r} of claim {claim!r} uses a label twice: {labels}."
+        )
     named = {isinstance(x, str) for series in figure.series for x in series.x}
     if len(named) > 1 or (True in named and figure.log_x):
         raise InvalidInput(
-            f"Figure {figure.title!r} of claim {claim!r} has names on its x axis, so all of x must be names, and the "
-            f"axis cannot be logarithmic; got log_x={figure.log_x} and x = {[list(s.x) for s in figure.series]}."
+            f"Figure {figure.title!r} of claim {claim!r} has names on its x axis, so all of x must "
+            "be names, and the "
+            f"axis cannot be logarithmic; got log_x={figure.log_x} and x = "
+            f"{[list(s.x) for s in figure.series]}."
         )
     for series in figure.series:
         columns = {"x": series.x, "y": series.y, "low": series.low, "high": series.high}
-        lengths = {name: len(column) for name, column in columns.items() if column is not None}
-        if len(set(lengths.values())) > 1 or (series.low is None) != (series.high is None):
+        lengths = {
+            name: len(column) for name, column in columns.items() if column is not None
+        }
+        if len(set(lengths.values())) > 1 or (series.low is None) != (
+            series.high is None
+        ):
             raise InvalidInput(
-                f"Series {series.label!r} of figure {figure.title!r} of claim {claim!r} has columns of lengths "
+                f"Series {series.label!r} of figure {figure.title!r} of claim {claim!r} has "
+                "columns of lengths "
                 f"{lengths}. x, y and, where given, both low and high must have one length."
             )
 
 
 def _claim(entry: Entry) -> Json:
-    study, claim, verdict = entry.study, entry.study.claim.at(entry.verdict.tier), entry.verdict
+    study, claim, verdict = (
+        entry.study,
+        entry.study.claim.at(entry.verdict.tier),
+        entry.verdict,
+    )
     return {
-        **{name: getattr(claim, name) for name in ("id", "title", "statement", "operationalised", "departs", "limits")},
+        **{
+            name: getattr(claim, name)
+            for name in (
+                "id",
+                "title",
+                "statement",
+                "operationalised",
+                "departs",
+                "limits",
+            )
+        },
         "paper": claim.paper,
         "family": claim.family,
         "registration": entry.registration,
@@ -188,9 +223,14 @@ def _claim(entry: Entry) -> Json:
         "verdict": {name: getattr(verdict, name) for name in OUTCOME},
         "recorded": entry.recorded,
         "calibration": entry.calibration_of_claim,
-        "hypotheses": [_hypothesis(hypothesis, entry) for hypothesis in claim.hypotheses],
+        "hypotheses": [
+            _hypothesis(hypothesis, entry) for hypothesis in claim.hypotheses
+        ],
         "controls": [_control(control, verdict) for control in claim.controls],
-        "gates": [{**asdict(gate), "failures": verdict.gates.get(gate.name, {})} for gate in claim.gates],
+        "gates": [
+            {**asdict(gate), "failures": verdict.gates.get(gate.name, {})}
+            for gate in claim.gates
+        ],
         "effects": verdict.effects,
         "figures": list(entry.figures),
     }
@@ -224,8 +264,15 @@ def _published(hypothesis: Hypothesis, verdict: ClaimVerdict) -> Json | None:
     number = hypothesis.published
     if number is None:
         return None
-    found = {backend: effects.get(hypothesis.name, ()) for backend, effects in verdict.effects.items()}
-    held = {b: replication(e, number.value).reason for b, e in found.items() if len(e) > 1 and np.isfinite(e).all()}
+    found = {
+        backend: effects.get(hypothesis.name, ())
+        for backend, effects in verdict.effects.items()
+    }
+    held = {
+        b: replication(e, number.value).reason
+        for b, e in found.items()
+        if len(e) > 1 and np.isfinite(e).all()
+    }
     return {**asdict(number), "held_against": held}
 
 
@@ -233,7 +280,9 @@ def _power(hypothesis: Hypothesis, replicates: int) -> float | None:
     """Power in one backend with the planned seeds; None where there is no such thing."""
     if replicates < 2 or not hypothesis.expected_sd > 0:
         return None
-    return power(hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, replicates)
+    return power(
+        hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, replicates
+    )
 
 
 def _control(control: Control, verdict: ClaimVerdict) -> Json:

@@ -1,4 +1,5 @@
-"""A figure from its data: lines with bands, or points with intervals over names, drawn by Vega-Lite as static SVG.
+"""A figure from its data: lines with bands, or points with intervals over names, drawn by Vega-Lite
+as static SVG.
 
 A series is told apart three times: by colour, by dashes and by the shape of its points.
 """
@@ -7,7 +8,16 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
-from harness.report.style import COLOURS, DASHES, INK, MUTED, SHAPES, field, layer, styled
+from harness.report.style import (
+    COLOURS,
+    DASHES,
+    INK,
+    MUTED,
+    SHAPES,
+    field,
+    layer,
+    styled,
+)
 from harness.report.svg import draw
 
 WIDTH, HEIGHT, LEGEND_ROW = 400, 240, 20
@@ -21,13 +31,20 @@ SHORT = "abs(log(abs(datum.value)) / LN10 - 1) >= 4 && datum.value != 0 ? format
 
 
 def figure_svg(figure: Json, identity: str) -> str:
-    """A figure of verdicts.json as SVG: lines, points, bands, and a horizontal reference line where it has one."""
+    """A figure of verdicts.json as SVG: lines, points, bands, and a horizontal reference line where
+    it has one.
+    """
     points = list(_points(figure))
     drawn = _over_names(figure) if _named(figure) else _over_numbers(figure)
     panel = {"layer": [*_reference(figure), *drawn], "width": WIDTH, "height": HEIGHT}
-    labels = [{"series": number, "label": series["label"]} for number, series in enumerate(figure["series"])]
+    labels = [
+        {"series": number, "label": series["label"]}
+        for number, series in enumerate(figure["series"])
+    ]
     chart = {"vconcat": [panel, _legend(figure)], "spacing": 8}
-    picture = styled(chart, points=points, labels=labels, reference=[{"y": figure["reference_y"]}])
+    picture = styled(
+        chart, points=points, labels=labels, reference=[{"y": figure["reference_y"]}]
+    )
     return draw(picture, identity, figure["title"], figure["description"])
 
 
@@ -37,22 +54,42 @@ def _named(figure: Json) -> bool:
 
 def _over_numbers(figure: Json) -> list[Part]:
     """Bands, lines and points."""
-    x = field("x", title=figure["x_label"], scale=_scale(figure["log_x"], nice=False), axis=_x_axis(figure))
+    x = field(
+        "x",
+        title=figure["x_label"],
+        scale=_scale(figure["log_x"], nice=False),
+        axis=_x_axis(figure),
+    )
     base = {"x": x, "y": _y(figure), "color": _by_series("color", figure)}
     dashes = {"strokeDash": _by_series("dash", figure), "order": field("index")}
-    band = layer("points", {"type": "area", "opacity": 0.16, "line": False}, {**base, **BAND})
+    band = layer(
+        "points", {"type": "area", "opacity": 0.16, "line": False}, {**base, **BAND}
+    )
     line = layer("points", {"type": "line", "strokeWidth": 2}, {**base, **dashes})
     dots = layer("points", DOT, {**base, "shape": _by_series("shape", figure)})
     return [*([band] if _banded(figure) else []), line, dots]
 
 
 def _over_names(figure: Json) -> list[Part]:
-    """Points with their intervals, those of one name side by side; names in the order of their first mention."""
-    names = list(dict.fromkeys(_wrapped(x, figure) for series in figure["series"] for x in series["x"]))
+    """Points with their intervals, those of one name side by side; names in the order of their
+    first mention.
+    """
+    names = list(
+        dict.fromkeys(
+            _wrapped(x, figure) for series in figure["series"] for x in series["x"]
+        )
+    )
     axis = {"labelAngle": 0, "labelExpr": "split(datum.label, '\\n')", "grid": False}
     side_by_side = {"domain": list(range(len(figure["series"]))), "paddingOuter": 0.5}
     base = {
-        "x": field("x", "nominal", title=figure["x_label"], sort=names, axis=axis, scale={"paddingInner": 0.3}),
+        "x": field(
+            "x",
+            "nominal",
+            title=figure["x_label"],
+            sort=names,
+            axis=axis,
+            scale={"paddingInner": 0.3},
+        ),
         "xOffset": field("series", "nominal", scale=side_by_side),
         "y": _y(figure),
         "color": _by_series("color", figure),
@@ -64,7 +101,12 @@ def _over_names(figure: Json) -> list[Part]:
 
 def _y(figure: Json) -> Part:
     scale = _scale(figure["log_y"], nice=not figure["log_y"])
-    return field("y", title=figure["y_label"], scale=scale, axis={"tickCount": 5, "labelExpr": SHORT})
+    return field(
+        "y",
+        title=figure["y_label"],
+        scale=scale,
+        axis={"tickCount": 5, "labelExpr": SHORT},
+    )
 
 
 def _banded(figure: Json) -> bool:
@@ -96,7 +138,10 @@ def _drawable(value: float | str | None, log: bool) -> bool:
 
 
 def _points(figure: Json) -> Iterator[dict[str, Any]]:
-    """One record per point. One without y interrupts its line; a band is drawn where both of its ends can be."""
+    """One record per point.
+
+    One without y interrupts its line; a band is drawn where both of its ends can be.
+    """
     for number, series in enumerate(figure["series"]):
         for index, (x, y) in enumerate(zip(series["x"], series["y"], strict=True)):
             if _drawable(x, figure["log_x"]):
@@ -111,27 +156,49 @@ def _points(figure: Json) -> Iterator[dict[str, Any]]:
 
 
 def _band(series: Json, index: int, log: bool) -> dict[str, float]:
-    ends = {end: series[end][index] for end in ("low", "high") if series.get(end) is not None}
+    ends = {
+        end: series[end][index]
+        for end in ("low", "high")
+        if series.get(end) is not None
+    }
     return ends if all(_drawable(value, log) for value in ends.values()) else {}
 
 
 def _by_series(channel: str, figure: Json) -> Part:
-    """The series' number as colour, dashes or shape, without a legend (we draw one that shows all three)."""
+    """The series' number as colour, dashes or shape, without a legend (we draw one that shows all
+    three).
+    """
     numbers = range(len(figure["series"]))
-    cycle: tuple[Any, ...] = {"color": COLOURS, "dash": DASHES, "shape": SHAPES}[channel]
+    cycle: tuple[Any, ...] = {"color": COLOURS, "dash": DASHES, "shape": SHAPES}[
+        channel
+    ]
     values = [cycle[number % len(cycle)] for number in numbers]
-    return field("series", "nominal", scale={"domain": list(numbers), "range": values}, legend=None)
+    return field(
+        "series",
+        "nominal",
+        scale={"domain": list(numbers), "range": values},
+        legend=None,
+    )
 
 
 def _scale(log: bool, nice: bool) -> Part:
-    return {"type": "log" if log else "linear", "zero": False, "nice": nice, "padding": 8}
+    return {
+        "type": "log" if log else "linear",
+        "zero": False,
+        "nice": nice,
+        "padding": 8,
+    }
 
 
 def _x_axis(figure: Json) -> Part:
     """Ticks where something was measured, if that is at few places."""
     measured = sorted({point["x"] for point in _points(figure)})
     if 0 < len(measured) <= 8:
-        return {"values": measured, "labelOverlap": "greedy", "labelExpr": "format(datum.value, '~g')"}
+        return {
+            "values": measured,
+            "labelOverlap": "greedy",
+            "labelExpr": "format(datum.value, '~g')",
+        }
     return {"tickCount": 7}
 
 
@@ -146,11 +213,32 @@ def _legend(figure: Json) -> Part:
     """A row per series: its line with its dashes, its point, its label."""
     row = {"y": field("series", "ordinal", axis=None)}
     key = {**row, "color": _by_series("color", figure)}
-    dashes, shape = ({way: _by_series(kind, figure)} for way, kind in (("strokeDash", "dash"), ("shape", "shape")))
-    label = {"type": "text", "align": "left", "fontSize": 12, "color": INK, "limit": WIDTH - 40}
+    dashes, shape = (
+        {way: _by_series(kind, figure)}
+        for way, kind in (("strokeDash", "dash"), ("shape", "shape"))
+    )
+    label = {
+        "type": "text",
+        "align": "left",
+        "fontSize": 12,
+        "color": INK,
+        "limit": WIDTH - 40,
+    }
     parts = [
-        layer("labels", {"type": "rule", "strokeWidth": 2}, {**key, "x": {"value": 0}, "x2": {"value": 30}, **dashes}),
+        layer(
+            "labels",
+            {"type": "rule", "strokeWidth": 2},
+            {**key, "x": {"value": 0}, "x2": {"value": 30}, **dashes},
+        ),
         layer("labels", DOT, {**key, "x": {"value": 15}, **shape}),
-        layer("labels", label, {**row, "x": {"value": 40}, "text": field("label", "nominal")}),
+        layer(
+            "labels",
+            label,
+            {**row, "x": {"value": 40}, "text": field("label", "nominal")},
+        ),
     ]
-    return {"layer": parts, "width": WIDTH, "height": LEGEND_ROW * len(figure["series"])}
+    return {
+        "layer": parts,
+        "width": WIDTH,
+        "height": LEGEND_ROW * len(figure["series"]),
+    }

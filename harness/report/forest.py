@@ -1,7 +1,9 @@
-"""All claims on one axis: what decided each of them, in units u of its margin, so that right of the line is its side.
+"""All claims on one axis: what decided each of them, in units u of its margin, so that right of the
+line is its side.
 
-`harness.reason.in_margins` has the units. The axis is x = sign(u) log2(1 + |u|): linear within a margin of the line,
-logarithmic far out. It is the same in every report; what lies beyond its ends is drawn at the end, with an arrow.
+`harness.reason.in_margins` has the units. The axis is x = sign(u) log2(1 + |u|): linear within a
+margin of the line, logarithmic far out. It is the same in every report; what lies beyond its ends
+is drawn at the end, with an arrow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +21,18 @@ from harness.verdict import Kind
 
 Json = Mapping[str, Any]
 WIDTH, ROW, EDGE = 198, 13, 8
-RULES: dict[str, type[Rule]] = {rule.__name__: rule for rule in (Superiority, Equivalence, Difference)}
+RULES: dict[str, type[Rule]] = {
+    rule.__name__: rule for rule in (Superiority, Equivalence, Difference)
+}
 TICKS = (-7, -3, -1, 0, 1, 3, 7, 15)
 
 
 def deciding(claim: Json) -> list[Json]:
-    """The measured primary hypotheses that keep a claim from SUPPORTED; where all hold, the one nearest to failing.
+    """The measured primary hypotheses that keep a claim from SUPPORTED; where all hold, the one
+    nearest to failing.
 
-    That is the one of largest p; of equal ones (a bootstrap's p has a floor), the one whose interval lies nearest.
+    That is the one of largest p; of equal ones (a bootstrap's p has a floor), the one whose
+    interval lies nearest.
 
     >>> unknown = {"jax": {"mean": None, "low": None, "high": None}}
     >>> verdicts = ({"kind": "SUPPORTED", "p": p, "backends": unknown} for p in (0.01, 0.03))
@@ -34,24 +40,43 @@ def deciding(claim: Json) -> list[Json]:
     >>> [hypothesis["name"] for hypothesis in deciding({"hypotheses": parts})]
     ['p = 0.03']
     """
-    measured = [h for h in claim["hypotheses"] if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]]
-    against = [hypothesis for hypothesis in measured if hypothesis["verdict"]["kind"] != Kind.SUPPORTED]
-    return against or sorted(measured, key=lambda h: (-h["verdict"]["p"], _worst(h)))[:1]
+    measured = [
+        h
+        for h in claim["hypotheses"]
+        if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]
+    ]
+    against = [
+        hypothesis
+        for hypothesis in measured
+        if hypothesis["verdict"]["kind"] != Kind.SUPPORTED
+    ]
+    return (
+        against or sorted(measured, key=lambda h: (-h["verdict"]["p"], _worst(h)))[:1]
+    )
 
 
 def _worst(hypothesis: Json) -> float:
     backends = hypothesis["verdict"]["backends"]
-    return min((in_margins(row["ends"], hypothesis)[0] for row in estimates(hypothesis, list(backends))), default=0.0)
+    return min(
+        (
+            in_margins(row["ends"], hypothesis)[0]
+            for row in estimates(hypothesis, list(backends))
+        ),
+        default=0.0,
+    )
 
 
 def in_margins(interval: tuple[float, float], hypothesis: Json) -> tuple[float, float]:
-    """An interval of effects in units of the margin: from its worst to its best place for the claim."""
+    """An interval of effects in units of the margin: from its worst to its best place for the
+    claim.
+    """
     rule = RULES[hypothesis["rule"]["kind"]](hypothesis["rule"]["margin"])
     return reason.in_margins(interval, rule, hypothesis["registered"]["effect"])
 
 
 def effect(hypothesis: Json, backend: str) -> dict[str, str]:
-    """Mean, low and high in one backend, on the scale that readers are shown; the interval holds t's and bootstrap's.
+    """Mean, low and high in one backend, on the scale that readers are shown; the interval holds
+    t's and bootstrap's.
 
     >>> values = {"mean": 0.0953, "low": 0.0488, "high": 0.1398, "bootstrap": [0.0501, 0.1484]}
     >>> effect({"scale": "ratio", "verdict": {"backends": {"jax": values}}}, "jax")
@@ -59,7 +84,9 @@ def effect(hypothesis: Json, backend: str) -> dict[str, str]:
     """
     values = hypothesis["verdict"]["backends"][backend]
     low, high = ends(values) or (None, None)
-    return shown({"mean": values["mean"], "low": low, "high": high}, hypothesis["scale"])
+    return shown(
+        {"mean": values["mean"], "low": low, "high": high}, hypothesis["scale"]
+    )
 
 
 def forest_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> str:
@@ -71,10 +98,13 @@ def forest_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> str:
     heights = [ROW * (index + 0.5) for index in range(len(rows))]
     parts = [*marks(rows, _place, heights, coloured=True), *_arrows(rows, heights)]
     words = "; ".join(
-        f"{row['backend']} {_u(row['mean'])}, from {_u(row['ends'][0])} to {_u(row['ends'][1])}" for row in rows
+        f"{row['backend']} {_u(row['mean'])}, from {_u(row['ends'][0])} to {_u(row['ends'][1])}"
+        for row in rows
     )
     title = f"{hypothesis['label']}, in margins beyond the margin"
-    return picture(identity, title, words, size=(str(WIDTH), str(ROW * len(rows))), parts=parts)
+    return picture(
+        identity, title, words, size=(str(WIDTH), str(ROW * len(rows))), parts=parts
+    )
 
 
 def axis_svg() -> str:
@@ -96,11 +126,17 @@ def axis_svg() -> str:
 
 
 def alone(claim: Json, backend: str) -> str:
-    """What the seeds of one backend show by themselves, before agreement and the family's correction.
+    """What the seeds of one backend show by themselves, before agreement and the family's
+    correction.
 
-    BROKEN, where the claim is; INCONCLUSIVE, where a gate fails in this backend; NOT_RUN, where nothing was measured.
+    BROKEN, where the claim is; INCONCLUSIVE, where a gate fails in this backend; NOT_RUN, where
+    nothing was measured.
     """
-    primary = [hypothesis for hypothesis in claim["hypotheses"] if hypothesis["role"] == "primary"]
+    primary = [
+        hypothesis
+        for hypothesis in claim["hypotheses"]
+        if hypothesis["role"] == "primary"
+    ]
     measured = [h["verdict"]["backends"].get(backend) for h in primary if h["verdict"]]
     if not any(measured):
         return Kind.NOT_RUN
@@ -113,22 +149,37 @@ def alone(claim: Json, backend: str) -> str:
     ):
         return Kind.INCONCLUSIVE
     sides = {_side(hypothesis, backend) for hypothesis in primary}
-    return next((kind for kind in (Kind.REFUTED, Kind.INCONCLUSIVE) if kind in sides), Kind.SUPPORTED)
+    return next(
+        (kind for kind in (Kind.REFUTED, Kind.INCONCLUSIVE) if kind in sides),
+        Kind.SUPPORTED,
+    )
 
 
 def _side(hypothesis: Json, backend: str) -> Kind:
-    """Where both intervals of a backend lie: beyond the margin, wholly on its other side, or on neither."""
+    """Where both intervals of a backend lie: beyond the margin, wholly on its other side, or on
+    neither.
+    """
     (row,) = estimates(hypothesis, [backend]) or [{"ends": None}]
-    if row["ends"] is None or row["low"] == row["high"]:  # seeds that do not vary are no unit to infer from
+    if (
+        row["ends"] is None or row["low"] == row["high"]
+    ):  # seeds that do not vary are no unit to infer from
         return Kind.INCONCLUSIVE
     worst, best = in_margins(row["ends"], hypothesis)
-    return Kind.SUPPORTED if worst > 0 else Kind.REFUTED if best < 0 else Kind.INCONCLUSIVE
+    return (
+        Kind.SUPPORTED if worst > 0 else Kind.REFUTED if best < 0 else Kind.INCONCLUSIVE
+    )
 
 
 def _in_margins(row: Json, hypothesis: Json) -> dict[str, Any]:
     low, high = in_margins((row["low"], row["high"]), hypothesis)
     mean, _ = in_margins((row["mean"], row["mean"]), hypothesis)
-    return {**row, "mean": mean, "low": low, "high": high, "ends": in_margins(row["ends"], hypothesis)}
+    return {
+        **row,
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "ends": in_margins(row["ends"], hypothesis),
+    }
 
 
 def _place(u: float) -> float:
@@ -146,11 +197,16 @@ def _arrows(rows: Sequence[Json], heights: Sequence[float]) -> list[Element]:
     """An arrow head at the end of the axis that a row runs beyond."""
     found = []
     for row, y in zip(rows, heights, strict=True):
-        heads = [(row["ends"][0] < TICKS[0], EDGE, -1), (row["ends"][1] > TICKS[-1], WIDTH - EDGE, 1)]
+        heads = [
+            (row["ends"][0] < TICKS[0], EDGE, -1),
+            (row["ends"][1] > TICKS[-1], WIDTH - EDGE, 1),
+        ]
         for beyond, x, way in heads:
             if beyond:
                 path = f"M{x} {px(y - 4)}l{6 * way} 4l{-6 * way} 4"
-                found.append(Element("path", {"d": path, "fill": "none", "stroke": INK}))
+                found.append(
+                    Element("path", {"d": path, "fill": "none", "stroke": INK})
+                )
     return found
 
 

@@ -1,4 +1,6 @@
-"""Many runs in their order in time: per claim the verdicts, and what happened between one run and the next."""
+"""Many runs in their order in time: per claim the verdicts, and what happened between one run and
+the next.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +27,8 @@ class Event:
 
     Args:
         when: the run finished.
-        mark: in the figure: 1, 2, ... for a change of verdict; a, b, ... for one of versions or registration.
+        mark: in the figure: 1, 2, ... for a change of verdict; a, b, ... for one of versions or
+            registration.
         words: what changed.
     """
 
@@ -66,7 +69,11 @@ class Timeline:
     @property
     def primary(self) -> tuple[Finding, ...]:
         """The primary hypotheses of the newest run."""
-        return tuple(finding for finding in self.latest.findings.values() if finding.role == "primary")
+        return tuple(
+            finding
+            for finding in self.latest.findings.values()
+            if finding.role == "primary"
+        )
 
     def marks(self, when: datetime) -> str:
         """The marks of a run."""
@@ -75,7 +82,9 @@ class Timeline:
 
 @dataclass(frozen=True)
 class History:
-    """The runs that could be read, oldest first, those that could not, and a timeline per tier and claim."""
+    """The runs that could be read, oldest first, those that could not, and a timeline per tier and
+    claim.
+    """
 
     runs: tuple[Run, ...]
     unreadable: tuple[Unreadable, ...]
@@ -98,27 +107,39 @@ def collect(folders: Sequence[Path]) -> History:
         try:
             run = read(folder)
             if run.finished is None:
-                raise InvalidInput(f"{run.path.with_name('run.json')} does not say when this run finished.")
+                raise InvalidInput(
+                    f"{run.path.with_name('run.json')} does not say when this run finished."
+                )
             runs.append(run)
         except InvalidInput as error:
             unreadable.append(Unreadable(folder, str(error)))
     if not runs:
-        raise InvalidInput(f"None of {len(unreadable)} runs can be read. The first: {unreadable[0].reason}")
+        raise InvalidInput(
+            f"None of {len(unreadable)} runs can be read. The first: {unreadable[0].reason}"
+        )
     runs.sort(key=lambda run: (run.finished, run.path.as_posix()))
     return History(tuple(runs), tuple(unreadable), tuple(_timelines(runs)))
 
 
 def _timelines(runs: Sequence[Run]) -> Iterator[Timeline]:
     """A timeline for each tier and claim, in the order of the newest run that has it."""
-    keys = dict.fromkeys((run.tier, claim) for run in reversed(runs) for claim in run.claims)
+    keys = dict.fromkeys(
+        (run.tier, claim) for run in reversed(runs) for claim in run.claims
+    )
     for tier, claim in keys:
         own = [run for run in runs if run.tier == tier and claim in run.claims]
-        points = tuple(Point(run.finished, run.claims[claim]) for run in own if run.finished)
+        points = tuple(
+            Point(run.finished, run.claims[claim]) for run in own if run.finished
+        )
         yield Timeline(
             id=claim,
             title=points[-1].judged.title,
             tier=tier,
-            backends=tuple(dict.fromkeys(backend for run in reversed(own) for backend in run.backends)),
+            backends=tuple(
+                dict.fromkeys(
+                    backend for run in reversed(own) for backend in run.backends
+                )
+            ),
             points=points,
             events=tuple(_events(own, claim)),
         )
@@ -132,7 +153,10 @@ def _events(runs: Sequence[Run], claim: str) -> Iterator[Event]:
         if old.kind != new.kind:
             verdicts += 1
             yield Event(after.finished, str(verdicts), f"{old.kind} became {new.kind}")
-        changes = [*_versions(before.environment, after.environment), *_registered(old, new)]
+        changes = [
+            *_versions(before.environment, after.environment),
+            *_registered(old, new),
+        ]
         if changes:
             yield Event(after.finished, _letters(others), "; ".join(changes))
             others += 1

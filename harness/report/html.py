@@ -1,7 +1,7 @@
 """The report: one self-contained HTML page from verdicts.json and run.json, without scripts.
 
-The page may load nothing and run nothing: its content security policy allows one style sheet, by its hash. Every text
-is escaped by Jinja2; only the pictures, which are ours, go in as markup.
+The page may load nothing and run nothing: its content security policy allows one style sheet, by
+its hash. Every text is escaped by Jinja2; only the pictures, which are ours, go in as markup.
 """
 
 import base64
@@ -23,10 +23,13 @@ from harness.verdict import Kind
 
 Json = Mapping[str, Any]
 MEANINGS = {
-    Kind.SUPPORTED: "In every backend, and for every primary hypothesis, the interval lies beyond the margin.",
+    Kind.SUPPORTED: "In every backend, and for every primary hypothesis, the interval lies beyond "
+    "the margin.",
     Kind.REFUTED: "The interval lies wholly on the other side of the margin.",
-    Kind.INCONCLUSIVE: "The seeds do not decide: an interval contains the margin, or a gate was not met.",
-    Kind.DISAGREE: "The backends, given the same weights and data, are not shown to agree within their margin.",
+    Kind.INCONCLUSIVE: "The seeds do not decide: an interval contains the margin, or a gate was "
+    "not met.",
+    Kind.DISAGREE: "The backends, given the same weights and data, are not shown to agree within "
+    "their margin.",
     Kind.NOT_RUN: "Nothing was decided; the reason is given.",
     Kind.BROKEN: "A control or a gate shows that the experiment itself cannot be trusted.",
 }
@@ -41,11 +44,18 @@ def render(document: Json, run: Json) -> str:
     """
     # Written by hand or by another program they may hold what `report.document` would have cleaned.
     document, run = plain(document, {}), plain(run, {})
-    return page("report.html.j2", document=document, run=run, axis=Markup(axis_svg()), marks=MARKS)
+    return page(
+        "report.html.j2",
+        document=document,
+        run=run,
+        axis=Markup(axis_svg()),
+        marks=MARKS,
+    )
 
 
 def page(template: str, **values: Any) -> str:
-    """A page of one of the templates, with the verdicts, the style sheet, and the hash its security policy names.
+    """A page of one of the templates, with the verdicts, the style sheet, and the hash its security
+    policy names.
 
     Args:
         template: name of the file below `templates`.
@@ -103,7 +113,9 @@ def _environment() -> Environment:
 
 def _source_hash(style: str) -> str:
     """How a content security policy names an inline style sheet."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
+    return (
+        f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
+    )
 
 
 def anchor(claim: Json, position: int) -> str:
@@ -147,21 +159,30 @@ def effect_columns(claim: Json, backends: Sequence[str]) -> list[dict[str, Any]]
 
 def provenance(cells: Json) -> str:
     """Where cells came from, how old they are and what they cost, in words."""
-    parts = [f"{cells['computed']} computed in this run", f"{cells['cached']} cached (taken from the store)"]
+    parts = [
+        f"{cells['computed']} computed in this run",
+        f"{cells['cached']} cached (taken from the store)",
+    ]
     if cells["failed"]:
         parts.append(f"{cells['failed']} failed")
     if cells.get("shared"):
         parts.append(f"{cells['shared']} of them needed by more than one claim")
     devices = sorted(cells.get("devices", {}).items())
-    times = [f"{numerals.duration(seconds)} of worker time on {device}" for device, seconds in devices]
+    times = [
+        f"{numerals.duration(seconds)} of worker time on {device}"
+        for device, seconds in devices
+    ]
     parts += times or [f"{numerals.duration(cells['seconds'])} of worker time"]
     if cells["oldest"]:
-        parts.append(f"the oldest {numerals.duration(cells['oldest']['age'])} old at the end of the run")
+        parts.append(
+            f"the oldest {numerals.duration(cells['oldest']['age'])} old at the end of the run"
+        )
     return ", ".join(parts)
 
 
 def cost(run: Json) -> str:
-    """What computing took and was expected to take, and what sharing cells spared, in words; "" where it is not known.
+    """What computing took and was expected to take, and what sharing cells spared, in words; ""
+    where it is not known.
 
     >>> cost({"cost": {"estimate": 380.0, "seconds": 362.4, "spared": 0.0}})
     '6 min 2 s, where 6 min 20 s had been expected'
@@ -171,6 +192,10 @@ def cost(run: Json) -> str:
         return ""
     took, expected = known["seconds"], known["estimate"]
     awaited = "an unknown time" if expected is None else numerals.duration(expected)
-    words = f"{numerals.duration(took)}, where {awaited} had been expected" if took else "nothing had to be computed"
+    words = (
+        f"{numerals.duration(took)}, where {awaited} had been expected"
+        if took
+        else "nothing had to be computed"
+    )
     spared = f"; cells that claims share spared {numerals.duration(known['spared'])} of worker time"
     return words + spared if known["spared"] else words

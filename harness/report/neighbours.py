@@ -1,4 +1,6 @@
-"""Neighbours in a picture that are painted alike, as one element: a grid is one path, a series' points are one path."""
+"""Neighbours in a picture that are painted alike, as one element: a grid is one path, a series'
+points are one path.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,8 +14,14 @@ Paint = tuple[tuple[str, str], ...]
 
 
 def joined(elements: Sequence[Element]) -> list[Element]:
-    """The elements in their order, with neighbouring lines, points and labels of one paint brought together."""
-    return _runs(_runs(_runs(elements, _paint_of_line, _lines), _paint_of_point, _points), _paint_of_text, _texts)
+    """The elements in their order, with neighbouring lines, points and labels of one paint brought
+    together.
+    """
+    return _runs(
+        _runs(_runs(elements, _paint_of_line, _lines), _paint_of_point, _points),
+        _paint_of_text,
+        _texts,
+    )
 
 
 def _runs(
@@ -29,7 +37,9 @@ def _runs(
 
 
 def _without(element: Element, *placed: str) -> Paint:
-    return tuple(sorted(item for item in element.attrib.items() if item[0] not in placed))
+    return tuple(
+        sorted(item for item in element.attrib.items() if item[0] not in placed)
+    )
 
 
 def _at(element: Element) -> tuple[str, str]:
@@ -44,26 +54,48 @@ def _only_moved(element: Element) -> bool:
 
 def _paint_of_line(element: Element) -> Paint | None:
     """What a line is painted with; None for anything else, and for lines that are placed otherwise."""
-    if element.tag != "line" or {"x1", "y1"} & element.attrib.keys() or not _only_moved(element):
+    if (
+        element.tag != "line"
+        or {"x1", "y1"} & element.attrib.keys()
+        or not _only_moved(element)
+    ):
         return None
     return _without(element, "transform", "x2", "y2")
 
 
 def _lines(paint: Paint, lines: list[Element]) -> Element:
-    segments = ((*_at(line), line.get("x2", "0"), line.get("y2", "0")) for line in lines)
-    return Element("path", {"d": "".join(f"M{x} {y}l{dx} {dy}" for x, y, dx, dy in segments), **dict(paint)})
+    segments = (
+        (*_at(line), line.get("x2", "0"), line.get("y2", "0")) for line in lines
+    )
+    return Element(
+        "path",
+        {
+            "d": "".join(f"M{x} {y}l{dx} {dy}" for x, y, dx, dy in segments),
+            **dict(paint),
+        },
+    )
 
 
 def _paint_of_point(element: Element) -> Paint | None:
-    """Shape and paint of a point: a closed path that stands where it is moved to. None for anything else."""
-    if element.tag != "path" or "transform" not in element.attrib or not _only_moved(element):
+    """Shape and paint of a point: a closed path that stands where it is moved to.
+
+    None for anything else.
+    """
+    if (
+        element.tag != "path"
+        or "transform" not in element.attrib
+        or not _only_moved(element)
+    ):
         return None
     return _without(element, "transform")
 
 
 def _points(paint: Paint, points: list[Element]) -> Element:
     shape = _relative(dict(paint)["d"])
-    return Element("path", {**dict(paint), "d": "".join(f"M{x} {y}{shape}" for x, y in map(_at, points))})
+    return Element(
+        "path",
+        {**dict(paint), "d": "".join(f"M{x} {y}{shape}" for x, y in map(_at, points))},
+    )
 
 
 def _relative(path: str) -> str:
@@ -87,14 +119,21 @@ def _relative(path: str) -> str:
 
 def _paint_of_text(element: Element) -> Paint | None:
     """What a label without markup of its own is written with; None for anything else."""
-    plain = element.tag == "text" and "transform" not in element.attrib and len(element) == 0
+    plain = (
+        element.tag == "text"
+        and "transform" not in element.attrib
+        and len(element) == 0
+    )
     return _without(element, "x", "y") if plain else None
 
 
 def _texts(paint: Paint, texts: list[Element]) -> Element:
     group = Element("g", dict(paint))
     for text in texts:
-        label = Element("text", {name: text.attrib[name] for name in ("x", "y") if name in text.attrib})
+        label = Element(
+            "text",
+            {name: text.attrib[name] for name in ("x", "y") if name in text.attrib},
+        )
         label.text = text.text
         group.append(label)
     return group

@@ -1,4 +1,6 @@
-"""What keeps a claim from the verdict that its primary effects alone would have: gates, and the family of claims."""
+"""What keeps a claim from the verdict that its primary effects alone would have: gates, and the
+family of claims.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -32,15 +32,18 @@ def updated(text: str, document: Json, folder: Path, readme: Path) -> str:
     Args:
         text: of the file.
         document: content of verdicts.json.
-        folder: of the report, and `readme`, the path of the file: the link to the report leads from one to the other.
+        folder: of the report, and `readme`, the path of the file: the link to the report leads from
+            one to the other.
 
     Raises:
-        InvalidInput: if the text has no such pair or one of them twice, or an example of a claim that is not there.
+        InvalidInput: if the text has no such pair or one of them twice, or an example of a claim
+            that is not there.
     """
     found = [match[1] for match in BLOCK.findall(text)]
     if not found or len(set(found)) < len(found):
         raise InvalidInput(
-            f"{readme} must have the lines <!-- NAME: ... --> and <!-- end of NAME -->, each NAME once at "
+            f"{readme} must have the lines <!-- NAME: ... --> and <!-- end of NAME -->, each NAME "
+            "once at "
             f"most, and one of: {', '.join(NAMES)}. What is generated goes between them."
         )
 
@@ -57,11 +60,15 @@ def updated(text: str, document: Json, folder: Path, readme: Path) -> str:
 
 
 def example(document: Json, claim: str) -> str:
-    """One claim as `ntk-claims verdict` prints it; raises InvalidInput where the report has no such claim."""
+    """One claim as `ntk-claims verdict` prints it; raises InvalidInput where the report has no such
+    claim.
+    """
     own = [entry for entry in document["claims"] if entry["id"] == claim]
     if not own:
         known = ", ".join(entry["id"] for entry in document["claims"]) or "none"
-        raise InvalidInput(f"The report has no claim {claim!r} to be an example. It has: {known}.")
+        raise InvalidInput(
+            f"The report has no claim {claim!r} to be an example. It has: {known}."
+        )
     return "\n".join(["```", *claim_lines(own[0]), "```"]) + "\n"
 
 
@@ -77,7 +84,8 @@ def table(document: Json, report: str) -> str:
         "|---|---|---|---|",
         *(_row(claim) for claim in document["claims"]),
         "",
-        f"At {document['tier']} scale; means over seeds, with an interval that holds those of all backends, "
+        f"At {document['tier']} scale; means over seeds, with an interval that holds those of all "
+        "backends, "
         "Student's t and bootstrap. "
         f"{_versions(document)}. All effects: [full report]({report})",
     ]
@@ -100,32 +108,57 @@ def _row(claim: Json) -> str:
 def _decided(claim: Json) -> str:
     """What keeps the claim beside its effects, and the effects; "" where none was measured."""
     effects = _deciding(_measured(claim, "primary"))
-    kept = [f"{MARKS[claim['verdict']['kind']]} {escape(obstacle)}" for obstacle in obstacles(claim)]
+    kept = [
+        f"{MARKS[claim['verdict']['kind']]} {escape(obstacle)}"
+        for obstacle in obstacles(claim)
+    ]
     return "<br>".join([*kept, effects]) if effects else ""
 
 
 def _deciding(primary: list[Json]) -> str:
-    """The effects that keep a claim from being SUPPORTED; where all hold, the one that does so least clearly."""
+    """The effects that keep a claim from being SUPPORTED; where all hold, the one that does so
+    least clearly.
+    """
     if not primary:
         return ""
-    against = [hypothesis for hypothesis in primary if hypothesis["verdict"]["kind"] != "SUPPORTED"]
+    against = [
+        hypothesis
+        for hypothesis in primary
+        if hypothesis["verdict"]["kind"] != "SUPPORTED"
+    ]
     shown = against or [max(primary, key=lambda hypothesis: hypothesis["verdict"]["p"])]
-    marks = (f"{MARKS[hypothesis['verdict']['kind']]} " if against else "" for hypothesis in shown)
-    lines = [mark + _effect(hypothesis) for mark, hypothesis in zip(marks, shown, strict=True)]
+    marks = (
+        f"{MARKS[hypothesis['verdict']['kind']]} " if against else ""
+        for hypothesis in shown
+    )
+    lines = [
+        mark + _effect(hypothesis)
+        for mark, hypothesis in zip(marks, shown, strict=True)
+    ]
     rest = len(primary) - len(shown)
-    return "<br>".join(lines + ([f"and {rest} more, which hold{'s' * (rest == 1)}"] if rest else []))
+    return "<br>".join(
+        lines + ([f"and {rest} more, which hold{'s' * (rest == 1)}"] if rest else [])
+    )
 
 
 def _counts(hypotheses: list[Json]) -> str:
     """How many of each verdict, in order of the marks."""
     kinds = [hypothesis["verdict"]["kind"] for hypothesis in hypotheses]
-    return " ".join(f"{kinds.count(kind)} {mark}" for kind, mark in MARKS.items() if kind in kinds)
+    return " ".join(
+        f"{kinds.count(kind)} {mark}" for kind, mark in MARKS.items() if kind in kinds
+    )
 
 
 def _measured(claim: Json, role: str) -> list[Json]:
     """The hypotheses of a role whose effects were measured."""
-    own = (hypothesis for hypothesis in claim["hypotheses"] if hypothesis["role"] == role)
-    return [hypothesis for hypothesis in own if hypothesis["verdict"] and hypothesis["verdict"]["backends"]]
+    own = (
+        hypothesis for hypothesis in claim["hypotheses"] if hypothesis["role"] == role
+    )
+    return [
+        hypothesis
+        for hypothesis in own
+        if hypothesis["verdict"] and hypothesis["verdict"]["backends"]
+    ]
 
 
 def _effect(hypothesis: Json) -> str:
@@ -140,5 +173,10 @@ def _effect(hypothesis: Json) -> str:
 
 def _versions(document: Json) -> str:
     """Each backend with its version and device."""
-    known = [(name, document["environment"].get(name, {})) for name in document["backends"]]
-    return ", ".join(f"{name} {facts.get(name, '')} on {facts.get('device', 'no device')}" for name, facts in known)
+    known = [
+        (name, document["environment"].get(name, {})) for name in document["backends"]
+    ]
+    return ", ".join(
+        f"{name} {facts.get(name, '')} on {facts.get('device', 'no device')}"
+        for name, facts in known
+    )

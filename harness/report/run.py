@@ -16,7 +16,8 @@ class Cells:
     """The cells behind one claim in this run.
 
     Args:
-        computed, cached, failed: how many were computed now, taken from the store, or could not be computed.
+        computed, cached, failed: how many were computed now, taken from the store, or could not be
+            computed.
         seconds: worker time that the computed and the cached ones took when they were computed.
         oldest, newest: when the first and the last of them were computed.
         shared: how many of them more than one claim of the run needs.
@@ -38,7 +39,8 @@ class Cost:
     """What computing took.
 
     Args:
-        estimate: seconds that it was expected to take when it began; None if nothing like it was known.
+        estimate: seconds that it was expected to take when it began; None if nothing like it was
+            known.
         seconds: that it took, on the clock.
         spared: worker time that was spared since claims share cells.
     """
@@ -82,16 +84,18 @@ def run_record(  # noqa: PLR0913 -- the fields of run.json, each given by name
         started, finished: with a time zone or both without.
         command: the words of the command.
         platform: name -> value, e.g. machine, processors, device.
-        distributions: name -> version of everything installed; left out of the record where it is not known.
+        distributions: name -> version of everything installed; left out of the record where it is
+            not known.
         claims: claim id -> its cells. Claims share cells, so these do not add up to `total`.
         total: the cells of the run.
         cost: of computing them; left out of the record where it is not known.
         git: the commit that was checked out; left out of the record where nobody looked.
-        order: claim id -> in which order it was registered and run; left out of the record where there is none.
+        order: claim id -> in which order it was registered and run; left out of the record where
+            there is none.
 
     Returns:
-        JSON values; times in ISO 8601, ages at the end of the run in seconds. None is below zero: where a clock was
-        set back in between, or another machine's is ahead, it is zero.
+        JSON values; times in ISO 8601, ages at the end of the run in seconds. None is below zero:
+        where a clock was set back in between, or another machine's is ahead, it is zero.
     """
     return {
         "started": started.isoformat(timespec="seconds"),

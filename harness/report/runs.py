@@ -1,4 +1,6 @@
-"""Runs as they are compared: what a verdicts.json, and the run.json beside it, say in values that can be relied on."""
+"""Runs as they are compared: what a verdicts.json, and the run.json beside it, say in values that
+can be relied on.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +21,9 @@ AGAIN = "Write that report again from its store: pytest claims --replay --store 
 
 @dataclass(frozen=True)
 class Effect:
-    """Mean and Student's t interval of level 1 - 2 alpha in one backend; None for a number that is not finite."""
+    """Mean and Student's t interval of level 1 - 2 alpha in one backend; None for a number that is
+    not finite.
+    """
 
     mean: float | None
     low: float | None
@@ -31,7 +35,12 @@ class Effect:
         >>> Effect(1.0, 0.5, 1.5).overlaps(Effect(2.0, 1.5, 2.5)), Effect(1.0, 0.5, 1.5).overlaps(Effect(2.0, 1.6, 2.4))
         (True, False)
         """
-        if self.low is None or self.high is None or other.low is None or other.high is None:
+        if (
+            self.low is None
+            or self.high is None
+            or other.low is None
+            or other.high is None
+        ):
             return None
         return self.low <= other.high and other.low <= self.high
 
@@ -69,7 +78,9 @@ class Finding:
         effect = self.effects.get(backend)
         if effect is None:
             return "–"
-        return with_interval({"mean": effect.mean, "low": effect.low, "high": effect.high}, self.scale)
+        return with_interval(
+            {"mean": effect.mean, "low": effect.low, "high": effect.high}, self.scale
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,11 @@ class Run:
 
     def describe(self) -> str:
         """Tier, backends and date in a line."""
-        when = f"finished {self.finished:%Y-%m-%d %H:%M} UTC" if self.finished else "of unknown date (no run.json)"
+        when = (
+            f"finished {self.finished:%Y-%m-%d %H:%M} UTC"
+            if self.finished
+            else "of unknown date (no run.json)"
+        )
         return f"{self.tier} tier, {' and '.join(self.backends)}, {when}"
 
 
@@ -112,7 +127,8 @@ def read(place: str | Path) -> Run:
     """The run whose report lies in a folder, or whose verdicts.json is this file.
 
     Raises:
-        InvalidInput: if it cannot be read, has another version of the format, or is no verdicts.json.
+        InvalidInput: if it cannot be read, has another version of the format, or is no
+            verdicts.json.
     """
     place = Path(place)
     path = place / "verdicts.json" if place.is_dir() else place
@@ -120,20 +136,24 @@ def read(place: str | Path) -> Run:
     version = document.get("version") if isinstance(document, dict) else None
     if version not in READ:
         raise InvalidInput(
-            f"{path} has version {version!r} of the format; this program reads {in_words(READ)}, and "
+            f"{path} has version {version!r} of the format; this program reads {in_words(READ)}, "
+            "and "
             f"compares no others. {AGAIN}"
         )
     try:
         return _run(path, document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInput(
-            f"{path} is not what verdicts.schema.json asks for ({type(error).__name__}: {error}). {AGAIN}"
+            f"{path} is not what verdicts.schema.json asks for ({type(error).__name__}: {error}). "
+            f"{AGAIN}"
         ) from error
 
 
 def of_claims(run: Run, ids: Collection[str]) -> Run:
     """A run with these claims alone, of those that it has."""
-    return replace(run, claims={name: claim for name, claim in run.claims.items() if name in ids})
+    return replace(
+        run, claims={name: claim for name, claim in run.claims.items() if name in ids}
+    )
 
 
 def _json(path: Path) -> Any:
@@ -141,7 +161,8 @@ def _json(path: Path) -> Any:
         return strict_json.load(path)
     except (OSError, ValueError) as error:
         raise InvalidInput(
-            f"{path} cannot be read as the verdicts of a run: {error}. Name the folder of a report, "
+            f"{path} cannot be read as the verdicts of a run: {error}. Name the folder of a "
+            "report, "
             "or its verdicts.json."
         ) from error
 
@@ -151,7 +172,10 @@ def _run(path: Path, document: Json) -> Run:
         path=path,
         tier=str(document["tier"]),
         backends=tuple(map(str, document["backends"])),
-        claims={str(claim["id"]): _judged(claim, document["backends"]) for claim in document["claims"]},
+        claims={
+            str(claim["id"]): _judged(claim, document["backends"])
+            for claim in document["claims"]
+        },
         environment={
             f"{section}: {name}": str(value)
             for section, facts in document["environment"].items()
@@ -162,9 +186,18 @@ def _run(path: Path, document: Json) -> Run:
 
 
 def _judged(claim: Json, backends: Sequence[str]) -> Judged:
-    findings = {str(hypothesis["name"]): _finding(hypothesis, backends) for hypothesis in claim["hypotheses"]}
+    findings = {
+        str(hypothesis["name"]): _finding(hypothesis, backends)
+        for hypothesis in claim["hypotheses"]
+    }
     kind = Kind(claim["verdict"]["kind"]).value
-    return Judged(str(claim["id"]), str(claim["title"]), kind, str(claim["registration"]), findings)
+    return Judged(
+        str(claim["id"]),
+        str(claim["title"]),
+        kind,
+        str(claim["registration"]),
+        findings,
+    )
 
 
 def _finding(hypothesis: Json, backends: Sequence[str]) -> Finding:
@@ -185,7 +218,12 @@ def _finding(hypothesis: Json, backends: Sequence[str]) -> Finding:
 
 
 def _effect(values: Json) -> Effect:
-    return Effect(*(None if values[end] is None else float(values[end]) for end in ("mean", "low", "high")))
+    return Effect(
+        *(
+            None if values[end] is None else float(values[end])
+            for end in ("mean", "low", "high")
+        )
+    )
 
 
 def _finished(path: Path) -> datetime | None:

@@ -1,8 +1,10 @@
-"""From the SVG that Vega draws to one that can stand inside an HTML page: small, named, without ids of its own.
+"""From the SVG that Vega draws to one that can stand inside an HTML page: small, named, without ids
+of its own.
 
-Vega marks every part of a chart with ARIA roles. Behind role="img" a screen reader hears only the title and the
-description, and the numbers are in the table beside the figure, so the roles go. Places are rounded to a tenth of a
-pixel, and what is said of every neighbour alike is said once (`harness.report.neighbours`).
+Vega marks every part of a chart with ARIA roles. Behind role="img" a screen reader hears only the
+title and the description, and the numbers are in the table beside the figure, so the roles go.
+Places are rounded to a tenth of a pixel, and what is said of every neighbour alike is said once
+(`harness.report.neighbours`).
 """
 
 import re
@@ -14,12 +16,27 @@ import vl_convert
 
 from harness.report.neighbours import joined
 
-GEOMETRY = frozenset({"d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "width", "height", "transform"})
-PAINT = frozenset({"fill", "fill-opacity", "opacity", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width"})
+GEOMETRY = frozenset(
+    {"d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "width", "height", "transform"}
+)
+PAINT = frozenset(
+    {
+        "fill",
+        "fill-opacity",
+        "opacity",
+        "stroke",
+        "stroke-dasharray",
+        "stroke-opacity",
+        "stroke-width",
+    }
+)
 TEXT = frozenset({"font-size", "font-style", "font-weight", "text-anchor"})
 FONT_SIZE = "12px"
 DEFAULTS = {
-    *((name, "1") for name in ("opacity", "fill-opacity", "stroke-opacity", "stroke-width")),
+    *(
+        (name, "1")
+        for name in ("opacity", "fill-opacity", "stroke-opacity", "stroke-width")
+    ),
     ("transform", "translate(0,0)"),
     ("stroke-dasharray", "1,0"),
     ("font-weight", "normal"),
@@ -31,8 +48,11 @@ LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}(?:e-?\d+)?")
 Element = ElementTree.Element
 
 
-def draw(specification: Mapping[str, Any], identity: str, title: str, description: str) -> str:
-    """A Vega-Lite specification as an SVG element for an HTML page; the same bytes for the same input.
+def draw(
+    specification: Mapping[str, Any], identity: str, title: str, description: str
+) -> str:
+    """A Vega-Lite specification as an SVG element for an HTML page; the same bytes for the same
+    input.
 
     Args:
         specification: with its data inside.
@@ -42,13 +62,29 @@ def draw(specification: Mapping[str, Any], identity: str, title: str, descriptio
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(dict(specification)))
     width, height = (short(root.attrib[name]) for name in ("width", "height"))
     return picture(
-        identity, title, description, size=(width, height), parts=(part for child in root for part in _tidy(child))
+        identity,
+        title,
+        description,
+        size=(width, height),
+        parts=(part for child in root for part in _tidy(child)),
     )
 
 
-def picture(identity: str, title: str, description: str, *, size: tuple[str, str], parts: Iterable[Element]) -> str:
-    """An SVG element of that width and height in pixels, with what a screen reader says of it, and its parts."""
-    labels = [_label("title", f"{identity}-title", title), _label("desc", f"{identity}-desc", description)]
+def picture(
+    identity: str,
+    title: str,
+    description: str,
+    *,
+    size: tuple[str, str],
+    parts: Iterable[Element],
+) -> str:
+    """An SVG element of that width and height in pixels, with what a screen reader says of it, and
+    its parts.
+    """
+    labels = [
+        _label("title", f"{identity}-title", title),
+        _label("desc", f"{identity}-desc", description),
+    ]
     attributes = {
         "role": "img",
         "aria-labelledby": " ".join(label.attrib["id"] for label in labels),
@@ -69,7 +105,9 @@ def short(value: str) -> str:
     >>> short("M3.742,0.04L-0.02,12")
     'M3.7,0L0,12'
     """
-    return LONG_NUMBER.sub(lambda number: f"{round(float(number[0]), 1) + 0.0:g}", value)
+    return LONG_NUMBER.sub(
+        lambda number: f"{round(float(number[0]), 1) + 0.0:g}", value
+    )
 
 
 def _label(tag: str, identity: str, text: str) -> Element:
@@ -79,7 +117,9 @@ def _label(tag: str, identity: str, text: str) -> Element:
 
 
 def _tidy(element: Element) -> list[Element]:
-    """The element with only what is drawn; nothing for one that draws nothing; its children for a bare group."""
+    """The element with only what is drawn; nothing for one that draws nothing; its children for a
+    bare group.
+    """
     attributes = {
         name: short(value)
         for name, value in element.attrib.items()
@@ -91,11 +131,17 @@ def _tidy(element: Element) -> list[Element]:
     children = joined([part for child in element for part in _tidy(child)])
     if tag == "g" and (not attributes or not children):
         return children
-    if tag == "path" and not ("d" in attributes and {"fill", "stroke"} & attributes.keys()):
+    if tag == "path" and not (
+        "d" in attributes and {"fill", "stroke"} & attributes.keys()
+    ):
         return []
-    if (tag == "text" and not (element.text or children)) or attributes.get("fill") == "transparent":
+    if (tag == "text" and not (element.text or children)) or attributes.get(
+        "fill"
+    ) == "transparent":
         return []
-    tidy = Element(tag, _placed(attributes) if tag == "text" and not children else attributes)
+    tidy = Element(
+        tag, _placed(attributes) if tag == "text" and not children else attributes
+    )
     tidy.text = element.text
     tidy.extend(children)
     return [tidy]
@@ -105,4 +151,6 @@ def _placed(attributes: dict[str, str]) -> dict[str, str]:
     """A text of one line that is moved and nothing else stands at x and y instead."""
     if (at := TRANSLATED.fullmatch(attributes.get("transform", ""))) is None:
         return attributes
-    return {"x": at[1], "y": at[2]} | {name: value for name, value in attributes.items() if name != "transform"}
+    return {"x": at[1], "y": at[2]} | {
+        name: value for name, value in attributes.items() if name != "transform"
+    }

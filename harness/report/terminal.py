@@ -1,4 +1,6 @@
-"""A claim in lines for a terminal, as `ntk-claims verdict` prints it and docs/reading-a-verdict.md explains it."""
+"""A claim in lines for a terminal, as `ntk-claims verdict` prints it and docs/reading-a-verdict.md
+explains it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,20 +13,38 @@ Json = Mapping[str, Any]
 
 
 def claim_lines(claim: Json) -> list[str]:
-    """The verdict, its p-values, a line for each backend of each primary hypothesis, and what stands beside.
+    """The verdict, its p-values, a line for each backend of each primary hypothesis, and what
+    stands beside.
 
     Args:
         claim: of verdicts.json.
     """
     outcome = claim["verdict"]
-    decided = [h for h in claim["hypotheses"] if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]]
+    decided = [
+        h
+        for h in claim["hypotheses"]
+        if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]
+    ]
     lines = [f"{outcome['kind']:<13} {claim['id']} ({claim['tier']})"]
-    lines += [f"    p {p_value(outcome['p'])}, in its family {p_value(outcome['p_family'])}"] if decided else []
+    lines += (
+        [f"    p {p_value(outcome['p'])}, in its family {p_value(outcome['p_family'])}"]
+        if decided
+        else []
+    )
     lines += [line for hypothesis in decided for line in _effects(hypothesis)]
-    lines += [f"    STALE: {in_words_stale(claim['stale'], claim['cells'])}"] if claim.get("stale") else []
+    lines += (
+        [f"    STALE: {in_words_stale(claim['stale'], claim['cells'])}"]
+        if claim.get("stale")
+        else []
+    )
     explained = decided and outcome["kind"] in (Kind.SUPPORTED, Kind.REFUTED)
-    lines += [] if explained else [f"    {line}" for line in outcome["reason"].splitlines()]
-    return lines + [f"    beside it, {one['kind']}: {one['title']}: {one['effect']}" for one in outcome["beside"]]
+    lines += (
+        [] if explained else [f"    {line}" for line in outcome["reason"].splitlines()]
+    )
+    return lines + [
+        f"    beside it, {one['kind']}: {one['title']}: {one['effect']}"
+        for one in outcome["beside"]
+    ]
 
 
 def _effects(hypothesis: Json) -> list[str]:

@@ -1,4 +1,6 @@
-"""Any value as plain JSON values: no NaN, no NumPy scalar, no character that a terminal or a browser would act on."""
+"""Any value as plain JSON values: no NaN, no NumPy scalar, no character that a terminal or a
+browser would act on.
+"""
 
 import math
 import re
@@ -12,10 +14,13 @@ from harness.errors import InvalidInput
 
 NOT_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
-# Colours of a terminal, as tracebacks have them; then control characters, overrides of the writing direction (they can
-# make a sentence read as another one), lone surrogates (not encodable), non-characters (not allowed in XML).
+# Colours of a terminal, as tracebacks have them; then control characters, overrides of the writing
+# direction (they can make a sentence read as another one), lone surrogates (not encodable),
+# non-characters (not allowed in XML).
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def clean(text: str) -> str:
@@ -28,10 +33,12 @@ def clean(text: str) -> str:
 
 
 def plain(value: Any, not_finite: dict[str, str], pointer: str = "") -> Any:
-    """The value as JSON values; numbers that JSON lacks become None and are noted by their JSON pointer (RFC 6901).
+    """The value as JSON values; numbers that JSON lacks become None and are noted by their JSON
+    pointer (RFC 6901).
 
     Raises:
-        InvalidInput: for a value that is neither text, number, mapping, sequence, dataclass nor None.
+        InvalidInput: for a value that is neither text, number, mapping, sequence, dataclass nor
+            None.
 
     >>> notes = {}
     >>> plain({"p": float("nan"), "effects": np.array([1.0, 2.5])}, notes), notes
@@ -48,9 +55,15 @@ def plain(value: Any, not_finite: dict[str, str], pointer: str = "") -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         value = {part.name: getattr(value, part.name) for part in fields(value)}
     if isinstance(value, Mapping):
-        return {clean(str(key)): plain(part, not_finite, f"{pointer}/{_token(key)}") for key, part in value.items()}
+        return {
+            clean(str(key)): plain(part, not_finite, f"{pointer}/{_token(key)}")
+            for key, part in value.items()
+        }
     if isinstance(value, Sequence):
-        return [plain(part, not_finite, f"{pointer}/{index}") for index, part in enumerate(value)]
+        return [
+            plain(part, not_finite, f"{pointer}/{index}")
+            for index, part in enumerate(value)
+        ]
     raise InvalidInput(
         f"The report cannot hold {pointer or 'the value'}: {value!r} is a {type(value).__name__}. "
         "Allowed: text, numbers, None, mappings, sequences, dataclasses, NumPy arrays."

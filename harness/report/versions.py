@@ -16,7 +16,8 @@ def in_words(versions: tuple[int, ...]) -> str:
 
 
 def current(content: dict[str, Any]) -> dict[str, Any]:
-    """A document of version 2 as one of version 3, whose reasons tell what decided and what stands beside apart.
+    """A document of version 2 as one of version 3, whose reasons tell what decided and what stands
+    beside apart.
 
     Version 2 told both in one text, which stays the reason; nothing is listed beside it.
     """
@@ -25,10 +26,16 @@ def current(content: dict[str, Any]) -> dict[str, Any]:
     claims = content.get("claims")
     # What is no list or no object is left as it is: the schema refuses it by its place.
     return {**content, "version": VERSION} | (
-        {"claims": [_with_beside(claim) for claim in claims]} if isinstance(claims, list) else {}
+        {"claims": [_with_beside(claim) for claim in claims]}
+        if isinstance(claims, list)
+        else {}
     )
 
 
 def _with_beside(claim: Any) -> Any:
     verdict = claim.get("verdict") if isinstance(claim, dict) else None
-    return {**claim, "verdict": {"beside": [], **verdict}} if isinstance(verdict, dict) else claim
+    return (
+        {**claim, "verdict": {"beside": [], **verdict}}
+        if isinstance(verdict, dict)
+        else claim
+    )

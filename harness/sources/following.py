@@ -19,8 +19,8 @@ class Reached:
     """What a function names, transitively.
 
     Args:
-        records: of each definition in the order of discovery: its name, and of each statement that makes it its syntax
-            and what the names in it stand for.
+        records: of each definition in the order of discovery: its name, and of each statement that
+            makes it its syntax and what the names in it stand for.
         outside: modules of the project behind which nothing was followed.
     """
 
@@ -29,7 +29,10 @@ class Reached:
 
 
 def reached(
-    starts: Sequence[Node], library: Library, boundary: Callable[[str], bool], closed: Collection[Node] = ()
+    starts: Sequence[Node],
+    library: Library,
+    boundary: Callable[[str], bool],
+    closed: Collection[Node] = (),
 ) -> Reached:
     """All that some definitions name, transitively, across modules.
 
@@ -52,12 +55,22 @@ def reached(
         described = []
         for statement in statements:
             stands_for = {}
-            for chain, targets in _targets(statement, module, library, boundary=boundary, outside=result.outside):
-                nodes = dict.fromkeys(target for target in targets if not isinstance(target, str))
-                new = [node for node in nodes if node not in closed and node not in numbers]
-                numbers.update({node: len(numbers) + index for index, node in enumerate(new)})
+            for chain, targets in _targets(
+                statement, module, library, boundary=boundary, outside=result.outside
+            ):
+                nodes = dict.fromkeys(
+                    target for target in targets if not isinstance(target, str)
+                )
+                new = [
+                    node for node in nodes if node not in closed and node not in numbers
+                ]
+                numbers.update(
+                    {node: len(numbers) + index for index, node in enumerate(new)}
+                )
                 waiting += new
-                stands_for[".".join(chain)] = [_described(target, numbers) for target in targets]
+                stands_for[".".join(chain)] = [
+                    _described(target, numbers) for target in targets
+                ]
             described.append([syntax(statement), stands_for])
         result.records.append([name, described])
     return result
@@ -71,7 +84,9 @@ def _described(target: Node | str, numbers: dict[Node, int]) -> int | str:
 
 
 def _named(target: Node | str) -> str:
-    """A definition that is not followed, by its name; of a paper's, whichever of its files holds it."""
+    """A definition that is not followed, by its name; of a paper's, whichever of its files holds
+    it.
+    """
     if isinstance(target, str):
         return target
     module, name = target
@@ -79,16 +94,29 @@ def _named(target: Node | str) -> str:
 
 
 def _targets(
-    statement: ast.stmt, module: str, library: Library, *, boundary: Callable[[str], bool], outside: set[str]
+    statement: ast.stmt,
+    module: str,
+    library: Library,
+    *,
+    boundary: Callable[[str], bool],
+    outside: set[str],
 ) -> Iterator[tuple[Chain, list[Node | str]]]:
     """The names in a statement, each with the definitions or dotted names that it may stand for."""
     source = library.source(module)
     assert source is not None
     resolver = _Resolver(library, boundary, outside)
-    inner = imports_of([*ast.walk(statement)], _package(module, library)) if isinstance(statement, Definition) else {}
+    inner = (
+        imports_of([*ast.walk(statement)], _package(module, library))
+        if isinstance(statement, Definition)
+        else {}
+    )
     for chain in dict.fromkeys(names_in(statement)):
         if chain[0] in inner:
-            found = [target for dotted in inner[chain[0]] for target in resolver.dotted(_joined(dotted, chain))]
+            found = [
+                target
+                for dotted in inner[chain[0]]
+                for target in resolver.dotted(_joined(dotted, chain))
+            ]
         else:
             found = resolver.name(module, chain, frozenset())
         if found:
@@ -103,7 +131,9 @@ class _Resolver:
     boundary: Callable[[str], bool]
     outside: set[str]
 
-    def name(self, module: str, chain: Chain, seen: frozenset[Node]) -> list[Node | str]:
+    def name(
+        self, module: str, chain: Chain, seen: frozenset[Node]
+    ) -> list[Node | str]:
         """What a name at the top level of a module stands for; nothing for a local or built-in one."""
         source, root = self.library.source(module), chain[0]
         if source is None or (module, root) in seen:
@@ -117,18 +147,30 @@ class _Resolver:
                 targets += self.name(star, chain, seen)
         return targets
 
-    def dotted(self, parts: Chain, seen: frozenset[Node] = frozenset()) -> list[Node | str]:
-        """What a dotted name stands for: of the project, a definition or a whole module; else the name itself."""
+    def dotted(
+        self, parts: Chain, seen: frozenset[Node] = frozenset()
+    ) -> list[Node | str]:
+        """What a dotted name stands for: of the project, a definition or a whole module; else the
+        name itself.
+        """
         module, rest = parts[0], parts[1:]
         if self.library.source(module) is None and not self._has_modules(module):
             return [".".join(parts)]
         while True:
             deeper = bool(rest) and self._has_modules(f"{module}.{rest[0]}")
-            if not deeper and self.library.file(module) is not None and self.boundary(module):
+            if (
+                not deeper
+                and self.library.file(module) is not None
+                and self.boundary(module)
+            ):
                 self.outside.add(module)
                 return [":".join([module, ".".join(rest)])]
             if not rest:
-                return [(module, WHOLE)] if self.library.source(module) is not None else [module]
+                return (
+                    [(module, WHOLE)]
+                    if self.library.source(module) is not None
+                    else [module]
+                )
             if not self.boundary(module) and (found := self.name(module, rest, seen)):
                 return found
             if not deeper:
@@ -139,12 +181,18 @@ class _Resolver:
         """Whether this is a module of the project, or a folder of such."""
         first, *inner = dotted.split(".")
         root = {"harness": self.library.home, "claims": self.library.claims}.get(first)
-        return root is not None and (self.library.file(dotted) is not None or root.joinpath(*inner).is_dir())
+        return root is not None and (
+            self.library.file(dotted) is not None or root.joinpath(*inner).is_dir()
+        )
 
 
 def _package(module: str, library: Library) -> str:
     file = library.file(module)
-    return module if file is not None and file.name == "__init__.py" else module.rpartition(".")[0]
+    return (
+        module
+        if file is not None and file.name == "__init__.py"
+        else module.rpartition(".")[0]
+    )
 
 
 def _joined(dotted: str, chain: Chain) -> Chain:

@@ -120,10 +120,23 @@ def _parsed(file: Path, _changed: int, _size: int, package: str) -> Source:
     for statement in tree.body:
         for name in dict.fromkeys(_touched(statement)):
             names.setdefault(name, []).append(statement)
-    top = [node for statement in tree.body if not isinstance(statement, Definition) for node in ast.walk(statement)]
-    imported = [name for bound in imports_of([*ast.walk(tree)], package).values() for name in bound]
+    top = [
+        node
+        for statement in tree.body
+        if not isinstance(statement, Definition)
+        for node in ast.walk(statement)
+    ]
+    imported = [
+        name
+        for bound in imports_of([*ast.walk(tree)], package).values()
+        for name in bound
+    ]
     return Source(
-        tuple(s for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom) and not _is_text(s)),
+        tuple(
+            s
+            for s in tree.body
+            if not isinstance(s, ast.Import | ast.ImportFrom) and not _is_text(s)
+        ),
         names,
         imports_of(top, package),
         tuple(_stars(top, package)),
@@ -139,12 +152,20 @@ def _touched(node: ast.AST) -> Iterator[str]:
     if isinstance(node, Definition):
         yield node.name
     elif isinstance(node, ast.Expr):
-        yield from () if _is_text(node) else (part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+        yield from (
+            ()
+            if _is_text(node)
+            else (part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+        )
     elif isinstance(node, Comprehension | ast.Lambda):
-        yield from (part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
+        yield from (
+            part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr)
+        )
     elif isinstance(node, ast.Name):
         yield from () if isinstance(node.ctx, ast.Load) else (node.id,)
-    elif isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+    elif isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(
+        node.ctx, ast.Load
+    ):
         base = node.value
         while isinstance(base, ast.Attribute | ast.Subscript):
             base = base.value
@@ -161,13 +182,17 @@ def _is_text(statement: Any) -> bool:
 
 
 def imports_of(nodes: Sequence[ast.AST], package: str) -> Imports:
-    """Name -> dotted names that import statements bind it to; of `import a.b`, `a` to itself, and `a.b` to itself."""
+    """Name -> dotted names that import statements bind it to; of `import a.b`, `a` to itself, and
+    `a.b` to itself.
+    """
     found: Imports = {}
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.split(".")[0]
-                found.setdefault(alias.asname or first, []).append(alias.name if alias.asname else first)
+                found.setdefault(alias.asname or first, []).append(
+                    alias.name if alias.asname else first
+                )
                 if alias.name != first:
                     found.setdefault(alias.name, []).append(alias.name)
         elif isinstance(node, ast.ImportFrom):
@@ -180,7 +205,9 @@ def imports_of(nodes: Sequence[ast.AST], package: str) -> Imports:
 
 def _stars(nodes: Sequence[ast.AST], package: str) -> Iterator[str]:
     for node in nodes:
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+        if isinstance(node, ast.ImportFrom) and any(
+            alias.name == "*" for alias in node.names
+        ):
             yield _absolute(node, package)
 
 
@@ -192,12 +219,24 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 
 def syntax(node: Any) -> Any:
-    """A syntax tree as JSON values, without positions and docstrings, the same in every version of Python."""
+    """A syntax tree as JSON values, without positions and docstrings, the same in every version of
+    Python.
+    """
     if isinstance(node, list):
         return [syntax(part) for part in node if not _is_text(part)]
     if isinstance(node, ast.Constant):
-        return ["Constant", ascii(node.value)]  # what `repr` escapes depends on the version of Unicode
+        return [
+            "Constant",
+            ascii(node.value),
+        ]  # what `repr` escapes depends on the version of Unicode
     if not isinstance(node, ast.AST):
         return ascii(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if name not in IGNORED and value not in (None, [])}
-    return [type(node).__name__, {name: syntax(value) for name, value in fields.items()}]
+    fields = {
+        name: value
+        for name, value in ast.iter_fields(node)
+        if name not in IGNORED and value not in (None, [])
+    }
+    return [
+        type(node).__name__,
+        {name: syntax(value) for name, value in fields.items()},
+    ]

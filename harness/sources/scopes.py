@@ -11,7 +11,9 @@ Chain = tuple[str, ...]
 
 
 def names_in(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[Chain]:
-    """Each name that is not local, with the attributes that are asked of it: `a.b.c(d)` gives (a, b, c) and (d,)."""
+    """Each name that is not local, with the attributes that are asked of it: `a.b.c(d)` gives (a,
+    b, c) and (d,).
+    """
     if isinstance(node, ast.Name | ast.Attribute) and (chain := _chain(node)):
         yield from () if chain[0] in local else (chain,)
     elif isinstance(node, Scope):
@@ -36,23 +38,40 @@ def _chain(node: ast.AST) -> Chain:
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """The parts of a function or comprehension, comprehensions' targets and sources one by one."""
     for child in ast.iter_child_nodes(node):
-        yield from ast.iter_child_nodes(child) if isinstance(child, ast.comprehension) else (child,)
+        yield from (
+            ast.iter_child_nodes(child)
+            if isinstance(child, ast.comprehension)
+            else (child,)
+        )
 
 
 def _inside(node: ast.AST) -> list[ast.AST]:
-    """Those parts that are evaluated in the scope of its own: not defaults, decorators and annotations."""
+    """Those parts that are evaluated in the scope of its own: not defaults, decorators and
+    annotations.
+    """
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return list(node.body)
     if isinstance(node, ast.Lambda):
         return [node.body]
-    first = next(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.comprehension))
+    first = next(
+        child
+        for child in ast.iter_child_nodes(node)
+        if isinstance(child, ast.comprehension)
+    )
     return [child for child in _children(node) if child is not first.iter]
 
 
 def _scope(node: ast.AST, local: frozenset[str]) -> frozenset[str]:
     """The local names in a function or comprehension, with those of the functions around it."""
-    parameters = ast.walk(node.args) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) else ()
-    bound, outer = {part.arg for part in parameters if isinstance(part, ast.arg)}, set[str]()
+    parameters = (
+        ast.walk(node.args)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        else ()
+    )
+    bound, outer = (
+        {part.arg for part in parameters if isinstance(part, ast.arg)},
+        set[str](),
+    )
     for part in _inside(node):
         for inner in _of_scope(part):
             if isinstance(inner, ast.Global):

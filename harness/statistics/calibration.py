@@ -1,7 +1,9 @@
-"""How often a claim's decision errs: the same decision, over thousands of simulated experiments whose truth is known.
+"""How often a claim's decision errs: the same decision, over thousands of simulated experiments
+whose truth is known.
 
-Simulated are effects, so what is counted is the decision on effects: both intervals in both backends, and that these
-agree. Gates, controls and Holm over the family can only take a SUPPORTED away; they are left out.
+Simulated are effects, so what is counted is the decision on effects: both intervals in both
+backends, and that these agree. Gates, controls and Holm over the family can only take a SUPPORTED
+away; they are left out.
 
 For each hypothesis and each scatter over seeds:
 
@@ -10,13 +12,14 @@ For each hypothesis and each scatter over seeds:
     coverage          how often the t interval of the decision (level 1 - 2 end), the 95 % t interval and the 95 %
                       studentised bootstrap interval hold the mean that was planted
 
-For the claim as a whole, which is SUPPORTED where all its primary hypotheses are, effects are drawn independently
-between hypotheses, and a false SUPPORTED is that of one hypothesis on its margin and all others at their registered
-effects, whichever of them is worst.
+For the claim as a whole, which is SUPPORTED where all its primary hypotheses are, effects are drawn
+independently between hypotheses, and a false SUPPORTED is that of one hypothesis on its margin and
+all others at their registered effects, whichever of them is worst.
 
-The scatter over seeds has the measured standard deviation and three shapes: normal; Student's t with 3 degrees of
-freedom, scaled to that deviation; and the measured effects themselves, resampled and smoothed. The two backends have
-the same effects but for a difference on each seed whose root mean square is the measured one.
+The scatter over seeds has the measured standard deviation and three shapes: normal; Student's t
+with 3 degrees of freedom, scaled to that deviation; and the measured effects themselves, resampled
+and smoothed. The two backends have the same effects but for a difference on each seed whose root
+mean square is the measured one.
 """
 
 import hashlib
@@ -40,10 +43,13 @@ TRIALS = 2_000
 """Simulated experiments per rate: a Monte Carlo error of 0.005 at a rate of 0.05."""
 
 RESAMPLES = 2_000
-"""Resamples per bootstrap, half of a decision's for speed: its quantiles are noisier, and nothing else differs."""
+"""Resamples per bootstrap, half of a decision's for speed: its quantiles are noisier, and nothing
+else differs.
+"""
 
 SAME = 1e-4
-"""Backends that differ by less than this, in standard deviations over seeds, are simulated as one."""
+"""Backends that differ by less than this, in standard deviations over seeds, are simulated as one.
+"""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,9 @@ class Scatter:
 
 @dataclass(frozen=True)
 class Rates:
-    """What was found for one hypothesis and one shape of scatter; `computed` is the closed form of power."""
+    """What was found for one hypothesis and one shape of scatter; `computed` is the closed form of
+    power.
+    """
 
     false_supported: Rate
     power: Rate
@@ -85,7 +93,9 @@ class Whole:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """One claim: shape of scatter -> the claim's rates; hypothesis -> its scatter; hypothesis -> shape -> rates."""
+    """One claim: shape of scatter -> the claim's rates; hypothesis -> its scatter; hypothesis ->
+    shape -> rates.
+    """
 
     seeds: int
     whole: Mapping[str, Whole]
@@ -111,37 +121,56 @@ def heavy_tailed(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 
 
 def smoothed(effects: ArrayLike) -> Draw:
-    """A draw like the effects, shape (n,): one of them, standardised, plus a normal kernel, scaled back to deviation 1.
+    """A draw like the effects, shape (n,): one of them, standardised, plus a normal kernel, scaled
+    back to deviation 1.
 
-    The kernel's width is the normal reference rule's, 1.06 n^(-1/5) standard deviations (Silverman 1986, section 3.4).
+    The kernel's width is the normal reference rule's, 1.06 n^(-1/5) standard deviations (Silverman
+    1986, section 3.4).
     """
     sample = np.asarray(effects, dtype=np.float64)
     standard = (sample - sample.mean()) / sample.std()
     width = 1.06 * sample.size**-0.2
 
     def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-        return (rng.choice(standard, shape) + width * rng.standard_normal(shape)) / np.sqrt(1 + width**2)
+        return (
+            rng.choice(standard, shape) + width * rng.standard_normal(shape)
+        ) / np.sqrt(1 + width**2)
 
     return draw
 
 
-def scatter_of(hypothesis: Hypothesis, measured: Mapping[str, Sequence[float]] | None) -> Scatter:
-    """The scatter of a hypothesis' effects, backend -> one per seed; as registered where there are none that vary.
+def scatter_of(
+    hypothesis: Hypothesis, measured: Mapping[str, Sequence[float]] | None
+) -> Scatter:
+    """The scatter of a hypothesis' effects, backend -> one per seed; as registered where there are
+    none that vary.
 
     Raises:
         InvalidInput: if nothing was measured and the registered sd is not positive.
     """
     shapes: dict[str, Draw] = {"normal": normal, "heavy-tailed": heavy_tailed}
     samples = np.array(list((measured or {}).values()), dtype=np.float64)
-    if samples.ndim == 2 and samples.shape[1] > 1 and np.isfinite(samples).all() and varies(samples).all():
+    if (
+        samples.ndim == 2
+        and samples.shape[1] > 1
+        and np.isfinite(samples).all()
+        and varies(samples).all()
+    ):
         sd = float(samples.std(axis=1, ddof=1).mean())
         difference = float(np.sqrt(np.mean((samples[0] - samples[-1]) ** 2)))
         difference = difference if difference > SAME * sd else 0.0
-        return Scatter(sd, difference, {**shapes, "as measured": smoothed(samples.mean(axis=0))}, measured=True)
+        return Scatter(
+            sd,
+            difference,
+            {**shapes, "as measured": smoothed(samples.mean(axis=0))},
+            measured=True,
+        )
     if not hypothesis.expected_sd > 0:
         raise InvalidInput(
-            f"Hypothesis {hypothesis.name!r} has no scatter to simulate: no effects that vary over seeds were "
-            f"measured, and its registered sd is {hypothesis.expected_sd!r}. Register a positive one, or measure first."
+            f"Hypothesis {hypothesis.name!r} has no scatter to simulate: no effects that vary over "
+            "seeds were "
+            f"measured, and its registered sd is {hypothesis.expected_sd!r}. Register a positive "
+            "one, or measure first."
         )
     return Scatter(hypothesis.expected_sd, 0.0, shapes, measured=False)
 
@@ -169,9 +198,18 @@ def calibrate(
         InvalidInput: for fewer than 2 seeds or 1 trial, or a hypothesis without any scatter.
     """
     if seeds < 2 or trials < 1:
-        raise InvalidInput(f"Calibration takes at least 2 seeds and 1 trial; got {seeds!r} and {trials!r}.")
+        raise InvalidInput(
+            f"Calibration takes at least 2 seeds and 1 trial; got {seeds!r} and {trials!r}."
+        )
     scatters = {
-        h.name: scatter_of(h, {backend: found[h.name] for backend, found in measured.items() if h.name in found})
+        h.name: scatter_of(
+            h,
+            {
+                backend: found[h.name]
+                for backend, found in measured.items()
+                if h.name in found
+            },
+        )
         for h in claim.hypotheses
     }
 
@@ -196,7 +234,10 @@ def calibrate(
         seeds=seeds,
         whole={shape: _together([own[shape] for own in primary]) for shape in shapes},
         scatter=scatters,
-        hypotheses={name: {shape: one.rates for shape, one in own.items()} for name, own in found.items()},
+        hypotheses={
+            name: {shape: one.rates for shape, one in own.items()}
+            for name, own in found.items()
+        },
     )
 
 
@@ -219,12 +260,19 @@ def _simulate(
     rule, effect, sd = hypothesis.rule, hypothesis.expected_effect, scatter.sd
 
     def supported(effects: Floats) -> Flags:
-        return decide(effects, rule, agreement=hypothesis.agreement, resamples=RESAMPLES).supported
+        return decide(
+            effects, rule, agreement=hypothesis.agreement, resamples=RESAMPLES
+        ).supported
 
     def experiments() -> Floats:
-        return two_backends(sd * scatter.shapes[shape](rng, size), scatter.difference, rng)
+        return two_backends(
+            sd * scatter.shapes[shape](rng, size), scatter.difference, rng
+        )
 
-    at_margin = max((supported(margin + experiments()) for margin in rule.cuts), key=np.count_nonzero)
+    at_margin = max(
+        (supported(margin + experiments()) for margin in rule.cuts),
+        key=np.count_nonzero,
+    )
     deviations = experiments()
     at_effect = supported(effect + deviations)
     rates = Rates(
@@ -233,7 +281,9 @@ def _simulate(
         computed=power(rule, effect, sd, seeds),
         coverage=_covered(t_interval(deviations[0], rule.end)),
         coverage_95=_covered(t_interval(deviations[0], 0.025)),
-        bootstrap_95=_bootstrap_covered(deviations[0]) if seeds >= BOOTSTRAP_SEEDS else None,
+        bootstrap_95=_bootstrap_covered(deviations[0])
+        if seeds >= BOOTSTRAP_SEEDS
+        else None,
     )
     return _Simulated(rates, at_margin, at_effect)
 
@@ -249,10 +299,14 @@ def _bootstrap_covered(deviations: Floats) -> Rate:
 
 
 def _together(primary: Sequence[_Simulated]) -> Whole:
-    """All supported; wrongly, where one is on its margin and the others at their registered effects."""
+    """All supported; wrongly, where one is on its margin and the others at their registered
+    effects.
+    """
     at_effect = [one.at_effect for one in primary]
     wrongly = [
         np.all([*at_effect[:index], one.at_margin, *at_effect[index + 1 :]], axis=0)
         for index, one in enumerate(primary)
     ]
-    return Whole(Rate.of(max(wrongly, key=np.count_nonzero)), Rate.of(np.all(at_effect, axis=0)))
+    return Whole(
+        Rate.of(max(wrongly, key=np.count_nonzero)), Rate.of(np.all(at_effect, axis=0))
+    )

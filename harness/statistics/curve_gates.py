@@ -1,11 +1,13 @@
 """Gates on learning curves: conditions without which an exponent is no evidence.
 
-Each returns "" where it holds, else one line that says what failed by how much. Curves have shape (S, K): seeds by
-sizes. Tolerances are in units of the exponent and registered with the claim.
+Each returns "" where it holds, else one line that says what failed by how much. Curves have shape
+(S, K): seeds by sizes. Tolerances are in units of the exponent and registered with the claim.
 
-`untrained` alone looks at networks, not at their curve: one that was stopped early manufactures an exponent.
+`untrained` alone looks at networks, not at their curve: one that was stopped early manufactures an
+exponent.
 
-A test of the mean would reject every real curve once seeds are many; these gates hold a deviation against a tolerance.
+A test of the mean would reject every real curve once seeds are many; these gates hold a deviation
+against a tolerance.
 """
 
 import numpy as np
@@ -18,84 +20,121 @@ from harness.statistics.scaling_forms import Form, fewest_sizes
 from harness.statistics.slopes import curvatures, log_curves, loglog_slopes
 
 LEARNT = 0.9
-"""Training loss, in units of the labels' mean square, below which a network has learnt something: 1 is predicting 0."""
+"""Training loss, in units of the labels' mean square, below which a network has learnt something: 1
+is predicting 0.
+"""
 
 
-def leave_one_size_out(sizes: ArrayLike, curves: ArrayLike, tolerance: float, form: Form = "power") -> str:
-    """No single size carries the exponent: leaving any one out changes the mean exponent by at most the tolerance."""
+def leave_one_size_out(
+    sizes: ArrayLike, curves: ArrayLike, tolerance: float, form: Form = "power"
+) -> str:
+    """No single size carries the exponent: leaving any one out changes the mean exponent by at most
+    the tolerance.
+    """
     n, errors = _seeds(sizes, curves, fewest_sizes(form) + 1)
     _check(tolerance)
     whole = fit_per_seed(n, errors, form).mean()
-    without = [fit_per_seed(np.delete(n, k), np.delete(errors, k, axis=1), form).mean() for k in range(len(n))]
+    without = [
+        fit_per_seed(np.delete(n, k), np.delete(errors, k, axis=1), form).mean()
+        for k in range(len(n))
+    ]
     k = int(np.argmax(np.abs(np.array(without) - whole)))
     if abs(without[k] - whole) <= tolerance:
         return ""
     return (
-        f"Without size {n[k]:g} the mean exponent is {without[k]:.4g} instead of {whole:.4g}: a change of "
+        f"Without size {n[k]:g} the mean exponent is {without[k]:.4g} instead of {whole:.4g}: a "
+        "change of "
         f"{abs(without[k] - whole):.3g}, above the tolerance {tolerance:g}."
     )
 
 
 def half_window(sizes: ArrayLike, curves: ArrayLike, tolerance: float) -> str:
-    """The exponents of the lower and the upper half of the window differ by at most the tolerance, on average.
+    """The exponents of the lower and the upper half of the window differ by at most the tolerance,
+    on average.
 
     The middle one of an odd number of sizes belongs to both halves. K >= 3.
     """
     n, errors = _seeds(sizes, curves, 3)
     _check(tolerance)
     half = (len(n) + 1) // 2
-    lower, upper = (-loglog_slopes(n[part], errors[:, part]) for part in (slice(half), slice(-half, None)))
+    lower, upper = (
+        -loglog_slopes(n[part], errors[:, part])
+        for part in (slice(half), slice(-half, None))
+    )
     if abs((upper - lower).mean()) <= tolerance:
         return ""
     low, high = t_interval(upper - lower, 0.025)
     return (
-        f"The exponent is {lower.mean():.4g} over the lower half of the window and {upper.mean():.4g} over the upper: "
-        f"a change of {(upper - lower).mean():.3g} (95 % t interval [{low:.3g}, {high:.3g}]), above the tolerance "
+        f"The exponent is {lower.mean():.4g} over the lower half of the window and "
+        f"{upper.mean():.4g} over the upper: "
+        f"a change of {(upper - lower).mean():.3g} (95 % t interval [{low:.3g}, {high:.3g}]), "
+        "above the tolerance "
         f"{tolerance:g}."
     )
 
 
-def floor(sizes: ArrayLike, curves: ArrayLike, tolerance: float, alpha: float = 0.05) -> str:
+def floor(
+    sizes: ArrayLike, curves: ArrayLike, tolerance: float, alpha: float = 0.05
+) -> str:
     """A floor under the curve is not both established and important. K >= 4.
 
-    Established: log E against log n bends upwards (one-sided t over the seeds' curvatures at level alpha, exact where
-    the nonlinear fit of a floor has no such test). Important: allowing a floor raises the mean exponent by more than
-    the tolerance. Unnoticed, a floor of 0.02 under n^-0.5 at n = 50 ... 5000 turns 0.50 into 0.34.
+    Established: log E against log n bends upwards (one-sided t over the seeds' curvatures at level
+    alpha, exact where the nonlinear fit of a floor has no such test). Important: allowing a floor
+    raises the mean exponent by more than the tolerance. Unnoticed, a floor of 0.02 under n^-0.5 at
+    n = 50 ... 5000 turns 0.50 into 0.34.
     """
     n, errors = _seeds(sizes, curves, fewest_sizes("power+floor"))
     _check(tolerance)
     low, _ = t_interval(curvatures(n, errors), alpha)
     if low <= 0:
         return ""
-    without, beside = (fit_per_seed(n, errors, form).mean() for form in ("power", "power+floor"))
+    without, beside = (
+        fit_per_seed(n, errors, form).mean() for form in ("power", "power+floor")
+    )
     if beside - without <= tolerance:
         return ""
     return (
-        f"The curve flattens (curvature above {low:.3g} at level {alpha:g}), and with a floor its mean exponent is "
-        f"{beside:.4g} instead of {without:.4g}: a change of {beside - without:.3g}, above the tolerance {tolerance:g}."
+        f"The curve flattens (curvature above {low:.3g} at level {alpha:g}), and with a floor its "
+        "mean exponent is "
+        f"{beside:.4g} instead of {without:.4g}: a change of {beside - without:.3g}, above the "
+        f"tolerance {tolerance:g}."
     )
 
 
 def untrained(
-    sizes: ArrayLike, loss: ArrayLike, gain: ArrayLike, largest_loss: float, largest_gain: float, spare: float = 0.0
+    sizes: ArrayLike,
+    loss: ArrayLike,
+    gain: ArrayLike,
+    largest_loss: float,
+    largest_gain: float,
+    spare: float = 0.0,
 ) -> str:
-    """Every network behind a learning curve was trained: to the registered loss, or until validation stayed flat.
+    """Every network behind a learning curve was trained: to the registered loss, or until
+    validation stayed flat.
 
-    Flat validation is evidence of training only if something was learnt. A network that is stopped where validation is
-    lowest may be kept at its first step: then validation was flat throughout, and it predicts nothing. So a network
-    whose training loss is not below LEARNT counts as untrained, however flat.
+    Flat validation is evidence of training only if something was learnt. A network that is stopped
+    where validation is lowest may be kept at its first step: then validation was flat throughout,
+    and it predicts nothing. So a network whose training loss is not below LEARNT counts as
+    untrained, however flat.
 
     Args:
         sizes: (K,).
-        loss: training loss of the network that is judged, in units of the labels' mean square, (S, K).
-        gain: share of its lowest validation loss that the last quarter of training took off, (S, K).
-        largest_loss, largest_gain: a network passes with either, with the latter if it has learnt; NaN is neither.
+        loss: training loss of the network that is judged, in units of the labels' mean square, (S,
+            K).
+        gain: share of its lowest validation loss that the last quarter of training took off, (S,
+            K).
+        largest_loss, largest_gain: a network passes with either, with the latter if it has learnt;
+            NaN is neither.
         spare: share of the networks of one size that may fail both.
     """
-    n, (losses, gains) = np.asarray(sizes), (np.asarray(one, dtype=np.float64) for one in (loss, gain))
+    n, (losses, gains) = (
+        np.asarray(sizes),
+        (np.asarray(one, dtype=np.float64) for one in (loss, gain)),
+    )
     if losses.shape != gains.shape or losses.shape[1:] != n.shape:
         raise InvalidInput(
-            f"Losses and gains have one value per seed and size, shape (S, {len(n)}); got {losses.shape} and "
+            f"Losses and gains have one value per seed and size, shape (S, {len(n)}); got "
+            f"{losses.shape} and "
             f"{gains.shape}."
         )
     failed = ~((losses <= largest_loss) | ((gains <= largest_gain) & (losses < LEARNT)))
@@ -113,10 +152,12 @@ def untrained(
 
 
 def biased(null: ArrayLike, margin: float, alpha: float = 0.05) -> str:
-    """A difference of exponents that is 0 by construction is measured to lie below the margin of the claim.
+    """A difference of exponents that is 0 by construction is measured to lie below the margin of
+    the claim.
 
-    Not to be SUPPORTED is little to ask of a null control: a wide interval manages that, and one with a bias as large
-    as the margin. Here the upper limit of its one-sided t interval, (S,) -> level 1 - alpha, must be below the margin.
+    Not to be SUPPORTED is little to ask of a null control: a wide interval manages that, and one
+    with a bias as large as the margin. Here the upper limit of its one-sided t interval, (S,) ->
+    level 1 - alpha, must be below the margin.
     """
     values = np.asarray(null, dtype=np.float64)
     _check(margin)
@@ -124,8 +165,10 @@ def biased(null: ArrayLike, margin: float, alpha: float = 0.05) -> str:
     if high < margin:
         return ""
     return (
-        f"Where the truth is 0, the difference of exponents is {values.mean():.3g} ({100 * (1 - 2 * alpha):.3g} % t "
-        f"interval [{low:.3g}, {high:.3g}]), not surely below the margin {margin:g}: the instrument may be biased by "
+        f"Where the truth is 0, the difference of exponents is {values.mean():.3g} "
+        f"({100 * (1 - 2 * alpha):.3g} % t "
+        f"interval [{low:.3g}, {high:.3g}]), not surely below the margin {margin:g}: the "
+        "instrument may be biased by "
         "as much."
     )
 
@@ -133,10 +176,14 @@ def biased(null: ArrayLike, margin: float, alpha: float = 0.05) -> str:
 def _seeds(sizes: ArrayLike, curves: ArrayLike, fewest: int) -> tuple[Floats, Floats]:
     _, log_curve = log_curves(sizes, curves, fewest)
     if log_curve.ndim != 2 or len(log_curve) < 2:
-        raise InvalidInput(f"This gate takes curves of 2 seeds or more, shape (S, K); got {log_curve.shape}.")
+        raise InvalidInput(
+            f"This gate takes curves of 2 seeds or more, shape (S, K); got {log_curve.shape}."
+        )
     return np.asarray(sizes, dtype=np.float64), np.asarray(curves, dtype=np.float64)
 
 
 def _check(tolerance: float) -> None:
     if not (np.isfinite(tolerance) and tolerance > 0):
-        raise InvalidInput(f"A gate's tolerance must be a positive number of exponent units; got {tolerance!r}.")
+        raise InvalidInput(
+            f"A gate's tolerance must be a positive number of exponent units; got {tolerance!r}."
+        )

@@ -1,8 +1,11 @@
-"""`harness.verdict.decide`, for thousands of simulated experiments at once. The tests hold the two against each other.
+"""`harness.verdict.decide`, for thousands of simulated experiments at once.
 
-An experiment is what `decide` gets: one effect per seed in every backend. Here experiments are a leading axis, and the
-resamples of the bootstrap, which `decide` draws from the same seed every time, are a matrix of counts, so that the
-means and sums of squares of all resamples of all experiments are two matrix products.
+The tests hold the two against each other.
+
+An experiment is what `decide` gets: one effect per seed in every backend. Here experiments are a
+leading axis, and the resamples of the bootstrap, which `decide` draws from the same seed every
+time, are a matrix of counts, so that the means and sums of squares of all resamples of all
+experiments are two matrix products.
 
 >>> import numpy as np
 >>> from harness.study import Superiority
@@ -20,7 +23,13 @@ from scipy.stats import binomtest
 
 from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
-from harness.statistics.intervals import BOOTSTRAP_SEEDS, Floats, mean_and_error, t_interval, varies
+from harness.statistics.intervals import (
+    BOOTSTRAP_SEEDS,
+    Floats,
+    mean_and_error,
+    t_interval,
+    varies,
+)
 from harness.study import Rule
 
 RESAMPLES = 4_000
@@ -46,7 +55,8 @@ class Rate:
     def __post_init__(self) -> None:
         if not 0 <= self.count <= self.trials or self.trials < 1:
             raise InvalidInput(
-                f"A rate takes at least 1 trial and from 0 to that many counts; got {self.count} of {self.trials}."
+                f"A rate takes at least 1 trial and from 0 to that many counts; got {self.count} "
+                f"of {self.trials}."
             )
 
     @staticmethod
@@ -60,7 +70,8 @@ class Rate:
         if not given.size or not np.isin(given, (0, 1)).all():
             raise InvalidInput(
                 "A rate takes at least one flag, each True or False; got "
-                f"{given.size} of dtype {given.dtype}" + (", some of them neither." if given.size else ".")
+                f"{given.size} of dtype {given.dtype}"
+                + (", some of them neither." if given.size else ".")
             )
         happened = given.astype(np.bool_)
         return Rate(int(happened.sum()), happened.size)
@@ -87,7 +98,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What was decided in each experiment; what is none of the three is INCONCLUSIVE. All of shape (experiments,)."""
+    """What was decided in each experiment; what is none of the three is INCONCLUSIVE.
+
+    All of shape (experiments,).
+    """
 
     supported: Flags
     refuted: Flags
@@ -107,17 +121,24 @@ def decisions(
     Args:
         effects: shape (backends, experiments, seeds), finite.
         rule, agreement: as `harness.verdict.decide` takes them.
-        bootstrap: False leaves out the studentised bootstrap, which leaves Student's t and the backends' agreement.
+        bootstrap: False leaves out the studentised bootstrap, which leaves Student's t and the
+            backends' agreement.
         resamples: of the bootstrap.
 
     Raises:
-        InvalidInput: for another shape, effects that are not finite, or no agreement margin for several backends.
+        InvalidInput: for another shape, effects that are not finite, or no agreement margin for
+            several backends.
     """
     samples = np.asarray(effects, dtype=np.float64)
     if samples.ndim != 3 or not samples.size:
-        raise InvalidInput(f"Effects have shape (backends, experiments, seeds), none of them 0; got {samples.shape}.")
+        raise InvalidInput(
+            "Effects have shape (backends, experiments, seeds), none of them 0; got "
+            f"{samples.shape}."
+        )
     if not np.isfinite(samples).all():
-        raise InvalidInput(f"Effects must be finite; {np.count_nonzero(~np.isfinite(samples))} of them are not.")
+        raise InvalidInput(
+            f"Effects must be finite; {np.count_nonzero(~np.isfinite(samples))} of them are not."
+        )
     disagree = _disagree(samples, rule, agreement)
     undecided = disagree | ~varies(samples).all(axis=0)
     regions = _regions(t_interval(samples, rule.end), rule) & ~undecided
@@ -126,13 +147,16 @@ def decisions(
         ends = bootstrap_intervals(samples[:, decided], rule.end, resamples=resamples)
         regions[:, decided] &= _regions(ends, rule)
     supports = np.array(rule.supports)
-    return Decisions(regions[supports].any(axis=0), regions[~supports].any(axis=0), disagree)
+    return Decisions(
+        regions[supports].any(axis=0), regions[~supports].any(axis=0), disagree
+    )
 
 
 def bootstrap_intervals(
     effects: ArrayLike, alpha: float, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """The interval of `harness.statistics.intervals.Bootstrap` of every sample: (..., n) -> two ends of shape (...).
+    """The interval of `harness.statistics.intervals.Bootstrap` of every sample: (..., n) -> two
+    ends of shape (...).
 
     The samples must vary over seeds.
     """
@@ -141,7 +165,10 @@ def bootstrap_intervals(
     draws = np.random.default_rng(seed).integers(n, size=(resamples, n))
     counts = np.stack([(draws == k).sum(axis=1) for k in range(n)]).astype(np.float64)
     rows = samples.reshape(-1, n)
-    parts = [_quantiles(rows[start : start + AT_A_TIME], counts, alpha) for start in range(0, len(rows), AT_A_TIME)]
+    parts = [
+        _quantiles(rows[start : start + AT_A_TIME], counts, alpha)
+        for start in range(0, len(rows), AT_A_TIME)
+    ]
     low_t, high_t = np.concatenate([np.empty((2, 0)), *parts], axis=1)
     mean, error, _ = mean_and_error(rows)
     shape = samples.shape[:-1]
@@ -152,19 +179,28 @@ def _quantiles(rows: Floats, counts: Floats, alpha: float) -> Floats:
     """Quantiles alpha and 1 - alpha of (mean* - mean) / error* over resamples; shape (2, rows)."""
     n, resamples = counts.shape
     mean = rows.mean(axis=1, keepdims=True)
-    scaled = (rows - mean) / rows.std(axis=1, keepdims=True)  # t has no scale, and centred squares lose no digits
+    scaled = (rows - mean) / rows.std(
+        axis=1, keepdims=True
+    )  # t has no scale, and centred squares lose no digits
     means = scaled @ counts / n
     squares = np.maximum(scaled**2 @ counts / n - means**2, 0.0)
-    squares[:, counts.max(axis=0) == n] = 0.0  # resamples of a single seed: exactly without spread
+    squares[:, counts.max(axis=0) == n] = (
+        0.0  # resamples of a single seed: exactly without spread
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         t = means / np.sqrt(squares / (n - 1))
     t = np.where(np.isnan(t), 0.0, t)
-    low, high = int(np.floor(alpha * (resamples - 1))), int(np.ceil((1 - alpha) * (resamples - 1)))
+    low, high = (
+        int(np.floor(alpha * (resamples - 1))),
+        int(np.ceil((1 - alpha) * (resamples - 1))),
+    )
     return np.partition(t, (low, high), axis=1)[:, [low, high]].T
 
 
 def _regions(ends: tuple[Floats, Floats], rule: Rule) -> Flags:
-    """For each region of the rule, whether the intervals of all backends lie in it; shape (regions, experiments)."""
+    """For each region of the rule, whether the intervals of all backends lie in it; shape (regions,
+    experiments).
+    """
     low, high = ends
     bounds = [-np.inf, *rule.cuts, np.inf]
     inside = [(low > below) & (high < above) for below, above in pairwise(bounds)]

@@ -17,7 +17,9 @@ from harness.statistics.intervals import Floats, p_above, t_interval
 
 @dataclass(frozen=True)
 class Tost:
-    """p of non-equivalence, and the t interval of level 1 - 2 alpha; shapes are those of the samples' leading axes."""
+    """p of non-equivalence, and the t interval of level 1 - 2 alpha; shapes are those of the
+    samples' leading axes.
+    """
 
     margin: float
     p: Floats
@@ -42,7 +44,14 @@ def tost(effects: ArrayLike, margin: float, alpha: float) -> Tost:
         InvalidInput: if the margin is not a positive number, or there are fewer than 2 seeds.
     """
     if not (np.isfinite(margin) and margin > 0):
-        raise InvalidInput(f"An equivalence margin must be positive and finite; got {margin!r}.")
+        raise InvalidInput(
+            f"An equivalence margin must be positive and finite; got {margin!r}."
+        )
     sample = np.asarray(effects, dtype=np.float64)
     low, high = t_interval(sample, alpha)
-    return Tost(margin, np.maximum(p_above(sample, -margin), p_above(-sample, -margin)), low, high)
+    return Tost(
+        margin,
+        np.maximum(p_above(sample, -margin), p_above(-sample, -margin)),
+        low,
+        high,
+    )

@@ -1,10 +1,12 @@
-"""Coverage of the 95 % intervals of exponents: planted learning curves, the fits of the claims, t over seeds.
+"""Coverage of the 95 % intervals of exponents: planted learning curves, the fits of the claims, t
+over seeds.
 
     E_s(n) = c + a n^-(b + d_s),  d_s over seeds with standard deviation 0.1 b, and noise of 3 % at each size
 
-Three plants: seeds that differ in slope; the same with heavy tails (Student's t with 3 degrees of freedom, scaled); and
-over a floor c that the fit has to find. For the last every fit searches, so experiments are 10 seeds each out of fits
-that are made once, each used once, and there are fewer of them.
+Three plants: seeds that differ in slope; the same with heavy tails (Student's t with 3 degrees of
+freedom, scaled); and over a floor c that the fit has to find. For the last every fit searches, so
+experiments are 10 seeds each out of fits that are made once, each used once, and there are fewer of
+them.
 """
 
 from collections.abc import Mapping
@@ -22,7 +24,9 @@ EXPONENT, SPREAD, NOISE, FLOOR = 0.5, 0.05, 0.03, 0.05
 SEEDS = 10
 
 
-def exponent_coverage(trials: int = 2_000, floor_trials: int = 500, *, seed: int = 0) -> Mapping[str, Rate]:
+def exponent_coverage(
+    trials: int = 2_000, floor_trials: int = 500, *, seed: int = 0
+) -> Mapping[str, Rate]:
     """Plant -> how often the 95 % t interval over 10 seeds holds the exponent planted.
 
     Args:
@@ -32,9 +36,15 @@ def exponent_coverage(trials: int = 2_000, floor_trials: int = 500, *, seed: int
     """
     streams = np.random.default_rng(seed).spawn(3)
     return {
-        "seeds differ in slope": _covered(_curves(normal, 0.0, trials, streams[0]), "power"),
-        "heavy-tailed slopes": _covered(_curves(heavy_tailed, 0.0, trials, streams[1]), "power"),
-        "over a floor": _covered(_curves(normal, FLOOR, floor_trials, streams[2]), "power+floor"),
+        "seeds differ in slope": _covered(
+            _curves(normal, 0.0, trials, streams[0]), "power"
+        ),
+        "heavy-tailed slopes": _covered(
+            _curves(heavy_tailed, 0.0, trials, streams[1]), "power"
+        ),
+        "over a floor": _covered(
+            _curves(normal, FLOOR, floor_trials, streams[2]), "power+floor"
+        ),
     }
 
 
@@ -47,6 +57,8 @@ def _curves(shape: Draw, floor: float, trials: int, rng: np.random.Generator) ->
 
 def _covered(curves: Floats, form: Form) -> Rate:
     trials, seeds, sizes = curves.shape
-    exponents = fit_per_seed(SIZES, curves.reshape(-1, sizes), form).reshape(trials, seeds)
+    exponents = fit_per_seed(SIZES, curves.reshape(-1, sizes), form).reshape(
+        trials, seeds
+    )
     low, high = t_interval(exponents, 0.025)
     return Rate.of((low < EXPONENT) & (high > EXPONENT))

@@ -1,18 +1,20 @@
 """Power of the rules for normal effects, and the seeds that a wanted power takes.
 
-In closed form, for Student's t alone in one backend. With n seeds, mean d, standard deviation s over seeds and
-t = t_{n-1, 1-alpha}:
+In closed form, for Student's t alone in one backend. With n seeds, mean d, standard deviation s
+over seeds and t = t_{n-1, 1-alpha}:
 
     Superiority   P(T > t),  T noncentral t with n - 1 degrees of freedom and noncentrality (d - margin) sqrt(n) / s
     Difference    the same above the margin plus the same below -margin, each at alpha / 2
     Equivalence   integral over the sample's sd S of P(|mean| < margin - t S / sqrt(n) given S) f(S) dS,
-                  which is exact since mean and sd of a normal sample are independent (Phillips 1990)
+                  which is exact since mean and sd of a normal sample are independent (Phillips
+                  1990)
 
-A decision asks for more: the studentised bootstrap must agree, in both backends, and the backends with each other.
-`decision_power` simulates that. It is never above the closed form but by Monte Carlo error, so the closed form is the
-first screen and `registered_power` the number that a registration must bring to 0.9. How far the backends will differ
-is not known when a claim is registered, so that number takes them as equal; nor does it count gates, controls, the
-other primary hypotheses or the family.
+A decision asks for more: the studentised bootstrap must agree, in both backends, and the backends
+with each other. `decision_power` simulates that. It is never above the closed form but by Monte
+Carlo error, so the closed form is the first screen and `registered_power` the number that a
+registration must bring to 0.9. How far the backends will differ is not known when a claim is
+registered, so that number takes them as equal; nor does it count gates, controls, the other primary
+hypotheses or the family.
 
 >>> from harness.study import Superiority
 >>> seeds_needed(Superiority(margin=0.05), effect=0.15, sd=0.1)
@@ -37,7 +39,8 @@ from harness.study import Difference, Rule, Superiority
 MOST_SEEDS = 100_000
 
 MANY_SEEDS = 200
-"""From here on the bootstrap costs less power than the Monte Carlo error, so nothing is simulated."""
+"""From here on the bootstrap costs less power than the Monte Carlo error, so nothing is simulated.
+"""
 
 TRIALS = 4_000
 """Simulated experiments per power: a Monte Carlo error of 0.005 at 0.9."""
@@ -56,7 +59,12 @@ def power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
     if isinstance(rule, Superiority):
         return superiority_power(effect, sd, seeds, margin=rule.margin, alpha=rule.end)
     if isinstance(rule, Difference):
-        either = (superiority_power(side * effect, sd, seeds, margin=rule.margin, alpha=rule.end) for side in (1, -1))
+        either = (
+            superiority_power(
+                side * effect, sd, seeds, margin=rule.margin, alpha=rule.end
+            )
+            for side in (1, -1)
+        )
         return sum(either)
     return equivalence_power(effect, sd, seeds, margin=rule.margin, alpha=rule.end)
 
@@ -73,13 +81,15 @@ def decision_power(  # noqa: PLR0913 -- public; what is optional is given by nam
     bootstrap: bool = True,
     seed: int = 0,
 ) -> Rate:
-    """How often `harness.verdict.decide` says SUPPORTED, if effects are N(effect, sd^2); by simulation.
+    """How often `harness.verdict.decide` says SUPPORTED, if effects are N(effect, sd^2); by
+    simulation.
 
     Args:
         rule, agreement: as registered.
         effect, sd: mean over seeds, and standard deviation.
         seeds: per experiment.
-        difference_sd: of the difference of two backends on one seed; with 0 both have the same effects.
+        difference_sd: of the difference of two backends on one seed; with 0 both have the same
+            effects.
         trials: simulated experiments.
         bootstrap: False leaves the bootstrap out of the decision.
         seed: of the simulation; the same seed gives the same rate.
@@ -91,12 +101,20 @@ def decision_power(  # noqa: PLR0913 -- public; what is optional is given by nam
     if trials < 1:
         raise InvalidInput(f"A simulation takes at least 1 trial; got {trials!r}.")
     rng = np.random.default_rng(seed)
-    draws = two_backends(effect + sd * rng.standard_normal((trials, seeds)), difference_sd, rng)
-    return Rate.of(decisions(draws, rule, agreement=agreement, bootstrap=bootstrap).supported)
+    draws = two_backends(
+        effect + sd * rng.standard_normal((trials, seeds)), difference_sd, rng
+    )
+    return Rate.of(
+        decisions(draws, rule, agreement=agreement, bootstrap=bootstrap).supported
+    )
 
 
-def two_backends(effects: Floats, difference_sd: float, rng: np.random.Generator) -> Floats:
-    """Effects in two backends that differ by N(0, difference_sd^2): (...) -> (2, ...), or (1, ...) where it is 0."""
+def two_backends(
+    effects: Floats, difference_sd: float, rng: np.random.Generator
+) -> Floats:
+    """Effects in two backends that differ by N(0, difference_sd^2): (...) -> (2, ...), or (1, ...)
+    where it is 0.
+    """
     if difference_sd == 0:
         return effects[np.newaxis]
     half = difference_sd / 2 * rng.standard_normal(effects.shape)
@@ -104,7 +122,8 @@ def two_backends(effects: Floats, difference_sd: float, rng: np.random.Generator
 
 
 def registered_power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
-    """The power that counts for a registration: the closed form where that is below 0.9, else the simulated decision's.
+    """The power that counts for a registration: the closed form where that is below 0.9, else the
+    simulated decision's.
 
     Of one hypothesis, in backends that have the same effects.
 
@@ -128,14 +147,18 @@ def holds(rule: Rule, effect: float) -> bool:
     return place is not None and rule.supports[place]
 
 
-def superiority_power(effect: float, sd: float, seeds: int, *, margin: float, alpha: float) -> float:
+def superiority_power(
+    effect: float, sd: float, seeds: int, *, margin: float, alpha: float
+) -> float:
     """Power of the one-sided t-test of "mean > margin"."""
     freedom = seeds - 1
     noncentrality = (effect - margin) * np.sqrt(seeds) / sd
     return float(stats.nct.sf(stats.t.isf(alpha, freedom), freedom, noncentrality))
 
 
-def equivalence_power(effect: float, sd: float, seeds: int, *, margin: float, alpha: float) -> float:
+def equivalence_power(
+    effect: float, sd: float, seeds: int, *, margin: float, alpha: float
+) -> float:
     """Power of the t-TOST of "|mean| < margin", to about 1e-9."""
     freedom, error = seeds - 1, sd / np.sqrt(seeds)
     chi = stats.chi(freedom, scale=1 / np.sqrt(freedom))
@@ -143,10 +166,17 @@ def equivalence_power(effect: float, sd: float, seeds: int, *, margin: float, al
 
     def inside(ratio: float) -> float:
         reach = (margin - t * error * ratio) / error
-        return float((ndtr(reach - effect / error) - ndtr(-reach - effect / error)) * chi.pdf(ratio))
+        return float(
+            (ndtr(reach - effect / error) - ndtr(-reach - effect / error))
+            * chi.pdf(ratio)
+        )
 
     widest = margin / (t * error)
-    bulk = [point for point in chi.ppf([1e-12, 0.01, 0.5, 0.99, 1 - 1e-12]) if point < widest]
+    bulk = [
+        point
+        for point in chi.ppf([1e-12, 0.01, 0.5, 0.99, 1 - 1e-12])
+        if point < widest
+    ]
     ends = [*bulk, widest] if len(bulk) < 5 else bulk
     return float(sum(_integral(inside, low, high) for low, high in pairwise(ends)))
 
@@ -155,30 +185,44 @@ def seeds_needed(rule: Rule, effect: float, sd: float, target: float = 0.9) -> i
     """The smallest number of seeds with power >= target in one backend.
 
     Raises:
-        InvalidInput: if the rule is false at this effect, target is not in (0, 1), or 100 000 seeds are not enough.
+        InvalidInput: if the rule is false at this effect, target is not in (0, 1), or 100 000 seeds
+            are not enough.
     """
     if not 0 < target < 1:
         raise InvalidInput(f"The wanted power must lie in (0, 1); got {target!r}.")
     if not holds(rule, effect):
-        raise InvalidInput(f"No number of seeds gives power where the rule is false: {rule.describe()}, at {effect!r}.")
+        raise InvalidInput(
+            f"No number of seeds gives power where the rule is false: {rule.describe()}, at "
+            f"{effect!r}."
+        )
     enough = 2
     while power(rule, effect, sd, enough) < target:
         if enough >= MOST_SEEDS:
-            raise InvalidInput(f"Power {target} takes over {MOST_SEEDS} seeds at effect {effect!r}, sd {sd!r}.")
+            raise InvalidInput(
+                f"Power {target} takes over {MOST_SEEDS} seeds at effect {effect!r}, sd {sd!r}."
+            )
         enough *= 2
     short = enough // 2
     while enough - short > 1:
         middle = (short + enough) // 2
-        short, enough = (short, middle) if power(rule, effect, sd, middle) >= target else (middle, enough)
+        short, enough = (
+            (short, middle)
+            if power(rule, effect, sd, middle) >= target
+            else (middle, enough)
+        )
     return enough
 
 
-def decision_seeds_needed(rule: Rule, effect: float, sd: float, target: float = WANTED) -> int:
-    """The number of seeds with which the simulated decision has power >= target; Monte Carlo error 0.005.
+def decision_seeds_needed(
+    rule: Rule, effect: float, sd: float, target: float = WANTED
+) -> int:
+    """The number of seeds with which the simulated decision has power >= target; Monte Carlo error
+    0.005.
 
     The smallest one below 40 seeds; above, at most 5 % more.
 
-    From 200 seeds on it is that of the closed form: there the bootstrap decides as Student's t does.
+    From 200 seeds on it is that of the closed form: there the bootstrap decides as Student's t
+    does.
 
     Raises:
         InvalidInput: as `seeds_needed` does.
@@ -191,7 +235,9 @@ def decision_seeds_needed(rule: Rule, effect: float, sd: float, target: float = 
 
 def _check(effect: float, sd: float, seeds: int) -> None:
     if not (np.isfinite(effect) and np.isfinite(sd) and sd > 0):
-        raise InvalidInput(f"Power takes a finite effect and a finite sd > 0; got effect {effect!r}, sd {sd!r}.")
+        raise InvalidInput(
+            f"Power takes a finite effect and a finite sd > 0; got effect {effect!r}, sd {sd!r}."
+        )
     if seeds < 2:
         raise InvalidInput(f"Power takes at least 2 seeds; got {seeds!r}.")
 

@@ -1,15 +1,16 @@
-"""Our seeds against a number that a paper publishes: three criteria, since each alone misleads.
+r"""Our seeds against a number that a paper publishes: three criteria, since each alone misleads.
 
     direction    is our mean established on the same side of zero?
     prediction   does the number lie where one more run of ours (or the mean of m more) would fall, 95 times in 100?
     ratio        how large is our mean relative to the number?
 
-The large replication project of psychology (Open Science Collaboration 2015) found 36 % by significance and 47 % by
-interval on the same studies. The prediction interval is that of Patil, Peng, Leek 2016.
+The large replication project of psychology (Open Science Collaboration 2015) found 36 % by
+significance and 47 % by interval on the same studies. The prediction interval is that of Patil,
+Peng, Leek 2016.
 
 >>> replication([0.9, 1.1, 1.0, 1.2], published=1.3).reason
-'Published 1.3, here 1.05 [0.845, 1.26] over 4 seeds: same direction, inside the 95 % prediction interval \
-[0.591, 1.51], ratio 0.808 [0.65, 0.966].'
+'Published 1.3, here 1.05 [0.845, 1.26] over 4 seeds: same direction, inside the 95 % prediction
+interval \ [0.591, 1.51], ratio 0.808 [0.65, 0.966].'
 """
 
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ class Replication:
         mean, low, high: our mean and its t interval.
         predicted_low, predicted_high: prediction interval; `inside`: it holds the published number.
         direction: whether our interval lies wholly on the published number's side of zero.
-        ratio: (mean, low, high) / published, the ends in increasing order; None if the number published is 0. The
-            published number counts as exact.
+        ratio: (mean, low, high) / published, the ends in increasing order; None if the number
+            published is 0. The published number counts as exact.
     """
 
     published: float
@@ -56,31 +57,49 @@ class Replication:
     @property
     def reason(self) -> str:
         """One sentence with all numbers."""
-        direction = self.direction if self.direction == "not established" else f"{self.direction} direction"
-        ratio = "" if self.ratio is None else ", ratio {:.3g} [{:.3g}, {:.3g}]".format(*self.ratio)
+        direction = (
+            self.direction
+            if self.direction == "not established"
+            else f"{self.direction} direction"
+        )
+        ratio = (
+            ""
+            if self.ratio is None
+            else ", ratio {:.3g} [{:.3g}, {:.3g}]".format(*self.ratio)
+        )
         return (
-            f"Published {self.published:.3g}, here {self.mean:.3g} [{self.low:.3g}, {self.high:.3g}] over {self.n} "
-            f"seeds: {direction}, {'inside' if self.inside else 'outside'} the {100 * (1 - 2 * self.alpha):.3g} % "
+            f"Published {self.published:.3g}, here {self.mean:.3g} [{self.low:.3g}, "
+            f"{self.high:.3g}] over {self.n} "
+            f"seeds: {direction}, {'inside' if self.inside else 'outside'} the "
+            f"{100 * (1 - 2 * self.alpha):.3g} % "
             f"prediction interval [{self.predicted_low:.3g}, {self.predicted_high:.3g}]{ratio}."
         )
 
 
-def replication(effects: ArrayLike, published: float, *, runs: int = 1, alpha: float = 0.025) -> Replication:
+def replication(
+    effects: ArrayLike, published: float, *, runs: int = 1, alpha: float = 0.025
+) -> Replication:
     """Hold per-seed effects, shape (n,), against a published number in the same units.
 
     Args:
         effects: one per seed.
         published: the paper's number.
-        runs: how many runs of theirs the number averages; 1, the widest prediction, where the paper does not say.
+        runs: how many runs of theirs the number averages; 1, the widest prediction, where the paper
+            does not say.
         alpha: level of one end of each interval.
 
     Raises:
         InvalidInput: for a published number or effects that are not finite, or fewer than 2 seeds.
     """
     sample = np.asarray(effects, dtype=np.float64)
-    if sample.ndim != 1 or not np.all(np.isfinite(sample)) or not np.isfinite(published):
+    if (
+        sample.ndim != 1
+        or not np.all(np.isfinite(sample))
+        or not np.isfinite(published)
+    ):
         raise InvalidInput(
-            f"Replication takes finite effects of shape (n,) and a finite published number; got shape {sample.shape} "
+            "Replication takes finite effects of shape (n,) and a finite published number; got "
+            f"shape {sample.shape} "
             f"with {int(np.sum(~np.isfinite(sample)))} not finite, and {published!r}."
         )
     low, high = (float(end) for end in t_interval(sample, alpha))
@@ -106,6 +125,8 @@ def _direction(low: float, high: float, published: float) -> Direction:
     return "same" if (low > 0) == (published > 0) else "opposite"
 
 
-def _ratio(mean: float, low: float, high: float, published: float) -> tuple[float, float, float]:
+def _ratio(
+    mean: float, low: float, high: float, published: float
+) -> tuple[float, float, float]:
     first, last = sorted((low / published, high / published))
     return mean / published, first, last

@@ -1,4 +1,6 @@
-"""The forms of a scaling law as equations, each split into what a fit solves for and what it searches: `scaling`."""
+"""The forms of a scaling law as equations, each split into what a fit solves for and what it
+searches: `scaling`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,15 +16,20 @@ Form = Literal["power", "power+floor"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 STEEPEST = 5.0
-"""Largest exponent searched beside a floor: ten times a usual one; beyond, one size alone stands above the floor."""
+"""Largest exponent searched beside a floor: ten times a usual one; beyond, one size alone stands
+above the floor.
+"""
 
 FLAT = 1e-3
-"""Largest share of the error at the largest size that must not be floor: below, there is nothing left to fit."""
+"""Largest share of the error at the largest size that must not be floor: below, there is nothing
+left to fit.
+"""
 
 
 @dataclass(frozen=True)
 class Law:
-    """One form: log E = offset(searched) + basis(searched) @ linear, everything as a function of x = log n.
+    """One form: log E = offset(searched) + basis(searched) @ linear, everything as a function of x
+    = log n.
 
     Args:
         free: number of parameters.
@@ -54,13 +61,27 @@ def _with_floor(searched: Floats, x: Floats) -> tuple[Floats, Floats]:
 
 def _floor_parameters(searched: Floats, linear: Floats, x: Floats) -> dict[str, float]:
     (b, share), at_largest = searched, np.exp(linear[0])
-    return {"a": (1 - share) * at_largest * np.exp(b * x[-1]), "b": b, "c": share * at_largest}
+    return {
+        "a": (1 - share) * at_largest * np.exp(b * x[-1]),
+        "b": b,
+        "c": share * at_largest,
+    }
 
 
 LAWS: Mapping[str, Law] = MappingProxyType(
     {
-        "power": Law(2, lambda x: ([], []), _power, lambda _, linear, x: {"a": np.exp(linear[0]), "b": linear[1]}),
-        "power+floor": Law(3, lambda x: ([0.0, 0.0], [STEEPEST, 1 - FLAT]), _with_floor, _floor_parameters),
+        "power": Law(
+            2,
+            lambda x: ([], []),
+            _power,
+            lambda _, linear, x: {"a": np.exp(linear[0]), "b": linear[1]},
+        ),
+        "power+floor": Law(
+            3,
+            lambda x: ([0.0, 0.0], [STEEPEST, 1 - FLAT]),
+            _with_floor,
+            _floor_parameters,
+        ),
     }
 )
 

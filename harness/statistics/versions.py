@@ -1,7 +1,8 @@
 """The versions of the general estimators, which the registrations of claims hold.
 
-A version is raised by one when an estimator may give another number than before; every claim that uses it then has an
-unregistered change, until it is amended. `tests/harness/statistics/test_estimator_versions.py` holds a digest of each module beside its
+A version is raised by one when an estimator may give another number than before; every claim that
+uses it then has an unregistered change, until it is amended.
+`tests/harness/statistics/test_estimator_versions.py` holds a digest of each module beside its
 version, so that none changes unnoticed.
 """
 

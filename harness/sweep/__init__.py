@@ -4,8 +4,8 @@
 >>> sweep.run([], sweep.Store("nowhere")).counts
 {'planned': 0, 'cached': 0, 'done': 0, 'failed': 0, 'unfinished': 0}
 
-`run` takes what the store has and computes what is missing; `recorded` reads what was computed on whatever machine.
-By hand, with numpy and one framework alone: `python -m harness.sweep --help`.
+`run` takes what the store has and computes what is missing; `recorded` reads what was computed on
+whatever machine. By hand, with numpy and one framework alone: `python -m harness.sweep --help`.
 """
 
 from harness.sweep.cell import Cell, Circumstances, Provenance

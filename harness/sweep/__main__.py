@@ -1,4 +1,7 @@
-"""Runs a plan file: `python -m harness.sweep plan.json --store results`. Needs numpy and one framework."""
+"""Runs a plan file: `python -m harness.sweep plan.json --store results`.
+
+Needs numpy and one framework.
+"""
 
 import argparse
 import sys
@@ -49,7 +52,9 @@ def _run(options: argparse.Namespace) -> int:
         device=options.device,
         workers=options.workers,
         time_limit=60.0 * options.cell_minutes,
-        deadline=None if options.minutes is None else time.time() + 60.0 * options.minutes,
+        deadline=None
+        if options.minutes is None
+        else time.time() + 60.0 * options.minutes,
         ray_address=options.ray_address,
         gpus_per_cell=options.gpus_per_cell,
         claims=options.claims,
@@ -60,7 +65,10 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(minutes: float | None) -> None:
     if minutes is not None and not minutes > 0:
-        raise InvalidInput(f"--minutes must be a positive number; got {minutes:g}. Leave it out to go on to the end.")
+        raise InvalidInput(
+            f"--minutes must be a positive number; got {minutes:g}. Leave it out to go on to the "
+            "end."
+        )
 
 
 def _concluded(sweep: Sweep) -> int:
@@ -70,7 +78,10 @@ def _concluded(sweep: Sweep) -> int:
     if sweep.counts["unfinished"]:
         if sweep.counts["done"]:
             return UNFINISHED
-        print("No cell was finished in this time. A cell takes longer: allow more minutes.", file=sys.stderr)
+        print(
+            "No cell was finished in this time. A cell takes longer: allow more minutes.",
+            file=sys.stderr,
+        )
         return STUCK
     return FAILED if failures else 0
 
@@ -82,13 +93,16 @@ def _selected(plan: Path, backends: str | None, shard: str) -> list[Request]:
         planned = {request.backend for request in requests}
         if not wanted <= planned:
             raise InvalidInput(
-                f"{plan} has no requests for backend {', '.join(map(repr, sorted(wanted - planned)))}; "
+                f"{plan} has no requests for backend "
+                f"{', '.join(map(repr, sorted(wanted - planned)))}; "
                 f"it has them for {', '.join(sorted(planned)) or 'none'}."
             )
         requests = [request for request in requests if request.backend in wanted]
     part, _, parts = shard.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise InvalidInput(f"--shard must read i/n with 1 <= i <= n, such as 2/8; got {shard!r}.")
+        raise InvalidInput(
+            f"--shard must read i/n with 1 <= i <= n, such as 2/8; got {shard!r}."
+        )
     return requests[int(part) - 1 :: int(parts)]
 
 
@@ -101,19 +115,57 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", type=Path, help="JSON file with a list of requests")
-    parser.add_argument("--store", type=Path, required=True, help="folder of the cells; made if it is not there")
-    parser.add_argument("--claims", type=Path, default=CLAIMS, help="folder of the papers' folders (default: claims)")
-    parser.add_argument("--backend", help="only these backends of the plan, comma-separated")
-    parser.add_argument("--device", default="auto", choices=DEVICES, help="default: auto, a GPU where there is one")
-    parser.add_argument("--minutes", type=float, help="end after so many minutes; no cell is begun that would not end")
-    parser.add_argument("--cell-minutes", type=float, default=60.0, help="time limit of one cell (default: 60)")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="cells at a time (default: one per GPU, or per core up to 8)"
+        "--store",
+        type=Path,
+        required=True,
+        help="folder of the cells; made if it is not there",
     )
-    parser.add_argument("--shard", default="1/1", metavar="I/N", help="only part I of N of the plan")
-    parser.add_argument("--engine", default="local", metavar="NAME", help=f"one of: {', '.join(engines.available())}")
+    parser.add_argument(
+        "--claims",
+        type=Path,
+        default=CLAIMS,
+        help="folder of the papers' folders (default: claims)",
+    )
+    parser.add_argument(
+        "--backend", help="only these backends of the plan, comma-separated"
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        choices=DEVICES,
+        help="default: auto, a GPU where there is one",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="end after so many minutes; no cell is begun that would not end",
+    )
+    parser.add_argument(
+        "--cell-minutes",
+        type=float,
+        default=60.0,
+        help="time limit of one cell (default: 60)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="cells at a time (default: one per GPU, or per core up to 8)",
+    )
+    parser.add_argument(
+        "--shard", default="1/1", metavar="I/N", help="only part I of N of the plan"
+    )
+    parser.add_argument(
+        "--engine",
+        default="local",
+        metavar="NAME",
+        help=f"one of: {', '.join(engines.available())}",
+    )
     parser.add_argument("--ray-address", metavar="HOST:PORT", help=engines.RAY_ADDRESS)
-    parser.add_argument("--gpus-per-cell", type=float, metavar="SHARE", help=engines.GPUS_PER_CELL)
+    parser.add_argument(
+        "--gpus-per-cell", type=float, metavar="SHARE", help=engines.GPUS_PER_CELL
+    )
     return parser
 
 

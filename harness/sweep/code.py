@@ -1,9 +1,10 @@
 """The digest of the code that a cell runs, and the versions of the packages under it.
 
-A cell is stale once the code behind it changed. Code means: of a paper's modules only what the computation names,
-transitively, so that editing a claim or another paper invalidates nothing; of the harness the shared heavy modules, the
-one backend, and the files that the computation imports, transitively. Nothing else counts: other packages are known by
-their versions. So the digest is the same in a checkout and in an installed package (see `harness.sources`).
+A cell is stale once the code behind it changed. Code means: of a paper's modules only what the
+computation names, transitively, so that editing a claim or another paper invalidates nothing; of
+the harness the shared heavy modules, the one backend, and the files that the computation imports,
+transitively. Nothing else counts: other packages are known by their versions. So the digest is the
+same in a checkout and in an installed package (see `harness.sources`).
 """
 
 from importlib import metadata
@@ -17,14 +18,28 @@ from harness.papers import CLAIMS
 from harness.sources import Library, digest_of, parsed, reached
 from harness.sweep.cell import Circumstances
 
-SHARED = ("seeds", "networks", "measurements", "kernels", "datasets", "backends", "sweep/environment")
+SHARED = (
+    "seeds",
+    "networks",
+    "measurements",
+    "kernels",
+    "datasets",
+    "backends",
+    "sweep/environment",
+)
 PACKAGES = {"numpy": ("numpy",), "jax": ("numpy", "jax", "jaxlib")}
 HOME = Path(harness.__file__).resolve().parent
 
 
-def circumstances(computation: str, backend: str, device: str, claims: Path = CLAIMS) -> Circumstances:
-    """Under which circumstances a computation would run now, here, in this backend, on this device class."""
-    return Circumstances(device, code_digest(computation, backend, claims), versions(backend))
+def circumstances(
+    computation: str, backend: str, device: str, claims: Path = CLAIMS
+) -> Circumstances:
+    """Under which circumstances a computation would run now, here, in this backend, on this device
+    class.
+    """
+    return Circumstances(
+        device, code_digest(computation, backend, claims), versions(backend)
+    )
 
 
 def versions(backend: str) -> dict[str, str]:
@@ -44,7 +59,8 @@ def versions(backend: str) -> dict[str, str]:
             others = ",".join(name for name in ("torch", "jax") if name != backend)
             raise BackendUnavailable(
                 f"Backend {backend!r} needs the package {package!r}, which is not installed. "
-                f"Install it (pip install 'ntk-claims[{backend}]') or choose others (--backend {others})."
+                f"Install it (pip install 'ntk-claims[{backend}]') or choose others (--backend "
+                f"{others})."
             ) from None
     return found
 
@@ -65,12 +81,18 @@ def code_digest(computation: str, backend: str, claims: Path = CLAIMS) -> str:
         modules, definitions = {_module(computation, library)}, []
     else:
         file = papers.locate(computation, claims)
-        own = reached([(papers.name_of(file), papers.split(computation)[1])], library, _of_the_harness)
+        own = reached(
+            [(papers.name_of(file), papers.split(computation)[1])],
+            library,
+            _of_the_harness,
+        )
         modules, definitions = own.outside, own.records
     shared = _shared()
     used = _with_imports(modules, shared, library) | shared
     files = [file for file in used if not _of_another_backend(file, backend)]
-    contents = {file.relative_to(HOME.parent).as_posix(): digest_of(file) for file in files}
+    contents = {
+        file.relative_to(HOME.parent).as_posix(): digest_of(file) for file in files
+    }
     return digest({"files": contents, "definitions": definitions})
 
 
@@ -95,7 +117,8 @@ def split(computation: str) -> tuple[str, str]:
     # A plan must not call whatever can be imported.
     if not target.startswith("harness.") or not name.isidentifier():
         raise InvalidInput(
-            f"Computation {computation!r} must read 'harness.module:function', or '<paper>/<function>' for a function "
+            f"Computation {computation!r} must read 'harness.module:function', or "
+            "'<paper>/<function>' for a function "
             "at the top level of a file of claims/<paper>."
         )
     return target, name
@@ -104,7 +127,9 @@ def split(computation: str) -> tuple[str, str]:
 def _module(computation: str, library: Library) -> str:
     module, _ = split(computation)
     if library.file(module) is None:
-        raise InvalidInput(f"Computation {computation!r}: the harness has no module {module}.")
+        raise InvalidInput(
+            f"Computation {computation!r}: the harness has no module {module}."
+        )
     return module
 
 
@@ -120,7 +145,11 @@ def _package(file: Path) -> str:
 def _of_another_backend(file: Path, backend: str) -> bool:
     """Whether a file is `<name>_backend.py`, or a part of it, `<name>_*.py`, of some other backend."""
     name, underscore, _ = file.stem.partition("_")
-    return bool(underscore) and name != backend and file.with_name(f"{name}_backend.py").is_file()
+    return (
+        bool(underscore)
+        and name != backend
+        and file.with_name(f"{name}_backend.py").is_file()
+    )
 
 
 def _files(place: Path) -> list[Path]:
@@ -132,7 +161,8 @@ def _files(place: Path) -> list[Path]:
 
 
 def _with_imports(modules: set[str], known: set[Path], library: Library) -> set[Path]:
-    """Files of modules of the harness, and of those that they import, and so on; not behind what is known.
+    """Files of modules of the harness, and of those that they import, and so on; not behind what is
+    known.
 
     Raises:
         InvalidInput: if one of them cannot be read as Python.
@@ -142,12 +172,18 @@ def _with_imports(modules: set[str], known: set[Path], library: Library) -> set[
         file = _file(waiting.pop(), library)
         if file is not None and file not in found | known:
             found.add(file)
-            waiting += [name for name in parsed(file, _package(file)).imported if _of_the_harness(name)]
+            waiting += [
+                name
+                for name in parsed(file, _package(file)).imported
+                if _of_the_harness(name)
+            ]
     return found
 
 
 def _file(dotted: str, library: Library) -> Path | None:
-    """The file of a module, or of the one that a name is imported from; but the harness itself imports nothing."""
+    """The file of a module, or of the one that a name is imported from; but the harness itself
+    imports nothing.
+    """
     while dotted != "harness":
         if (file := library.file(dotted)) is not None:
             return file

@@ -1,4 +1,6 @@
-"""How much of a GPU's memory the blocks of a kernel may take, by what the loaded framework says of the GPU."""
+"""How much of a GPU's memory the blocks of a kernel may take, by what the loaded framework says of
+the GPU.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -9,7 +11,8 @@ SHARE = 8
 
 
 def total(device: str, loaded: Mapping[str, Any] | None = None) -> int | None:
-    """Bytes that the framework may use on its first GPU; None on a CPU, or if the framework does not say.
+    """Bytes that the framework may use on its first GPU; None on a CPU, or if the framework does
+    not say.
 
     Args:
         device: "cpu" or "cuda".
@@ -27,7 +30,8 @@ def total(device: str, loaded: Mapping[str, Any] | None = None) -> int | None:
 def budget(total: int) -> int:
     """Bytes for blocks on a GPU with so much memory: an eighth, rounded down to a power of two.
 
-    What is free at the moment plays no part, so that all GPUs of one model compute in the same blocks.
+    What is free at the moment plays no part, so that all GPUs of one model compute in the same
+    blocks.
 
     >>> budget(80 * 2**30) // 2**30, budget(79 * 10**9) // 2**30
     (8, 8)

@@ -21,17 +21,25 @@ def has_nvidia(dev: Path = DEV) -> bool:
 
 
 def gpus(dev: Path = DEV) -> list[str]:
-    """One entry for CUDA_VISIBLE_DEVICES per GPU that the caller may use: his own entries, else one per device file.
+    """One entry for CUDA_VISIBLE_DEVICES per GPU that the caller may use: his own entries, else one
+    per device file.
 
-    Entries are indices, UUIDs (GPU-...) or MIG instances (MIG-...). Of several instances of one GPU, a process that is
-    given the GPU's index sees the first alone, so they have to be listed. As in CUDA the list ends at the first
-    negative index; "NoDevFiles", which schedulers write, is none.
+    Entries are indices, UUIDs (GPU-...) or MIG instances (MIG-...). Of several instances of one
+    GPU, a process that is given the GPU's index sees the first alone, so they have to be listed. As
+    in CUDA the list ends at the first negative index; "NoDevFiles", which schedulers write, is
+    none.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return [str(index) for index, _ in enumerate(dev.glob("nvidia[0-9]*"))]
     entries = (entry.strip() for entry in visible.split(","))
-    return [entry for entry in takewhile(lambda entry: entry != "NoDevFiles" and entry[:1] != "-", entries) if entry]
+    return [
+        entry
+        for entry in takewhile(
+            lambda entry: entry != "NoDevFiles" and entry[:1] != "-", entries
+        )
+        if entry
+    ]
 
 
 def driver() -> str | None:

@@ -1,6 +1,8 @@
-"""What an engine is, and how one is found: a file `<name>_engine.py` in this folder, with a class `Engine`.
+"""What an engine is, and how one is found: a file `<name>_engine.py` in this folder, with a class
+`Engine`.
 
-An engine turns tasks into cells in a store. It decides where and when; what a worker does is the same under each.
+An engine turns tasks into cells in a store. It decides where and when; what a worker does is the
+same under each.
 """
 
 import importlib
@@ -30,12 +32,14 @@ class Settings:
         device: "auto", "cpu" or "cuda".
         workers: how many at a time; None lets the engine choose.
         time_limit: seconds a cell may take.
-        deadline: POSIX time after which nothing runs; None for no end. Engines ask `left`, which keeps to the seconds
-            that were left at the start however the clock is set meanwhile.
+        deadline: POSIX time after which nothing runs; None for no end. Engines ask `left`, which
+            keeps to the seconds that were left at the start however the clock is set meanwhile.
         memory_limit: bytes of data a worker on the CPU may hold; None for no limit.
-        ray_address: HOST:PORT of a Ray cluster; None for RAY_ADDRESS, or a cluster of this machine's own.
+        ray_address: HOST:PORT of a Ray cluster; None for RAY_ADDRESS, or a cluster of this
+            machine's own.
         gpus_per_cell: of each cell on Ray, fractions too; None for 1 where there are GPUs.
-        claims: folder that holds the papers' folders, where the workers find the papers' computations.
+        claims: folder that holds the papers' folders, where the workers find the papers'
+            computations.
     """
 
     store: Path
@@ -69,7 +73,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """The end of one attempt: a stored cell (failure None), or a failure, after which the engine may try `again`."""
+    """The end of one attempt: a stored cell (failure None), or a failure, after which the engine
+    may try `again`.
+    """
 
     task: Task
     failure: Failure | None = None
@@ -89,16 +95,20 @@ class Engine(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def start(self, backends: Sequence[str]) -> dict[str, str]:
-        """Proves that each backend is there and gives the device class it runs on; raises BackendUnavailable."""
+        """Proves that each backend is there and gives the device class it runs on; raises
+        BackendUnavailable.
+        """
 
     def slots(self) -> int:
         """How many tasks run at a time, once started."""
 
-    def compute(self, tasks: Sequence[Task], expected: Expected) -> Iterator[Result | None]:
+    def compute(
+        self, tasks: Sequence[Task], expected: Expected
+    ) -> Iterator[Result | None]:
         """Results as they come, and None about once a second, so that progress can be shown.
 
-        `expected` estimates a request's seconds; a task that would not end before the deadline is not started, and
-        has no result.
+        `expected` estimates a request's seconds; a task that would not end before the deadline is
+        not started, and has no result.
         """
 
 
@@ -108,7 +118,12 @@ def available() -> tuple[str, ...]:
     >>> "local" in available()
     True
     """
-    return tuple(sorted(path.name.removesuffix("_engine.py") for path in Path(__file__).parent.glob("*_engine.py")))
+    return tuple(
+        sorted(
+            path.name.removesuffix("_engine.py")
+            for path in Path(__file__).parent.glob("*_engine.py")
+        )
+    )
 
 
 def get(name: str) -> type[Engine]:
@@ -118,6 +133,10 @@ def get(name: str) -> type[Engine]:
     'Engine'
     """
     if name not in available():
-        raise InvalidInput(f"Unknown engine {name!r}. Available: {', '.join(available())}.")
-    engine: type[Engine] = importlib.import_module(f"harness.sweep.{name}_engine").Engine
+        raise InvalidInput(
+            f"Unknown engine {name!r}. Available: {', '.join(available())}."
+        )
+    engine: type[Engine] = importlib.import_module(
+        f"harness.sweep.{name}_engine"
+    ).Engine
     return engine

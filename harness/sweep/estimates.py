@@ -1,4 +1,6 @@
-"""Estimates of the seconds a request will take: what like requests took, and what was known before, at today's pace."""
+"""Estimates of the seconds a request will take: what like requests took, and what was known before,
+at today's pace.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +14,9 @@ ANY: tuple[str, ...] = ()
 
 
 def likeness(request: Request) -> Likeness:
-    """Kinds that a request belongs to, the closest first: its configuration here; in any backend; its computation."""
+    """Kinds that a request belongs to, the closest first: its configuration here; in any backend;
+    its computation.
+    """
     configuration = digest([request.configuration, len(request.replicates)])
     closest = (request.computation, configuration, request.backend)
     return closest, closest[:2], closest[:1]
@@ -32,7 +36,9 @@ class Estimates:
         self._totals: dict[tuple[str, ...], tuple[float, float]] = {}
 
     def learn(self, kinds: Likeness, seconds: float, expected: float = 1.0) -> None:
-        """Takes note of what a request took; with what was `expected`, means are ratios of the one to the other."""
+        """Takes note of what a request took; with what was `expected`, means are ratios of the one
+        to the other.
+        """
         for kind in kinds:
             total, count = self._totals.get(kind, (0.0, 0.0))
             self._totals[kind] = total + seconds, count + expected
@@ -53,9 +59,10 @@ def nothing_known(request: Request) -> None:
 class Forecast:
     """Seconds of the requests that still wait.
 
-    Each of a request's sources says what the request was expected to take: a recorded answer of this store to the same
-    request, computed by other code or versions; the prior; or nothing, for which each counts 1. The first source that a
-    request has is multiplied by its pace: what the most alike requests took over what that source said of them.
+    Each of a request's sources says what the request was expected to take: a recorded answer of
+    this store to the same request, computed by other code or versions; the prior; or nothing, for
+    which each counts 1. The first source that a request has is multiplied by its pace: what the
+    most alike requests took over what that source said of them.
 
     Args:
         requests: by their digest; those are the names that the methods take.
@@ -70,14 +77,18 @@ class Forecast:
     24.0
     """
 
-    def __init__(self, requests: Mapping[str, Request], prior: Prior = nothing_known) -> None:
+    def __init__(
+        self, requests: Mapping[str, Request], prior: Prior = nothing_known
+    ) -> None:
         self._requests, self._prior = requests, prior
         self._recorded: dict[str, float] = {}
         self._paces = {source: Estimates() for source in ("recorded", "prior", "none")}
         self._known: dict[str, tuple[Likeness, Mapping[str, float]]] = {}
 
     def remember(self, name: str, seconds: float) -> None:
-        """Takes note of a recorded answer to a request that will be computed again; the last one counts."""
+        """Takes note of a recorded answer to a request that will be computed again; the last one
+        counts.
+        """
         self._recorded[name] = seconds
         self._known.pop(name, None)
 
@@ -100,7 +111,11 @@ class Forecast:
         """The kinds of a request, and what each of its sources says, the best one first."""
         if name not in self._known:
             request = self._requests[name]
-            said = {"recorded": self._recorded.get(name), "prior": self._prior(request), "none": 1.0}
+            said = {
+                "recorded": self._recorded.get(name),
+                "prior": self._prior(request),
+                "none": 1.0,
+            }
             sources = {source: seconds for source, seconds in said.items() if seconds}
             self._known[name] = (*likeness(request), ANY), sources
         return self._known[name]

@@ -26,7 +26,11 @@ class Outcome:
     @property
     def lacks(self) -> str:
         """Which data set was not there, if that is why there is no cell; else ""."""
-        return "" if self.failure is None or self.failure.kind != "data" else self.failure.traceback.partition("\n")[0]
+        return (
+            ""
+            if self.failure is None or self.failure.kind != "data"
+            else self.failure.traceback.partition("\n")[0]
+        )
 
     @property
     def kind(self) -> str:
@@ -44,7 +48,9 @@ class Ledger:
         prior: seconds that a request is expected to take before any was computed.
     """
 
-    def __init__(self, requests: Mapping[str, Request], prior: Prior = nothing_known) -> None:
+    def __init__(
+        self, requests: Mapping[str, Request], prior: Prior = nothing_known
+    ) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self._estimates = Estimates()
         self._forecast = Forecast(requests, prior)
@@ -58,7 +64,9 @@ class Ledger:
         self._begun: float | None = None
 
     def begin(self, slots: int) -> None:
-        """What is still waiting is computed from now on, so many cells at a time; estimates how long that will take."""
+        """What is still waiting is computed from now on, so many cells at a time; estimates how
+        long that will take.
+        """
         self.slots, self._begun = slots, time.monotonic()
         self.estimate = self._time_left()
 
@@ -82,7 +90,9 @@ class Ledger:
         self._forecast.remember(request.digest, seconds)
 
     def expected(self, request: Request) -> float | None:
-        """Seconds that a request will take, by what like ones took; None if nothing like it was computed."""
+        """Seconds that a request will take, by what like ones took; None if nothing like it was
+        computed.
+        """
         return self._estimates.guess(likeness(request))
 
     def status(self, notices: tuple[str, ...], ended: bool = False) -> Status:
@@ -91,7 +101,15 @@ class Ledger:
         if now - self._refreshed > REFRESH:
             self._left, self._refreshed = self._time_left(), now
         counts = self._counts
-        return Status(self._planned, counts["cached"], counts["done"], counts["failed"], self._left, notices, ended)
+        return Status(
+            self._planned,
+            counts["cached"],
+            counts["done"],
+            counts["failed"],
+            self._left,
+            notices,
+            ended,
+        )
 
     def _time_left(self) -> float | None:
         """Seconds until the last cell that waits or runs is done; None before anything is known."""
@@ -99,6 +117,9 @@ class Ledger:
         known = [guess for guess in guesses if guess is not None]
         if guesses and not known:
             return None
-        # Nothing is known of some only before the first cell without a prior is done; each counts as the mean then.
+        # Nothing is known of some only before the first cell without a prior is done; each counts
+        # as the mean then.
         total = sum(known) * len(guesses) / max(len(known), 1)
-        return max(total / self.slots, max(known, default=0.0))  # the last cell has no help
+        return max(
+            total / self.slots, max(known, default=0.0)
+        )  # the last cell has no help

@@ -1,4 +1,6 @@
-"""Engine "local": worker processes on this machine, one per slot, a thread of the coordinator for each."""
+"""Engine "local": worker processes on this machine, one per slot, a thread of the coordinator for
+each.
+"""
 
 import queue
 import threading
@@ -12,7 +14,12 @@ from harness.errors import BackendUnavailable, StoreError
 from harness.sweep import devices
 from harness.sweep.engines import Expected, Result, Settings, Task
 from harness.sweep.store import CUT, Failure
-from harness.sweep.worker_process import Place, WorkerDeathError, WorkerProcess, WorkerTimeoutError
+from harness.sweep.worker_process import (
+    Place,
+    WorkerDeathError,
+    WorkerProcess,
+    WorkerTimeoutError,
+)
 
 RETRIES = 2
 RETRIED = ("death", "memory")
@@ -20,7 +27,9 @@ TICK = 1.0
 
 
 REFUSALS = 3
-"""Workers in succession that do not start in a slot before it is given up: its GPU is lost, or its memory taken."""
+"""Workers in succession that do not start in a slot before it is given up: its GPU is lost, or its
+memory taken.
+"""
 
 
 @dataclass
@@ -41,14 +50,17 @@ class Slot:
 class Agenda:
     """The tasks not yet started, a queue per backend; taken from by many threads."""
 
-    def __init__(self, tasks: Sequence[Task], expected: Expected, left: Callable[[], float]) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], expected: Expected, left: Callable[[], float]
+    ) -> None:
         self.queues: dict[str, deque[Task]] = {}
         for task in tasks:
             self.queues.setdefault(task.request.backend, deque()).append(task)
         self.expected, self.left, self.lock = expected, left, threading.Lock()
 
     def take(self, backend: str) -> Task | None:
-        """The next task of this backend, else of the one with most to do; None when there is none left.
+        """The next task of this backend, else of the one with most to do; None when there is none
+        left.
 
         A task that would end after the deadline is dropped.
         """
@@ -74,9 +86,10 @@ MOST_SLOTS = 8
 class Engine:
     """Computes tasks in worker processes on this machine; see `engines.Engine`.
 
-    Slots: on the CPU one per core, at most 8, which share the cores as threads (cells are small: one with two threads
-    was measured to take longer than with one); on GPUs one per GPU in CUDA_VISIBLE_DEVICES. Each slot belongs to one
-    backend, and passes to another when its own has nothing left.
+    Slots: on the CPU one per core, at most 8, which share the cores as threads (cells are small:
+    one with two threads was measured to take longer than with one); on GPUs one per GPU in
+    CUDA_VISIBLE_DEVICES. Each slot belongs to one backend, and passes to another when its own has
+    nothing left.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -103,13 +116,19 @@ class Engine:
             slot.clear()
 
     def start(self, backends: Sequence[str]) -> dict[str, str]:
-        """Proves that each backend is there by starting a worker; one that finds a free slot is kept."""
+        """Proves that each backend is there by starting a worker; one that finds a free slot is
+        kept.
+        """
         new = [backend for backend in backends if backend not in self._devices]
         self._slots = self._slots or [Slot(place) for place in self._places()]
-        trials = [Slot(self._slots[i % len(self._slots)].place) for i in range(len(new))]
+        trials = [
+            Slot(self._slots[i % len(self._slots)].place) for i in range(len(new))
+        ]
         try:
             for backend, trial in zip(new, trials, strict=True):
-                trial.worker = WorkerProcess(backend, trial.place, self.settings.store, self.settings.claims)
+                trial.worker = WorkerProcess(
+                    backend, trial.place, self.settings.store, self.settings.claims
+                )
             for backend, trial in zip(new, trials, strict=True):
                 assert trial.worker is not None
                 self._devices[backend] = trial.worker.greet()
@@ -122,18 +141,26 @@ class Engine:
         return {backend: self._devices[backend] for backend in backends}
 
     def _places(self) -> list[Place]:
-        device, workers, cores = self.settings.device, self.settings.workers, devices.cores()
+        device, workers, cores = (
+            self.settings.device,
+            self.settings.workers,
+            devices.cores(),
+        )
         gpus = [] if device == "cpu" else devices.gpus()
         count = workers or len(gpus) or min(cores, MOST_SLOTS)
         threads = max(1, cores // count)
         pinned = [gpus[i % len(gpus)] if gpus else None for i in range(count)]
-        return [Place(device, threads, gpu, self.settings.memory_limit) for gpu in pinned]
+        return [
+            Place(device, threads, gpu, self.settings.memory_limit) for gpu in pinned
+        ]
 
     def slots(self) -> int:
         """How many tasks run at a time."""
         return len(self._slots)
 
-    def compute(self, tasks: Sequence[Task], expected: Expected) -> Iterator[Result | None]:
+    def compute(
+        self, tasks: Sequence[Task], expected: Expected
+    ) -> Iterator[Result | None]:
         """Results as they come, and None about once a second."""
         agenda = Agenda(tasks, expected, self.settings.left)
         results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
@@ -142,7 +169,11 @@ class Engine:
         for index, slot in enumerate(self._slots):
             backend = slot.worker.backend if slot.worker else names[index % len(names)]
             self._threads.append(
-                threading.Thread(target=self._serve, args=(slot, backend, agenda, results), daemon=True)
+                threading.Thread(
+                    target=self._serve,
+                    args=(slot, backend, agenda, results),
+                    daemon=True,
+                )
             )
             self._threads[-1].start()
         while serving:
@@ -158,7 +189,13 @@ class Engine:
             else:
                 yield result
 
-    def _serve(self, slot: Slot, backend: str, agenda: Agenda, results: "queue.SimpleQueue[Any]") -> None:
+    def _serve(
+        self,
+        slot: Slot,
+        backend: str,
+        agenda: Agenda,
+        results: "queue.SimpleQueue[Any]",
+    ) -> None:
         try:
             while not self._stopping and (task := agenda.take(backend)) is not None:
                 backend = task.request.backend
@@ -178,7 +215,9 @@ class Engine:
         results.put(None)
 
     def _tried(self, slot: Slot, task: Task) -> Result | None:
-        """The end of one attempt; None where the backend refused, which is no fault of the task's, and may try again."""
+        """The end of one attempt; None where the backend refused, which is no fault of the task's,
+        and may try again.
+        """
         try:
             result = self._attempt(slot, task)
         except BackendUnavailable as error:
@@ -212,7 +251,8 @@ class Engine:
             return Result(task)
         if answer["kind"] == "store":
             raise StoreError(answer["traceback"])
-        # What ran out of memory has it in pieces, and after an error a CUDA context may be unusable.
+        # What ran out of memory has it in pieces, and after an error a CUDA context may be
+        # unusable.
         cuda = self._devices.get(task.request.backend) == "cuda"
         if answer["kind"] == "memory" or (cuda and answer["kind"] != "data"):
             slot.clear()
@@ -225,11 +265,14 @@ class Engine:
         with self._lock:
             if self._stopping:
                 raise WorkerDeathError("The sweep is being stopped.")
-            slot.worker = WorkerProcess(backend, slot.place, self.settings.store, self.settings.claims)
+            slot.worker = WorkerProcess(
+                backend, slot.place, self.settings.store, self.settings.claims
+            )
         device = slot.worker.greet()
         if device != self._devices.get(backend, device):  # "auto", where a GPU is lost
             raise BackendUnavailable(
-                f"Backend {backend!r} began on {self._devices[backend]!r} and now finds {device!r} alone. Is the GPU "
+                f"Backend {backend!r} began on {self._devices[backend]!r} and now finds {device!r} "
+                "alone. Is the GPU "
                 "in order (nvidia-smi)? Cells done so far are kept; start again to go on."
             )
         return slot.worker
@@ -237,5 +280,7 @@ class Engine:
 
 def failed(task: Task, kind: str, text: str) -> Result:
     """An attempt that failed now; to be made again if its kind is in RETRIED, RETRIES times."""
-    failure = Failure(kind, text, task.attempt, datetime.now(UTC).isoformat(timespec="seconds"))
+    failure = Failure(
+        kind, text, task.attempt, datetime.now(UTC).isoformat(timespec="seconds")
+    )
     return Result(task, failure, again=kind in RETRIED and task.attempt <= RETRIES)

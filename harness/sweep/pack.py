@@ -3,15 +3,16 @@
     python -m harness.sweep.pack pack results results.pack         on the machine that computed; numpy is enough
     python -m harness.sweep.pack unpack results.pack STORE         on the one that judges
 
-`ntk-claims pack` and `ntk-claims unpack` are the same. A pack is a tar archive, not compressed, that any tar can list:
+`ntk-claims pack` and `ntk-claims unpack` are the same. A pack is a tar archive, not compressed,
+that any tar can list:
 
     contents.json      {"bytes": of all that follow, "format": "ntk-claims-pack 2", "members": how many}
     cells/<2 hex>/<request digest>/<cell key>.cell
     failures/<cell key>.<number>.json
 
-Equal stores make equal bytes. A reader takes regular files with these names alone, in their order, each once, and reads
-their content in memory: nothing is extracted, so a name or a link leads nowhere. The store verifies every cell, which
-carries a SHA-256 of its own, before it lies there.
+Equal stores make equal bytes. A reader takes regular files with these names alone, in their order,
+each once, and reads their content in memory: nothing is extracted, so a name or a link leads
+nowhere. The store verifies every cell, which carries a SHA-256 of its own, before it lies there.
 """
 
 import argparse
@@ -29,13 +30,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import strict_json
-from harness.errors import CellCorrupted, ClaimsError, InvalidInput, PackCorrupted, StoreError
+from harness.errors import (
+    CellCorrupted,
+    ClaimsError,
+    InvalidInput,
+    PackCorrupted,
+    StoreError,
+)
 from harness.experiment import Request, canonical
 from harness.sweep import cell, plans
 from harness.sweep.store import Store, check_failure
 
 FORMAT, CONTENTS = "ntk-claims-pack 2", "contents.json"
-NAME = re.compile(r"cells/([0-9a-f]{2})/\1[0-9a-f]{62}/[0-9a-f]{64}\.cell|failures/[0-9a-f]{64}\.[1-9][0-9]{0,2}\.json")
+NAME = re.compile(
+    r"cells/([0-9a-f]{2})/\1[0-9a-f]{62}/[0-9a-f]{64}\.cell|failures/[0-9a-f]{64}\.[1-9][0-9]{0,2}\.json"
+)
 CONTENTS_BYTES = 1024
 """No contents.json is longer."""
 UNREADABLE = (tarfile.TarError, ValueError, OverflowError, EOFError)
@@ -65,7 +74,8 @@ class Packed:
         cells, failures: how many.
         size: bytes of the pack.
         sha256: of the pack; equal for equal stores.
-        left_out: why files of the store that look like cells or failures, but are none, did not go in.
+        left_out: why files of the store that look like cells or failures, but are none, did not go
+            in.
     """
 
     cells: int
@@ -100,13 +110,17 @@ def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) ->
 
     Raises:
         InvalidInput: if the file is there and no pack.
-        StoreError: if the store is not there, has nothing of it, or changes meanwhile; if the file cannot be written.
+        StoreError: if the store is not there, has nothing of it, or changes meanwhile; if the file
+            cannot be written.
     """
     if file.exists() and not _is_pack(file):
-        raise InvalidInput(f"{file} is there, and is no pack, so it is not written over. Name another file.")
+        raise InvalidInput(
+            f"{file} is there, and is no pack, so it is not written over. Name another file."
+        )
     if not store.path.is_dir():
         raise StoreError(
-            f"There is no store at {store.path}, so there is nothing to pack. Name the folder of one: "
+            f"There is no store at {store.path}, so there is nothing to pack. Name the folder of "
+            "one: "
             "ntk-claims pack STORE FILE."
         )
     wanted = None if requests is None else {request.digest for request in requests}
@@ -114,17 +128,22 @@ def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) ->
     sizes = dict(_valid(store.path, wanted, left_out))
     if not sizes:
         raise StoreError(
-            f"The store at {store.path} holds no valid cell or failure{'' if wanted is None else ' of that plan'}; "
+            f"The store at {store.path} holds no valid cell or "
+            f"failure{'' if wanted is None else ' of that plan'}; "
             "nothing was packed."
         )
     _write(file, store.path, sizes)
     cells = sum(name.startswith("cells/") for name in sizes)
     with file.open("rb") as written:
         sha256 = hashlib.file_digest(written, "sha256").hexdigest()
-    return Packed(cells, len(sizes) - cells, file.stat().st_size, sha256, tuple(left_out))
+    return Packed(
+        cells, len(sizes) - cells, file.stat().st_size, sha256, tuple(left_out)
+    )
 
 
-def _valid(root: Path, wanted: set[str] | None, left_out: list[str]) -> Iterator[tuple[str, int]]:
+def _valid(
+    root: Path, wanted: set[str] | None, left_out: list[str]
+) -> Iterator[tuple[str, int]]:
     """Names, in their order, and sizes; what is not valid is told in `left_out`."""
     paths = [*root.glob("cells/*/*/*.cell"), *root.glob("failures/*.json")]
     for name in sorted(path.relative_to(root).as_posix() for path in paths):
@@ -158,7 +177,9 @@ def _write(file: Path, root: Path, sizes: dict[str, int]) -> None:
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
     try:
         with _explained(file, "written"), temporary.open("xb") as out:
-            with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            with tarfile.open(
+                fileobj=out, mode="w", format=tarfile.USTAR_FORMAT
+            ) as tar:
                 _add(tar, CONTENTS, canonical(_contents(sizes.values())).encode())
                 for name, size in sizes.items():
                     _add(tar, name, _again(root / name, size))
@@ -187,7 +208,9 @@ def _again(path: Path, size: int) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StoreError(f"{path} went away while it was being packed ({error.strerror}). Pack again.") from error
+        raise StoreError(
+            f"{path} went away while it was being packed ({error.strerror}). Pack again."
+        ) from error
     try:
         _request(path, content)
     except CellCorrupted:
@@ -200,31 +223,46 @@ def _again(path: Path, size: int) -> bytes:
 def unpack(file: Path, store: Store, limits: Limits | None = None) -> Unpacked:
     """Takes what a pack holds over into a store, one verified file after the other.
 
-    May be stopped at any moment and started again. What the store has, it keeps. Names, kinds and sizes of all files
-    are checked before the first is taken over.
+    May be stopped at any moment and started again. What the store has, it keeps. Names, kinds and
+    sizes of all files are checked before the first is taken over.
 
     Raises:
-        PackCorrupted: naming what is wrong, and how much of the pack had been taken over, which stays.
+        PackCorrupted: naming what is wrong, and how much of the pack had been taken over, which
+            stays.
         StoreError: if the file cannot be read, or the store cannot be written.
     """
     counts: Counter[str] = Counter()
     kept: list[str] = []
     with _opened(file) as tar:
         for entry in _checked(file, tar, limits or Limits()):
-            result = _adopted(file, store, entry.name, _content(file, tar, entry), before=sum(counts.values()))
+            result = _adopted(
+                file,
+                store,
+                entry.name,
+                _content(file, tar, entry),
+                before=sum(counts.values()),
+            )
             counts[result] += 1
             kept += [entry.name] * (result == "kept")
     return Unpacked(counts["new"], counts["same"], tuple(kept))
 
 
-def _adopted(file: Path, store: Store, name: str, content: bytes, *, before: int) -> str:
+def _adopted(
+    file: Path, store: Store, name: str, content: bytes, *, before: int
+) -> str:
     try:
         if name.startswith("cells/"):
             return store.adopt(name, content)
         return store.adopt_failure(_key(name), content)
     except CellCorrupted as error:
-        taken = f" {before} of its files had been verified, and are in the store." if before else ""
-        raise PackCorrupted(f"{file} holds a file that is not what its name promises, {name}. {error}{taken}") from None
+        taken = (
+            f" {before} of its files had been verified, and are in the store."
+            if before
+            else ""
+        )
+        raise PackCorrupted(
+            f"{file} holds a file that is not what its name promises, {name}. {error}{taken}"
+        ) from None
 
 
 @contextmanager
@@ -234,7 +272,9 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         raise PackCorrupted(f"{file} is no regular file, so it is no pack.")
     with _explained(file, "read"), ExitStack() as stack:
         try:
-            tar = stack.enter_context(tarfile.open(file, "r:"))  # no compression: a bomb is no tar
+            tar = stack.enter_context(
+                tarfile.open(file, "r:")
+            )  # no compression: a bomb is no tar
         except UNREADABLE as error:
             raise PackCorrupted(f"{file} is no pack: {error}.") from None
         yield tar
@@ -254,8 +294,8 @@ def _checked(file: Path, tar: tarfile.TarFile, limits: Limits) -> list[tarfile.T
     """All files of the pack behind its contents.json, none of which has been read.
 
     Raises:
-        PackCorrupted: if one is no regular file, has another name, comes twice or is too large, or if there are not as
-            many as contents.json says.
+        PackCorrupted: if one is no regular file, has another name, comes twice or is too large, or
+            if there are not as many as contents.json says.
     """
     entries: list[tarfile.TarInfo] = []
     total, last = 0, ""
@@ -268,53 +308,91 @@ def _checked(file: Path, tar: tarfile.TarFile, limits: Limits) -> list[tarfile.T
             total, last = total + entry.size, entry.name
             _check_limits(file, entry, count=len(entries), total=total, limits=limits)
     except UNREADABLE as error:
-        raise PackCorrupted(f"{file}: it is truncated or was altered ({error}). Nothing was unpacked.") from None
+        raise PackCorrupted(
+            f"{file}: it is truncated or was altered ({error}). Nothing was unpacked."
+        ) from None
     found = _contents(entry.size for entry in entries)
     if declared != found:
         raise PackCorrupted(
-            f"{file}: expected {declared}, found {found}: it is truncated or was altered. Nothing was unpacked; "
+            f"{file}: expected {declared}, found {found}: it is truncated or was altered. Nothing "
+            "was unpacked; "
             "copy it again."
         )
     return entries
 
 
-def _declared(file: Path, tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> dict[str, str | int]:
+def _declared(
+    file: Path, tar: tarfile.TarFile, first: tarfile.TarInfo | None
+) -> dict[str, str | int]:
     """What contents.json says; raises PackCorrupted if the first file is none."""
-    if first is None or not _regular(first) or first.name != CONTENTS or first.size > CONTENTS_BYTES:
-        raise PackCorrupted(f"{file} is no pack: expected {CONTENTS} first, found {_described(first)}.")
+    if (
+        first is None
+        or not _regular(first)
+        or first.name != CONTENTS
+        or first.size > CONTENTS_BYTES
+    ):
+        raise PackCorrupted(
+            f"{file} is no pack: expected {CONTENTS} first, found {_described(first)}."
+        )
     try:
         content = strict_json.parse(_content(file, tar, first))
-        if set(content) != {"format", "members", "bytes"} or content["format"] != FORMAT:
+        if (
+            set(content) != {"format", "members", "bytes"}
+            or content["format"] != FORMAT
+        ):
             raise ValueError("another format")
     except (ValueError, TypeError) as error:
-        raise PackCorrupted(f"{file}: expected the contents of {FORMAT!r}, found others ({error}).") from None
+        raise PackCorrupted(
+            f"{file}: expected the contents of {FORMAT!r}, found others ({error})."
+        ) from None
     return dict(content)
 
 
 def _check_entry(file: Path, entry: tarfile.TarInfo, last: str) -> None:
     if not NAME.fullmatch(entry.name):
-        raise PackCorrupted(f"{file}: {entry.name[:200]!r} is no name of a cell or failure; nothing was unpacked.")
+        raise PackCorrupted(
+            f"{file}: {entry.name[:200]!r} is no name of a cell or failure; nothing was unpacked."
+        )
     if not _regular(entry):
-        raise PackCorrupted(f"{file}: expected a regular file, found {_described(entry)}; nothing was unpacked.")
+        raise PackCorrupted(
+            f"{file}: expected a regular file, found {_described(entry)}; nothing was unpacked."
+        )
     if entry.name <= last:
-        raise PackCorrupted(f"{file}: {entry.name} occurs twice, or out of order; nothing was unpacked.")
+        raise PackCorrupted(
+            f"{file}: {entry.name} occurs twice, or out of order; nothing was unpacked."
+        )
 
 
-def _check_limits(file: Path, entry: tarfile.TarInfo, *, count: int, total: int, limits: Limits) -> None:
+def _check_limits(
+    file: Path, entry: tarfile.TarInfo, *, count: int, total: int, limits: Limits
+) -> None:
     for what, found, allowed, option in (
         ("members", count, limits.members, "--max-members"),
-        (f"bytes in {entry.name}", entry.size, limits.member_bytes, "--max-member-bytes"),
+        (
+            f"bytes in {entry.name}",
+            entry.size,
+            limits.member_bytes,
+            "--max-member-bytes",
+        ),
         ("bytes together", total, limits.total_bytes, "--max-bytes"),
     ):
         if found > allowed:
             raise PackCorrupted(
-                f"{file}: {found} {what}; allowed are {allowed}. Nothing was unpacked. If you trust it, raise {option}."
+                f"{file}: {found} {what}; allowed are {allowed}. Nothing was unpacked. If you "
+                f"trust it, raise {option}."
             )
 
 
 def _regular(entry: tarfile.TarInfo) -> bool:
-    """Whether it is a plain file: no link, device, folder, sparse file, or one with attributes of its own."""
-    return entry.type == tarfile.REGTYPE and not entry.issparse() and not entry.pax_headers and entry.size >= 0
+    """Whether it is a plain file: no link, device, folder, sparse file, or one with attributes of
+    its own.
+    """
+    return (
+        entry.type == tarfile.REGTYPE
+        and not entry.issparse()
+        and not entry.pax_headers
+        and entry.size >= 0
+    )
 
 
 def _described(entry: tarfile.TarInfo | None) -> str:
@@ -336,7 +414,8 @@ def _content(file: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
     content = b"" if reader is None else reader.read()
     if len(content) != entry.size:
         raise PackCorrupted(
-            f"{file}: expected {entry.size} bytes of {entry.name}, found {len(content)}. Copy it again."
+            f"{file}: expected {entry.size} bytes of {entry.name}, found {len(content)}. Copy it "
+            "again."
         )
     return content
 
@@ -348,7 +427,9 @@ def _explained(file: Path, action: str) -> Iterator[None]:
     except StoreError:
         raise
     except OSError as error:
-        raise StoreError(f"{file} cannot be {action}: {error.strerror or error}. Name another file.") from error
+        raise StoreError(
+            f"{file} cannot be {action}: {error.strerror or error}. Name another file."
+        ) from error
 
 
 # The commands
@@ -364,27 +445,55 @@ CODES = "Exit code: 0 done; 1 done, but something was left out or kept, see abov
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds both commands."""
-    packing = _command(commands, "pack", "the cells of a store as one file, to be carried to another machine", PACK)
+    packing = _command(
+        commands,
+        "pack",
+        "the cells of a store as one file, to be carried to another machine",
+        PACK,
+    )
     packing.add_argument("store", type=Path, help="folder of the cells")
     packing.add_argument("file", type=Path, help="the pack; made, or replaced")
-    packing.add_argument("--plan", type=Path, metavar="FILE", help="only what answers this plan (default: everything)")
+    packing.add_argument(
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="only what answers this plan (default: everything)",
+    )
     packing.set_defaults(run=_pack)
-    unpacking = _command(commands, "unpack", "take a packed store over into a store", UNPACK)
+    unpacking = _command(
+        commands, "unpack", "take a packed store over into a store", UNPACK
+    )
     unpacking.add_argument("file", type=Path, help="the pack")
-    unpacking.add_argument("store", type=Path, help="folder of the cells; made if it is not there")
-    most = Limits()
-    unpacking.add_argument("--max-members", type=int, default=most.members, help="files (default: %(default)s)")
     unpacking.add_argument(
-        "--max-member-bytes", type=int, default=most.member_bytes, help="bytes of one file (default: %(default)s)"
+        "store", type=Path, help="folder of the cells; made if it is not there"
+    )
+    most = Limits()
+    unpacking.add_argument(
+        "--max-members",
+        type=int,
+        default=most.members,
+        help="files (default: %(default)s)",
     )
     unpacking.add_argument(
-        "--max-bytes", type=int, default=most.total_bytes, help="bytes of all files (default: %(default)s)"
+        "--max-member-bytes",
+        type=int,
+        default=most.member_bytes,
+        help="bytes of one file (default: %(default)s)",
+    )
+    unpacking.add_argument(
+        "--max-bytes",
+        type=int,
+        default=most.total_bytes,
+        help="bytes of all files (default: %(default)s)",
     )
     unpacking.set_defaults(run=_unpack)
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, line: str, description: str
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    line: str,
+    description: str,
 ) -> argparse.ArgumentParser:
     return commands.add_parser(
         name,
@@ -400,7 +509,9 @@ def _pack(options: argparse.Namespace) -> int:
     packed = pack(Store(options.store), options.file, requests)
     for reason in packed.left_out:
         print(f"Left out: {reason}", file=sys.stderr)
-    contents = f"{packed.cells} cells and {packed.failures} failures, {packed.size} bytes"
+    contents = (
+        f"{packed.cells} cells and {packed.failures} failures, {packed.size} bytes"
+    )
     print(f"{contents} in {options.file}\nSHA-256 of the pack: {packed.sha256}")
     return 1 if packed.left_out else 0
 
@@ -410,7 +521,10 @@ def _unpack(options: argparse.Namespace) -> int:
     limits = Limits(options.max_members, options.max_member_bytes, options.max_bytes)
     unpacked = unpack(options.file, store, limits)
     for name in unpacked.kept:
-        print(f"Kept: {name}; the store had a valid answer of its own, with other bytes.", file=sys.stderr)
+        print(
+            f"Kept: {name}; the store had a valid answer of its own, with other bytes.",
+            file=sys.stderr,
+        )
     there = f"{unpacked.same} there already, {len(unpacked.kept)} kept as they were"
     print(f"{unpacked.new} new in {options.store}, {there}")
     return 1 if unpacked.kept else 0
@@ -425,13 +539,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
-        print("\nInterrupted. What was unpacked so far is kept; start again to go on.", file=sys.stderr)
+        print(
+            "\nInterrupted. What was unpacked so far is kept; start again to go on.",
+            file=sys.stderr,
+        )
         return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
     """Both commands and their options."""
-    top = argparse.ArgumentParser(prog="python -m harness.sweep.pack", description="Stores as one file.")
+    top = argparse.ArgumentParser(
+        prog="python -m harness.sweep.pack", description="Stores as one file."
+    )
     add(top.add_subparsers(required=True, metavar="command"))
     return top
 

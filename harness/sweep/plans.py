@@ -1,4 +1,6 @@
-"""Plan files: a JSON list of requests, for `python -m harness.sweep` and for packing what answers them."""
+"""Plan files: a JSON list of requests, for `python -m harness.sweep` and for packing what answers
+them.
+"""
 
 from pathlib import Path
 
@@ -12,14 +14,19 @@ def read(plan: Path) -> list[Request]:
     """The requests of a plan file.
 
     Raises:
-        InvalidInput: if it cannot be read, is no JSON list, or an entry is no request; names the entry.
+        InvalidInput: if it cannot be read, is no JSON list, or an entry is no request; names the
+            entry.
     """
     try:
         records = strict_json.load(plan)
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"The plan {plan} cannot be read: {error}. It must be a JSON list of requests.") from error
+        raise InvalidInput(
+            f"The plan {plan} cannot be read: {error}. It must be a JSON list of requests."
+        ) from error
     if not isinstance(records, list):
-        raise InvalidInput(f"The plan {plan} must be a JSON list of requests; it is {type(records).__name__}.")
+        raise InvalidInput(
+            f"The plan {plan} must be a JSON list of requests; it is {type(records).__name__}."
+        )
     requests = []
     for index, record in enumerate(records):
         try:

@@ -60,11 +60,17 @@ class Progress:
 
     Args:
         write: takes text; line ends are part of it.
-        live: True rewrites one line (a terminal); False writes a line about every ten seconds, and at the end.
+        live: True rewrites one line (a terminal); False writes a line about every ten seconds, and
+            at the end.
         clock: seconds.
     """
 
-    def __init__(self, write: Callable[[str], object], live: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        live: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.write, self.live, self.clock = write, live, clock
         self._next = clock() + PLAIN_INTERVAL
         self._noticed = 0

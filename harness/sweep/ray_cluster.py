@@ -1,4 +1,6 @@
-"""The Ray cluster of engine "ray": how it is reached or started, left or stopped; how many cells it has room for."""
+"""The Ray cluster of engine "ray": how it is reached or started, left or stopped; how many cells it
+has room for.
+"""
 
 import importlib
 import logging
@@ -15,10 +17,12 @@ from harness.sweep import devices
 from harness.sweep.local_engine import MOST_SLOTS
 
 REACH = 10.0
-OBJECT_STORE = 80_000_000  # bytes, about the least that Ray allows: cells go to the store, not through Ray
+# bytes, about the least that Ray allows: cells go to the store, not through Ray
+OBJECT_STORE = 80_000_000
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else each actor without a GPU warns that this will be the default
+    # else each actor without a GPU warns that this will be the default
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
 Resources = tuple[float, float]
@@ -37,23 +41,36 @@ def package() -> Any:
 
 
 def connect(ray: Any, address: str | None) -> Path | None:
-    """Joins the cluster at an address, else at RAY_ADDRESS; else starts one here, and gives the folder of its files.
+    """Joins the cluster at an address, else at RAY_ADDRESS; else starts one here, and gives the
+    folder of its files.
 
     Raises:
         InvalidInput: for an address that is none, or if this process uses Ray already.
-        BackendUnavailable: if no cluster answers, or one that is of another version of Ray or Python.
+        BackendUnavailable: if no cluster answers, or one that is of another version of Ray or
+            Python.
     """
     if ray.is_initialized():
-        raise InvalidInput("Ray is in use in this process already; end that (ray.shutdown()) and start again.")
+        raise InvalidInput(
+            "Ray is in use in this process already; end that (ray.shutdown()) and start again."
+        )
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     os.environ.update(QUIET)
-    how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.CRITICAL}
+    how: dict[str, Any] = {
+        "address": address,
+        "log_to_driver": False,
+        "logging_level": logging.CRITICAL,
+    }
     folder = None
     if address == "local":
-        # Ray puts sockets there, whose paths may have about 100 characters; TMPDIR is often too long for that.
+        # Ray puts sockets there, whose paths may have about 100 characters; TMPDIR is often too
+        # long for that.
         short = "/tmp" if os.path.isdir("/tmp") else None
         folder = Path(tempfile.mkdtemp(prefix=f"ray-{os.getpid()}-", dir=short))
-        how |= {"_temp_dir": str(folder), "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+        how |= {
+            "_temp_dir": str(folder),
+            "object_store_memory": OBJECT_STORE,
+            "include_dashboard": False,
+        }
         how |= {"num_cpus": devices.cores()}
     else:
         _reach(address)
@@ -79,13 +96,17 @@ def resources(ray: Any) -> list[Resources]:
     return [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes]
 
 
-def layout(nodes: Iterable[Resources], share: float, workers: int | None) -> tuple[int, int]:
-    """How many cells run at a time, and with how many CPUs each: as many as so many cells leave room for.
+def layout(
+    nodes: Iterable[Resources], share: float, workers: int | None
+) -> tuple[int, int]:
+    """How many cells run at a time, and with how many CPUs each: as many as so many cells leave
+    room for.
 
     Args:
         nodes: CPUs and GPUs of each node.
         share: GPUs per cell; a fraction lies within one GPU.
-        workers: at most so many cells; None for as many as there is room for, on a node without GPUs at most 8.
+        workers: at most so many cells; None for as many as there is room for, on a node without
+            GPUs at most 8.
 
     >>> layout([(16, 2)], share=0.5, workers=None)
     (4, 4)
@@ -95,11 +116,16 @@ def layout(nodes: Iterable[Resources], share: float, workers: int | None) -> tup
     nodes = list(nodes)
 
     def room(cpus_per_cell: int) -> int:
-        return sum(min(int(cpus // cpus_per_cell), _fitting(gpus, share, workers)) for cpus, gpus in nodes)
+        return sum(
+            min(int(cpus // cpus_per_cell), _fitting(gpus, share, workers))
+            for cpus, gpus in nodes
+        )
 
     count = room(1) if workers is None else min(workers, room(1))
     most = int(max((cpus for cpus, _ in nodes), default=1.0))
-    return count, max((cpus for cpus in range(1, most + 1) if room(cpus) >= count), default=1)
+    return count, max(
+        (cpus for cpus in range(1, most + 1) if room(cpus) >= count), default=1
+    )
 
 
 def _fitting(gpus: float, share: float, workers: int | None) -> int:
@@ -115,11 +141,14 @@ def _reach(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     if "/" in address or not host or not port.isdecimal():
-        raise InvalidInput(f"A Ray address reads HOST:PORT, of the head node (usual port: 6379); got {address!r}.")
+        raise InvalidInput(
+            f"A Ray address reads HOST:PORT, of the head node (usual port: 6379); got {address!r}."
+        )
     try:
         socket.create_connection((host, int(port)), timeout=REACH).close()
     except OSError as error:
         raise BackendUnavailable(
-            f"No Ray cluster answers at {address} ({error}). Start one there (ray start --head), or unset RAY_ADDRESS "
+            f"No Ray cluster answers at {address} ({error}). Start one there (ray start --head), "
+            "or unset RAY_ADDRESS "
             "to have one on this machine."
         ) from error

@@ -1,8 +1,9 @@
-"""Engine "ray": the same worker processes on the nodes of a Ray cluster, each kept by an actor (`ray_keeper`).
+"""Engine "ray": the same worker processes on the nodes of a Ray cluster, each kept by an actor
+(`ray_keeper`).
 
-The cluster is at `Settings.ray_address`, else at the environment variable RAY_ADDRESS; without either, one is started
-on this machine, and stopped at the end. Python, the packages, the store and the current folder must be the same on
-each node.
+The cluster is at `Settings.ray_address`, else at the environment variable RAY_ADDRESS; without
+either, one is started on this machine, and stopped at the end. Python, the packages, the store and
+the current folder must be the same on each node.
 """
 
 import math
@@ -40,9 +41,9 @@ class Slot:
 class Engine:
     """Computes tasks on a Ray cluster; see `engines.Engine`.
 
-    Slots: `gpus_per_cell` of a GPU each (1 where the cluster has any, unless the device is "cpu"), else one per core,
-    at most 8 on a node; the cores are shared among them as threads. A slot whose node is lost gets another keeper,
-    wherever there is room.
+    Slots: `gpus_per_cell` of a GPU each (1 where the cluster has any, unless the device is "cpu"),
+    else one per core, at most 8 on a node; the cores are shared among them as threads. A slot whose
+    node is lost gets another keeper, wherever there is room.
 
     Raises:
         BackendUnavailable: if Ray is not installed.
@@ -51,8 +52,12 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         share = settings.gpus_per_cell
-        if share is not None and not (0 < share <= 1 or (share > 1 and share == math.floor(share))):
-            raise InvalidInput(f"gpus_per_cell must be in (0, 1] or a whole number; got {share!r}.")
+        if share is not None and not (
+            0 < share <= 1 or (share > 1 and share == math.floor(share))
+        ):
+            raise InvalidInput(
+                f"gpus_per_cell must be in (0, 1] or a whole number; got {share!r}."
+            )
         self.settings, self.ray = settings, ray_cluster.package()
         self._slots: list[Slot] = []
         self._devices: dict[str, str] = {}
@@ -75,7 +80,9 @@ class Engine:
             leaving.unlink(missing_ok=True)
 
     def start(self, backends: Sequence[str]) -> dict[str, str]:
-        """Proves that a node sees the store, and that each backend is there by starting a worker on it."""
+        """Proves that a node sees the store, and that each backend is there by starting a worker on
+        it.
+        """
         if not self._slots:
             self._folder = ray_cluster.connect(self.ray, self.settings.ray_address)
             self._prepare_slots()
@@ -105,7 +112,9 @@ class Engine:
         """How many tasks run at a time."""
         return len(self._slots)
 
-    def compute(self, tasks: Sequence[Task], expected: Expected) -> Iterator[Result | None]:
+    def compute(
+        self, tasks: Sequence[Task], expected: Expected
+    ) -> Iterator[Result | None]:
         """Results as they come, and None about once a second."""
         agenda = Agenda(tasks, expected, self.settings.left)
         names = list(agenda.queues)
@@ -117,18 +126,32 @@ class Engine:
             results = self._listen()
             for result in results:
                 if result.again:
-                    agenda.put_back(Task(result.task.request, result.task.circumstances, result.task.attempt + 1))
+                    agenda.put_back(
+                        Task(
+                            result.task.request,
+                            result.task.circumstances,
+                            result.task.attempt + 1,
+                        )
+                    )
             yield from results
             if not results:
                 yield None
             self._hand_out(agenda)
         silent = "The time was up, and the node that computed it did not say so."
-        yield from (failed(slot.task, CUT, silent) for slot in self._slots if slot.task is not None)
+        yield from (
+            failed(slot.task, CUT, silent)
+            for slot in self._slots
+            if slot.task is not None
+        )
 
     def _underway(self, agenda: Agenda) -> bool:
-        """Whether results may come; a keeper has a while after the deadline to say that it ended its worker."""
+        """Whether results may come; a keeper has a while after the deadline to say that it ended
+        its worker.
+        """
         left, running = self.settings.left(), any(slot.task for slot in self._slots)
-        return (running and left > -ENDING) or (left > 0 and any(agenda.queues.values()))
+        return (running and left > -ENDING) or (
+            left > 0 and any(agenda.queues.values())
+        )
 
     def _hand_out(self, agenda: Agenda) -> None:
         for slot in self._slots:
@@ -139,13 +162,20 @@ class Engine:
                     slot.backend = slot.task.request.backend
                     left = self.settings.left()
                     slot.cut = left < self.settings.time_limit
-                    slot.answer = slot.keeper.attempt.remote(slot.task, min(left, self.settings.time_limit))
+                    slot.answer = slot.keeper.attempt.remote(
+                        slot.task, min(left, self.settings.time_limit)
+                    )
 
     def _listen(self) -> list[Result]:
-        """Waits up to a second; the results that came. Keepers that arrive, or are lost, are seen to."""
+        """Waits up to a second; the results that came.
+
+        Keepers that arrive, or are lost, are seen to.
+        """
         asked = {slot.answer: slot for slot in self._slots if slot.answer is not None}
         left = self.settings.left()
-        patience = left if 0 < left < TICK else TICK  # a deadline does not wait for a tick
+        patience = (
+            left if 0 < left < TICK else TICK
+        )  # a deadline does not wait for a tick
         answered, _ = self.ray.wait(list(asked), num_returns=1, timeout=patience)
         if any(slot.arrived for slot in self._slots):
             self._waiting_since = time.monotonic()
@@ -156,8 +186,10 @@ class Engine:
 
     def _no_room(self) -> BackendUnavailable:
         return BackendUnavailable(
-            f"No node of the Ray cluster had room for a worker in {time.monotonic() - self._waiting_since:.0f} s; it "
-            f"needs {self._threads} CPUs and {self._share:g} GPUs. See what runs there (ray status), or ask for less."
+            "No node of the Ray cluster had room for a worker in "
+            f"{time.monotonic() - self._waiting_since:.0f} s; it "
+            f"needs {self._threads} CPUs and {self._share:g} GPUs. See what runs there (ray "
+            "status), or ask for less."
         )
 
     def _heard(self, slot: Slot) -> Result | None:
@@ -167,22 +199,33 @@ class Engine:
         except self.ray.exceptions.RayError as error:
             self._replace(slot, error)
             short = isinstance(error, self.ray.exceptions.OutOfMemoryError)
-            return failed(task, "memory" if short else "death", f"A node was lost: {error}") if task else None
+            return (
+                failed(
+                    task, "memory" if short else "death", f"A node was lost: {error}"
+                )
+                if task
+                else None
+            )
         slot.losses = 0
         if task is not None:
             return _judged(task, said, late=CUT if slot.cut else "timeout")
         if said:
             raise StoreError(
-                f"A node of the Ray cluster is of no use: {said}. The store and the current folder must be on a "
+                f"A node of the Ray cluster is of no use: {said}. The store and the current folder "
+                "must be on a "
                 "disk that every node mounts at the same path."
             )
         slot.arrived = True
         return None
 
     def _replace(self, slot: Slot, error: Exception) -> None:
-        """Another keeper in place of one that was lost; its worker, should it live on, is ended with it."""
+        """Another keeper in place of one that was lost; its worker, should it live on, is ended
+        with it.
+        """
         if slot.losses > RETRIES and not slot.arrived:
-            raise BackendUnavailable(f"Ray could not start a worker, {slot.losses} times in a row: {error}") from error
+            raise BackendUnavailable(
+                f"Ray could not start a worker, {slot.losses} times in a row: {error}"
+            ) from error
         self.ray.kill(slot.keeper)
         slot.losses, slot.arrived = slot.losses + 1, False
         slot.keeper, slot.answer = self._keeper()
@@ -191,12 +234,19 @@ class Engine:
         resources = ray_cluster.resources(self.ray)
         share = self.settings.gpus_per_cell
         if share is None:
-            share = 1.0 if self.settings.device != "cpu" and any(gpus for _, gpus in resources) else 0.0
+            share = (
+                1.0
+                if self.settings.device != "cpu" and any(gpus for _, gpus in resources)
+                else 0.0
+            )
         self._share = share
-        count, self._threads = ray_cluster.layout(resources, share, self.settings.workers)
+        count, self._threads = ray_cluster.layout(
+            resources, share, self.settings.workers
+        )
         if not count:
             raise InvalidInput(
-                f"No node of the Ray cluster has a CPU and {share:g} GPUs, which a cell needs; they have "
+                f"No node of the Ray cluster has a CPU and {share:g} GPUs, which a cell needs; "
+                "they have "
                 f"{', '.join(f'{cpus:g} CPUs and {gpus:g} GPUs' for cpus, gpus in resources)}."
             )
         store = Store(self.settings.store)
@@ -206,11 +256,18 @@ class Engine:
 
     def _keeper(self) -> tuple[Any, Any]:
         """A new keeper, and its arrival."""
-        place = Place(self.settings.device, self._threads, None, self.settings.memory_limit)
-        keeper = self.ray.remote(ray_keeper.Keeper).options(
-            num_cpus=self._threads, num_gpus=self._share, max_concurrency=2, scheduling_strategy="SPREAD"
+        place = Place(
+            self.settings.device, self._threads, None, self.settings.memory_limit
         )
-        keeper = keeper.remote(*ray_keeper.arguments(self.settings.store, self.settings.claims, place))
+        keeper = self.ray.remote(ray_keeper.Keeper).options(
+            num_cpus=self._threads,
+            num_gpus=self._share,
+            max_concurrency=2,
+            scheduling_strategy="SPREAD",
+        )
+        keeper = keeper.remote(
+            *ray_keeper.arguments(self.settings.store, self.settings.claims, place)
+        )
         return keeper, keeper.arrive.remote(self._probe)
 
 

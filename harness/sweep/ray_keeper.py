@@ -1,6 +1,8 @@
-"""The part of engine "ray" that runs on a node: an actor that keeps one worker process of one backend at a time.
+"""The part of engine "ray" that runs on a node: an actor that keeps one worker process of one
+backend at a time.
 
-The worker is that of the local engine. It ends with its keeper, whose death it sees as the end of its stdin.
+The worker is that of the local engine. It ends with its keeper, whose death it sees as the end of
+its stdin.
 """
 
 import os
@@ -11,11 +13,17 @@ from typing import Any
 
 from harness.errors import BackendUnavailable
 from harness.sweep.engines import Task
-from harness.sweep.worker_process import Place, WorkerDeathError, WorkerProcess, WorkerTimeoutError
+from harness.sweep.worker_process import (
+    Place,
+    WorkerDeathError,
+    WorkerProcess,
+    WorkerTimeoutError,
+)
 
 
 class Keeper:
-    """Keeps a worker, and answers in dictionaries as a worker does, with two events more: "died" and "late".
+    """Keeps a worker, and answers in dictionaries as a worker does, with two events more: "died"
+    and "late".
 
     It is called by two threads at most: one that waits for the worker, and one that ends it.
 
@@ -23,17 +31,27 @@ class Keeper:
         store: the store's folder, as the coordinator names it.
         claims: the folder that holds the papers' folders, likewise.
         folder: the coordinator's current folder, from which relative paths start.
-        place: where workers run; Ray has set CUDA_VISIBLE_DEVICES for this process, and they inherit it.
+        place: where workers run; Ray has set CUDA_VISIBLE_DEVICES for this process, and they
+            inherit it.
     """
 
-    def __init__(self, store: str, claims: str, folder: str, place: dict[str, Any]) -> None:
-        self.store, self.claims, self.folder, self.place = Path(store), Path(claims), Path(folder), Place(**place)
+    def __init__(
+        self, store: str, claims: str, folder: str, place: dict[str, Any]
+    ) -> None:
+        self.store, self.claims, self.folder, self.place = (
+            Path(store),
+            Path(claims),
+            Path(folder),
+            Place(**place),
+        )
         self.worker: WorkerProcess | None = None
         self.device = ""
         self.lock, self.ended = threading.Lock(), False
 
     def arrive(self, probe: str) -> str:
-        """Reads a file that the coordinator left in the store, and leaves another; what is wrong, or nothing."""
+        """Reads a file that the coordinator left in the store, and leaves another; what is wrong,
+        or nothing.
+        """
         if not self.folder.is_dir():
             return f"there is no folder {self.folder}, from which the sweep was started"
         os.chdir(self.folder)
@@ -45,7 +63,9 @@ class Keeper:
         return ""
 
     def greet(self, backend: str) -> dict[str, Any]:
-        """Starts a worker of this backend, unless it is there; the device it runs on, or why it does not run."""
+        """Starts a worker of this backend, unless it is there; the device it runs on, or why it
+        does not run.
+        """
         try:
             self._start(backend)
         except (WorkerDeathError, BackendUnavailable) as error:
@@ -54,7 +74,9 @@ class Keeper:
         return {"event": "ready", "device": self.device}
 
     def attempt(self, task: Task, time_limit: float) -> dict[str, Any]:
-        """The worker's answer to a task; the worker is ended if it gave none in `time_limit` seconds."""
+        """The worker's answer to a task; the worker is ended if it gave none in `time_limit`
+        seconds.
+        """
         try:
             answer = self._start(task.request.backend).ask(task, time_limit)
         except WorkerTimeoutError as error:
@@ -63,7 +85,8 @@ class Keeper:
         except (WorkerDeathError, BackendUnavailable) as error:
             self._clear()
             return {"event": "died", "traceback": str(error)}
-        # What ran out of memory has it in pieces, and after an error a CUDA context may be unusable.
+        # What ran out of memory has it in pieces, and after an error a CUDA context may be
+        # unusable.
         kind = answer.get("kind")
         if kind == "memory" or (kind not in (None, "data") and self.device == "cuda"):
             self._clear()
@@ -94,6 +117,8 @@ class Keeper:
                 self.worker = None
 
 
-def arguments(store: Path, claims: Path, place: Place) -> tuple[str, str, str, dict[str, Any]]:
+def arguments(
+    store: Path, claims: Path, place: Place
+) -> tuple[str, str, str, dict[str, Any]]:
     """What a keeper is made with, for a sweep that is started in the current folder."""
     return str(store), str(claims), str(Path.cwd()), asdict(place)

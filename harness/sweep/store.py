@@ -1,10 +1,13 @@
-"""The store: a folder of immutable cells and of failures. Safe to kill, to copy, and to share between runs.
+"""The store: a folder of immutable cells and of failures.
+
+Safe to kill, to copy, and to share between runs.
 
     <store>/cells/<2 hex>/<request digest>/<cell key>.cell      all answers to one request lie in one folder
     <store>/failures/<cell key>.<attempt>.json                  what went wrong, kept for reading
 
-Files are written under a temporary name, synced and renamed; what is found under its own name is complete. Every read
-verifies checksum, name and sizes; a file that fails is set aside as *.corrupt, reported, and counts as missing.
+Files are written under a temporary name, synced and renamed; what is found under its own name is
+complete. Every read verifies checksum, name and sizes; a file that fails is set aside as *.corrupt,
+reported, and counts as missing.
 """
 
 import errno
@@ -28,8 +31,10 @@ from harness.sweep import cell
 from harness.sweep.cell import Cell, Circumstances, Provenance
 
 ADVICE = {
-    errno.ENOSPC: "Free space on that disk or choose another store; the cells already written are intact.",
-    errno.EDQUOT: "Free space within the quota or choose another store; the cells already written are intact.",
+    errno.ENOSPC: "Free space on that disk or choose another store; the cells already written are "
+    "intact.",
+    errno.EDQUOT: "Free space within the quota or choose another store; the cells already written "
+    "are intact.",
     errno.EROFS: "It is read-only: choose a store in a writable place, or copy it there.",
     errno.EACCES: "Permission is missing: choose a store in a writable place, or copy it there.",
     errno.ENOTDIR: "A part of that path is a file: choose a directory.",
@@ -44,8 +49,9 @@ class Failure:
     """Why a cell is not there.
 
     Args:
-        kind: "error" (the computation raised), "data" (a data set is not there; the traceback is the message alone),
-            "memory" (out of it), "death" (of the worker), "timeout", "cut" (by the end of the run's time).
+        kind: "error" (the computation raised), "data" (a data set is not there; the traceback is
+            the message alone), "memory" (out of it), "death" (of the worker), "timeout", "cut" (by
+            the end of the run's time).
         traceback: the computation's, or what is known of the worker's end.
         attempt: 1 for the first in its sweep.
         time: when, UTC, ISO 8601.
@@ -89,14 +95,18 @@ class Store:
         return self.folder(request) / f"{cell.key(request, circumstances)}.cell"
 
     def find(self, request: Request, circumstances: Circumstances) -> Cell | None:
-        """The verified answer to a request under these circumstances; None if it is missing or was corrupted."""
+        """The verified answer to a request under these circumstances; None if it is missing or was
+        corrupted.
+        """
         return self._verified(self.file(request, circumstances))
 
     def answers(self, request: Request) -> list[Cell]:
         """Every verified answer to a request, under whatever circumstances, oldest first."""
         with _explained("read", self.folder(request)):
             paths = sorted(self.folder(request).glob("*.cell"))
-        cells = [answer for path in paths if (answer := self._verified(path)) is not None]
+        cells = [
+            answer for path in paths if (answer := self._verified(path)) is not None
+        ]
         return sorted(cells, key=lambda answer: answer.provenance.started_at)
 
     def _verified(self, path: Path) -> Cell | None:
@@ -106,7 +116,9 @@ class Store:
             except FileNotFoundError:
                 return None
             except CellCorrupted as error:
-                self.notify(f"{error} {_set_aside(path)} It counts as missing and will be computed again.")
+                self.notify(
+                    f"{error} {_set_aside(path)} It counts as missing and will be computed again."
+                )
                 return None
 
     def put(
@@ -116,27 +128,35 @@ class Store:
         provenance: Provenance,
         arrays: Mapping[str, np.ndarray],
     ) -> Path:
-        """Writes a cell, unless a valid one is already there (another run was first: its answer stays).
+        """Writes a cell, unless a valid one is already there (another run was first: its answer
+        stays).
 
         Raises:
-            InvalidInput: if the arrays are not a dict of numeric arrays with a leading replicate axis.
+            InvalidInput: if the arrays are not a dict of numeric arrays with a leading replicate
+                axis.
         """
         cell.check_arrays(arrays, len(request.replicates))
         path = self.file(request, circumstances)
         if self._verified(path) is None:
             with _explained("write", path):
-                _write(self.path, path, cell.encode(request, circumstances, provenance, arrays))
+                _write(
+                    self.path,
+                    path,
+                    cell.encode(request, circumstances, provenance, arrays),
+                )
         return path
 
     def adopt(self, name: str, content: bytes) -> Literal["new", "same", "kept"]:
         """Takes over a cell of another store, verified; a valid one that is already there stays.
 
         Args:
-            name: where it lies in the other store, "cells/<2 hex>/<request digest>/<cell key>.cell".
+            name: where it lies in the other store, "cells/<2 hex>/<request digest>/<cell
+                key>.cell".
             content: what it holds.
 
         Returns:
-            "new" if it was not there, "same" if it was, "kept" if another answer of that name was, and stays.
+            "new" if it was not there, "same" if it was, "kept" if another answer of that name was,
+            and stays.
 
         Raises:
             CellCorrupted: if it is no cell, or another one's than its name promises.
@@ -151,7 +171,8 @@ class Store:
         return "new"
 
     def adopt_failure(self, key: str, content: bytes) -> Literal["new", "same"]:
-        """Takes over the record of a failure of that cell from another store, beside those that are here.
+        """Takes over the record of a failure of that cell from another store, beside those that are
+        here.
 
         Raises:
             CellCorrupted: if it is no such record, or that of another cell.
@@ -167,7 +188,9 @@ class Store:
         raise AssertionError("unreachable: the names of failures are without end")
 
     def prepare(self) -> None:
-        """Proves that the store can be written, before hours are spent; removes day-old leavings of killed writers."""
+        """Proves that the store can be written, before hours are spent; removes day-old leavings of
+        killed writers.
+        """
         probe = self.path / "cells" / f".{uuid.uuid4().hex}.tmp"
         with _explained("write", self.path):
             _write(self.path, probe, [b"probe"])
@@ -177,9 +200,15 @@ class Store:
                     if leaving.stat().st_mtime < time.time() - DAY:
                         leaving.unlink()
 
-    def put_failure(self, request: Request, circumstances: Circumstances, failure: Failure) -> Path:
+    def put_failure(
+        self, request: Request, circumstances: Circumstances, failure: Failure
+    ) -> Path:
         """Records a failure beside the earlier ones of the same cell."""
-        record = {"request": asdict(request), "circumstances": asdict(circumstances), **asdict(failure)}
+        record = {
+            "request": asdict(request),
+            "circumstances": asdict(circumstances),
+            **asdict(failure),
+        }
         folder = self.path / "failures"
         with _explained("write", folder):
             for path in self._failure_files(cell.key(request, circumstances)):
@@ -229,20 +258,27 @@ def _failure(path: Path) -> tuple[Request, Failure]:
         request, _, failure = _failure_of(strict_json.load(path))
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path}: expected the record of a failure, found something else ({error!r}). Delete it."
+            f"{path}: expected the record of a failure, found something else ({error!r}). Delete "
+            "it."
         ) from error
     return request, failure
 
 
 def check_failure(key: str, content: bytes) -> Request:
-    """The request of a failure's record; raises CellCorrupted if it is none, or not that of the cell of this key."""
+    """The request of a failure's record; raises CellCorrupted if it is none, or not that of the
+    cell of this key.
+    """
     try:
         request, circumstances, _ = _failure_of(strict_json.parse(content))
         found = cell.key(request, circumstances)
     except (ValueError, KeyError, TypeError) as error:
-        raise CellCorrupted(f"Expected the record of a failure of {key}, found something else ({error!r}).") from None
+        raise CellCorrupted(
+            f"Expected the record of a failure of {key}, found something else ({error!r})."
+        ) from None
     if found != key:
-        raise CellCorrupted(f"Expected the record of a failure of {key}, found that of a failure of {found}.")
+        raise CellCorrupted(
+            f"Expected the record of a failure of {key}, found that of a failure of {found}."
+        )
     return request
 
 
@@ -250,8 +286,15 @@ def _failure_of(record: Any) -> tuple[Request, Circumstances, Failure]:
     plain = {"kind": str, "traceback": str, "attempt": int, "time": str}
     if any(type(record[name]) is not kind for name, kind in plain.items()):
         raise TypeError("a field of another type")
-    request, circumstances = cell.request_of(record["request"]), cell.circumstances_of(record["circumstances"])
-    return request, circumstances, Failure(*(record[field.name] for field in fields(Failure)))
+    request, circumstances = (
+        cell.request_of(record["request"]),
+        cell.circumstances_of(record["circumstances"]),
+    )
+    return (
+        request,
+        circumstances,
+        Failure(*(record[field.name] for field in fields(Failure))),
+    )
 
 
 def _write(root: Path, path: Path, pieces: Sequence[bytes]) -> None:
@@ -277,7 +320,9 @@ def _sync(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
+        if (
+            error.errno != errno.EINVAL
+        ):  # some network file systems cannot sync a folder
             raise
     finally:
         os.close(descriptor)
@@ -290,5 +335,9 @@ def _explained(action: str, path: Path) -> Iterator[None]:
     except StoreError:
         raise
     except OSError as error:
-        advice = ADVICE.get(error.errno or 0, "Check the disk, or choose another store.")
-        raise StoreError(f"Cannot {action} the store at {path}: {error.strerror or error}. {advice}") from error
+        advice = ADVICE.get(
+            error.errno or 0, "Check the disk, or choose another store."
+        )
+        raise StoreError(
+            f"Cannot {action} the store at {path}: {error.strerror or error}. {advice}"
+        ) from error

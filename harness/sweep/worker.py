@@ -1,4 +1,6 @@
-"""A worker: one process, one backend. It reads tasks as JSON lines on stdin, and writes cells to the store.
+"""A worker: one process, one backend.
+
+It reads tasks as JSON lines on stdin, and writes cells to the store.
 
     in    {"request": {...}, "circumstances": {...}, "attempt": 1, 2 ...}
     out   {"event": "ready", "backend", "device", "device_name", "versions"}     once, at the start
@@ -6,11 +8,12 @@
           {"event": "done", "request", "seconds"}
           {"event": "failed", "request", "kind": "error" | "data" | "memory" | "store", "traceback"}
 
-What another run stored in the meantime is not computed again. A task that is tried again, since memory ran out or the
-worker died, is given an eighth of the memory for its blocks each time.
+What another run stored in the meantime is not computed again. A task that is tried again, since
+memory ran out or the worker died, is given an eighth of the memory for its blocks each time.
 
-Answers go to a private copy of stdout, so a library that prints cannot garble them. At the end of stdin, which is also
-what the death of the coordinator looks like, the process exits at once, whatever it is computing.
+Answers go to a private copy of stdout, so a library that prints cannot garble them. At the end of
+stdin, which is also what the death of the coordinator looks like, the process exits at once,
+whatever it is computing.
 """
 
 import argparse
@@ -50,11 +53,28 @@ Computation = Callable[..., Any]
 TRACEBACK_LIMIT = 20_000
 SHRINKAGE = 8
 OUT_OF_MEMORY = (
-    *("RESOURCE_EXHAUSTED", "can't allocate memory", "not enough memory", "CUDA out of memory"),
-    *("CUDA error: out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation", "_STATUS_ALLOC_FAILED"),
-    "_STATUS_NOT_INITIALIZED",  # cuBLAS, cuDNN and cuSOLVER, where there is no memory for what they begin with
+    *(
+        "RESOURCE_EXHAUSTED",
+        "can't allocate memory",
+        "not enough memory",
+        "CUDA out of memory",
+    ),
+    *(
+        "CUDA error: out of memory",
+        "CUDA_ERROR_OUT_OF_MEMORY",
+        "cudaErrorMemoryAllocation",
+        "_STATUS_ALLOC_FAILED",
+    ),
+    # cuBLAS, cuDNN and cuSOLVER, where there is no memory for what they begin with
+    "_STATUS_NOT_INITIALIZED",
 )
-GPU_LOST = ("CUDA error", "CUDA_ERROR_", "cudaError", "_STATUS_EXECUTION_FAILED", "_STATUS_INTERNAL_ERROR")
+GPU_LOST = (
+    "CUDA error",
+    "CUDA_ERROR_",
+    "cudaError",
+    "_STATUS_EXECUTION_FAILED",
+    "_STATUS_INTERNAL_ERROR",
+)
 """Of a context that is unusable from then on, in every framework; a new process has a new one."""
 
 
@@ -67,7 +87,11 @@ def main() -> None:
     if arguments.memory_limit is not None and arguments.device == "cpu":
         _limit_memory(arguments.memory_limit)
     worker = Worker(
-        arguments.backend, arguments.device, arguments.threads, Store(arguments.store), claims=arguments.claims
+        arguments.backend,
+        arguments.device,
+        arguments.threads,
+        Store(arguments.store),
+        claims=arguments.claims,
     )
     _answer(answers, worker.greeting())
     while True:
@@ -77,8 +101,22 @@ def main() -> None:
 class Worker:
     """One backend on one device; keeps what it loaded."""
 
-    def __init__(self, backend: str, device: str, threads: int, store: Store, *, claims: Path = papers.CLAIMS) -> None:
-        self.backend, self.device, self.threads, self.store, self.claims = backend, device, threads, store, claims
+    def __init__(
+        self,
+        backend: str,
+        device: str,
+        threads: int,
+        store: Store,
+        *,
+        claims: Path = papers.CLAIMS,
+    ) -> None:
+        self.backend, self.device, self.threads, self.store, self.claims = (
+            backend,
+            device,
+            threads,
+            store,
+            claims,
+        )
         self.loaded: dict[str, tuple[Computation, Circumstances]] = {}
         self.backends: dict[str | None, backends.Backend] = {}
         self.device_name = ""
@@ -94,19 +132,32 @@ class Worker:
         except (BackendUnavailable, InvalidInput) as error:
             return {"event": "unavailable", "message": str(error)}
         self.device_name = _device_name(device)
-        about = {"backend": self.backend, "device": device, "device_name": self.device_name}
+        about = {
+            "backend": self.backend,
+            "device": device,
+            "device_name": self.device_name,
+        }
         return {"event": "ready", **about, "versions": versions}
 
     def serve(self, task: dict[str, Any]) -> dict[str, Any]:
         """Computes and stores one cell; the answer to send."""
         request = cell.request_of(task["request"])
         try:
-            seconds = self._compute(request, Circumstances(**task["circumstances"]), task.get("attempt", 1))
+            seconds = self._compute(
+                request, Circumstances(**task["circumstances"]), task.get("attempt", 1)
+            )
         except Exception as error:
-            return {"event": "failed", "request": request.digest, "kind": _kind(error), "traceback": _text(error)}
+            return {
+                "event": "failed",
+                "request": request.digest,
+                "kind": _kind(error),
+                "traceback": _text(error),
+            }
         return {"event": "done", "request": request.digest, "seconds": seconds}
 
-    def _compute(self, request: Request, promised: Circumstances, attempt: int) -> float:
+    def _compute(
+        self, request: Request, promised: Circumstances, attempt: int
+    ) -> float:
         computation, circumstances = self._load(request)
         if circumstances != promised:
             raise InvalidInput(
@@ -117,21 +168,40 @@ class Worker:
             return answer.provenance.seconds
         backend = self._backend(request.dtype)
         with backend.operations.session():
-            settings = environment.recorded(os.environ) | environment.in_force(backend.device)
+            settings = environment.recorded(os.environ) | environment.in_force(
+                backend.device
+            )
         if attempt > 1:
-            backend = replace(backend, memory_budget=max(1, backend.memory_budget // SHRINKAGE ** (attempt - 1)))
+            backend = replace(
+                backend,
+                memory_budget=max(
+                    1, backend.memory_budget // SHRINKAGE ** (attempt - 1)
+                ),
+            )
         settings["memory_budget"] = str(backend.memory_budget)
-        started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-        arrays = computation(backend, request.configuration, request.replicates, request.stream)
+        started_at, start = (
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            time.perf_counter(),
+        )
+        arrays = computation(
+            backend, request.configuration, request.replicates, request.stream
+        )
         seconds = time.perf_counter() - start
-        self.store.put(request, circumstances, self._provenance(started_at, seconds, settings), arrays)
+        self.store.put(
+            request,
+            circumstances,
+            self._provenance(started_at, seconds, settings),
+            arrays,
+        )
         return seconds
 
     def _load(self, request: Request) -> tuple[Computation, Circumstances]:
         name = request.computation
         if name not in self.loaded:
             function = load(name, self.claims)
-            circumstances = code.circumstances(name, self.backend, self._backend(None).device, self.claims)
+            circumstances = code.circumstances(
+                name, self.backend, self._backend(None).device, self.claims
+            )
             self.loaded[name] = function, circumstances
         return self.loaded[name]
 
@@ -143,12 +213,22 @@ class Worker:
             self.backends[dtype] = found
         return self.backends[dtype]
 
-    def _provenance(self, started_at: str, seconds: float, settings: dict[str, str]) -> Provenance:
-        return Provenance(started_at, seconds, self.threads, self.device_name, settings, platform.python_version())
+    def _provenance(
+        self, started_at: str, seconds: float, settings: dict[str, str]
+    ) -> Provenance:
+        return Provenance(
+            started_at,
+            seconds,
+            self.threads,
+            self.device_name,
+            settings,
+            platform.python_version(),
+        )
 
 
 def load(computation: str, claims: Path = papers.CLAIMS) -> Computation:
-    """The function that a computation's stable name stands for; of a paper, only the module that defines it is loaded.
+    """The function that a computation's stable name stands for; of a paper, only the module that
+    defines it is loaded.
 
     Raises:
         InvalidInput: if there is none, or two.
@@ -164,25 +244,34 @@ def load(computation: str, claims: Path = papers.CLAIMS) -> Computation:
         target, module = str(file), papers.imported(file)
     function = getattr(module, name, None)
     if not callable(function):
-        raise InvalidInput(f"Computation {computation!r}: there is no function {name!r} in {target}.")
+        raise InvalidInput(
+            f"Computation {computation!r}: there is no function {name!r} in {target}."
+        )
     return function
 
 
 def _kind(error: Exception) -> str:
     if isinstance(error, StoreError):
         return "store"
-    if isinstance(error, DatasetUnavailable) and not isinstance(error, DatasetCorrupted):
+    if isinstance(error, DatasetUnavailable) and not isinstance(
+        error, DatasetCorrupted
+    ):
         return "data"
     if isinstance(error, ClaimsError):
         return "error"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "memory"
     signs = {"memory": OUT_OF_MEMORY, "death": GPU_LOST}
-    return next((kind for kind, of in signs.items() if any(sign in str(error) for sign in of)), "error")
+    return next(
+        (kind for kind, of in signs.items() if any(sign in str(error) for sign in of)),
+        "error",
+    )
 
 
 def _prove(backend: backends.Backend) -> None:
-    """Raises BackendUnavailable unless the GPU multiplies; a framework sees one that it has no kernels for, too."""
+    """Raises BackendUnavailable unless the GPU multiplies; a framework sees one that it has no
+    kernels for, too.
+    """
     operations, one = backend.operations, np.eye(8)
     try:
         with operations.session():
@@ -190,11 +279,15 @@ def _prove(backend: backends.Backend) -> None:
     except Exception as error:
         said = f"{type(error).__name__}: {error}".split("\n")[0]
         raise BackendUnavailable(
-            f"The {backend.name} backend sees a GPU and cannot compute on it: {said}. Is the GPU in order and free "
-            f"(nvidia-smi), and its driver new enough for this build of {backend.name}? Or use device='cpu'."
+            f"The {backend.name} backend sees a GPU and cannot compute on it: {said}. Is the GPU "
+            "in order and free "
+            f"(nvidia-smi), and its driver new enough for this build of {backend.name}? Or use "
+            "device='cpu'."
         ) from error
     if not np.array_equal(product, one):
-        raise BackendUnavailable(f"On its GPU the {backend.name} backend multiplies wrongly: 1 times 1 is {product}.")
+        raise BackendUnavailable(
+            f"On its GPU the {backend.name} backend multiplies wrongly: 1 times 1 is {product}."
+        )
 
 
 def _text(error: Exception) -> str:
@@ -205,10 +298,14 @@ def _text(error: Exception) -> str:
 
 def _private_pipes() -> tuple[TextIO, TextIO]:
     """Copies of stdout and stdin; what others print goes to stderr, and what they read is empty."""
-    answers, lines = os.fdopen(os.dup(1), "w", encoding="utf-8"), os.fdopen(os.dup(0), encoding="utf-8")
+    answers, lines = (
+        os.fdopen(os.dup(1), "w", encoding="utf-8"),
+        os.fdopen(os.dup(0), encoding="utf-8"),
+    )
     os.dup2(2, 1)
     if isinstance(sys.stdout, TextIOWrapper):
-        # The worker may end at any moment, without a flush; what a library said should be in the log by then.
+        # The worker may end at any moment, without a flush; what a library said should be in the
+        # log by then.
         sys.stdout.reconfigure(line_buffering=True)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -228,7 +325,9 @@ def _answer(answers: TextIO, message: dict[str, Any]) -> None:
 
 
 def _limit_memory(limit: int) -> None:
-    """Bounds private writable memory, not address space, of which frameworks reserve far more than they use."""
+    """Bounds private writable memory, not address space, of which frameworks reserve far more than
+    they use.
+    """
     import resource
 
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -247,13 +346,18 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    models = (
+        line.partition(":")[2].strip()
+        for line in lines
+        if line.startswith("model name")
+    )
     return next(models, platform.processor() or platform.machine())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m harness.sweep.worker", description="One worker of a sweep. Engines start it; you need not."
+        prog="python -m harness.sweep.worker",
+        description="One worker of a sweep. Engines start it; you need not.",
     )
     parser.add_argument("--backend", required=True)
     parser.add_argument("--device", default="auto", choices=backends.DEVICES)

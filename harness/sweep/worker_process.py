@@ -41,9 +41,14 @@ class Place:
 
 
 class WorkerProcess:
-    """A running worker. Its standard error goes to an unnamed temporary file, of which the tail explains a death."""
+    """A running worker.
 
-    def __init__(self, backend: str, place: Place, store: Path, claims: Path = CLAIMS) -> None:
+    Its standard error goes to an unnamed temporary file, of which the tail explains a death.
+    """
+
+    def __init__(
+        self, backend: str, place: Place, store: Path, claims: Path = CLAIMS
+    ) -> None:
         self.backend = backend
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         self.process = subprocess.Popen(
@@ -51,22 +56,34 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env={**os.environ, **environment.variables(place.device, place.threads, place.gpu)},
-            start_new_session=True,  # Ctrl-C reaches the coordinator only, which then ends its workers
+            env={
+                **os.environ,
+                **environment.variables(place.device, place.threads, place.gpu),
+            },
+            # Ctrl-C reaches the coordinator only, which then ends its workers
+            start_new_session=True,
         )
 
     def greet(self) -> str:
-        """Waits for the worker to be ready; the device class it runs on. Raises BackendUnavailable."""
+        """Waits for the worker to be ready; the device class it runs on.
+
+        Raises BackendUnavailable.
+        """
         try:
             message = self._receive(START_LIMIT)
         except (WorkerDeathError, WorkerTimeoutError) as error:
-            raise BackendUnavailable(f"Backend {self.backend!r}: its worker process did not start. {error}") from error
+            raise BackendUnavailable(
+                f"Backend {self.backend!r}: its worker process did not start. {error}"
+            ) from error
         if message["event"] != "ready":
             raise BackendUnavailable(str(message["message"]))
         return str(message["device"])
 
     def ask(self, task: Task, time_limit: float) -> dict[str, Any]:
-        """The worker's answer to a task. Raises WorkerDeathError, or WorkerTimeoutError after `time_limit` seconds."""
+        """The worker's answer to a task.
+
+        Raises WorkerDeathError, or WorkerTimeoutError after `time_limit` seconds.
+        """
         record = asdict(task)
         assert self.process.stdin is not None
         try:
@@ -79,9 +96,12 @@ class WorkerProcess:
     def _receive(self, time_limit: float) -> dict[str, Any]:
         pipe = self.process.stdout
         assert pipe is not None
-        # One answer per task, so nothing is ever left over in the pipe's buffer, and select sees each answer.
+        # One answer per task, so nothing is ever left over in the pipe's buffer, and select sees
+        # each answer.
         if not select.select([pipe], [], [], max(0.0, time_limit))[0]:
-            raise WorkerTimeoutError(f"No answer within {time_limit:.3g} s. Its last words: {self._last_words()}")
+            raise WorkerTimeoutError(
+                f"No answer within {time_limit:.3g} s. Its last words: {self._last_words()}"
+            )
         line = pipe.readline()
         if not line.endswith(b"\n"):
             raise WorkerDeathError(self._obituary())
@@ -110,8 +130,16 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:  # it closed its stdout and lives on
             self.kill()
             code = self.process.wait()
-        cause = f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
-        hint = " The system does so when memory runs out." if code == -signal.SIGKILL else ""
+        cause = (
+            f"exit code {code}"
+            if code >= 0
+            else f"signal {-code} ({signal.strsignal(-code)})"
+        )
+        hint = (
+            " The system does so when memory runs out."
+            if code == -signal.SIGKILL
+            else ""
+        )
         return f"The worker of backend {self.backend!r} died: {cause}.{hint} Its last words: {self._last_words()}"
 
     def _last_words(self) -> str:
@@ -121,6 +149,25 @@ class WorkerProcess:
 
 
 def _command(backend: str, place: Place, store: Path, claims: Path) -> list[str]:
-    command = [sys.executable, "-m", "harness.sweep.worker", "--backend", backend, "--device", place.device]
-    command += ["--threads", str(place.threads), "--store", str(store), "--claims", str(claims)]
-    return command if place.memory_limit is None else [*command, "--memory-limit", str(place.memory_limit)]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.sweep.worker",
+        "--backend",
+        backend,
+        "--device",
+        place.device,
+    ]
+    command += [
+        "--threads",
+        str(place.threads),
+        "--store",
+        str(store),
+        "--claims",
+        str(claims),
+    ]
+    return (
+        command
+        if place.memory_limit is None
+        else [*command, "--memory-limit", str(place.memory_limit)]
+    )

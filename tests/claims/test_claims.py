@@ -27,7 +27,9 @@ for study in studies.discover(Path("claims")).values():
     print(study.claim.id, ClaimRecord.of(study).digest)
 """
 
-each_claim = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(CLAIMS).as_posix())
+each_claim = pytest.mark.parametrize(
+    "path", FILES, ids=lambda path: path.relative_to(CLAIMS).as_posix()
+)
 
 
 @pytest.fixture
@@ -39,7 +41,12 @@ def study(path, monkeypatch):
 
 def tiers(study):
     """Name and tier of each experiment at each scale that there is."""
-    return [(name, getattr(e, name)) for e in study.experiments for name in TIERS if getattr(e, name) is not None]
+    return [
+        (name, getattr(e, name))
+        for e in study.experiments
+        for name in TIERS
+        if getattr(e, name) is not None
+    ]
 
 
 def test_there_are_claims():
@@ -49,7 +56,10 @@ def test_there_are_claims():
 @each_claim
 def test_a_file_is_one_claim_named_after_it(path, study):
     assert study is not None, "the file makes no claim"
-    assert study.claim.id == f"{path.parent.relative_to(CLAIMS).as_posix()}/{path.stem.removeprefix('test_')}"
+    assert (
+        study.claim.id
+        == f"{path.parent.relative_to(CLAIMS).as_posix()}/{path.stem.removeprefix('test_')}"
+    )
 
 
 @each_claim
@@ -58,28 +68,41 @@ def test_every_experiment_has_a_quick_tier_and_each_tier_ten_seeds_or_more(study
     for name, tier in tiers(study):
         assert tier.replicates >= SEEDS, name
         same = {other.replicates for scale, other in tiers(study) if scale == name}
-        assert len(same) == 1, "arms are paired by seed, so all experiments have the same seeds"
+        assert len(same) == 1, (
+            "arms are paired by seed, so all experiments have the same seeds"
+        )
 
 
 @each_claim
 def test_no_configuration_of_an_experiment_comes_twice(study):
     for name in TIERS:
-        grids = [getattr(e, name).grid for e in study.experiments if getattr(e, name) is not None]
+        grids = [
+            getattr(e, name).grid
+            for e in study.experiments
+            if getattr(e, name) is not None
+        ]
         for cells in grids:
             assert len(cells) == len({canonical(cell) for cell in cells})
 
 
 @each_claim
-def test_every_primary_hypothesis_has_the_power_that_the_rules_ask_for_or_says_why_not(study):
+def test_every_primary_hypothesis_has_the_power_that_the_rules_ask_for_or_says_why_not(
+    study,
+):
     (seeds,) = {experiment.quick.replicates for experiment in study.experiments}
     primary = [h for h in study.claim.primary if not h.power_note]
-    found = {h.name: power(h.rule, h.expected_effect, h.expected_sd, seeds) for h in primary}
+    found = {
+        h.name: power(h.rule, h.expected_effect, h.expected_sd, seeds) for h in primary
+    }
     assert {name: value for name, value in found.items() if value < POWER} == {}
 
 
 @each_claim
 def test_controls_are_planted_both_ways_on_hypotheses_of_the_claim(study):
-    assert {control.expected for control in study.claim.controls} == {"SUPPORTED", "not SUPPORTED"}
+    assert {control.expected for control in study.claim.controls} == {
+        "SUPPORTED",
+        "not SUPPORTED",
+    }
     for control in study.claim.controls:
         assert study.claim.hypothesis(control.hypothesis)
         assert control.why.strip()
@@ -95,7 +118,14 @@ def test_a_worker_loads_no_claim_file(study):
 @each_claim
 def test_what_a_reader_needs_is_said(study):
     claim = study.claim
-    said = [claim.title, claim.statement, claim.operationalised, claim.departs, claim.paper.locus, claim.paper.read]
+    said = [
+        claim.title,
+        claim.statement,
+        claim.operationalised,
+        claim.departs,
+        claim.paper.locus,
+        claim.paper.read,
+    ]
     said += [text for h in claim.hypotheses for text in (h.statement, h.why_margin)]
     assert all(text.strip() for text in said)
 
@@ -103,10 +133,15 @@ def test_what_a_reader_needs_is_said(study):
 def test_digests_are_the_same_in_another_process(monkeypatch):
     """Whatever the order of sets and the number of the process: hash seeds differ."""
     monkeypatch.chdir(ROOT)
-    here = {s.claim.id: ClaimRecord.of(s).digest for s in studies.discover(Path("claims")).values()}
+    here = {
+        s.claim.id: ClaimRecord.of(s).digest
+        for s in studies.discover(Path("claims")).values()
+    }
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     command = [sys.executable, "-c", DIGESTS]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
     assert dict(line.split() for line in output.splitlines()) == here
     assert len(set(here.values())) == len(FILES)
 
@@ -114,6 +149,9 @@ def test_digests_are_the_same_in_another_process(monkeypatch):
 def test_verdicts_are_recorded_for_claims_and_tiers_that_there_are():
     found = studies.discover(CLAIMS).values()
     known = {
-        (study.claim.id, name) for study in found for name in TIERS if all(getattr(e, name) for e in study.experiments)
+        (study.claim.id, name)
+        for study in found
+        for name in TIERS
+        if all(getattr(e, name) for e in study.experiments)
     }
     assert set(studies.recorded(CLAIMS)) <= known

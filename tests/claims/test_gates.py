@@ -1,4 +1,6 @@
-"""Gates of all claims on measurements that are no numbers: a comparison with NaN is False, which is not to hold."""
+"""Gates of all claims on measurements that are no numbers: a comparison with NaN is False, which is
+not to hold.
+"""
 
 from pathlib import Path
 
@@ -21,9 +23,14 @@ class NoNumbers(Measurements):
         object.__setattr__(self, "shape", shape)
 
     def __getitem__(self, experiment):
-        requests = experiment.requests("quick", "numpy") if experiment.quick.grid else []
+        requests = (
+            experiment.requests("quick", "numpy") if experiment.quick.grid else []
+        )
         arrays = Anything(self.shape)
-        return Measured(experiment.measure.__qualname__, tuple((request, arrays) for request in requests))
+        return Measured(
+            experiment.measure.__qualname__,
+            tuple((request, arrays) for request in requests),
+        )
 
 
 class Anything(dict):
@@ -59,6 +66,8 @@ def test_the_gate_on_finite_values_fails_on_what_is_no_number(path, monkeypatch)
     monkeypatch.chdir(ROOT)
     study = studies.load(path)
     broken = {gate.name for gate in study.claim.gates if gate.failure == "BROKEN"}
-    found = [failed for shape in SHAPES if (failed := failing(study, shape)) is not None]
+    found = [
+        failed for shape in SHAPES if (failed := failing(study, shape)) is not None
+    ]
     assert found, "no shape of measurements suits this claim"
     assert any(broken <= failed for failed in found)

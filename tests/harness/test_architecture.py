@@ -1,4 +1,6 @@
-"""The shape of the code: who may import whom, what a worker needs installed, and how long things may grow."""
+"""The shape of the code: who may import whom, what a worker needs installed, and how long things
+may grow.
+"""
 
 import ast
 import graphlib
@@ -15,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "harness").rglob("*.py"))
 CLAIMS = sorted((ROOT / "claims").rglob("*.py"))
 
-# The flow of the design: each part, and the parts it may import. What is not named here is one of those that start
-# everything (the plugin, the commands, a session); they may import all, and nobody may import them.
+# The flow of the design: each part, and the parts it may import. What is not named here is one of
+# those that start everything (the plugin, the commands, a session); they may import all, and nobody
+# may import them.
 MAY_IMPORT = {
     "errors": set(),
     "strict_json": set(),
@@ -37,8 +40,24 @@ MAY_IMPORT = {
     "gates": {"experiment"},
     "study": {"errors", "experiment", "plots"},
     "claim": {"errors", "experiment", "plots", "study"},
-    "sweep": {"errors", "strict_json", "console", "sources", "papers", "experiment", "backends"},
-    "registration": {"errors", "strict_json", "sources", "papers", "study", "experiment", "statistics"},
+    "sweep": {
+        "errors",
+        "strict_json",
+        "console",
+        "sources",
+        "papers",
+        "experiment",
+        "backends",
+    },
+    "registration": {
+        "errors",
+        "strict_json",
+        "sources",
+        "papers",
+        "study",
+        "experiment",
+        "statistics",
+    },
     "statistics": {"errors", "study"},
     "verdict": {"errors", "numerals", "study", "statistics"},
     "reason": {"numerals", "study", "statistics", "verdict"},
@@ -55,13 +74,40 @@ MAY_IMPORT = {
         "reason",
         "judge",
     },
-    "export": {"errors", "numerals", "experiment", "sweep", "registration", "verdict", "report"},
+    "export": {
+        "errors",
+        "numerals",
+        "experiment",
+        "sweep",
+        "registration",
+        "verdict",
+        "report",
+    },
 }
 
-STARTERS = {"studies", "session", "provenance", "plugin", "plugin_options", "cli", "commands"}
+STARTERS = {
+    "studies",
+    "session",
+    "provenance",
+    "plugin",
+    "plugin_options",
+    "cli",
+    "commands",
+}
 FRAMEWORKS = {"torch", "jax"}
-# What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and one framework.
-LIGHT_SIDE = ("scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic", "jsonschema")
+# What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and
+# one framework.
+LIGHT_SIDE = (
+    "scipy",
+    "statsmodels",
+    "pytest",
+    "altair",
+    "vl_convert",
+    "jinja2",
+    "pooch",
+    "pydantic",
+    "jsonschema",
+)
 
 FRAMEWORK_PARTS = (
     "torch_backend",
@@ -83,7 +129,9 @@ FRAMEWORK_PARTS = (
 
 
 def name_of(path):
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(
+        ".__init__"
+    )
 
 
 MODULES = {name_of(path): path for path in SOURCES}
@@ -93,7 +141,9 @@ def nodes(tree, inside_functions):
     """All nodes, or only those that run on import."""
     for child in ast.iter_child_nodes(tree):
         yield child
-        if inside_functions or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if inside_functions or not isinstance(
+            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+        ):
             yield from nodes(child, inside_functions)
 
 
@@ -106,7 +156,9 @@ def imports(path, inside_functions=True):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             members = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {member if member in MODULES else node.module for member in members}
+            found |= {
+                member if member in MODULES else node.module for member in members
+            }
     return found
 
 
@@ -132,21 +184,33 @@ def test_every_part_has_its_place_in_the_flow():
 
 
 def test_harness_does_not_know_the_claims():
-    assert not [module for module, path in MODULES.items() if any(i.split(".")[0] == "claims" for i in imports(path))]
+    assert not [
+        module
+        for module, path in MODULES.items()
+        if any(i.split(".")[0] == "claims" for i in imports(path))
+    ]
 
 
 def test_no_cycles_on_import():
-    graph = {module: imports(path, inside_functions=False) & MODULES.keys() for module, path in MODULES.items()}
-    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError naming the cycle
+    graph = {
+        module: imports(path, inside_functions=False) & MODULES.keys()
+        for module, path in MODULES.items()
+    }
+    list(
+        graphlib.TopologicalSorter(graph).static_order()
+    )  # raises CycleError naming the cycle
 
 
 def test_frameworks_are_imported_in_their_backend_alone():
     found = {
         (path.relative_to(ROOT).as_posix(), framework)
         for path in SOURCES + CLAIMS
-        for framework in {imported.split(".")[0] for imported in imports(path)} & FRAMEWORKS
+        for framework in {imported.split(".")[0] for imported in imports(path)}
+        & FRAMEWORKS
     }
-    assert found == {(f"harness/backends/{part}.py", part.split("_")[0]) for part in FRAMEWORK_PARTS}
+    assert found == {
+        (f"harness/backends/{part}.py", part.split("_")[0]) for part in FRAMEWORK_PARTS
+    }
 
 
 IMPORTER = """
@@ -168,52 +232,108 @@ for file in {files}:
 
 def imported_without(blocked, modules, files=()):
     """Imports in a fresh interpreter where the blocked packages cannot be imported."""
-    code = IMPORTER.format(blocked=set(blocked), modules=list(modules), files=[str(file) for file in files])
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    code = IMPORTER.format(
+        blocked=set(blocked), modules=list(modules), files=[str(file) for file in files]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_harness_is_imported_without_any_framework():
-    modules = [module for module in MODULES if not module.endswith((*FRAMEWORK_PARTS, "__main__"))]
-    imported_without(FRAMEWORKS | {"ray"}, [module for module in modules if not module.endswith("ray_engine")])
+    modules = [
+        module
+        for module in MODULES
+        if not module.endswith((*FRAMEWORK_PARTS, "__main__"))
+    ]
+    imported_without(
+        FRAMEWORKS | {"ray"},
+        [module for module in modules if not module.endswith("ray_engine")],
+    )
 
 
 def test_a_worker_needs_neither_statistics_nor_report():
-    modules = [module for module in MODULES if part(module) in {"", "measurements", "claim", "experiment", "sweep"}]
-    modules = [module for module in modules if not module.endswith(("__main__", "ray_engine"))]
+    modules = [
+        module
+        for module in MODULES
+        if part(module) in {"", "measurements", "claim", "experiment", "sweep"}
+    ]
+    modules = [
+        module for module in modules if not module.endswith(("__main__", "ray_engine"))
+    ]
     found = studies.discover(ROOT / "claims").values()
-    measures = [inspect.unwrap(experiment.measure) for study in found for experiment in study.experiments]
+    measures = [
+        inspect.unwrap(experiment.measure)
+        for study in found
+        for experiment in study.experiments
+    ]
     files = sorted({Path(inspect.getfile(measure)) for measure in measures})
-    imported_without(FRAMEWORKS.union(LIGHT_SIDE), [*modules, "harness.backends.numpy_backend"], files)
+    imported_without(
+        FRAMEWORKS.union(LIGHT_SIDE),
+        [*modules, "harness.backends.numpy_backend"],
+        files,
+    )
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
 def test_a_backend_needs_numpy_and_its_framework_alone(framework):
     """JAX brings SciPy itself."""
     pytest.importorskip(framework)
-    others = FRAMEWORKS.union(LIGHT_SIDE) - {framework} - ({"scipy"} if framework == "jax" else set())
+    others = (
+        FRAMEWORKS.union(LIGHT_SIDE)
+        - {framework}
+        - ({"scipy"} if framework == "jax" else set())
+    )
     imported_without(others, [f"harness.backends.{framework}_backend"])
 
 
 def test_modules_are_named_after_what_they_do():
-    assert not [path for path in SOURCES if path.stem.strip("_") in {"utils", "util", "helpers", "common", "misc"}]
+    assert not [
+        path
+        for path in SOURCES
+        if path.stem.strip("_") in {"utils", "util", "helpers", "common", "misc"}
+    ]
 
 
-WITHOUT_A_SEED = {"samplewise": "a fixed probe of a function", "weights": "shapes alone, of any draw"}
+WITHOUT_A_SEED = {
+    "samplewise": "a fixed probe of a function",
+    "weights": "shapes alone, of any draw",
+}
 
 
 def test_whatever_is_drawn_depends_on_the_stream_and_the_replicate():
-    """Else replicates share what they draw, or registered runs repeat explored ones, and the scatter is too small."""
+    """Else replicates share what they draw, or registered runs repeat explored ones, and the
+    scatter is too small.
+    """
     unseeded = {}
     for path in SOURCES + CLAIMS:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        axes = {ast.unparse(node.targets[0]): node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)}
+        axes = {
+            ast.unparse(node.targets[0]): node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+        }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("seeds.derive", "seeds.generator"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "seeds.derive",
+                "seeds.generator",
+            ):
                 given = {keyword.arg: keyword.value for keyword in node.keywords}
                 if None in given:  # **axes
-                    given |= {keyword.arg: keyword.value for keyword in axes[ast.unparse(given[None])].keywords}
-                own = {name for name, value in given.items() if isinstance(value, ast.Name)}
+                    given |= {
+                        keyword.arg: keyword.value
+                        for keyword in axes[ast.unparse(given[None])].keywords
+                    }
+                own = {
+                    name for name, value in given.items() if isinstance(value, ast.Name)
+                }
                 if not ("seed" in own or {"stream", "replicate"} <= own):
-                    unseeded[ast.unparse(node.args[0]).strip("'")] = f"{path}:{node.lineno}"
+                    unseeded[ast.unparse(node.args[0]).strip("'")] = (
+                        f"{path}:{node.lineno}"
+                    )
     assert unseeded.keys() == WITHOUT_A_SEED.keys(), unseeded

@@ -42,7 +42,12 @@ def measured(experiment, values, backend="numpy"):
     """Measurements that give each configuration of the quick tier an array of its own."""
     requests = experiment.requests("quick", backend)
     assert len(requests) == len(values)
-    return Measurements([(r, {"change": np.array(v, dtype=float)}) for r, v in zip(requests, values, strict=True)])
+    return Measurements(
+        [
+            (r, {"change": np.array(v, dtype=float)})
+            for r, v in zip(requests, values, strict=True)
+        ]
+    )
 
 
 def test_the_docstring_becomes_title_and_sections():
@@ -74,9 +79,13 @@ def test_a_docstring_without_its_headings_is_refused(text, said):
 
 def with_effect(**terms):
     claim = made(seeds=(3, 5))
-    widths = claim.experiment(change, grid(width=(64, 256), depth=3), full=dict(depth=10))
+    widths = claim.experiment(
+        change, grid(width=(64, 256), depth=3), full=dict(depth=10)
+    )
 
-    @claim.effect(**{"primary": True, "expect": (2.0, 0.3), "because": "it shows", **terms})
+    @claim.effect(
+        **{"primary": True, "expect": (2.0, 0.3), "because": "it shows", **terms}
+    )
     def narrow_over_wide(m):
         """Narrow networks move {} times as much."""
         return m[widths]("change", width=64) / m[widths]("change", width=256)
@@ -95,7 +104,9 @@ def with_effect(**terms):
 
 
 def test_a_ratio_is_held_against_its_margin_as_a_logarithm():
-    claim, widths = with_effect(ratio=True, above=1.5, published=Published(3.0, "Figure 2", "read off"))
+    claim, widths = with_effect(
+        ratio=True, above=1.5, published=Published(3.0, "Figure 2", "read off")
+    )
     (hypothesis,) = claim.study.claim.hypotheses
     assert hypothesis.rule == Superiority(math.log(1.5))
     assert hypothesis.expected_effect == math.log(2.0)
@@ -144,7 +155,10 @@ def test_terms_that_say_no_rule_are_refused(terms, said):
 def test_the_sentence_has_a_place_for_its_value():
     claim, _ = with_effect(above=0.1)
     (hypothesis,) = claim.study.claim.hypotheses
-    assert hypothesis.sentence("2.1 [1.9, 2.3]") == "Narrow networks move 2.1 [1.9, 2.3] times as much."
+    assert (
+        hypothesis.sentence("2.1 [1.9, 2.3]")
+        == "Narrow networks move 2.1 [1.9, 2.3] times as much."
+    )
     with pytest.raises(InvalidInput, match=r"must have \{\} once"):
 
         @claim.effect(above=0.1, expect=(1, 1), because="so")
@@ -210,7 +224,9 @@ def test_a_tier_is_a_set_of_overrides():
     assert [cell["depth"] for cell in widths.quick.grid] == [3, 3]
     assert [cell["depth"] for cell in widths.full.grid] == [10, 10]
     assert (widths.quick.replicates, widths.full.replicates) == (3, 5)
-    assert overridden(grid(width=(64, 256)), dict(width=(512, 1024))) == grid(width=(512, 1024))
+    assert overridden(grid(width=(64, 256)), dict(width=(512, 1024))) == grid(
+        width=(512, 1024)
+    )
 
 
 def test_measurements_are_asked_experiment_by_experiment():
@@ -218,18 +234,28 @@ def test_measurements_are_asked_experiment_by_experiment():
     other = claim.experiment(change, grid(width=64, label_scale=2.0))
     m = measured(widths, [[1, 2, 3], [4, 5, 6]])
     np.testing.assert_array_equal(m[widths]("change", width=64), [1, 2, 3])
-    np.testing.assert_array_equal(m[widths].select("change", depth=3)(width=256), [4, 5, 6])
+    np.testing.assert_array_equal(
+        m[widths].select("change", depth=3)(width=256), [4, 5, 6]
+    )
     assert m[widths].axis("width") == [64, 256]
     assert m.backend == "numpy"
-    with pytest.raises(InvalidInput, match=r"has no 'label_scale'\. Its configurations have: depth, width"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"has no 'label_scale'\. Its configurations have: depth, width",
+    ):
         m[widths]("change", label_scale=None)
     with pytest.raises(InvalidInput, match="must name one configuration; 2 match"):
         m[widths]("change", depth=3)
     with pytest.raises(InvalidInput, match="must name one configuration; 0 match"):
         m[widths]("change", width=128)
-    with pytest.raises(InvalidInput, match=r"measures no 'chnage'\. It measures: change"):
+    with pytest.raises(
+        InvalidInput, match=r"measures no 'chnage'\. It measures: change"
+    ):
         m[widths]("chnage", width=64)
-    with pytest.raises(InvalidInput, match=f"Nothing was measured of the experiment on {other.measure.__name__!r}"):
+    with pytest.raises(
+        InvalidInput,
+        match=f"Nothing was measured of the experiment on {other.measure.__name__!r}",
+    ):
         m[other]
 
 
@@ -243,8 +269,13 @@ def test_a_key_that_is_absent_is_not_none():
 def test_gates_say_in_one_line_what_failed():
     _, widths = with_effect(above=0.1)
     m = measured(widths, [[1, 1, 1], [1, 0, np.nan]])
-    assert gates.every(m, "change", widths) == "change fails for 2 of 3 seeds at width 256"
-    assert gates.positive(m, ["change"], widths) == "zero, negative or not finite: change at width 256"
+    assert (
+        gates.every(m, "change", widths) == "change fails for 2 of 3 seeds at width 256"
+    )
+    assert (
+        gates.positive(m, ["change"], widths)
+        == "zero, negative or not finite: change at width 256"
+    )
     fine = measured(widths, [[1, 1, 1], [1, 1, 1]])
     assert gates.every(fine, "change", widths) == ""
     assert gates.positive(fine, ["change"], widths) == ""
@@ -255,13 +286,23 @@ def test_a_gate_on_a_limit_fails_at_the_limit_and_where_there_is_no_number():
     _, widths = with_effect(above=0.1)
     m = measured(widths, [[0.5, 2, 1], [1, 0, np.nan]])
     assert gates.below(m, "change", 3, widths) == "change not below 3: nan at width 256"
-    assert gates.below(m, "change", 2, widths) == "change not below 2: 2 at width 64; nan at width 256"
+    assert (
+        gates.below(m, "change", 2, widths)
+        == "change not below 2: 2 at width 64; nan at width 256"
+    )
 
 
 def test_a_figure_has_a_line_for_each_entry():
     claim, widths = with_effect(above=0.1)
     axes = plots.Axes("width", "change", log_y=True)
-    build = plots.lines(widths, "change", over="width", axes=axes, title="Change", per={"3 layers": dict(depth=3)})
+    build = plots.lines(
+        widths,
+        "change",
+        over="width",
+        axes=axes,
+        title="Change",
+        per={"3 layers": dict(depth=3)},
+    )
     claim.figure(build)
     (figure,) = claim.study.figures({"numpy": measured(widths, [[1, 2, 4], [2, 4, 8]])})
     (line,) = figure.series
@@ -272,6 +313,10 @@ def test_a_figure_has_a_line_for_each_entry():
 def test_the_record_names_the_computation_and_the_rule():
     claim, widths = with_effect(differs=0.1)
     record = claim.study.claim.record(claim.study.experiments)
-    assert record["claim"]["hypotheses"][0]["rule"] == {"kind": "Difference", "margin": 0.1, "alpha": 0.05}
+    assert record["claim"]["hypotheses"][0]["rule"] == {
+        "kind": "Difference",
+        "margin": 0.1,
+        "alpha": 0.05,
+    }
     assert record["claim"]["paper"]["locus"] == "Figure 2"
     assert record["experiments"][0]["measure"] == reference(widths.measure)

@@ -30,12 +30,20 @@ def grown(backend, configuration, replicates, stream):
 
 
 def claim():
-    return Claim(TEXT, id="roe2024/growth", paper=Paper("Roe", 2024, "Growth", "all of it"), locus="Figure 1")
+    return Claim(
+        TEXT,
+        id="roe2024/growth",
+        paper=Paper("Roe", 2024, "Growth", "all of it"),
+        locus="Figure 1",
+    )
 
 
 def measured(made, tier):
     cells = [
-        (request, grown(None, request.configuration, request.replicates, request.stream))
+        (
+            request,
+            grown(None, request.configuration, request.replicates, request.stream),
+        )
         for experiment in made.experiments
         for request in experiment.requests(tier, "torch")
     ]
@@ -70,12 +78,16 @@ def with_a_part_of_the_full_tier(tiers):
 
     for name, experiment in {"small": small, "large": large}.items():
         made.figure(
-            lambda m, name=name, experiment=experiment: figure(f"{m[experiment].name}, {name}", Axes("", ""), ())
+            lambda m, name=name, experiment=experiment: figure(
+                f"{m[experiment].name}, {name}", Axes("", ""), ()
+            )
         )
     return made
 
 
-@pytest.mark.parametrize(("tier", "more"), [("quick", set()), ("full", {"growth_of_the_large"})])
+@pytest.mark.parametrize(
+    ("tier", "more"), [("quick", set()), ("full", {"growth_of_the_large"})]
+)
 def test_an_effect_of_one_tier_and_a_figure_of_it_are_left_out_of_the_other(tier, more):
     made = with_a_part_of_the_full_tier(("full",))
     m = measured(made, tier)
@@ -86,14 +98,21 @@ def test_an_effect_of_one_tier_and_a_figure_of_it_are_left_out_of_the_other(tier
 
 def test_an_effect_of_both_tiers_on_what_one_does_not_measure_is_an_error():
     made = with_a_part_of_the_full_tier(("quick", "full"))
-    with pytest.raises(NotMeasured, match="Nothing was measured of the experiment on 'grown'"):
+    with pytest.raises(
+        NotMeasured, match="Nothing was measured of the experiment on 'grown'"
+    ):
         made.study.effects(measured(made, "quick"))
 
 
 def test_the_rule_of_a_control_is_that_of_the_parameters_it_names():
     made = claim()
     sizes = made.experiment(grown, grid(length=(1.0, 2.0)))
-    terms = {"above": 0.5, "expect": (1.0, 0.1), "because": "it is", "agreement": {1.0: 0.1, 2.0: 0.3}}
+    terms = {
+        "above": 0.5,
+        "expect": (1.0, 0.1),
+        "because": "it is",
+        "agreement": {1.0: 0.1, 2.0: 0.3},
+    }
 
     @made.effect(primary=True, each=grid(length=(1.0, 2.0)), **terms)
     def growth(m, length):
@@ -111,17 +130,28 @@ def test_the_rule_of_a_control_is_that_of_the_parameters_it_names():
         return 0 * m[sizes]("size", length=1.0)
 
     statement = made.study.claim
-    rules = {control.name: statement.hypothesis(control.hypothesis).agreement for control in statement.controls}
+    rules = {
+        control.name: statement.hypothesis(control.hypothesis).agreement
+        for control in statement.controls
+    }
     assert rules == {"planted": 0.1, "still": 0.3}
-    with pytest.raises(InvalidInput, match=r"a control is of 'growth' at \{'length': 7\}, which is no effect above"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"a control is of 'growth' at \{'length': 7\}, which is no effect above",
+    ):
         made.control("SUPPORTED", of=growth, at={"length": 7})
 
 
 def test_a_cell_that_two_experiments_ask_for_counts_once():
     made = claim()
-    both = [made.experiment(grown, grid(length=lengths)) for lengths in (1.0, (1.0, 2.0))]
+    both = [
+        made.experiment(grown, grid(length=lengths)) for lengths in (1.0, (1.0, 2.0))
+    ]
     m = measured(made, "quick")
-    assert [m[experiment]("size", length=1.0).shape for experiment in both] == [(10,), (10,)]
+    assert [m[experiment]("size", length=1.0).shape for experiment in both] == [
+        (10,),
+        (10,),
+    ]
 
 
 def test_a_cell_of_the_quick_tier_that_another_experiment_has_at_the_full_one_is_not_of_that_tier():

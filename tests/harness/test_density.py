@@ -1,4 +1,7 @@
-"""How much a line holds: tokens of code on each line inside functions. There is no limit on lines."""
+"""How much a line holds: tokens of code on each line inside functions.
+
+There is no limit on lines.
+"""
 
 import ast
 import io
@@ -21,11 +24,15 @@ LIMITS = {"claims": (8, 18), "harness": (8, 20), "tests": (9, 22)}
 
 
 def tokens_a_line(text: str) -> list[int]:
-    """Tokens on every line of code of every function; a line of a function within a function counts for both."""
+    """Tokens on every line of code of every function; a line of a function within a function counts
+    for both.
+    """
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     count = Counter(token.start[0] for token in tokens if token.type in COUNTED)
     found: list[int] = []
-    for function in (node for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTIONS)):
+    for function in (
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTIONS)
+    ):
         lines = range(function.lineno, function.end_lineno + 1)
         own = [count[line] for line in lines if line in count]
         if len(own) >= SHORTEST:
@@ -35,14 +42,21 @@ def tokens_a_line(text: str) -> list[int]:
 
 def sources(folder: str) -> dict[str, str]:
     files = sorted((ROOT / folder).rglob("*.py"))
-    return {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    return {
+        file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8")
+        for file in files
+    }
 
 
 def nested(tree: ast.AST) -> list[int]:
     """Lines of comprehensions within the element or the conditions of another."""
     found = []
     for outer in (node for node in ast.walk(tree) if isinstance(node, COMPREHENSIONS)):
-        inner = [node for node in ast.walk(outer) if isinstance(node, COMPREHENSIONS) and node is not outer]
+        inner = [
+            node
+            for node in ast.walk(outer)
+            if isinstance(node, COMPREHENSIONS) and node is not outer
+        ]
         found += [node.lineno for node in inner]
     return found
 
@@ -55,7 +69,9 @@ def test_what_is_counted():
 
 @pytest.mark.parametrize("folder", LIMITS)
 def test_a_line_holds_one_thought(folder):
-    counts = [count for text in sources(folder).values() for count in tokens_a_line(text)]
+    counts = [
+        count for text in sources(folder).values() for count in tokens_a_line(text)
+    ]
     most_median, most_high = LIMITS[folder]
     assert np.median(counts) <= most_median
     assert np.percentile(counts, 90) <= most_high
@@ -63,11 +79,23 @@ def test_a_line_holds_one_thought(folder):
 
 def test_claims_have_no_comprehension_within_another_and_skip_no_format():
     files = sources("claims")
-    assert {name: lines for name, text in files.items() if (lines := nested(ast.parse(text)))} == {}
-    assert [name for name, text in files.items() if "fmt: skip" in text or "fmt: off" in text] == []
+    assert {
+        name: lines
+        for name, text in files.items()
+        if (lines := nested(ast.parse(text)))
+    } == {}
+    assert [
+        name
+        for name, text in files.items()
+        if "fmt: skip" in text or "fmt: off" in text
+    ] == []
 
 
 def test_a_claim_is_a_page():
-    pages = {name: text.count("\n") for name, text in sources("claims").items() if "/test_" in name}
+    pages = {
+        name: text.count("\n")
+        for name, text in sources("claims").items()
+        if "/test_" in name
+    }
     assert np.median(list(pages.values())) <= 180, pages
     assert max(pages.values()) <= 240, pages

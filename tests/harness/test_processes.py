@@ -9,9 +9,14 @@ CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
-@pytest.mark.parametrize("ending", ["assert False", "process.wait(timeout=0.1)", "process.kill(); process.wait()"])
+@pytest.mark.parametrize(
+    "ending",
+    ["assert False", "process.wait(timeout=0.1)", "process.kill(); process.wait()"],
+)
 def test_what_a_test_started_ends_with_it(pytester, wait_for, alive, ending):
-    pytester.makeini("[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest")
+    pytester.makeini(
+        "[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest"
+    )
     pytester.makeconftest(CONFTEST.read_text(encoding="utf-8"))
     pytester.makepyfile(
         f"""

@@ -1,4 +1,6 @@
-"""Files of strangers: nothing that is read can run code, and no reader ends otherwise than documented."""
+"""Files of strangers: nothing that is read can run code, and no reader ends otherwise than
+documented.
+"""
 
 import ast
 import random
@@ -13,9 +15,27 @@ from tests.verify.fuzz.catalogue import catalogue
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("harness", "claims", "benchmarks", "mutants", "oracle", "tests", "fuzz")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-RUN_CODE = {"pickle", "cPickle", "_pickle", "cloudpickle", "marshal", "shelve", "dill", "joblib"}
+RUN_CODE = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "cloudpickle",
+    "marshal",
+    "shelve",
+    "dill",
+    "joblib",
+}
 """Modules whose loading runs what the file says."""
-CALLS = {"eval", "exec", "compile", "torch.load", "yaml.load", "yaml.unsafe_load", "np.fromfile", "os.system"}
+CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "torch.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "np.fromfile",
+    "os.system",
+}
 ALLOWED = {
     ("tests/harness/test_readme.py", "exec"): "the blocks of our own README",
     ("tests/harness/backends/test_function.py", "exec"): "the blocks of our own guide",
@@ -37,13 +57,21 @@ def unsafe(source):
     """What a source does that may run code out of a file."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+            )
             yield from (name for name in names if name.split(".")[0] in RUN_CODE)
         if isinstance(node, ast.Call):
-            name, given = dotted(node.func), {keyword.arg: keyword.value for keyword in node.keywords}
+            name, given = (
+                dotted(node.func),
+                {keyword.arg: keyword.value for keyword in node.keywords},
+            )
             allows = given.get("allow_pickle")
             if name in CALLS or (
-                allows is not None and not (isinstance(allows, ast.Constant) and allows.value is False)
+                allows is not None
+                and not (isinstance(allows, ast.Constant) and allows.value is False)
             ):
                 yield name
             if name in {"np.load", "numpy.load"} and allows is None:
@@ -64,8 +92,11 @@ def test_nothing_here_runs_code_out_of_files():
 @pytest.mark.parametrize(
     "source",
     [
-        "import pickle", "from joblib import load", "import os, marshal", "np.load(file)", "torch.load(file)",
-        "numpy.load(file, allow_pickle=True)", "np.load(file, allow_pickle=flag)", "eval(text)", "yaml.load(text)",
+        "import "
+        "pickle", "from joblib import "
+                  "load", "import os, marshal", "np.load(file)", "torch.load(file)",
+        "numpy.load(file, "
+        "allow_pickle=True)", "np.load(file, allow_pickle=flag)", "eval(text)", "yaml.load(text)",
         "subprocess.run(text, shell=True)", "np.lib.format.read_array(file, allow_pickle=True)",
     ],
 )  # fmt: skip
@@ -93,12 +124,18 @@ def test_inputs_depend_on_their_number_alone():
     assert len({target.input(0, number) for number in range(20)}) > 15
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited by what Linux has for it")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="memory is limited by what Linux has for it",
+)
 @pytest.mark.parametrize(
     ("reader", "said"),
     [
         ("lambda folder, content: {}[content]", "KeyError"),
-        ("lambda folder, content: os.kill(os.getpid(), signal.SIGSEGV)", "ended the process, exit code -11"),
+        (
+            "lambda folder, content: os.kill(os.getpid(), signal.SIGSEGV)",
+            "ended the process, exit code -11",
+        ),
         ("lambda folder, content: bytes(2**31)", "MemoryError"),
         ("lambda folder, content: time.sleep(60)", "Hang"),
     ],
@@ -106,12 +143,19 @@ def test_inputs_depend_on_their_number_alone():
 )
 def test_what_a_reader_must_not_do_is_a_finding(reader, said):
     code = (
-        "import os, signal, sys, time\nimport tests.verify.fuzz.__main__ as main\nfrom tests.verify.fuzz.target import Target\n"
+        "import os, signal, sys, time\nimport tests.verify.fuzz.__main__ as main\nfrom "
+        "tests.verify.fuzz.target import Target\n"
         f"targets = {{'bad': Target('bad', [b'sample'], {reader}, (ValueError,))}}\n"
         "main.catalogue, main.SECONDS = lambda: targets, 1\n"
         "sys.exit(main.main(['--inputs', '1']))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
     assert done.returncode == 1, done.stderr
     assert said in done.stdout
     assert "1 inputs, 1 targets, 1 findings" in done.stdout
@@ -123,7 +167,13 @@ def test_alterations_reach_every_part_of_a_sample():
     (sample,) = target.samples
     first = {
         next(
-            (at for at, (old, new) in enumerate(zip(sample, target.mutate(draws, sample), strict=False)) if old != new),
+            (
+                at
+                for at, (old, new) in enumerate(
+                    zip(sample, target.mutate(draws, sample), strict=False)
+                )
+                if old != new
+            ),
             0,
         )
         for _ in range(20_000)

@@ -1,4 +1,6 @@
-"""A session called directly: what it plans, what it refuses before anything is computed, and what it replays."""
+"""A session called directly: what it plans, what it refuses before anything is computed, and what
+it replays.
+"""
 
 import errno
 import os
@@ -44,20 +46,29 @@ def statuses():
 @pytest.fixture
 def run(settings, statuses):
     def verified(*toys, family_sizes=None, **options):
-        return verify(toys, settings(**options), family_sizes=family_sizes, progress=statuses.append)
+        return verify(
+            toys,
+            settings(**options),
+            family_sizes=family_sizes,
+            progress=statuses.append,
+        )
 
     return verified
 
 
 def with_hypothesis(study, **changes):
     (hypothesis,) = study.claim.hypotheses
-    return replace(study, claim=replace(study.claim, hypotheses=(replace(hypothesis, **changes),)))
+    return replace(
+        study, claim=replace(study.claim, hypotheses=(replace(hypothesis, **changes),))
+    )
 
 
 def elsewhere(study, settings, devices):
     """Puts an answer to each request into the store, as if from these devices in turn."""
     plan = requests(study, settings)
-    origin = Provenance("2026-01-01T00:00:00+00:00", 1.0, 8, "some machine", {}, "3.12.0")
+    origin = Provenance(
+        "2026-01-01T00:00:00+00:00", 1.0, 8, "some machine", {}, "3.12.0"
+    )
     for index, request in enumerate(plan):
         mean = {"effect": 0.3, "true": 0.3, "false": 0.0}[request.configuration["arm"]]
         present = code.code_digest(request.computation, request.backend)
@@ -70,14 +81,19 @@ def elsewhere(study, settings, devices):
     ("options", "message"),
     [
         ({"tier": "huge"}, "Unknown tier 'huge'. Allowed, with --tier: quick, full."),
-        ({"backends": ("numpy", "tensorflow")}, "Unknown backend 'tensorflow'. Available: jax, numpy, torch."),
+        (
+            {"backends": ("numpy", "tensorflow")},
+            "Unknown backend 'tensorflow'. Available: jax, numpy, torch.",
+        ),
         (
             {"backends": ()},
-            "Name at least one backend, and each once, with --backend; got none. Available: jax, numpy, torch.",
+            "Name at least one backend, and each once, with --backend; got none. Available: jax, "
+            "numpy, torch.",
         ),
         (
             {"backends": ("jax", "jax")},
-            "Name at least one backend, and each once, with --backend; got jax, jax. Available: jax, numpy",
+            "Name at least one backend, and each once, with --backend; got jax, jax. Available: "
+            "jax, numpy",
         ),
     ],
 )
@@ -104,33 +120,54 @@ def test_a_claim_without_the_tier_has_no_requests(toy, settings):
 
 
 def test_a_claim_without_experiments_is_named(toy, settings):
-    with pytest.raises(InvalidInput, match=r"Claim 'toy/toy' has no experiment; a Claim\(...\) lists at least one"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"Claim 'toy/toy' has no experiment; a Claim\(...\) lists at least one",
+    ):
         requests(replace(toy(), experiments=()), settings())
 
 
 def test_experiments_must_share_their_seeds(toy, settings):
     study = toy()
     (experiment,) = study.experiments
-    fewer = replace(experiment, quick=replace(experiment.quick, replicates=8), stream="another")
-    message = "The experiments of 'toy/toy' have different numbers of replicates: [8, 10]."
+    fewer = replace(
+        experiment, quick=replace(experiment.quick, replicates=8), stream="another"
+    )
+    message = (
+        "The experiments of 'toy/toy' have different numbers of replicates: [8, 10]."
+    )
     with pytest.raises(InvalidInput, match=re.escape(message)):
         requests(replace(study, experiments=(experiment, fewer)), settings())
 
 
-@pytest.mark.parametrize("changes", [{"expected_sd": float("nan")}, {"rule": Superiority(np.float32(0.1))}])
-def test_a_claim_that_cannot_be_registered_is_named_before_anything_is_computed(toy, run, pytester, changes):
-    with pytest.raises(InvalidInput, match=r"Claim 'toy/toy' cannot be registered: .* It must consist of text, finite"):
+@pytest.mark.parametrize(
+    "changes", [{"expected_sd": float("nan")}, {"rule": Superiority(np.float32(0.1))}]
+)
+def test_a_claim_that_cannot_be_registered_is_named_before_anything_is_computed(
+    toy, run, pytester, changes
+):
+    with pytest.raises(
+        InvalidInput,
+        match=r"Claim 'toy/toy' cannot be registered: .* It must consist of text, finite",
+    ):
         run(with_hypothesis(toy(), **changes))
     assert not (pytester.path / "calls").exists()
 
 
-def test_two_claims_with_one_id_are_named_before_anything_is_computed(toy, run, pytester):
-    with pytest.raises(InvalidInput, match=r"Two of the claims to be verified have the id 'toy/toy'\. Each claim has"):
+def test_two_claims_with_one_id_are_named_before_anything_is_computed(
+    toy, run, pytester
+):
+    with pytest.raises(
+        InvalidInput,
+        match=r"Two of the claims to be verified have the id 'toy/toy'\. Each claim has",
+    ):
         run(toy(), toy())
     assert not (pytester.path / "calls").exists()
 
 
-def test_a_family_is_as_large_as_it_is_registered_and_never_smaller_than_what_is_judged(toy, run):
+def test_a_family_is_as_large_as_it_is_registered_and_never_smaller_than_what_is_judged(
+    toy, run
+):
     first, second = toy("first"), toy("second")
     p = run(first).verdicts["toy/first"].p
     for sizes, factor in ((None, 2), ({"toys": 1}, 2), ({"toys": 5}, 5)):
@@ -138,7 +175,9 @@ def test_a_family_is_as_large_as_it_is_registered_and_never_smaller_than_what_is
         assert verdict.p_family == pytest.approx(factor * p)
 
 
-def test_the_document_names_versions_and_device_but_no_place_or_time(toy, run, pytester, statuses):
+def test_the_document_names_versions_and_device_but_no_place_or_time(
+    toy, run, pytester, statuses
+):
     session = run(toy())
     assert session.document["environment"] == {
         "numpy": {"device": "cpu", "dtype": "float64", "numpy": np.__version__},
@@ -146,7 +185,11 @@ def test_the_document_names_versions_and_device_but_no_place_or_time(toy, run, p
     text = report.as_text(session.document)
     assert str(pytester.path) not in text
     assert session.run["started"][:10] not in text
-    assert session.run["cells"]["computed"] == session.run["claims"]["toy/toy"]["computed"] == 3
+    assert (
+        session.run["cells"]["computed"]
+        == session.run["claims"]["toy/toy"]["computed"]
+        == 3
+    )
     assert statuses[-1].ended
 
 
@@ -155,7 +198,10 @@ def test_figures_that_fail_break_their_claim_alone(toy, run):
         raise KeyError("no such series")
 
     session = run(replace(toy("faulty"), figures=figures), toy("sound"))
-    assert [str(verdict.kind) for verdict in session.verdicts.values()] == ["BROKEN", "SUPPORTED"]
+    assert [str(verdict.kind) for verdict in session.verdicts.values()] == [
+        "BROKEN",
+        "SUPPORTED",
+    ]
     assert session.verdicts["toy/faulty"].reason == (
         "At quick scale: The claim's own code failed: KeyError: 'no such series'"
     )
@@ -166,7 +212,11 @@ def test_cells_of_another_machine_are_replayed(toy, run, settings, statuses):
     elsewhere(study, settings(), ["cuda"])
     session = run(study, replay=True)
     assert session.verdicts["toy/toy"].kind == "SUPPORTED"
-    assert session.document["environment"]["numpy"] == {"device": "cuda", "dtype": "float64", "numpy": "1.0"}
+    assert session.document["environment"]["numpy"] == {
+        "device": "cuda",
+        "dtype": "float64",
+        "numpy": "1.0",
+    }
     assert session.run["cells"]["cached"] == 3
     assert statuses[-1].describe() == "cells: 3 of 3 done (3 cached), 0 failed"
 
@@ -177,7 +227,8 @@ def test_cells_of_two_machines_make_no_one_run(toy, run, settings):
     verdict = run(study, replay=True).verdicts["toy/toy"]
     assert verdict.kind == "BROKEN"
     assert verdict.reason == (
-        "At quick scale: The recorded cells of backend 'numpy' come from different devices, versions or code, so they "
+        "At quick scale: The recorded cells of backend 'numpy' come from different devices, "
+        "versions or code, so they "
         "make no one run. Name a store that holds one run."
     )
 
@@ -189,9 +240,15 @@ def test_replay_names_a_damaged_cell_and_what_is_missing(toy, run, settings, sta
     damaged.write_bytes(damaged.read_bytes()[:-1])
     verdict = run(study, replay=True).verdicts["toy/toy"]
     assert verdict.kind == "BROKEN"
-    assert re.search(r"1 of 3 cells of backend 'numpy' are missing.*\n .*: not computed$", verdict.reason)
+    assert re.search(
+        r"1 of 3 cells of backend 'numpy' are missing.*\n .*: not computed$",
+        verdict.reason,
+    )
     (notice,) = statuses[-1].notices
-    assert re.search(rf"{damaged.name}: expected content with SHA-256 .* It was set aside as .*\.corrupt", notice)
+    assert re.search(
+        rf"{damaged.name}: expected content with SHA-256 .* It was set aside as .*\.corrupt",
+        notice,
+    )
 
 
 @pytest.mark.parametrize("place", ["nowhere", "file", "file/below"])
@@ -206,10 +263,15 @@ def test_there_must_be_a_store_to_replay(toy, settings, pytester, statuses, plac
 def test_an_empty_store_leaves_claims_unjudged(toy, run, settings):
     settings().store.mkdir()
     verdict = run(toy(), replay=True).verdicts["toy/toy"]
-    assert (verdict.kind, verdict.reason) == ("NOT_RUN", "No cell of this claim is recorded in the store.")
+    assert (verdict.kind, verdict.reason) == (
+        "NOT_RUN",
+        "No cell of this claim is recorded in the store.",
+    )
 
 
-def test_a_read_only_store_is_judged_where_it_has_everything_and_named_where_not(toy, run, pytester, monkeypatch):
+def test_a_read_only_store_is_judged_where_it_has_everything_and_named_where_not(
+    toy, run, pytester, monkeypatch
+):
     recorded, new = toy("recorded"), toy("new")
     before = run(recorded)
 
@@ -218,7 +280,9 @@ def test_a_read_only_store_is_judged_where_it_has_everything_and_named_where_not
 
     monkeypatch.setattr(os, "replace", refuse)
     for options in ({}, {"replay": True}):
-        assert report.as_text(run(recorded, **options).document) == report.as_text(before.document)
+        assert report.as_text(run(recorded, **options).document) == report.as_text(
+            before.document
+        )
     message = f"Cannot write the store at {pytester.path / 'store'}: Read-only file system. It is read-only: choose a "
     with pytest.raises(StoreError, match=re.escape(message)):
         run(recorded, new)

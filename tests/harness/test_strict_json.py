@@ -34,10 +34,18 @@ def test_what_is_refused(text, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 64 + "]" * 64, "9" * 300, '{"a": [1.5, -0.0, true, null, "ü\\u00fc"]}', r'["\ud83d\ude00"]']
+    "text",
+    [
+        "[" * 64 + "]" * 64,
+        "9" * 300,
+        '{"a": [1.5, -0.0, true, null, "ü\\u00fc"]}',
+        r'["\ud83d\ude00"]',
+    ],
 )
 def test_what_is_read_is_what_json_reads(text):
-    assert strict_json.parse(text) == strict_json.parse(text.encode()) == json.loads(text)
+    assert (
+        strict_json.parse(text) == strict_json.parse(text.encode()) == json.loads(text)
+    )
 
 
 def test_a_file_is_read_if_it_is_one_and_not_too_large(tmp_path):

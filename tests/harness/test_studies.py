@@ -18,7 +18,9 @@ def claims(plant, pytester):
 
 def test_claims_are_found_by_file_and_sorted(claims, plant):
     second, first = plant("second"), plant("first")
-    (claims / "toy" / "test_no_claim.py").write_text("STUDY = 1\n\ndef test_nothing(): ...\n")
+    (claims / "toy" / "test_no_claim.py").write_text(
+        "STUDY = 1\n\ndef test_nothing(): ...\n"
+    )
     (claims / "toy" / "shared.py").write_text("1 / 0\n")
     found = studies.discover(claims)
     assert list(found) == [first, second]
@@ -36,7 +38,9 @@ def test_a_folder_of_claims_must_be_there(tmp_path, name):
 def test_each_claim_has_its_own_id(claims, plant):
     plant("same").rename(claims / "toy" / "test_other.py")
     plant("same", registered=False)
-    message = f"Two claim files below {claims} have the id toy/same. Each claim has its own."
+    message = (
+        f"Two claim files below {claims} have the id toy/same. Each claim has its own."
+    )
     with pytest.raises(InvalidInput, match=re.escape(message)):
         studies.discover(claims)
 
@@ -48,19 +52,26 @@ def test_each_claim_has_its_own_id(claims, plant):
         ("def", "SyntaxError: "),
         ("from harness.study import Clam", "ImportError: cannot import name 'Clam'"),
         ("raise SystemExit(3)", "SystemExit: 3"),
-        ("import pytest; pytest.importorskip('no_such_module')", "Skipped: could not import 'no_such_module'"),
+        (
+            "import pytest; pytest.importorskip('no_such_module')",
+            "Skipped: could not import 'no_such_module'",
+        ),
     ],
 )
 def test_a_claim_file_that_cannot_be_loaded_is_named(tmp_path, text, error):
     file = tmp_path / "test_claim.py"
     file.write_text(text)
-    with pytest.raises(InvalidInput, match=re.escape(f"The claim file {file} cannot be loaded: {error}")):
+    with pytest.raises(
+        InvalidInput,
+        match=re.escape(f"The claim file {file} cannot be loaded: {error}"),
+    ):
         studies.load(file)
 
 
 def test_a_claim_is_a_python_file(tmp_path):
     with pytest.raises(
-        InvalidInput, match=r"claim\.txt is not a Python file; a claim is one file test_<predicate>\.py"
+        InvalidInput,
+        match=r"claim\.txt is not a Python file; a claim is one file test_<predicate>\.py",
     ):
         studies.load(tmp_path / "claim.txt")
 
@@ -98,21 +109,41 @@ def test_verdicts_are_recorded_per_claim_and_tier(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "got"),
     [
-        ('huge = { verdict = "REFUTED", reason = "so" }', "{'verdict': 'REFUTED', 'reason': 'so'} for 'c' at 'huge'"),
+        (
+            'huge = { verdict = "REFUTED", reason = "so" }',
+            "{'verdict': 'REFUTED', 'reason': 'so'} for 'c' at 'huge'",
+        ),
         ('quick = "REFUTED"', "'REFUTED' for 'c' at 'quick'"),
-        ('quick = { verdict = "REFUTED" }', "{'verdict': 'REFUTED'} for 'c' at 'quick'"),
-        ('quick = { verdict = "REFUTED", reason = " " }', "{'verdict': 'REFUTED', 'reason': ' '}"),
+        (
+            'quick = { verdict = "REFUTED" }',
+            "{'verdict': 'REFUTED'} for 'c' at 'quick'",
+        ),
+        (
+            'quick = { verdict = "REFUTED", reason = " " }',
+            "{'verdict': 'REFUTED', 'reason': ' '}",
+        ),
         ('quick = { verdict = "REFUTED", reason = "so", by = "me" }', "'by': 'me'}"),
-        ('quick = { verdict = "WRONG", reason = "so" }', "{'verdict': 'WRONG', 'reason': 'so'}"),
-        ('quick = { verdict = "BROKEN", reason = "so" }', "{'verdict': 'BROKEN', 'reason': 'so'}"),
-        ('quick = { verdict = ["REFUTED"], reason = "so" }', "{'verdict': ['REFUTED'], 'reason': 'so'}"),
+        (
+            'quick = { verdict = "WRONG", reason = "so" }',
+            "{'verdict': 'WRONG', 'reason': 'so'}",
+        ),
+        (
+            'quick = { verdict = "BROKEN", reason = "so" }',
+            "{'verdict': 'BROKEN', 'reason': 'so'}",
+        ),
+        (
+            'quick = { verdict = ["REFUTED"], reason = "so" }',
+            "{'verdict': ['REFUTED'], 'reason': 'so'}",
+        ),
     ],
 )
 def test_an_entry_that_is_no_record_is_shown(tmp_path, entry, got):
     (tmp_path / "verdicts.toml").write_text(f'["c"]\n{entry}\n')
     message = (
-        f'{tmp_path / "verdicts.toml"}: an entry must read ["<claim>"] <tier> = {{ verdict = "...", reason = "..." }} '
-        "with tier one of quick, full, verdict one of SUPPORTED, REFUTED, INCONCLUSIVE, DISAGREE, and a reason; got "
+        f'{tmp_path / "verdicts.toml"}: an entry must read ["<claim>"] <tier> = {{ verdict = '
+        f'"...", reason = "..." }} '
+        "with tier one of quick, full, verdict one of SUPPORTED, REFUTED, INCONCLUSIVE, DISAGREE, "
+        "and a reason; got "
     )
     with pytest.raises(InvalidInput, match=f"^{re.escape(message)}.*{re.escape(got)}"):
         studies.recorded(tmp_path)
@@ -120,14 +151,19 @@ def test_an_entry_that_is_no_record_is_shown(tmp_path, entry, got):
 
 def test_an_entry_outside_of_a_claim_is_shown(tmp_path):
     (tmp_path / "verdicts.toml").write_text('quick = "REFUTED"\n')
-    with pytest.raises(InvalidInput, match=r"an entry must read .*; got 'REFUTED' for 'quick' at ''\."):
+    with pytest.raises(
+        InvalidInput, match=r"an entry must read .*; got 'REFUTED' for 'quick' at ''\."
+    ):
         studies.recorded(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"= no", b"[toy/claim]", b"\xff\xfe"])
 def test_a_record_that_is_no_toml_is_named(tmp_path, content):
     (tmp_path / "verdicts.toml").write_bytes(content)
-    with pytest.raises(InvalidInput, match=re.escape(f"{tmp_path / 'verdicts.toml'} cannot be read as TOML: ")):
+    with pytest.raises(
+        InvalidInput,
+        match=re.escape(f"{tmp_path / 'verdicts.toml'} cannot be read as TOML: "),
+    ):
         studies.recorded(tmp_path)
 
 

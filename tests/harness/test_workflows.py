@@ -1,4 +1,6 @@
-"""The workflow files give nothing away: no secrets, read-only permissions, and no code of strangers on our machines."""
+"""The workflow files give nothing away: no secrets, read-only permissions, and no code of strangers
+on our machines.
+"""
 
 import configparser
 import re
@@ -43,7 +45,12 @@ def test_there_are_workflows():
 
 
 def test_no_event_runs_a_forks_code_with_our_rights(workflow):
-    assert not events(workflow) & {"pull_request_target", "workflow_run", "issue_comment", "repository_dispatch"}
+    assert not events(workflow) & {
+        "pull_request_target",
+        "workflow_run",
+        "issue_comment",
+        "repository_dispatch",
+    }
 
 
 def test_no_secret_is_named(file):
@@ -54,7 +61,11 @@ def test_no_secret_is_named(file):
 def test_permissions_are_stated_and_read_only(workflow):
     stated = [
         workflow["permissions"],
-        *(job["permissions"] for job in workflow["jobs"].values() if "permissions" in job),
+        *(
+            job["permissions"]
+            for job in workflow["jobs"].values()
+            if "permissions" in job
+        ),
     ]
     for permissions in stated:
         assert isinstance(permissions, dict)
@@ -68,7 +79,11 @@ def test_our_own_machines_run_no_pull_requests(workflow):
 
 
 def test_checkouts_leave_no_token_behind(workflow):
-    checkouts = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
+    checkouts = [
+        step
+        for step in steps(workflow)
+        if step.get("uses", "").startswith("actions/checkout@")
+    ]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
@@ -76,14 +91,18 @@ def test_actions_are_githubs_own_and_pinned(workflow):
     uses = [step["uses"] for step in steps(workflow) if "uses" in step]
     assert uses
     for action in uses:
-        assert PINNED.match(action), f"{action} is no commit of an action of GitHub's own"
+        assert PINNED.match(action), (
+            f"{action} is no commit of an action of GitHub's own"
+        )
 
 
 def test_no_text_of_a_stranger_becomes_a_command(workflow):
     """What a pull request can word itself, such as its title or branch, is no part of a script."""
     for step in steps(workflow):
         inside = re.findall(r"\$\{\{(.*?)\}\}", step.get("run", ""))
-        assert not [text for text in inside if "github." in text or "inputs." in text], step["run"]
+        assert not [
+            text for text in inside if "github." in text or "inputs." in text
+        ], step["run"]
 
 
 def test_jobs_end(workflow):
@@ -91,7 +110,10 @@ def test_jobs_end(workflow):
 
 
 def test_the_claims_of_pull_requests_run_on_locked_versions():
-    scripts = "\n".join(step.get("run", "") for step in steps(loaded(ROOT / ".github" / "workflows" / "ci.yml")))
+    scripts = "\n".join(
+        step.get("run", "")
+        for step in steps(loaded(ROOT / ".github" / "workflows" / "ci.yml"))
+    )
     assert "tox run -e claims-locked" in scripts
     assert not re.search(r"tox run -e claims\b(?!-locked)", scripts)
 
@@ -103,9 +125,15 @@ def test_one_run_at_a_time(workflow):
 def environments(workflow):
     """The tox environments that the jobs run; one that a matrix names stands in the matrix."""
     scripts = "\n".join(step.get("run", "") for step in steps(workflow))
-    named = {name for found in re.findall(r"tox (?:run|exec) -e (\S+)", scripts) for name in found.split(",")}
+    named = {
+        name
+        for found in re.findall(r"tox (?:run|exec) -e (\S+)", scripts)
+        for name in found.split(",")
+    }
     jobs = workflow["jobs"].values()
-    listed = (job.get("strategy", {}).get("matrix", {}).get("environment", []) for job in jobs)
+    listed = (
+        job.get("strategy", {}).get("matrix", {}).get("environment", []) for job in jobs
+    )
     return named - {'"$ENVIRONMENT"'} | {name for names in listed for name in names}
 
 
@@ -113,9 +141,19 @@ def test_every_environment_that_a_workflow_runs_is_there_and_every_night_runs_wh
     settings = configparser.ConfigParser(interpolation=None)
     settings.read(ROOT / "tox.ini", encoding="utf-8")
     for file in FILES:
-        assert {f"testenv:{name}" for name in environments(loaded(file))} <= set(settings), file.name
+        assert {f"testenv:{name}" for name in environments(loaded(file))} <= set(
+            settings
+        ), file.name
     nightly = environments(loaded(ROOT / ".github" / "workflows" / "nightly.yml"))
-    assert nightly >= {"gpu-parity", "full-cuda", "faults", "fuzz", "ray", "lowest", "audit-deps"}
+    assert nightly >= {
+        "gpu-parity",
+        "full-cuda",
+        "faults",
+        "fuzz",
+        "ray",
+        "lowest",
+        "audit-deps",
+    }
 
 
 GROUPS = ("reviewer", "developer", "ci", "nightly", "maintenance")
@@ -130,13 +168,20 @@ def test_every_environment_says_who_needs_it():
         assert group in GROUPS, name
         assert 0 < len(words) <= 70, name
     defined = {name.removeprefix("testenv:") for name in environments} | {"tests"}
-    labels = dict(line.split(" = ") for line in settings["tox"]["labels"].strip().splitlines())
+    labels = dict(
+        line.split(" = ") for line in settings["tox"]["labels"].strip().splitlines()
+    )
     assert labels.keys() == set(GROUPS)
     assert {name for named in labels.values() for name in named.split(", ")} <= defined
 
 
 def test_every_file_that_an_environment_names_is_there():
-    named = set(re.findall(r"(?:tests|benchmarks|fixtures|\.ci)/[\w./-]+", (ROOT / "tox.ini").read_text("utf-8")))
+    named = set(
+        re.findall(
+            r"(?:tests|benchmarks|fixtures|\.ci)/[\w./-]+",
+            (ROOT / "tox.ini").read_text("utf-8"),
+        )
+    )
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
@@ -145,7 +190,10 @@ def test_the_full_tier_waits_for_the_gpu_to_agree_with_the_cpu():
     assert jobs["verdicts"]["needs"] == "cells"
     assert jobs["cells"]["needs"] == "parity"
     assert "if" not in jobs["cells"], "it would run after a failed parity"
-    assert any("tox run -e gpu-parity" in step.get("run", "") for step in jobs["parity"]["steps"])
+    assert any(
+        "tox run -e gpu-parity" in step.get("run", "")
+        for step in jobs["parity"]["steps"]
+    )
 
 
 GH = """#!/bin/sh
@@ -159,14 +207,24 @@ esac
 """
 
 
-@pytest.mark.parametrize(("answers", "found"), [(GH, "run=9\n"), (GH.replace("echo 1", "echo 0"), "")])
-def test_the_night_goes_on_from_the_newest_pack_that_is_kept(start, tmp_path, answers, found):
+@pytest.mark.parametrize(
+    ("answers", "found"), [(GH, "run=9\n"), (GH.replace("echo 1", "echo 0"), "")]
+)
+def test_the_night_goes_on_from_the_newest_pack_that_is_kept(
+    start, tmp_path, answers, found
+):
     """A night that failed early, here 11, and one by hand, 10, have kept none."""
     (tmp_path / "gh").write_text(answers)
     (tmp_path / "gh").chmod(0o755)
     (tmp_path / "output").touch()
-    (step,) = loaded(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"]["last-night"]["steps"]
-    named = {"GITHUB_REPOSITORY": "we/claims", "GITHUB_REF_NAME": "main", "GITHUB_OUTPUT": "output"}
+    (step,) = loaded(ROOT / ".github" / "workflows" / "nightly.yml")["jobs"][
+        "last-night"
+    ]["steps"]
+    named = {
+        "GITHUB_REPOSITORY": "we/claims",
+        "GITHUB_REF_NAME": "main",
+        "GITHUB_OUTPUT": "output",
+    }
     process = start(["bash", "-e", "-c", step["run"]], **named)
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 0, said
@@ -174,11 +232,16 @@ def test_the_night_goes_on_from_the_newest_pack_that_is_kept(start, tmp_path, an
 
 
 LOCKS = sorted((ROOT / ".ci" / "locks").glob("*.txt"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
 
 
 def names(requirements):
-    return {re.split(r"[\[<>=! ;]", text)[0].lower().replace("_", "-") for text in requirements}
+    return {
+        re.split(r"[\[<>=! ;]", text)[0].lower().replace("_", "-")
+        for text in requirements
+    }
 
 
 def entries(lock):
@@ -196,14 +259,25 @@ def test_every_locked_version_has_hashes_and_no_place():
         assert "://" not in lock.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("types", ()), ("ci", ("torch", "jax", "export", "mlbench", "test"))])
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("types", ()), ("ci", ("torch", "jax", "export", "mlbench", "test"))],
+)
 def test_locks_hold_all_that_the_project_asks_for(lock, extras):
-    asked = [*PROJECT["dependencies"], *(text for extra in extras for text in PROJECT["optional-dependencies"][extra])]
-    assert names(asked) - {"ntk-claims"} <= names(entries(ROOT / ".ci" / "locks" / f"{lock}.txt"))
+    asked = [
+        *PROJECT["dependencies"],
+        *(text for extra in extras for text in PROJECT["optional-dependencies"][extra]),
+    ]
+    assert names(asked) - {"ntk-claims"} <= names(
+        entries(ROOT / ".ci" / "locks" / f"{lock}.txt")
+    )
 
 
 def test_the_locked_pytorch_is_the_one_of_the_recorded_verdicts():
     settings = configparser.ConfigParser(interpolation=None)
     settings.read(ROOT / "tox.ini", encoding="utf-8")
     (pin,) = settings["testenv"]["deps"].split()
-    assert any(entry.startswith(f"{pin} ") for entry in entries(ROOT / ".ci" / "locks" / "ci.txt"))
+    assert any(
+        entry.startswith(f"{pin} ")
+        for entry in entries(ROOT / ".ci" / "locks" / "ci.txt")
+    )

@@ -15,7 +15,14 @@ MLP, CNN = "mlp N1024", "cnn N64"
 
 
 def facts(kind, samples, **rest):
-    known = {"subject": "empirical", "outputs": 1, "kernel": "trace", "dtype": "float32", "seeds": 1, "ladder": None}
+    known = {
+        "subject": "empirical",
+        "outputs": 1,
+        "kernel": "trace",
+        "dtype": "float32",
+        "seeds": 1,
+        "ladder": None,
+    }
     costs = {"floor_flops": 2e9, "floor_bytes": 1e6, "result_bytes": 4e6}
     return known | costs | {"kind": kind, "samples": samples, "architecture": {}} | rest
 
@@ -26,14 +33,25 @@ def raced(framework, case, contestant, *times, error=1e-7):
 
 
 def row(framework, case, contestant, status, reason=""):
-    names = {"framework": framework, "case": case, "contestant": contestant, "status": status, "reason": reason}
+    names = {
+        "framework": framework,
+        "case": case,
+        "contestant": contestant,
+        "status": status,
+        "reason": reason,
+    }
     return names | {"error": None, "first": None, "second": None, "times": []}
 
 
 @pytest.fixture
 def record():
     """Two cases. Matrix products run at 100 GFLOP/s, so that the floor of both is 20 ms."""
-    yardsticks = [raced(f, c, name, 0.02) for f in ("torch", "jax") for c in (MLP, CNN) for name in (PRODUCT, COPY)]
+    yardsticks = [
+        raced(f, c, name, 0.02)
+        for f in ("torch", "jax")
+        for c in (MLP, CNN)
+        for name in (PRODUCT, COPY)
+    ]
     return {
         "format": 1,
         "reduced": True,
@@ -56,19 +74,39 @@ def record():
             row("torch", CNN, "nngeometry", "failed", "RuntimeError: no"),
             *yardsticks,
         ],
-        "memory": [{"framework": "torch", "contestant": OURS, "case": MLP, "peak_bytes": 304_000_000}],
+        "memory": [
+            {
+                "framework": "torch",
+                "contestant": OURS,
+                "case": MLP,
+                "peak_bytes": 304_000_000,
+            }
+        ],
     }
 
 
 def lines(text, *fragments):
-    return [line for line in text.splitlines() if all(fragment in line for fragment in fragments)]
+    return [
+        line
+        for line in text.splitlines()
+        if all(fragment in line for fragment in fragments)
+    ]
 
 
 def test_the_table_shows_medians_and_ratios_to_the_best_correct_peer(record):
     (line,) = lines(page.empirical(Race(record)), MLP)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[1:4] == ["25", "40", "50"]  # ours in both frameworks, NT structured; ms
-    assert cells[-4:] == ["2.00", "1.25", "0.80", "0.50"]  # 50 / 25, 50 / 40, 20 / 25, 20 / 40
+    assert cells[1:4] == [
+        "25",
+        "40",
+        "50",
+    ]  # ours in both frameworks, NT structured; ms
+    assert cells[-4:] == [
+        "2.00",
+        "1.25",
+        "0.80",
+        "0.50",
+    ]  # 50 / 25, 50 / 40, 20 / 25, 20 / 40
 
 
 def test_a_goal_met_and_a_goal_missed_are_told_apart(record):
@@ -88,12 +126,17 @@ def test_a_goal_met_and_a_goal_missed_are_told_apart(record):
 def test_a_party_that_died_in_the_measurement_of_memory_is_shown_and_not_judged(record):
     record["memory"][0]["peak_bytes"] = None
     assert lines(page.memory(Race(record)), MLP, "| died |")
-    assert lines(page.goals(Race(record)), "peak memory", "torch")[0].endswith("| not measured |")
+    assert lines(page.goals(Race(record)), "peak memory", "torch")[0].endswith(
+        "| not measured |"
+    )
 
 
 def test_a_goal_is_judged_by_its_worst_case(record):
     record["cases"]["cnn N128"] = facts("cnn", 128)
-    record["entries"] += [raced("torch", "cnn N128", OURS, 0.1), raced("torch", "cnn N128", "torch.func", 0.4)]
+    record["entries"] += [
+        raced("torch", "cnn N128", OURS, 0.1),
+        raced("torch", "cnn N128", "torch.func", 0.4),
+    ]
     (line,) = lines(page.goals(Race(record)), "CNN, 1 output", "torch.func | torch")
     assert "1.5 (cnn N64)" in line
     assert line.endswith("| **missed** |")
@@ -111,10 +154,26 @@ def test_a_wrong_peer_and_one_that_failed_are_named_and_not_raced(record):
 
 
 def test_refusals_of_a_party_are_counted_by_their_kind_of_reason(record):
-    (template,) = (row for row in record["entries"] if row["contestant"] == "nngeometry" and row["case"] == CNN)
-    reasons = ["it takes 58 times the floor", "it takes 365 times the floor", "its Jacobian takes 3.8 GB", "no kernel"]
-    record["entries"] += [template | {"contestant": "peer", "status": "refused", "reason": why} for why in reasons]
-    refused = [line for line in page.left_out(Race(record)).splitlines() if "peer does not enter" in line]
+    (template,) = (
+        row
+        for row in record["entries"]
+        if row["contestant"] == "nngeometry" and row["case"] == CNN
+    )
+    reasons = [
+        "it takes 58 times the floor",
+        "it takes 365 times the floor",
+        "its Jacobian takes 3.8 GB",
+        "no kernel",
+    ]
+    record["entries"] += [
+        template | {"contestant": "peer", "status": "refused", "reason": why}
+        for why in reasons
+    ]
+    refused = [
+        line
+        for line in page.left_out(Race(record)).splitlines()
+        if "peer does not enter" in line
+    ]
     assert refused == [
         "- peer does not enter 2 cases: it takes 58 to 365 times the floor.",
         "- peer does not enter 1 case: its Jacobian takes 3.8 GB.",
@@ -130,14 +189,20 @@ def test_the_floor_is_memory_where_that_is_slower(record):
 def test_exponents_are_slopes_of_logarithms_and_ladders_stay_out_of_the_tables(record):
     for value in (1, 2, 4):
         name = f"ladder: {value}"
-        record["cases"][name] = facts("mlp", 256, ladder=["mlp3", "width", value], floor_flops=1e6 * value**2)
+        record["cases"][name] = facts(
+            "mlp", 256, ladder=["mlp3", "width", value], floor_flops=1e6 * value**2
+        )
         record["entries"].append(raced("torch", name, OURS, 0.01 * value**1.5))
     race = Race(record)
-    assert lines(page.exponents(race), "mlp3", "width", "1 to 4", "torch", "1.50", "2.00")
+    assert lines(
+        page.exponents(race), "mlp3", "width", "1 to 4", "torch", "1.50", "2.00"
+    )
     assert "ladder" not in page.empirical(race)
 
 
-def test_the_page_is_written_from_the_file_alone_and_says_where_it_comes_from(record, tmp_path):
+def test_the_page_is_written_from_the_file_alone_and_says_where_it_comes_from(
+    record, tmp_path
+):
     source = tmp_path / "machine.json"
     source.write_text(json.dumps(record), encoding="utf-8")
     written = page.write(source, tmp_path)
@@ -146,7 +211,11 @@ def test_the_page_is_written_from_the_file_alone_and_says_where_it_comes_from(re
     assert "reduced run" in text
     assert "This project at 1234567-dirty; python 3.11.1, torch 2.13.0." in text
     assert "A Processor, 2026-01-02" in text
-    assert (tmp_path / "performance.svg").read_text(encoding="utf-8").startswith("<svg xmlns=")
+    assert (
+        (tmp_path / "performance.svg")
+        .read_text(encoding="utf-8")
+        .startswith("<svg xmlns=")
+    )
     full = copy.deepcopy(record) | {"reduced": False}
     assert "reduced run" not in page.text(Race(full), "x.json")
 
@@ -177,10 +246,14 @@ def test_a_peer_is_raced_only_if_it_agrees_with_us():
 
 
 def test_the_floor_of_a_network_by_hand():
-    net = TINY.net  # 3 - 4 - 1, N = 2: forward 2 * 16, backward 2 * 4, Grams 3 * (3 + 4) and 3 * (4 + 1)
+    # 3 - 4 - 1, N = 2: forward 2 * 16, backward 2 * 4, Grams 3 * (3 + 4) and 3 * (4 + 1)
+    net = TINY.net
     assert multiply_adds(net, 2, "trace") == 32 + 8 + 21 + 15
-    conv = Case("", convolutional((4, 1), (1,), 2, 1), 1).net  # 4 positions, fan-in 3, 2 channels; readout of 2
-    # forward 4 * 6 + 2, backward 2, the convolution's cheaper form: gradients, 4 * 6 + 6 = 30 < 10 * (3 + 2); dense 3
+    conv = Case(
+        "", convolutional((4, 1), (1,), 2, 1), 1
+    ).net  # 4 positions, fan-in 3, 2 channels; readout of 2
+    # forward 4 * 6 + 2, backward 2, the convolution's cheaper form: gradients, 4 * 6 + 6 = 30 < 10
+    # * (3 + 2); dense 3
     assert multiply_adds(conv, 1, "trace") == 26 + 2 + 30 + 3
 
 

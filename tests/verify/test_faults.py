@@ -1,4 +1,6 @@
-"""The planted faults: a sample of them is survived; what is lost or computed twice is noticed; the page is whole."""
+"""The planted faults: a sample of them is survived; what is lost or computed twice is noticed; the
+page is whole.
+"""
 
 import json
 import random
@@ -11,7 +13,15 @@ from harness.experiment import Request
 from harness.sweep import Circumstances, Provenance
 from tests.verify.faults import disks, kills
 from tests.verify.faults.__main__ import PAGE, main, plant
-from tests.verify.faults.bench import PROGRAMS, Bench, NotSurvived, copy, expect, furnish, name_of
+from tests.verify.faults.bench import (
+    PROGRAMS,
+    Bench,
+    NotSurvived,
+    copy,
+    expect,
+    furnish,
+    name_of,
+)
 from tests.verify.faults.catalogue import CATALOGUE
 from tests.verify.faults.fault import Fault, Outcome, Skipped
 from tests.verify.faults.page import BLOCK, line, table, updated
@@ -24,8 +34,13 @@ NAMES = [f"toy effect numpy {seed}" for seed in range(4)]
 @pytest.fixture
 def bench(tmp_path):
     """A plan of four cells; nothing has run."""
-    plan = [Request("toy/draw", {"arm": "effect"}, (seed,), "test", "numpy", "float64") for seed in range(4)]
-    (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in plan]))
+    plan = [
+        Request("toy/draw", {"arm": "effect"}, (seed,), "test", "numpy", "float64")
+        for seed in range(4)
+    ]
+    (tmp_path / "plan.json").write_text(
+        json.dumps([asdict(request) for request in plan])
+    )
     return Bench(tmp_path)
 
 
@@ -67,7 +82,9 @@ def test_a_cell_that_is_gone_is_lost(bench, run):
 
 
 @pytest.mark.parametrize(("deaths", "twice"), [(0, 2), (1, 1), (2, 0)])
-def test_within_a_run_a_cell_begins_again_only_for_a_dead_worker(bench, run, deaths, twice):
+def test_within_a_run_a_cell_begins_again_only_for_a_dead_worker(
+    bench, run, deaths, twice
+):
     run(begun=[0, 1, 0, 1, 2])
     bench.take_stock(deaths=deaths)
     assert counts(bench) == (0, twice)
@@ -77,7 +94,9 @@ def test_a_damaged_cell_after_a_fault_is_not_survived(bench, run):
     run(begun=[0])
     (file,) = bench.files()
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(NotSurvived, match=r"a damaged cell is in the store: .*\.cell: expected"):
+    with pytest.raises(
+        NotSurvived, match=r"a damaged cell is in the store: .*\.cell: expected"
+    ):
         bench.take_stock()
 
 
@@ -98,13 +117,18 @@ def test_a_rerun_must_have_every_cell(bench, run, monkeypatch):
 
 def test_a_reruns_verdicts_must_be_those_of_an_undisturbed_run(bench, run, monkeypatch):
     run(begun=range(4))
-    with pytest.raises(NotSurvived, match=r"verdicts.json is not that of an undisturbed run"):
+    with pytest.raises(
+        NotSurvived, match=r"verdicts.json is not that of an undisturbed run"
+    ):
         finishing(bench, monkeypatch, b"disturbed")
 
 
 def test_a_run_that_fails_is_not_survived(bench, monkeypatch):
     monkeypatch.setitem(PROGRAMS, "sweep", "harness.sweep none.json --store=store")
-    with pytest.raises(NotSurvived, match=r"exit code 2 instead of 0: The plan none\.json cannot be read"):
+    with pytest.raises(
+        NotSurvived,
+        match=r"exit code 2 instead of 0: The plan none\.json cannot be read",
+    ):
         bench.end(bench.start("sweep"))
 
 
@@ -146,30 +170,41 @@ def test_the_page_tells_what_was_not_survived_or_not_planted():
     assert "| it loses | in a test | 4 | 3 | 2 | 1 |" in text
     assert "- it loses: it broke\n" in text
     assert "- it skips: not planted: there is no such disk.\n" in text
-    assert line(lost, 10) == "it loses      3 of   4 survived, 2 lost, 1 computed twice\n    it broke"
+    assert (
+        line(lost, 10)
+        == "it loses      3 of   4 survived, 2 lost, 1 computed twice\n    it broke"
+    )
 
 
 def test_the_table_alone_is_written_into_the_page():
     text = "Before.\n<!-- faults: made -->\nold\n<!-- end of faults -->\nAfter.\n"
     outcome = Outcome(trial("loses"), 4, 4)
     written = updated(text, [outcome])
-    assert written == f"Before.\n<!-- faults: made -->\n\n{table([outcome])}\n<!-- end of faults -->\nAfter.\n"
+    assert (
+        written
+        == f"Before.\n<!-- faults: made -->\n\n{table([outcome])}\n<!-- end of faults -->\nAfter.\n"
+    )
     assert updated(written, [outcome]) == written
 
 
 def test_the_page_shows_every_fault_and_each_was_survived():
     (block,) = BLOCK.finditer(PAGE.read_text(encoding="utf-8"))
-    rows = [row.split(" | ") for row in block[0].splitlines() if row.startswith("| ")][1:]
-    assert [row[0].removeprefix("| ") for row in rows] == [fault.name for fault in CATALOGUE], (
-        "run: python -m tests.verify.faults --write"
-    )
+    rows = [row.split(" | ") for row in block[0].splitlines() if row.startswith("| ")][
+        1:
+    ]
+    assert [row[0].removeprefix("| ") for row in rows] == [
+        fault.name for fault in CATALOGUE
+    ], "run: python -m tests.verify.faults --write"
     for name, _, times, survived, lost, twice in rows:
         assert 0 < int(times) == int(survived), name
         assert (lost, twice.rstrip(" |")) == ("0", "0"), name
     assert sum(int(row[2]) for row in rows[: len(kills.FAULTS)]) >= 50
 
 
-@pytest.mark.parametrize("options", [["-k", "none"], ["--times", "0"], ["--jobs", "0"], ["--write", "-k", "killed"]])
+@pytest.mark.parametrize(
+    "options",
+    [["-k", "none"], ["--times", "0"], ["--jobs", "0"], ["--write", "-k", "killed"]],
+)
 def test_calls_that_would_do_nothing_are_refused(options, capsys):
     assert main(options) == 2
     assert capsys.readouterr().out.startswith("Nothing to do: -k must name a fault")

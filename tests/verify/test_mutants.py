@@ -33,11 +33,15 @@ def test_what_catches_a_defect_is_there(defect):
     for test in defect.caught_by:
         path, _, name = test.partition("::")
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        functions = {
+            node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+        }
         assert not name or name.partition("[")[0] in functions, test
 
 
-@pytest.mark.parametrize("name", ["two_sided_alpha", "last_name_counts", "p_rounded_to_zero"])
+@pytest.mark.parametrize(
+    "name", ["two_sided_alpha", "last_name_counts", "p_rounded_to_zero"]
+)
 def test_a_defect_is_caught(name):
     outcome = examine(TABLE[name])
     assert outcome.caught, outcome.said
@@ -45,9 +49,15 @@ def test_a_defect_is_caught(name):
 
 def test_pytest_that_does_not_start_has_caught_nothing(monkeypatch):
     """It ends with the exit code of failed tests."""
-    monkeypatch.setattr(examination, "_pytest", lambda *_, **__: (1, "ImportError: no such module"))
+    monkeypatch.setattr(
+        examination, "_pytest", lambda *_, **__: (1, "ImportError: no such module")
+    )
     assert not examine(TABLE["two_sided_alpha"]).caught
-    monkeypatch.setattr(examination, "_pytest", lambda *_, **__: (1, "FAILED x::y\n1 failed, 3 passed in 0.5s"))
+    monkeypatch.setattr(
+        examination,
+        "_pytest",
+        lambda *_, **__: (1, "FAILED x::y\n1 failed, 3 passed in 0.5s"),
+    )
     assert examine(TABLE["two_sided_alpha"]).caught
 
 
@@ -107,7 +117,10 @@ def test_a_constant_is_replaced_by_what_the_replacement_makes_of_it(module):
 
 
 def test_a_target_that_went_away_is_named(module):
-    with pytest.raises(NoTargetError, match=r"'doubled': there is no planted_here:Box\.area\. Point it to where"):
+    with pytest.raises(
+        NoTargetError,
+        match=r"'doubled': there is no planted_here:Box\.area\. Point it to where",
+    ):
         target_of(defect_of("planted_here:Box.area", doubled), module)
 
 
@@ -120,14 +133,24 @@ def test_two_defects_of_one_name_are_refused():
 
 def test_a_survivor_fails_the_run_and_is_named(monkeypatch, capsys):
     survivor = TABLE["two_sided_alpha"]
-    monkeypatch.setattr(command, "examine", lambda defect: Outcome(defect, defect != survivor, "24 passed", 1.0))
+    monkeypatch.setattr(
+        command,
+        "examine",
+        lambda defect: Outcome(defect, defect != survivor, "24 passed", 1.0),
+    )
     assert command.main(["--trust", "-k", "alpha"]) == 1
-    assert "Survived: two_sided_alpha: The interval has level 1 - alpha" in capsys.readouterr().out
+    assert (
+        "Survived: two_sided_alpha: The interval has level 1 - alpha"
+        in capsys.readouterr().out
+    )
     assert command.main(["--trust", "-k", "family"]) == 0
 
 
 def test_a_list_says_what_is_planted_where_and_what_catches_it(capsys):
     assert command.main(["--list"]) == 0
     told = capsys.readouterr().out
-    assert "two_sided_alpha: The interval has level 1 - alpha where 1 - 2 alpha is registered.\n    in harness." in told
+    assert (
+        "two_sided_alpha: The interval has level 1 - alpha where 1 - 2 alpha is registered.\n    "
+        "in harness." in told
+    )
     assert command.main(["-k", "no such name"]) == 2

@@ -1,7 +1,8 @@
-"""What defects planted by `python -m tests.verify.mutants` showed to be untested: each test here catches one that no other did.
+"""What defects planted by `python -m tests.verify.mutants` showed to be untested: each test here
+catches one that no other did.
 
-The claims' effects are computed on planted worlds: measurements whose logarithms are known sums, with noise that the
-arms of a seed share and that must cancel in every comparison.
+The claims' effects are computed on planted worlds: measurements whose logarithms are known sums,
+with noise that the arms of a seed share and that must cancel in every comparison.
 """
 
 from dataclasses import replace
@@ -30,16 +31,25 @@ NOISE = np.random.default_rng(7).normal(size=SEEDS)
 
 
 def test_relu_is_flat_at_zero_in_every_backend(backend):
-    """With zero inputs and biases every preactivation is 0, so of the kernel the last bias alone is left, 1."""
+    """With zero inputs and biases every preactivation is 0, so of the kernel the last bias alone is
+    left, 1.
+    """
     net = mlp((2, 3, 3, 1), "relu", sigma_b=0.0, train_zero_biases=True)
-    assert backend.empirical_ntk(net, net.init(0), np.zeros((1, 2))) == pytest.approx(1.0)
+    assert backend.empirical_ntk(net, net.init(0), np.zeros((1, 2))) == pytest.approx(
+        1.0
+    )
 
 
 def test_the_kernel_of_two_sets_is_a_block_of_that_of_both(backend):
     """What the backends share cannot be found by comparing them: they would all be wrong alike."""
-    net, (x1, x2) = mlp((3, 5, 2), "tanh", sigma_b=0.3), np.split(np.random.default_rng(2).standard_normal((6, 3)), [4])
+    net, (x1, x2) = (
+        mlp((3, 5, 2), "tanh", sigma_b=0.3),
+        np.split(np.random.default_rng(2).standard_normal((6, 3)), [4]),
+    )
     whole = backend.empirical_ntk(net, net.init(range(2)), np.concatenate([x1, x2]))
-    assert backend.empirical_ntk(net, net.init(range(2)), x1, x2) == pytest.approx(whole[:, :4, 4:])
+    assert backend.empirical_ntk(net, net.init(range(2)), x1, x2) == pytest.approx(
+        whole[:, :4, 4:]
+    )
 
 
 def test_no_reduced_precision_inside_a_session_of_torch():
@@ -99,7 +109,9 @@ CONFIGURATION = dict(
 def measured(monkeypatch, oracle):
     """`kernel_change` of three replicates that see the same three tiny images."""
     x = np.random.default_rng(1).standard_normal((1, 3, 5)).repeat(3, axis=0)
-    monkeypatch.setattr(measurements, "images", lambda *_: (x, np.array([[0, 7, 3]] * 3)))
+    monkeypatch.setattr(
+        measurements, "images", lambda *_: (x, np.array([[0, 7, 3]] * 3))
+    )
     return measurements.kernel_change(oracle, CONFIGURATION, range(3), "test")
 
 
@@ -114,7 +126,14 @@ def test_a_seed_that_ran_out_of_steps_has_not_reached_its_loss(measured):
 
 # Experiments, cells and workers
 
-REQUEST = Request("harness.measurements:kernel_change", {"width": 4}, (0, 1), "registered", "torch", "float32")
+REQUEST = Request(
+    "harness.measurements:kernel_change",
+    {"width": 4},
+    (0, 1),
+    "registered",
+    "torch",
+    "float32",
+)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +159,14 @@ def test_blocks_are_the_replicates_once_each(block):
 
 
 def test_a_question_about_two_configurations_is_refused():
-    cells = [(replace(REQUEST, configuration={"width": w, "depth": 2}), {"loss": np.ones(2)}) for w in (4, 8)]
-    with pytest.raises(InvalidInput, match=r"'loss' at \{'depth': 2\} must name one configuration .* matches 2"):
+    cells = [
+        (replace(REQUEST, configuration={"width": w, "depth": 2}), {"loss": np.ones(2)})
+        for w in (4, 8)
+    ]
+    with pytest.raises(
+        InvalidInput,
+        match=r"'loss' at \{'depth': 2\} must name one configuration .* matches 2",
+    ):
         Measurements(cells)("loss", depth=2)
 
 
@@ -153,9 +178,13 @@ def test_one_slot_serves_two_backends_with_a_worker_of_each(tmp_path, monkeypatc
     file.write_text(
         "import sys, numpy as np\n"
         "def frameworks(backend, configuration, replicates, stream):\n"
-        "    return {backend.name: np.array([[name in sys.modules for name in ('torch', 'jax')]] * len(replicates))}\n"
+        "    return "
+        "{backend.name: np.array([[name in sys.modules for name in ('torch', 'jax')]] * len(replicates))}\n"
     )
-    wanted = [Request("toy/frameworks", {}, (0,), "test", name, "float64") for name in ("numpy", "torch", "numpy")]
+    wanted = [
+        Request("toy/frameworks", {}, (0,), "test", name, "float64")
+        for name in ("numpy", "torch", "numpy")
+    ]
     wanted[2] = replace(wanted[2], replicates=(1,))
     result = sweep.run(wanted, Store(tmp_path / "store"), device="cpu", workers=1)
     assert result.counts["done"] == 3
@@ -172,16 +201,26 @@ def test_workers_are_kept_from_reduced_precision():
 
 
 def test_each_seed_has_a_slope_of_its_own():
-    assert loglog_slopes([1, 10, 100], [[1, 0.1, 0.01], [3, 3, 3]]) == pytest.approx([-1, 0])
+    assert loglog_slopes([1, 10, 100], [[1, 0.1, 0.01], [3, 3, 3]]) == pytest.approx(
+        [-1, 0]
+    )
 
 
 def test_backends_agree_seed_by_seed_or_not_at_all():
-    """The same effects in another order: equal means, equal spreads, and seeds that have nothing to do with another."""
+    """The same effects in another order: equal means, equal spreads, and seeds that have nothing to
+    do with another.
+    """
     effects = np.linspace(0.1, 0.5, SEEDS)
     rule = Superiority(0.05)
-    assert decide({"torch": effects, "jax": effects}, rule, agreement=0.02).kind == Kind.SUPPORTED
+    assert (
+        decide({"torch": effects, "jax": effects}, rule, agreement=0.02).kind
+        == Kind.SUPPORTED
+    )
     shuffled = effects[np.random.default_rng(0).permutation(SEEDS)]
-    assert decide({"torch": effects, "jax": shuffled}, rule, agreement=0.02).kind == Kind.DISAGREE
+    assert (
+        decide({"torch": effects, "jax": shuffled}, rule, agreement=0.02).kind
+        == Kind.DISAGREE
+    )
 
 
 # Claims, on planted worlds
@@ -203,19 +242,35 @@ DISPERSION = of("seleznova2020/test_dispersion_by_phase.py")
 
 
 def world(study, arrays_of):
-    """Measurements of every cell of the quick tier but those of a map; `arrays_of` takes a configuration."""
-    decided_on = [e for e in study.experiments if not e.measure.__name__.endswith("_map")]
+    """Measurements of every cell of the quick tier but those of a map; `arrays_of` takes a
+    configuration.
+    """
+    decided_on = [
+        e for e in study.experiments if not e.measure.__name__.endswith("_map")
+    ]
     requests = [request for e in decided_on for request in e.requests("quick", "torch")]
-    return Measurements(tuple((request, arrays_of(request.configuration)) for request in requests))
+    return Measurements(
+        tuple((request, arrays_of(request.configuration)) for request in requests)
+    )
 
 
 def changes(reached=1.0, strength=1.0):
-    """ln Delta: shared noise, plus a part of its own for each axis of the grid, different from seed to seed."""
+    """ln Delta: shared noise, plus a part of its own for each axis of the grid, different from seed
+    to seed.
+    """
     seed = np.arange(SEEDS)
 
     def arrays(c):
-        own = c["sigma_w2"] * (1 + 0.05 * seed) + 0.2 * c["depth"] * (1 + 0.03 * seed) - 3.0 * c["centred"]
-        own = own + np.log(c["label_scale"]) * (1 + 0.02 * seed) + 0.1 * (-1.0) ** seed * c["lane"]
+        own = (
+            c["sigma_w2"] * (1 + 0.05 * seed)
+            + 0.2 * c["depth"] * (1 + 0.03 * seed)
+            - 3.0 * c["centred"]
+        )
+        own = (
+            own
+            + np.log(c["label_scale"]) * (1 + 0.02 * seed)
+            + 0.1 * (-1.0) ** seed * c["lane"]
+        )
         change = {"kernel_change": np.exp(NOISE + strength * own)}
         if "flow_time" in c:
             return change | {"drift": np.ones((SEEDS, 1))}
@@ -245,7 +300,9 @@ def test_effects_of_kernel_change_are_paired_log_ratios(study):
 
 @CHANGE
 def test_a_control_with_its_arms_swapped_breaks_the_claim(study):
-    """In a world in which all of the claim is true it is supported, which takes controls that come out as planted."""
+    """In a world in which all of the claim is true it is supported, which takes controls that come
+    out as planted.
+    """
     verdict = judge(study, {"torch": world(study, changes())}, "quick", SEEDS)
     assert verdict.kind == Kind.SUPPORTED, verdict.reason
 
@@ -257,40 +314,69 @@ def test_where_nothing_differs_no_superiority_is_supported(study):
 
     def noise(c):
         changed = {"kernel_change": np.exp(0.01 * rng.normal(size=SEEDS))}
-        return changed | ({"drift": np.ones((SEEDS, 1))} if "flow_time" in c else {"reached": np.ones(SEEDS)})
+        return changed | (
+            {"drift": np.ones((SEEDS, 1))}
+            if "flow_time" in c
+            else {"reached": np.ones(SEEDS)}
+        )
 
     verdict = judge(study, {"torch": world(study, noise)}, "quick", SEEDS)
-    assert {name: v.kind for name, v in verdict.hypotheses.items() if v.kind == Kind.SUPPORTED} == {}
-    assert verdict.kind == Kind.BROKEN  # the control that must be supported is not, in such a world
+    assert {
+        name: v.kind
+        for name, v in verdict.hypotheses.items()
+        if v.kind == Kind.SUPPORTED
+    } == {}
+    assert (
+        verdict.kind == Kind.BROKEN
+    )  # the control that must be supported is not, in such a world
 
 
 @CHANGE
 def test_one_untrained_seed_fails_the_gate(study):
     assert study.gates(world(study, changes()))["trained"] == ""
     one_short = np.where(np.arange(SEEDS) == 4, 0.0, 1.0)
-    assert "reached fails for 1 of 10 seeds" in study.gates(world(study, changes(reached=one_short)))["trained"]
+    assert (
+        "reached fails for 1 of 10 seeds"
+        in study.gates(world(study, changes(reached=one_short)))["trained"]
+    )
 
 
 def log_dispersion(width, depth, phase):
     """ln R of a seed's phase; phases share the seed's noise."""
-    return 0.1 * NOISE + 0.01 * phase + depth / width * (1 + 0.1 * phase) * (1 + 0.02 * np.arange(SEEDS))
+    return (
+        0.1 * NOISE
+        + 0.01 * phase
+        + depth / width * (1 + 0.1 * phase) * (1 + 0.02 * np.arange(SEEDS))
+    )
 
 
 @DISPERSION
 def test_effects_of_dispersion_are_paired_log_ratios(study):
     def arrays(c):
-        log_r = np.stack([log_dispersion(c["width"], c["depth"], p) for p in range(len(c["phases"]))], axis=1)
+        log_r = np.stack(
+            [
+                log_dispersion(c["width"], c["depth"], p)
+                for p in range(len(c["phases"]))
+            ],
+            axis=1,
+        )
         mean = np.exp(NOISE)[:, None] * np.ones_like(log_r)
         return {"mean": mean, "mean_square": mean**2 * np.exp(log_r)}
 
     effects = study.effects(world(study, arrays))
     phases = [tuple(phase) for phase in study.experiments[0].quick.grid[0]["phases"]]
-    ordered, chaotic = phases.index(("relu", 1.0, 1.0)), phases.index(("relu", 3.0, 1.0))
+    ordered, chaotic = (
+        phases.index(("relu", 1.0, 1.0)),
+        phases.index(("relu", 3.0, 1.0)),
+    )
     expected = {
         "near_one[ordered relu]": log_dispersion(128, 26, ordered),
-        "flat[ordered relu]": log_dispersion(128, 26, ordered) - log_dispersion(128, 13, ordered),
-        "grows[chaotic relu]": log_dispersion(128, 26, chaotic) - log_dispersion(128, 13, chaotic),
-        "wide_over_narrow[chaotic relu]": log_dispersion(128, 26, chaotic) - log_dispersion(64, 13, chaotic),
+        "flat[ordered relu]": log_dispersion(128, 26, ordered)
+        - log_dispersion(128, 13, ordered),
+        "grows[chaotic relu]": log_dispersion(128, 26, chaotic)
+        - log_dispersion(128, 13, chaotic),
+        "wide_over_narrow[chaotic relu]": log_dispersion(128, 26, chaotic)
+        - log_dispersion(64, 13, chaotic),
     }
     for name, values in expected.items():
         np.testing.assert_allclose(effects[name], values, rtol=1e-9, err_msg=name)

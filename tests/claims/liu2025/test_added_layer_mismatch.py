@@ -1,4 +1,6 @@
-"""Every effect and figure of the claim on an added layer finds its cells, and takes from them what it says."""
+"""Every effect and figure of the claim on an added layer finds its cells, and takes from them what
+it says.
+"""
 
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import pytest
 from harness import studies
 from harness.experiment import Measurements
 
-CLAIM = Path(__file__).parents[3] / "claims" / "liu2025" / "test_added_layer_mismatch.py"
+CLAIM = (
+    Path(__file__).parents[3] / "claims" / "liu2025" / "test_added_layer_mismatch.py"
+)
 MEASURED = {
     "common_training": ("error", "ensemble_error", "ridge_error", "gain"),
     "architecture_kernel": ("kernel_error",),
@@ -34,7 +38,10 @@ def in_proportion(name, configuration, seeds):
     """Errors in proportion to depth, each its own; seeds differ by a factor."""
     error = OF_DEPTH[name] * configuration["depth"] * seeds
     if name == "error":
-        error = error * configuration.get("label_scale", 1.0) + 0.5 * configuration.get("permuted", False) * seeds
+        error = (
+            error * configuration.get("label_scale", 1.0)
+            + 0.5 * configuration.get("permuted", False) * seeds
+        )
     return error
 
 
@@ -50,15 +57,25 @@ def planted(study, tier="quick", error=in_proportion, **means):
             arrays = {}
             for name in MEASURED[experiment.measure.__name__]:
                 constant = np.full(len(seeds), means.get(name))
-                arrays[name] = constant if name in means else error(name, request.configuration, seeds)
+                arrays[name] = (
+                    constant
+                    if name in means
+                    else error(name, request.configuration, seeds)
+                )
             cells.append((request, arrays))
     return Measurements(cells)
 
 
-@pytest.mark.parametrize(("tier", "seeds", "deepest"), [("quick", 72, (2, 2, 3)), ("full", 10, (5, 5, 5))])
+@pytest.mark.parametrize(
+    ("tier", "seeds", "deepest"), [("quick", 72, (2, 2, 3)), ("full", 10, (5, 5, 5))]
+)
 def test_every_effect_and_curve_finds_its_cells(study, tier, seeds, deepest):
     m = planted(study, tier)
-    others = ("second_layer_of[rough]", "second_layer_of[smooth]", "second_layer_of[friedman]")
+    others = (
+        "second_layer_of[rough]",
+        "second_layer_of[smooth]",
+        "second_layer_of[friedman]",
+    )
     expected = {
         **dict.fromkeys(("second_layer", *others), (1 - 0.4) / 0.4),
         "third_layer_of_more_samples": -(1 - 0.4) / 0.8,
@@ -74,15 +91,26 @@ def test_every_effect_and_curve_finds_its_cells(study, tier, seeds, deepest):
     few, more, _, targets, random_kernel = study.figures({"torch": m})
     depths = (few.series[0].x[-1], few.series[4].x[-1], more.series[0].x[-1])
     assert depths == deepest
-    np.testing.assert_allclose(np.array(more.series[0].y) / more.series[0].x, 1 + 0.01 * (seeds - 1) / 2)
+    np.testing.assert_allclose(
+        np.array(more.series[0].y) / more.series[0].x, 1 + 0.01 * (seeds - 1) / 2
+    )
     assert len(targets.series) == 6
-    assert random_kernel.series[0].y == pytest.approx([(0.1 - 0.3) / 0.3] * len(random_kernel.series[0].x))
+    assert random_kernel.series[0].y == pytest.approx(
+        [(0.1 - 0.3) / 0.3] * len(random_kernel.series[0].x)
+    )
 
 
 def test_causes_add_up_to_the_mismatch(study):
     rng = np.random.default_rng(0)
-    m = planted(study, error=lambda name, configuration, seeds: rng.uniform(0.5, 1.5, len(seeds)))
-    (by_cause,) = [figure for figure in study.figures({"torch": m}) if figure.title == "D / E by cause"]
+    m = planted(
+        study,
+        error=lambda name, configuration, seeds: rng.uniform(0.5, 1.5, len(seeds)),
+    )
+    (by_cause,) = [
+        figure
+        for figure in study.figures({"torch": m})
+        if figure.title == "D / E by cause"
+    ]
     (parts,) = by_cause.series
     assert parts.x[0] == "all"
     assert len(parts.x) == 7
@@ -92,11 +120,27 @@ def test_causes_add_up_to_the_mismatch(study):
 @pytest.mark.parametrize(
     ("gate", "changed", "says"),
     [
-        ("flat", {"gain": 0.2}, "gain is 0.2 on average at samples 100, target wave, depth 1; 0.2 on average at"),
+        (
+            "flat",
+            {"gain": 0.2},
+            "gain is 0.2 on average at samples 100, target wave, depth 1; 0.2 on average at",
+        ),
         ("flat", {"gain": np.nan}, "gain is nan on average"),
-        ("fitted", {"loss": 0.02}, "loss is 0.02 on average at label_scale 1.0, depth 1; 0.02 on average at"),
-        ("finite", {"kernel_error": np.inf}, "zero, negative or not finite: kernel_error at samples 100, target wave"),
-        ("finite", {"ridge_error": 0.0}, "zero, negative or not finite: ridge_error at"),
+        (
+            "fitted",
+            {"loss": 0.02},
+            "loss is 0.02 on average at label_scale 1.0, depth 1; 0.02 on average at",
+        ),
+        (
+            "finite",
+            {"kernel_error": np.inf},
+            "zero, negative or not finite: kernel_error at samples 100, target wave",
+        ),
+        (
+            "finite",
+            {"ridge_error": 0.0},
+            "zero, negative or not finite: ridge_error at",
+        ),
     ],
 )
 def test_each_gate_closes_on_what_it_guards_against(study, gate, changed, says):

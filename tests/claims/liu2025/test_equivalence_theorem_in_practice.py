@@ -1,4 +1,6 @@
-"""Every effect and figure of the claim on the theorem of equivalence finds its cells; rates are exponents."""
+"""Every effect and figure of the claim on the theorem of equivalence finds its cells; rates are
+exponents.
+"""
 
 from pathlib import Path
 
@@ -8,7 +10,12 @@ import pytest
 from harness import studies
 from harness.experiment import Measurements
 
-CLAIM = Path(__file__).parents[3] / "claims" / "liu2025" / "test_equivalence_theorem_in_practice.py"
+CLAIM = (
+    Path(__file__).parents[3]
+    / "claims"
+    / "liu2025"
+    / "test_equivalence_theorem_in_practice.py"
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +34,15 @@ def of_kernels(configuration, seeds):
 
 
 def of_networks(configuration, seeds):
-    """The network lies 2 off its NTK's predictor; the distance to its own grows as the root of the label scale."""
+    """The network lies 2 off its NTK's predictor; the distance to its own grows as the root of the
+    label scale.
+    """
     scale, depth = configuration["label_scale"], configuration["depth"]
     to_limit = 4.0 if configuration["permuted"] else 2.0
     return {
-        "net_to_limit": to_limit * seeds * 2.0 ** (2 * depth - 3),  # the mean over 1 and 2 layers is that without depth
+        "net_to_limit": to_limit
+        * seeds
+        * 2.0 ** (2 * depth - 3),  # the mean over 1 and 2 layers is that without depth
         "net_to_own": seeds * scale**0.5,
         "error": seeds,
         "loss": 0.005 * seeds,
@@ -44,7 +55,11 @@ def of_stationary(configuration, seeds):
     return {**dict.fromkeys(names, seeds), "ntk": 2 * seeds}
 
 
-MEASURED = {"kernel_predictors": of_kernels, "descent_by_theory": of_networks, "stationary_kernels": of_stationary}
+MEASURED = {
+    "kernel_predictors": of_kernels,
+    "descent_by_theory": of_networks,
+    "stationary_kernels": of_stationary,
+}
 
 
 def planted(study, tier="quick", **changed):
@@ -53,8 +68,14 @@ def planted(study, tier="quick", **changed):
         for request in experiment.requests(tier, "torch"):
             if 0 in request.replicates:
                 seeds = 1 + 0.01 * np.array(request.replicates)
-                arrays = MEASURED[experiment.measure.__name__](request.configuration, seeds)
-                constants = {name: np.full(len(seeds), changed[name]) for name in changed if name in arrays}
+                arrays = MEASURED[experiment.measure.__name__](
+                    request.configuration, seeds
+                )
+                constants = {
+                    name: np.full(len(seeds), changed[name])
+                    for name in changed
+                    if name in arrays
+                }
                 cells.append((request, {**arrays, **constants}))
     return Measurements(cells)
 
@@ -89,7 +110,13 @@ def test_effects_are_distances_in_tenths_exponents_and_ratios(study, tier, seeds
 def test_figures_show_rates_scales_and_kernels(study):
     by_width, by_scale, kernels = study.figures({"torch": planted(study)})
     lines = {line.label: line for line in by_width.series}
-    assert list(lines) == ["eNTK to NTK", "NNGP to NTK", "slope -1/2", "network to NTK", "network to its own eNTK"]
+    assert list(lines) == [
+        "eNTK to NTK",
+        "NNGP to NTK",
+        "slope -1/2",
+        "network to NTK",
+        "network to its own eNTK",
+    ]
     np.testing.assert_allclose(lines["slope -1/2"].y, lines["eNTK to NTK"].y, rtol=1e-9)
     assert lines["network to NTK"].x == (64, 128, 256)
     assert by_scale.series[0].x == (1e-4, 0.01, 0.1, 1.0)
@@ -98,7 +125,12 @@ def test_figures_show_rates_scales_and_kernels(study):
 
 
 @pytest.mark.parametrize(
-    ("gate", "changed"), [("fitted", {"loss": 0.02}), ("finite", {"net_to_own": np.nan}), ("finite", {"error": 0.0})]
+    ("gate", "changed"),
+    [
+        ("fitted", {"loss": 0.02}),
+        ("finite", {"net_to_own": np.nan}),
+        ("finite", {"error": 0.0}),
+    ],
 )
 def test_each_gate_closes_on_what_it_guards_against(study, gate, changed):
     failures = study.gates(planted(study, **changed))

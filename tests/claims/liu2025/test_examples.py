@@ -1,4 +1,6 @@
-"""The paper's modules: the examples in their docstrings, and that each computation is found in one of them."""
+"""The paper's modules: the examples in their docstrings, and that each computation is found in one
+of them.
+"""
 
 import doctest
 from pathlib import Path
@@ -12,14 +14,18 @@ from harness.experiment import reference
 CLAIMS = Path(__file__).parents[3] / "claims"
 
 
-@pytest.mark.parametrize("module", [added_layer, equivalence, regression], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [added_layer, equivalence, regression], ids=lambda module: module.__name__
+)
 def test_examples_hold(module):
     found = doctest.testmod(module)
     assert found.attempted
     assert not found.failed
 
 
-@pytest.mark.parametrize("file", sorted((CLAIMS / "liu2025").glob("test_*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", sorted((CLAIMS / "liu2025").glob("test_*.py")), ids=lambda file: file.stem
+)
 def test_each_computation_is_in_one_module_that_is_no_claim(file):
     for experiment in studies.load(file).experiments:
         place = papers.locate(reference(experiment.measure), CLAIMS)

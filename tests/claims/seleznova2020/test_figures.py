@@ -8,12 +8,16 @@ from claims.seleznova2020.paper import PAPER
 from harness.claim import Claim
 from harness.experiment import Measurements
 
-TEXT = "Toy.\n\nClaim\n    A.\n\nMeasured\n    B.\n\nDeparts\n    C.\n\nLimits\n    D.\n"
+TEXT = (
+    "Toy.\n\nClaim\n    A.\n\nMeasured\n    B.\n\nDeparts\n    C.\n\nLimits\n    D.\n"
+)
 
 
 @pytest.fixture
 def trained():
-    """The experiment of two depths at the fixed rate, and measurements: all quantities by depth, for two seeds."""
+    """The experiment of two depths at the fixed rate, and measurements: all quantities by depth,
+    for two seeds.
+    """
     toy = Claim(TEXT, id="seleznova2020/toy", paper=PAPER, locus="nowhere")
     experiment = ordered_phase.at_fixed_rate(toy, (3, 10), steps=(600, 2_000))
     cells = []
@@ -33,14 +37,20 @@ def trained():
 def test_steps_are_shown_as_those_of_the_paper(trained):
     experiment, m = trained
     shown = figures.course("drift", "Drift", {"ordered": experiment})(m)
-    assert [line.label for line in shown.series] == ["ordered, 3 layers", "ordered, 10 layers"]
+    assert [line.label for line in shown.series] == [
+        "ordered, 3 layers",
+        "ordered, 10 layers",
+    ]
     assert shown.series[0].x == pytest.approx((1e5 / 600, 0.75e5))  # mean over seeds
     assert shown.series[1].y == pytest.approx((2.0, 4.0))  # geometric mean over seeds
 
 
 def test_an_arm_is_a_line_over_depth(trained):
     experiment, m = trained
-    arms = {"ordered": figures.Arm(experiment), "frozen": figures.Arm(experiment, quantity="constant_loss")}
+    arms = {
+        "ordered": figures.Arm(experiment),
+        "frozen": figures.Arm(experiment, quantity="constant_loss"),
+    }
     shown = figures.of_arms("kernel_change", "Change", arms, reference=0.25)(m)
     assert shown.series[0].x == (3.0, 10.0)
     assert shown.series[0].y == pytest.approx((0.6, 2.0))
@@ -51,6 +61,8 @@ def test_an_arm_is_a_line_over_depth(trained):
 def test_the_part_left_is_of_the_best_constants_loss(trained):
     experiment, m = trained
     assert ordered_phase.part_left(m[experiment], depth=3) == pytest.approx([0.25, 0.5])
-    assert ordered_phase.change_per_part_learnt(m[experiment], 10) == pytest.approx([1 / 0.75, 4 / 0.5])
+    assert ordered_phase.change_per_part_learnt(m[experiment], 10) == pytest.approx(
+        [1 / 0.75, 4 / 0.5]
+    )
     shown = figures.part_learnt({"raw": experiment})(m)
     assert shown.series[0].y == pytest.approx((0.625, 0.625))

@@ -1,4 +1,6 @@
-"""Maps over (sigma_w^2, depth): which cells make a point, which are left out, and what claims share."""
+"""Maps over (sigma_w^2, depth): which cells make a point, which are left out, and what claims
+share.
+"""
 
 import numpy as np
 import pytest
@@ -48,50 +50,85 @@ def padded(columns):
 
 
 def mapped(claim, protocol, sigma_w2, **arrays):
-    experiment = phase_maps.experiment(claim, protocol, {"sigma_w2": sigma_w2, "depth": 3}, centred=False)
+    experiment = phase_maps.experiment(
+        claim, protocol, {"sigma_w2": sigma_w2, "depth": 3}, centred=False
+    )
     return experiment, [{name: padded(columns) for name, columns in arrays.items()}]
 
 
 def points(figure):
-    return {line.label: dict(zip(line.x, line.y, strict=True)) for line in figure.series}
+    return {
+        line.label: dict(zip(line.x, line.y, strict=True)) for line in figure.series
+    }
 
 
 def test_the_claims_own_cells_stand_in_where_the_map_has_none(claim):
     cells = [
-        {"centred": False, "depth": depth, "sigma_w2": s} for depth, s in ((3, 1.0), (3, 1.5), (10, 1.0), (10, 0.01))
+        {"centred": False, "depth": depth, "sigma_w2": s}
+        for depth, s in ((3, 1.0), (3, 1.5), (10, 1.0), (10, 0.01))
     ]
     own = claim.experiment(kernel_change, cells)
     change = {"kernel_change": np.r_[1.0, 2, 4, [50] * 7]}
-    pair = mapped(claim, "matched loss", [1.5, 2.0], map_change=[[1, 1, 8], [3, 3, 3]], map_reached=[[1] * 3] * 2)
+    pair = mapped(
+        claim,
+        "matched loss",
+        [1.5, 2.0],
+        map_change=[[1, 1, 8], [3, 3, 3]],
+        map_reached=[[1] * 3] * 2,
+    )
     m = measured((own, [change] * 4), pair)
-    shown = points(phase_maps.figure(pair[0], [own], "matched loss", CHANGE, centred=False)(m))
+    shown = points(
+        phase_maps.figure(pair[0], [own], "matched loss", CHANGE, centred=False)(m)
+    )
     assert shown.keys() == {"3 layers", "10 layers"}
     assert shown["3 layers"] == pytest.approx({1.0: 2.0, 1.5: 2.0, 2.0: 3.0})
-    assert shown["10 layers"] == pytest.approx({1.0: 2.0})  # sigma_w^2 = 0.01 lies outside the map
+    assert shown["10 layers"] == pytest.approx(
+        {1.0: 2.0}
+    )  # sigma_w^2 = 0.01 lies outside the map
 
 
 def test_points_that_did_not_get_there_or_diverged_are_left_out(claim):
     reached = [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
     change = [[1, 1, 1], [1, 1, 1], [1, np.nan, 1]]
-    pair = mapped(claim, "matched loss", [1.0, 1.5, 2.0], map_change=change, map_reached=reached)
-    shown = phase_maps.figure(pair[0], [], "matched loss", CHANGE, centred=False)(measured(pair))
+    pair = mapped(
+        claim, "matched loss", [1.0, 1.5, 2.0], map_change=change, map_reached=reached
+    )
+    shown = phase_maps.figure(pair[0], [], "matched loss", CHANGE, centred=False)(
+        measured(pair)
+    )
     assert points(shown) == {"3 layers": {1.0: 1.0}}
 
 
 def test_the_other_arm_is_on_no_map(claim):
-    own = claim.experiment(kernel_change, grid(centred=(False, True), depth=3, sigma_w2=1.0))
-    pair = mapped(claim, "fixed rate", [2.0], map_change=[[5] * 3], map_lasted=[[1] * 3])
-    m = measured((own, [{"kernel_change": np.ones(10)}, {"kernel_change": np.full(10, 7.0)}]), pair)
+    own = claim.experiment(
+        kernel_change, grid(centred=(False, True), depth=3, sigma_w2=1.0)
+    )
+    pair = mapped(
+        claim, "fixed rate", [2.0], map_change=[[5] * 3], map_lasted=[[1] * 3]
+    )
+    m = measured(
+        (own, [{"kernel_change": np.ones(10)}, {"kernel_change": np.full(10, 7.0)}]),
+        pair,
+    )
     shown = phase_maps.figure(pair[0], [own], "fixed rate", CHANGE, centred=False)(m)
     assert points(shown)["3 layers"] == pytest.approx({1.0: 1.0, 2.0: 5.0})
 
 
 def test_a_map_says_what_it_is(claim):
-    pair = mapped(claim, "fixed rate", [1.0], map_loss=[[0.1] * 3], map_lasted=[[1] * 3])
-    shown = phase_maps.figure(pair[0], [], "fixed rate", LOSS, centred=False, reference=0.09)(measured(pair))
+    pair = mapped(
+        claim, "fixed rate", [1.0], map_loss=[[0.1] * 3], map_lasted=[[1] * 3]
+    )
+    shown = phase_maps.figure(
+        pair[0], [], "fixed rate", LOSS, centred=False, reference=0.09
+    )(measured(pair))
     assert shown.title == "Phase map: trainability, fixed rate, raw"
-    assert "Least mean squared error over sigma_w^2, fixed rate, raw" in shown.description
-    assert "torch, geometric mean of 3 seeds; nothing is decided on it" in shown.description
+    assert (
+        "Least mean squared error over sigma_w^2, fixed rate, raw" in shown.description
+    )
+    assert (
+        "torch, geometric mean of 3 seeds; nothing is decided on it"
+        in shown.description
+    )
     assert "rate above three quarters of a network's edge" in shown.description
     assert (shown.reference_y, shown.log_y) == (0.09, True)
 

@@ -22,22 +22,36 @@ def requests(predicate, tier, measure=None):
 
 
 @pytest.mark.parametrize("tier", ["quick", "full"])
-def test_the_ordered_arm_of_the_chaotic_claim_is_computed_with_the_claim_on_constancy(tier):
+def test_the_ordered_arm_of_the_chaotic_claim_is_computed_with_the_claim_on_constancy(
+    tier,
+):
     change, constancy = (requests(name, tier) for name in CHANGE_AND_CONSTANCY)
-    protocol = requests(CHANGE_AND_CONSTANCY[0], tier, "training_by_protocol") & constancy
+    protocol = (
+        requests(CHANGE_AND_CONSTANCY[0], tier, "training_by_protocol") & constancy
+    )
     blocks = {"quick": 1, "full": 2}[tier]
     assert len(protocol) == 2 * blocks  # 3 and 10 layers
-    assert len(change & constancy) == 6 * blocks  # and 3 and 10 layers at one loss, raw and centred
+    assert (
+        len(change & constancy) == 6 * blocks
+    )  # and 3 and 10 layers at one loss, raw and centred
 
 
 @pytest.mark.parametrize("tier", ["quick", "full"])
 def test_the_claims_on_constancy_and_trainability_share_their_networks_and_maps(tier):
-    constancy, trainability = "kernel_constancy_in_ordered_phase", "ordered_phase_untrainable_with_depth"
+    constancy, trainability = (
+        "kernel_constancy_in_ordered_phase",
+        "ordered_phase_untrainable_with_depth",
+    )
     shared = requests(constancy, tier) & requests(trainability, tier)
     maps = shared & requests(trainability, tier, training_map.__name__)
     blocks = {"quick": 1, "full": 2}[tier]
     assert len(maps) == {"quick": 3, "full": 6}[tier]
-    assert len(shared - maps) == 7 * blocks  # 3, 10 and 20 layers in two phases, and 10 at half the edge
+    assert (
+        len(shared - maps) == 7 * blocks
+    )  # 3, 10 and 20 layers in two phases, and 10 at half the edge
 
 
-CHANGE_AND_CONSTANCY = "kernel_change_in_chaotic_phase", "kernel_constancy_in_ordered_phase"
+CHANGE_AND_CONSTANCY = (
+    "kernel_change_in_chaotic_phase",
+    "kernel_constancy_in_ordered_phase",
+)

@@ -1,4 +1,6 @@
-"""Learning curves against training and regression written out; what is chosen is chosen on validation samples."""
+"""Learning curves against training and regression written out; what is chosen is chosen on
+validation samples.
+"""
 
 import numpy as np
 import pytest
@@ -14,7 +16,14 @@ from harness.measurements import edge
 from harness.ridge import by_validation
 
 TASK = {"name": "parity", "inputs": 6, "order": 2}
-MLP = {"family": "mlp", "width": 5, "depth": 1, "sigma_b": 0.1, "label_scale": 2.0, "centred": False}
+MLP = {
+    "family": "mlp",
+    "width": 5,
+    "depth": 1,
+    "sigma_b": 0.1,
+    "label_scale": 2.0,
+    "centred": False,
+}
 SIZES, REPLICATES = (8, 12, 20), (0, 3)
 DATA = {"task": TASK, "sizes": SIZES, "validation": 9, "test": 14}
 ADAM = {"optimizer": "adam", "rate": 0.02, "batch_size": 4, "steps": 24, "checks": 8}
@@ -23,11 +32,16 @@ NET = networks.mlp((6, 5, 1), sigma_b=0.1)
 
 
 def drawn(spare=0):
-    return samples(TASK, REPLICATES, "test", (SIZES[-1] + spare, DATA["validation"], DATA["test"]))
+    return samples(
+        TASK, REPLICATES, "test", (SIZES[-1] + spare, DATA["validation"], DATA["test"])
+    )
 
 
 def start(member=0):
-    return NET.init(seeds.derive("init", stream="test", replicate=r, member=member) for r in REPLICATES)
+    return NET.init(
+        seeds.derive("init", stream="test", replicate=r, member=member)
+        for r in REPLICATES
+    )
 
 
 def trained(backend, x, y, validation, batch_size=4, optimizer=None):
@@ -40,7 +54,9 @@ def trained(backend, x, y, validation, batch_size=4, optimizer=None):
         optimizer=optimizer or Adam(0.02),
         steps=24,
         batch_size=batch_size,
-        batch_seed=[seeds.derive("batches", stream="test", replicate=r) for r in REPLICATES],
+        batch_seed=[
+            seeds.derive("batches", stream="test", replicate=r) for r in REPLICATES
+        ],
         stop=Stop(validation=validation, every=3),
     )
 
@@ -49,11 +65,15 @@ def on_rows(backend, first, last):
     """The weights that the runs of NETWORKS must end with on the samples first ... last - 1."""
     training, validation, _ = drawn(spare=20)
     goal = (validation.x, 2 * validation.y)
-    return trained(backend, training.x[:, first:last], 2 * training.y[:, first:last], goal).theta
+    return trained(
+        backend, training.x[:, first:last], 2 * training.y[:, first:last], goal
+    ).theta
 
 
 def by_hand(backend, theta, n, base=None):
-    """Error rate and squared error of ridge regression with the kernels of these weights on n samples, (2, R)."""
+    """Error rate and squared error of ridge regression with the kernels of these weights on n
+    samples, (2, R).
+    """
     training, validation, test = drawn()
     before = base or (lambda data: np.zeros_like(data.y))
     residual = (training.y - before(training))[:, :n]
@@ -61,12 +81,23 @@ def by_hand(backend, theta, n, base=None):
 
     def predictions(data):
         cross = backend.empirical_ntk(NET, theta, data.x, training.x[:, :n])
-        ridges = [r * np.einsum("rii->r", gram)[:, None, None] / n * np.eye(n) for r in RIDGES]
-        return np.array([before(data) + cross @ np.linalg.solve(gram + ridge, residual) for ridge in ridges])
+        ridges = [
+            r * np.einsum("rii->r", gram)[:, None, None] / n * np.eye(n) for r in RIDGES
+        ]
+        return np.array(
+            [
+                before(data) + cross @ np.linalg.solve(gram + ridge, residual)
+                for ridge in ridges
+            ]
+        )
 
-    best = ((predictions(validation) - validation.y) ** 2).mean(axis=(2, 3)).argmin(axis=0)
+    best = (
+        ((predictions(validation) - validation.y) ** 2).mean(axis=(2, 3)).argmin(axis=0)
+    )
     f = predictions(test)[best, range(len(best))]
-    return np.array([(f * test.y <= 0).mean(axis=(1, 2)), ((f - test.y) ** 2).mean(axis=(1, 2))])
+    return np.array(
+        [(f * test.y <= 0).mean(axis=(1, 2)), ((f - test.y) ** 2).mean(axis=(1, 2))]
+    )
 
 
 @pytest.fixture(scope="module", params=["numpy", "torch"])
@@ -79,25 +110,56 @@ def either(request):
 
 def test_a_network_is_trained_on_its_rows_alone_and_stops_by_validation(either):
     training, validation, test = drawn()
-    run = curves.train(either, NETWORKS, REPLICATES, "test", training, validation, rows=(5, 17))
-    wanted = trained(either, training.x[:, 5:17], 2 * training.y[:, 5:17], (validation.x, 2 * validation.y))
+    run = curves.train(
+        either, NETWORKS, REPLICATES, "test", training, validation, rows=(5, 17)
+    )
+    wanted = trained(
+        either,
+        training.x[:, 5:17],
+        2 * training.y[:, 5:17],
+        (validation.x, 2 * validation.y),
+    )
     for name in NET.shapes:
         np.testing.assert_allclose(run.theta[name], wanted.theta[name], rtol=1e-9)
     f = either.forward(NET, wanted.theta, test.x) / 2
     np.testing.assert_allclose(run.predict(either, test.x), f, rtol=1e-9)
     np.testing.assert_allclose(run.loss, wanted.loss / 4)  # in units of the labels
-    assert list(run.steps) == list(wanted.validation_steps[wanted.validation.argmin(axis=1)])
-    earlier = wanted.validation[:, : 9 - 2].min(axis=1)  # of nine looks the last two are the last quarter
+    assert list(run.steps) == list(
+        wanted.validation_steps[wanted.validation.argmin(axis=1)]
+    )
+    earlier = wanted.validation[:, : 9 - 2].min(
+        axis=1
+    )  # of nine looks the last two are the last quarter
     np.testing.assert_allclose(run.gain, 1 - wanted.validation.min(axis=1) / earlier)
     assert (run.gain > 0).any()
 
 
 def test_a_batch_as_large_as_the_sample_is_the_full_batch(either):
     training, validation, _ = drawn()
-    large = curves.train(either, {**NETWORKS, "batch_size": 12}, REPLICATES, "test", training, validation, (0, 12))
-    full = curves.train(either, {**NETWORKS, "batch_size": None}, REPLICATES, "test", training, validation, (0, 12))
+    large = curves.train(
+        either,
+        {**NETWORKS, "batch_size": 12},
+        REPLICATES,
+        "test",
+        training,
+        validation,
+        (0, 12),
+    )
+    full = curves.train(
+        either,
+        {**NETWORKS, "batch_size": None},
+        REPLICATES,
+        "test",
+        training,
+        validation,
+        (0, 12),
+    )
     wanted = trained(
-        either, training.x[:, :12], 2 * training.y[:, :12], (validation.x, 2 * validation.y), batch_size=None
+        either,
+        training.x[:, :12],
+        2 * training.y[:, :12],
+        (validation.x, 2 * validation.y),
+        batch_size=None,
     )
     for name in NET.shapes:
         np.testing.assert_allclose(large.theta[name], wanted.theta[name], rtol=1e-9)
@@ -108,20 +170,34 @@ def test_a_batch_as_large_as_the_sample_is_the_full_batch(either):
 def test_centred_training_at_a_fraction_of_the_edge(either, optimizer, momentum):
     """The edge of the rows that are trained on."""
     training, validation, test = drawn()
-    choice = {**NETWORKS, "net": {**MLP, "centred": True}, "optimizer": optimizer, "rate": 0.3, "batch_size": None}
-    run = curves.train(either, choice, REPLICATES, "test", training, validation, rows=(3, 11))
+    choice = {
+        **NETWORKS,
+        "net": {**MLP, "centred": True},
+        "optimizer": optimizer,
+        "rate": 0.3,
+        "batch_size": None,
+    }
+    run = curves.train(
+        either, choice, REPLICATES, "test", training, validation, rows=(3, 11)
+    )
     x, y = training.x[:, 3:11], training.y[:, 3:11]
     limit = edge(either.empirical_ntk(NET, start(), x, outputs="full"))
-    origin = [either.forward(NET, start(), inputs) for inputs in (x, validation.x, test.x)]
+    origin = [
+        either.forward(NET, start(), inputs) for inputs in (x, validation.x, test.x)
+    ]
     goal = (validation.x, 2 * validation.y + origin[1])
-    wanted = trained(either, x, 2 * y + origin[0], goal, None, SGD(0.3 * limit, momentum))
+    wanted = trained(
+        either, x, 2 * y + origin[0], goal, None, SGD(0.3 * limit, momentum)
+    )
     f = (either.forward(NET, wanted.theta, test.x) - origin[2]) / 2
     np.testing.assert_allclose(run.predict(either, test.x), f, rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(run.loss, wanted.loss / 4)
 
 
 def test_a_network_that_diverged_has_no_gain(either):
-    """Validation is flat after a network diverged, since the lowest loss stays; that is no sign of training."""
+    """Validation is flat after a network diverged, since the lowest loss stays; that is no sign of
+    training.
+    """
     training, validation, _ = drawn()
     wild = {**NETWORKS, "optimizer": "sgd", "rate": 1e200, "batch_size": None}
     run = train(either, wild, REPLICATES, "test", training, validation)
@@ -146,11 +222,17 @@ def test_curves_of_networks(either):
     found, (_, _, test) = network_curves(either, NETWORKS, REPLICATES, "test"), drawn()
     for k, size in enumerate(SIZES):
         f = either.forward(NET, on_rows(either, 0, size), test.x) / 2
-        np.testing.assert_allclose(found["network_error"][:, k], (f * test.y <= 0).mean(axis=(1, 2)))
-        np.testing.assert_allclose(found["network_loss"][:, k], ((f - test.y) ** 2).mean(axis=(1, 2)), rtol=1e-8)
-    assert {name: found[name].shape for name in ("train_loss", "gain", "steps")} == dict.fromkeys(
-        ("train_loss", "gain", "steps"), (2, 3)
-    )
+        np.testing.assert_allclose(
+            found["network_error"][:, k], (f * test.y <= 0).mean(axis=(1, 2))
+        )
+        np.testing.assert_allclose(
+            found["network_loss"][:, k],
+            ((f - test.y) ** 2).mean(axis=(1, 2)),
+            rtol=1e-8,
+        )
+    assert {
+        name: found[name].shape for name in ("train_loss", "gain", "steps")
+    } == dict.fromkeys(("train_loss", "gain", "steps"), (2, 3))
     assert found["after_error"].shape == (2, 0, 3)
 
 
@@ -160,7 +242,9 @@ def arm(pretrained, reused=True, reference="zero"):
 
 def after(backend, *arms, **changes):
     """Error rate and squared error of the arms, (2, R, arms, sizes)."""
-    found = network_curves(backend, {**NETWORKS, "after": arms, **changes}, REPLICATES, "test")
+    found = network_curves(
+        backend, {**NETWORKS, "after": arms, **changes}, REPLICATES, "test"
+    )
     return np.array([found["after_error"], found["after_loss"]])
 
 
@@ -176,72 +260,134 @@ def test_after_kernels_are_those_of_the_networks_that_they_name(either):
         either, arm(12), arm("same"), arm(7, reused=False), arm("same", reused=False)
     ).transpose(2, 3, 0, 1)  # arms, sizes, quantities, replicates
     for k, n in enumerate(SIZES):
-        np.testing.assert_allclose(same[k], by_hand(either, on_rows(either, 0, n), n), rtol=1e-6)
-        np.testing.assert_allclose(held_out[k], by_hand(either, on_rows(either, 20, 27), n), rtol=1e-6)
-        np.testing.assert_allclose(all_held_out[k], by_hand(either, on_rows(either, 20, 20 + n), n), rtol=1e-6)
+        np.testing.assert_allclose(
+            same[k], by_hand(either, on_rows(either, 0, n), n), rtol=1e-6
+        )
+        np.testing.assert_allclose(
+            held_out[k], by_hand(either, on_rows(either, 20, 27), n), rtol=1e-6
+        )
+        np.testing.assert_allclose(
+            all_held_out[k], by_hand(either, on_rows(either, 20, 20 + n), n), rtol=1e-6
+        )
         if n >= 12:
-            np.testing.assert_allclose(constant[k], by_hand(either, on_rows(either, 0, 12), n), rtol=1e-6)
-    np.testing.assert_allclose(constant[1], same[1], rtol=1e-9)  # there both are pre-trained on the same twelve
+            np.testing.assert_allclose(
+                constant[k], by_hand(either, on_rows(either, 0, 12), n), rtol=1e-6
+            )
+    np.testing.assert_allclose(
+        constant[1], same[1], rtol=1e-9
+    )  # there both are pre-trained on the same twelve
     assert np.abs(constant[2, 1] - same[2, 1]).min() > 1e-3
 
 
 @pytest.mark.parametrize("centred", [False, True], ids=["raw", "centred"])
 def test_regression_on_what_the_network_leaves_over(either, centred):
-    found = after(either, arm(12, reference="net"), arm(12), net={**MLP, "centred": centred})
+    found = after(
+        either, arm(12, reference="net"), arm(12), net={**MLP, "centred": centred}
+    )
     training, validation, _ = drawn()
     choice = {**NETWORKS, "net": {**MLP, "centred": centred}}
-    run = curves.train(either, choice, REPLICATES, "test", training, validation, (0, 12))
-    wanted = by_hand(either, run.theta, 20, base=lambda data: run.predict(either, data.x))
+    run = curves.train(
+        either, choice, REPLICATES, "test", training, validation, (0, 12)
+    )
+    wanted = by_hand(
+        either, run.theta, 20, base=lambda data: run.predict(either, data.x)
+    )
     np.testing.assert_allclose(found[:, :, 0, 2], wanted, rtol=1e-6)
     assert np.abs(found[1, :, 0, 2] - found[1, :, 1, 2]).min() > 1e-3
 
 
 @pytest.mark.parametrize("size", [0.0, 3.0], ids=["from-zero", "from-a-reference"])
-def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(oracle, size):
-    """Labels are planted: those for validation are what one ridge predicts, those for testing what another does."""
+def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(
+    oracle, size
+):
+    """Labels are planted: those for validation are what one ridge predicts, those for testing what
+    another does.
+    """
     training, validation, test = drawn()
     x = np.concatenate([validation.x, test.x], axis=1)
-    gram, cross = oracle.empirical_ntk(NET, start(), training.x), oracle.empirical_ntk(NET, start(), x, training.x)
+    gram, cross = (
+        oracle.empirical_ntk(NET, start(), training.x),
+        oracle.empirical_ntk(NET, start(), x, training.x),
+    )
     before = size * np.random.default_rng(0).standard_normal((2, 20 + 9 + 14, 1))
     base = before[:, :20], before[:, 20:29], before[:, 29:]
     residual = training.y - base[0]
 
     def at(k):
         scale = [RIDGES[k] * np.diag(one).mean() for one in gram]
-        f = np.array([kernels.regression(*one) for one in zip(gram, residual, cross, scale, strict=True)])
+        f = np.array(
+            [
+                kernels.regression(*one)
+                for one in zip(gram, residual, cross, scale, strict=True)
+            ]
+        )
         return before[:, 20:] + f
 
     for chosen, other in ((9, 12), (11, 8)):
         validation = type(validation)(validation.x, at(chosen)[:, :9], validation.shape)
         test = type(test)(test.x, at(other)[:, 9:], test.shape)
-        found = ridge_errors(oracle, gram, cross, (20,), training, validation, test, base if size else None)[:, :, 0]
-        np.testing.assert_allclose(found, mistakes(at(chosen)[:, 9:], test.y), rtol=1e-8)
-        assert (found[1] > 1e-3).all()  # on test samples the other ridge would have made no error
+        found = ridge_errors(
+            oracle,
+            gram,
+            cross,
+            (20,),
+            training,
+            validation,
+            test,
+            base if size else None,
+        )[:, :, 0]
+        np.testing.assert_allclose(
+            found, mistakes(at(chosen)[:, 9:], test.y), rtol=1e-8
+        )
+        assert (
+            found[1] > 1e-3
+        ).all()  # on test samples the other ridge would have made no error
 
 
 def test_the_squared_error_chooses_not_the_error_rate(oracle):
     """With labels a hundredth as large signs are as before, but much shrinking is best."""
     training, validation, test = drawn()
     x = np.concatenate([validation.x, test.x], axis=1)
-    gram, cross = oracle.empirical_ntk(NET, start(), training.x), oracle.empirical_ntk(NET, start(), x, training.x)
+    gram, cross = (
+        oracle.empirical_ntk(NET, start(), training.x),
+        oracle.empirical_ntk(NET, start(), x, training.x),
+    )
     faint = type(validation)(validation.x, validation.y / 100, validation.shape)
     found = ridge_errors(oracle, gram, cross, (20,), training, faint, test)[:, :, 0]
     most = [RIDGES[-1] * np.diag(one).mean() for one in gram]
-    f = np.array([kernels.regression(*one) for one in zip(gram, training.y, cross[:, 9:], most, strict=True)])
+    f = np.array(
+        [
+            kernels.regression(*one)
+            for one in zip(gram, training.y, cross[:, 9:], most, strict=True)
+        ]
+    )
     np.testing.assert_allclose(found, mistakes(f, test.y), rtol=1e-8)
 
 
 def test_a_ridge_that_gives_no_number_is_passed_over():
-    ladder = np.array([[[np.nan]] * 3, [[2.0]] * 3, [[1.0]] * 3])  # predictions of three ridges, two of them held out
-    f, least = by_validation(lambda *problem: ladder, np.eye(1), np.ones((1, 1)), None, np.ones((2, 1)), np.ones(3))
+    ladder = np.array(
+        [[[np.nan]] * 3, [[2.0]] * 3, [[1.0]] * 3]
+    )  # predictions of three ridges, two of them held out
+    f, least = by_validation(
+        lambda *problem: ladder,
+        np.eye(1),
+        np.ones((1, 1)),
+        None,
+        np.ones((2, 1)),
+        np.ones(3),
+    )
     assert (f.tolist(), least) == ([[1.0]], 0.0)
 
 
 def test_curves_of_kernels_at_initialisation(either):
-    found = kernel_curves(either, {**DATA, "net": MLP, "kernel": "init"}, REPLICATES, "test")
+    found = kernel_curves(
+        either, {**DATA, "net": MLP, "kernel": "init"}, REPLICATES, "test"
+    )
     for k, n in enumerate(SIZES):
         wanted = by_hand(either, start(), n)
-        np.testing.assert_allclose([found["kernel_error"][:, k], found["kernel_loss"][:, k]], wanted, rtol=1e-6)
+        np.testing.assert_allclose(
+            [found["kernel_error"][:, k], found["kernel_loss"][:, k]], wanted, rtol=1e-6
+        )
 
 
 def test_an_average_kernel_is_the_mean_of_those_of_its_members(either):
@@ -251,49 +397,89 @@ def test_an_average_kernel_is_the_mean_of_those_of_its_members(either):
         sum(either.empirical_ntk(NET, start(member), *pair) for member in range(3)) / 3
         for pair in ((training.x,), (x, training.x))
     )
-    found = kernel_curves(either, {**DATA, "net": MLP, "kernel": "average-3"}, REPLICATES, "test")
+    found = kernel_curves(
+        either, {**DATA, "net": MLP, "kernel": "average-3"}, REPLICATES, "test"
+    )
     wanted = ridge_errors(either, gram, cross, SIZES, training, validation, test)
-    np.testing.assert_allclose([found["kernel_error"], found["kernel_loss"]], wanted, rtol=1e-8)
+    np.testing.assert_allclose(
+        [found["kernel_error"], found["kernel_loss"]], wanted, rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn"])
 def test_the_infinite_kernel_is_that_of_the_closed_form(either, family):
     task = {"name": "digits-1d"} if family == "cnn" else TASK
-    net = {"family": "cnn", "width": 2, "strides": (4, 4), "sigma_b": 0.1} if family == "cnn" else MLP
+    net = (
+        {"family": "cnn", "width": 2, "strides": (4, 4), "sigma_b": 0.1}
+        if family == "cnn"
+        else MLP
+    )
     data = {**DATA, "task": task, "sizes": (6, 10)}
-    found = kernel_curves(either, {**data, "net": net, "kernel": "infinite"}, REPLICATES, "test")
+    found = kernel_curves(
+        either, {**data, "net": net, "kernel": "infinite"}, REPLICATES, "test"
+    )
     training, validation, test = samples(task, REPLICATES, "test", (10, 9, 14))
     made = curves.network(net, training.shape)
     x = np.concatenate([validation.x, test.x], axis=1)
     gram = np.array([kernels.ntk(made, one) for one in training.x])
-    cross = np.array([kernels.ntk(made, *pair) for pair in zip(x, training.x, strict=True)])
+    cross = np.array(
+        [kernels.ntk(made, *pair) for pair in zip(x, training.x, strict=True)]
+    )
     wanted = ridge_errors(either, gram, cross, (6, 10), training, validation, test)
-    np.testing.assert_allclose([found["kernel_error"], found["kernel_loss"]], wanted, rtol=1e-6)
+    np.testing.assert_allclose(
+        [found["kernel_error"], found["kernel_loss"]], wanted, rtol=1e-6
+    )
 
 
 def test_networks_of_a_configuration():
-    mlp = curves.network({"family": "mlp", "width": 7, "depth": 3, "sigma_b": None}, (5, 2))
+    mlp = curves.network(
+        {"family": "mlp", "width": 7, "depth": 3, "sigma_b": None}, (5, 2)
+    )
     assert mlp.shapes == {"W1": (7, 10), "W2": (7, 7), "W3": (7, 7), "W4": (1, 7)}
     cnn = {"family": "cnn", "width": 4, "strides": (2, 1), "sigma_b": 0.1}
     sequence, image = curves.network(cnn, (40, 1)), curves.network(cnn, (14, 14, 3))
-    assert (sequence.shapes["W1"], sequence.shapes["W2"], sequence.shapes["W3"]) == ((4, 5), (4, 20), (1, 4))
-    assert (image.shapes["W1"], image.shapes["W2"], image.inputs) == ((4, 27), (4, 36), 588)
+    assert (sequence.shapes["W1"], sequence.shapes["W2"], sequence.shapes["W3"]) == (
+        (4, 5),
+        (4, 20),
+        (1, 4),
+    )
+    assert (image.shapes["W1"], image.shapes["W2"], image.inputs) == (
+        (4, 27),
+        (4, 36),
+        588,
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"net": {**MLP, "family": "rnn"}}, r"Unknown family of networks 'rnn'\. Allowed: mlp, cnn\."),
-        ({"optimizer": "lion"}, r"Unknown optimizer 'lion'\. Allowed: adam, momentum, sgd\."),
-        ({"after": (arm(8, reference="f0"),)}, r"Unknown reference 'f0' of a kernel predictor\. Allowed: zero, net\."),
+        (
+            {"net": {**MLP, "family": "rnn"}},
+            r"Unknown family of networks 'rnn'\. Allowed: mlp, cnn\.",
+        ),
+        (
+            {"optimizer": "lion"},
+            r"Unknown optimizer 'lion'\. Allowed: adam, momentum, sgd\.",
+        ),
+        (
+            {"after": (arm(8, reference="f0"),)},
+            r"Unknown reference 'f0' of a kernel predictor\. Allowed: zero, net\.",
+        ),
     ],
 )
 def test_unknown_names_in_a_networks_configuration(oracle, changes, message):
     with pytest.raises(InvalidInput, match=message):
-        network_curves(oracle, {**NETWORKS, "sizes": (8,), "steps": 1, "checks": 1, **changes}, (0,), "test")
+        network_curves(
+            oracle,
+            {**NETWORKS, "sizes": (8,), "steps": 1, "checks": 1, **changes},
+            (0,),
+            "test",
+        )
 
 
-@pytest.mark.parametrize("kernel", ["final", "average", "average-0", "average-many", "init-2"])
+@pytest.mark.parametrize(
+    "kernel", ["final", "average", "average-0", "average-many", "init-2"]
+)
 def test_unknown_kernels_are_named(oracle, kernel):
     message = rf"Unknown kernel '{kernel}'\. Allowed: init, average-<count>, infinite\."
     with pytest.raises(InvalidInput, match=message):

@@ -1,4 +1,6 @@
-"""The kernel in the course of training, against the definitions; effects of the claim on planted kernels."""
+"""The kernel in the course of training, against the definitions; effects of the claim on planted
+kernels.
+"""
 
 from pathlib import Path
 
@@ -6,7 +8,12 @@ import numpy as np
 import pytest
 
 from claims.vyas2022 import evolution
-from claims.vyas2022.evolution import alignment, kernel_evolution, told_kernel, unrelated_kernels
+from claims.vyas2022.evolution import (
+    alignment,
+    kernel_evolution,
+    told_kernel,
+    unrelated_kernels,
+)
 from claims.vyas2022.regression import RIDGES
 from claims.vyas2022.tasks import samples
 from harness import backends, networks, seeds, studies
@@ -17,15 +24,37 @@ from harness.measurements import edge
 
 TASK = {"name": "parity", "inputs": 6, "order": 2}
 NET = networks.mlp((6, 4, 1), sigma_b=0.1)
-PLAIN = {"family": "mlp", "width": 4, "depth": 1, "sigma_b": 0.1, "label_scale": 2.0, "centred": False}
+PLAIN = {
+    "family": "mlp",
+    "width": 4,
+    "depth": 1,
+    "sigma_b": 0.1,
+    "label_scale": 2.0,
+    "centred": False,
+}
 CONFIGURATION = {
     "task": TASK,
-    **{"size": 12, "validation": 7, "test": 20, "net": PLAIN, "optimizer": "adam", "rate": 0.02},
-    **{"batch_size": 4, "steps": 9, "checkpoints": [0, 4, 9], "schedule": "constant", "regime": "fixed"},
+    **{
+        "size": 12,
+        "validation": 7,
+        "test": 20,
+        "net": PLAIN,
+        "optimizer": "adam",
+        "rate": 0.02,
+    },
+    **{
+        "batch_size": 4,
+        "steps": 9,
+        "checkpoints": [0, 4, 9],
+        "schedule": "constant",
+        "regime": "fixed",
+    },
 }
 ONE_PASS = {**CONFIGURATION, "regime": "one-pass"}
 REPLICATES = (0, 3)
-CLAIM = Path(__file__).parents[3] / "claims" / "vyas2022" / "test_kernel_keeps_evolving.py"
+CLAIM = (
+    Path(__file__).parents[3] / "claims" / "vyas2022" / "test_kernel_keeps_evolving.py"
+)
 
 
 @pytest.fixture(params=["numpy", "torch"])
@@ -36,11 +65,19 @@ def backend(request):
 
 
 def drawn(count):
-    return samples(TASK, REPLICATES, "test", (count, CONFIGURATION["validation"], CONFIGURATION["test"]))
+    return samples(
+        TASK,
+        REPLICATES,
+        "test",
+        (count, CONFIGURATION["validation"], CONFIGURATION["test"]),
+    )
 
 
 def start(member=0):
-    return NET.init(seeds.derive("init", stream="test", replicate=r, member=member) for r in REPLICATES)
+    return NET.init(
+        seeds.derive("init", stream="test", replicate=r, member=member)
+        for r in REPLICATES
+    )
 
 
 def trained(backend, x, y, optimizer=None, schedule=None):
@@ -53,7 +90,9 @@ def trained(backend, x, y, optimizer=None, schedule=None):
         optimizer=optimizer or Adam(0.02),
         steps=9,
         batch_size=4,
-        batch_seed=[seeds.derive("batches", stream="test", replicate=r) for r in REPLICATES],
+        batch_seed=[
+            seeds.derive("batches", stream="test", replicate=r) for r in REPLICATES
+        ],
         schedule=schedule,
         checkpoints=(0, 4, 9),
     ).checkpoints.values()
@@ -76,11 +115,18 @@ def written_out(grams):
 
 
 def regression_error(gram, cross, known, validation, test, r):
-    """Wrong signs on test samples, with the ridge of the lowest squared error on validation samples."""
+    """Wrong signs on test samples, with the ridge of the lowest squared error on validation
+    samples.
+    """
     held, errors = validation.y.shape[1], []
     for ridge in RIDGES * np.trace(gram) / len(gram):
         f = cross @ np.linalg.solve(gram + ridge * np.eye(len(gram)), known.y[r])
-        errors.append((((f[:held] - validation.y[r]) ** 2).mean(), ((f[held:] > 0) != (test.y[r] > 0)).mean()))
+        errors.append(
+            (
+                ((f[:held] - validation.y[r]) ** 2).mean(),
+                ((f[held:] > 0) != (test.y[r] > 0)).mean(),
+            )
+        )
     return min(errors)[1]
 
 
@@ -93,29 +139,41 @@ def test_alignment_is_that_of_kornblith_for_every_replicate():
         np.testing.assert_allclose(found[r], written_out(grams[:, r]), rtol=1e-12)
 
 
-@pytest.mark.parametrize("configuration", [CONFIGURATION, ONE_PASS], ids=["fixed", "one-pass"])
+@pytest.mark.parametrize(
+    "configuration", [CONFIGURATION, ONE_PASS], ids=["fixed", "one-pass"]
+)
 def test_kernels_at_checkpoints_and_what_they_predict(backend, configuration):
     everything, validation, test = drawn(12 + 36 * (configuration is ONE_PASS))
-    known, training = everything[:12], everything[12:] if configuration is ONE_PASS else everything
+    known, training = (
+        everything[:12],
+        everything[12:] if configuration is ONE_PASS else everything,
+    )
     found = kernel_evolution(backend, configuration, REPLICATES, "test")
     thetas = list(trained(backend, training.x, 2 * training.y))
     x = np.concatenate([validation.x, test.x], axis=1)
     grams = np.array([backend.empirical_ntk(NET, theta, known.x) for theta in thetas])
-    crosses = np.array([backend.empirical_ntk(NET, theta, x, known.x) for theta in thetas])
+    crosses = np.array(
+        [backend.empirical_ntk(NET, theta, x, known.x) for theta in thetas]
+    )
     outputs = np.array([backend.forward(NET, theta, test.x) for theta in thetas])
     for r in range(2):
         np.testing.assert_allclose(found["cka"][r], written_out(grams[:, r]), rtol=1e-9)
         errors = [
-            regression_error(*pair, known, validation, test, r) for pair in zip(grams[:, r], crosses[:, r], strict=True)
+            regression_error(*pair, known, validation, test, r)
+            for pair in zip(grams[:, r], crosses[:, r], strict=True)
         ]
         np.testing.assert_array_equal(found["error"][r], errors)
-    np.testing.assert_array_equal(found["network_error"], ((outputs > 0) != (test.y > 0)).mean(axis=(2, 3)).T)
+    np.testing.assert_array_equal(
+        found["network_error"], ((outputs > 0) != (test.y > 0)).mean(axis=(2, 3)).T
+    )
     fit = (backend.forward(NET, thetas[-1], known.x) > 0) != (known.y > 0)
     np.testing.assert_array_equal(found["train_error"], fit.mean(axis=(1, 2)))
     assert (found["cka"][:, 0, 2] < 0.9999).all()
 
 
-def test_one_pass_sees_every_sample_once_and_none_that_is_regressed_on(backend, monkeypatch):
+def test_one_pass_sees_every_sample_once_and_none_that_is_regressed_on(
+    backend, monkeypatch
+):
     seen = {}
     train = type(backend).train
 
@@ -136,8 +194,12 @@ def test_a_cosine_takes_the_rate_to_zero(backend):
     everything, _, _ = drawn(12)
     factors = np.cos(np.pi * np.arange(9) / 18) ** 2
     thetas = trained(backend, everything.x, 2 * everything.y, schedule=factors)
-    grams = np.array([backend.empirical_ntk(NET, theta, everything.x) for theta in thetas])
-    found = kernel_evolution(backend, {**CONFIGURATION, "schedule": "cosine"}, REPLICATES, "test")["cka"]
+    grams = np.array(
+        [backend.empirical_ntk(NET, theta, everything.x) for theta in thetas]
+    )
+    found = kernel_evolution(
+        backend, {**CONFIGURATION, "schedule": "cosine"}, REPLICATES, "test"
+    )["cka"]
     np.testing.assert_allclose(found[0], written_out(grams[:, 0]), rtol=1e-9)
 
 
@@ -147,21 +209,34 @@ CENTRED = {**CONFIGURATION, "net": {**PLAIN, "label_scale": 0.5, "centred": True
 def test_centred_networks_start_from_nothing(backend):
     _, _, test = drawn(12)
     found = kernel_evolution(backend, CENTRED, REPLICATES, "test")
-    np.testing.assert_array_equal(found["network_error"][:, 0], (test.y > 0).mean(axis=(1, 2)))  # f - f_0 = 0 is no +1
+    np.testing.assert_array_equal(
+        found["network_error"][:, 0], (test.y > 0).mean(axis=(1, 2))
+    )  # f - f_0 = 0 is no +1
 
 
 def test_centred_networks_are_trained_from_where_they_are(backend, monkeypatch):
-    monkeypatch.setattr(evolution, "AT_ONCE", 5)  # does not divide the number of samples
+    monkeypatch.setattr(
+        evolution, "AT_ONCE", 5
+    )  # does not divide the number of samples
     everything, _, test = drawn(12)
-    found = kernel_evolution(backend, {**CENTRED, "optimizer": "momentum", "rate": 0.1}, REPLICATES, "test")
+    found = kernel_evolution(
+        backend, {**CENTRED, "optimizer": "momentum", "rate": 0.1}, REPLICATES, "test"
+    )
     rate = 0.1 * edge(backend.empirical_ntk(NET, start(), everything.x, outputs="full"))
     y = 0.5 * everything.y + backend.forward(NET, start(), everything.x)
     *_, end = thetas = list(trained(backend, everything.x, y, SGD(rate, momentum=0.9)))
-    grams = np.array([backend.empirical_ntk(NET, theta, everything.x) for theta in thetas])
+    grams = np.array(
+        [backend.empirical_ntk(NET, theta, everything.x) for theta in thetas]
+    )
     np.testing.assert_allclose(found["cka"][0], written_out(grams[:, 0]), rtol=1e-9)
-    for data, error in ((test, found["network_error"][:, -1]), (everything, found["train_error"])):
+    for data, error in (
+        (test, found["network_error"][:, -1]),
+        (everything, found["train_error"]),
+    ):
         f = backend.forward(NET, end, data.x) - backend.forward(NET, start(), data.x)
-        np.testing.assert_array_equal(error, ((f > 0) != (data.y > 0)).mean(axis=(1, 2)))
+        np.testing.assert_array_equal(
+            error, ((f > 0) != (data.y > 0)).mean(axis=(1, 2))
+        )
 
 
 def test_the_told_kernel_turns_from_noise_to_the_labels(backend):
@@ -170,20 +245,33 @@ def test_the_told_kernel_turns_from_noise_to_the_labels(backend):
     x = np.concatenate([known.x, validation.x, test.x], axis=1)
     kernel = backend.empirical_ntk(NET, start(), x)
     for r, replicate in enumerate(REPLICATES):
-        noise = seeds.generator("hint", stream="test", replicate=replicate).standard_normal((39, 1))
+        noise = seeds.generator(
+            "hint", stream="test", replicate=replicate
+        ).standard_normal((39, 1))
         labels = np.concatenate([known.y[r], validation.y[r], test.y[r]])
         own = kernel[r] / np.trace(kernel[r, :12, :12]) * 12
-        hints = [noise, (4 / 9 * labels + noise / 2) / np.hypot(4 / 9, 0.5), (labels + noise / 2) / np.hypot(1, 0.5)]
+        hints = [
+            noise,
+            (4 / 9 * labels + noise / 2) / np.hypot(4 / 9, 0.5),
+            (labels + noise / 2) / np.hypot(1, 0.5),
+        ]
         told = [own + hint @ hint.T for hint in hints]
-        np.testing.assert_allclose(found["cka"][r], written_out([k[:12, :12] for k in told]), rtol=1e-9)
-        errors = [regression_error(k[:12, :12], k[12:, :12], known, validation, test, r) for k in told]
+        np.testing.assert_allclose(
+            found["cka"][r], written_out([k[:12, :12] for k in told]), rtol=1e-9
+        )
+        errors = [
+            regression_error(k[:12, :12], k[12:, :12], known, validation, test, r)
+            for k in told
+        ]
         np.testing.assert_array_equal(found["error"][r], errors)
     assert (found["error"][:, -1] < found["error"][:, 0]).all()
 
 
 def test_unrelated_kernels_begin_with_that_of_the_trained_network(backend):
     known, _, _ = drawn(12)
-    grams = np.array([backend.empirical_ntk(NET, start(member), known.x) for member in range(3)])
+    grams = np.array(
+        [backend.empirical_ntk(NET, start(member), known.x) for member in range(3)]
+    )
     found = unrelated_kernels(backend, CONFIGURATION, REPLICATES, "test")["cka"]
     np.testing.assert_allclose(found[1], written_out(grams[:, 1]), rtol=1e-9)
 
@@ -197,17 +285,31 @@ def test_unrelated_kernels_begin_with_that_of_the_trained_network(backend):
 )
 def test_what_is_not_known_is_refused(key, message):
     with pytest.raises(InvalidInput, match=message):
-        kernel_evolution(backends.get("numpy"), {**CONFIGURATION, key: "twice"}, REPLICATES, "test")
+        kernel_evolution(
+            backends.get("numpy"), {**CONFIGURATION, key: "twice"}, REPLICATES, "test"
+        )
 
 
 def planted(study, cka, error):
-    """Measurements of the claim's grid with an alignment and an error that are functions of the parts of the steps."""
+    """Measurements of the claim's grid with an alignment and an error that are functions of the
+    parts of the steps.
+    """
     cells = []
     for experiment in study.experiments:
         for c in experiment.quick.grid:
             parts = np.array(c["checkpoints"]) / c["steps"]
-            arrays = {"cka": cka(c["arm"], parts[:, None], parts)[None], "error": error(parts)[None]}
-            named = reference(experiment.measure), c, (0,), experiment.stream, "numpy", experiment.dtype
+            arrays = {
+                "cka": cka(c["arm"], parts[:, None], parts)[None],
+                "error": error(parts)[None],
+            }
+            named = (
+                reference(experiment.measure),
+                c,
+                (0,),
+                experiment.stream,
+                "numpy",
+                experiment.dtype,
+            )
             cells.append((Request(*named), arrays))
     return Measurements(cells)
 
@@ -217,9 +319,13 @@ def test_effects_of_a_kernel_that_turns_steadily_and_improves_as_a_power():
 
     def steady(arm, s, t):
         apart = np.where(s == t, 1.0, 0.5)  # strangers, all equally far from each other
-        return apart if "strangers" in arm else np.cos(abs(s - t))  # one radian from start to end
+        return (
+            apart if "strangers" in arm else np.cos(abs(s - t))
+        )  # one radian from start to end
 
-    found = study.effects(planted(study, steady, lambda parts: 0.1 * np.maximum(parts, 0.01) ** -0.4))
+    found = study.effects(
+        planted(study, steady, lambda parts: 0.1 * np.maximum(parts, 0.01) ** -0.4)
+    )
     drift = (np.cos(0.2) - np.cos(0.8)) / 0.5
     expected = {
         **{name: 0.4 for name in found if name.startswith("improves")},
@@ -233,5 +339,11 @@ def test_effects_of_a_kernel_that_turns_steadily_and_improves_as_a_power():
 
 def test_a_kernel_that_jitters_about_a_resting_one_does_not_move():
     study = studies.load(CLAIM)
-    found = study.effects(planted(study, lambda arm, s, t: np.where(s == t, 1.0, 0.7), lambda parts: 0.2 - 0.1 * parts))
+    found = study.effects(
+        planted(
+            study,
+            lambda arm, s, t: np.where(s == t, 1.0, 0.7),
+            lambda parts: 0.2 - 0.1 * parts,
+        )
+    )
     assert found["moves[fixed]"] == pytest.approx(0.0, abs=1e-12)

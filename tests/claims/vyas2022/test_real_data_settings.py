@@ -1,4 +1,6 @@
-"""Settings and arms of the full tiers on data sets that have to be fetched: with these, without, and at quick scale."""
+"""Settings and arms of the full tiers on data sets that have to be fetched: with these, without,
+and at quick scale.
+"""
 
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +18,9 @@ REASON = "It is not there."
 
 
 def measurements(study, tier, plant, lacking=()):
-    """Of a claim's tier, with planted arrays; without the cells whose images are of a set that is lacking."""
+    """Of a claim's tier, with planted arrays; without the cells whose images are of a set that is
+    lacking.
+    """
     cells, absent = [], []
     for experiment in study.experiments:
         for c in experiment.tier(tier).grid:
@@ -41,14 +45,25 @@ def dataset(c):
 
 def of_cifar10(study, key):
     """The configurations on CIFAR-10 that have a key."""
-    return [c for e in study.experiments for c in e.full.grid if dataset(c) == "cifar10" and key in c]
+    return [
+        c
+        for e in study.experiments
+        for c in e.full.grid
+        if dataset(c) == "cifar10" and key in c
+    ]
 
 
 class OfClaim:
     """A claim's study, and `plant`, which gives the arrays of a cell by its configuration."""
 
     def named(self, tier):
-        return {part.name for part in (*self.study.claim.at(tier).hypotheses, *self.study.claim.controls)}
+        return {
+            part.name
+            for part in (
+                *self.study.claim.at(tier).hypotheses,
+                *self.study.claim.controls,
+            )
+        }
 
     def effects(self, tier):
         """On planted arrays; they must be those that the claim names."""
@@ -57,7 +72,9 @@ class OfClaim:
         return found
 
     def without(self, lacking):
-        """What is measured where these sets are lacking, and the effects that are absent then; each says why."""
+        """What is measured where these sets are lacking, and the effects that are absent then; each
+        says why.
+        """
         m = measurements(self.study, "full", self.plant, lacking)
         found = self.study.effects(m)
         assert found.keys() == self.named("full")
@@ -72,27 +89,43 @@ class TestOutscales(OfClaim):
 
     @staticmethod
     def plant(c):
-        """Errors that fall as n^-b: networks by 0.5, kernels by 0.2, on MNIST by 0.4; seeds a little apart."""
-        n, scatter = np.array(c["sizes"], dtype=float), np.linspace(0.99, 1.01, SEEDS)[:, None]
+        """Errors that fall as n^-b: networks by 0.5, kernels by 0.2, on MNIST by 0.4; seeds a
+        little apart.
+        """
+        n, scatter = (
+            np.array(c["sizes"], dtype=float),
+            np.linspace(0.99, 1.01, SEEDS)[:, None],
+        )
         if "kernel" in c:
             loss = scatter * n ** -(0.4 if dataset(c) == "mnist" else 0.2)
             return {"kernel_loss": loss, "kernel_error": loss}
         loss = np.ones((SEEDS, 1)) * n**-0.5
-        return {"network_loss": loss, "network_error": loss, "train_loss": 0 * loss, "gain": 0 * loss}
+        return {
+            "network_loss": loss,
+            "network_error": loss,
+            "train_loss": 0 * loss,
+            "gain": 0 * loss,
+        }
 
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
         found = self.effects(tier)
-        assert {name for name in REAL if f"gap_on_images[{name}]" in found} == (set(REAL) if tier == "full" else set())
+        assert {name for name in REAL if f"gap_on_images[{name}]" in found} == (
+            set(REAL) if tier == "full" else set()
+        )
         assert found["gap[infinite-width]"] == pytest.approx(0.3)
 
     def test_a_setting_is_measured_by_its_own_cells(self):
         found = self.effects("full")
         gaps = {name: found[f"gap_on_images[{name}]"] for name in REAL}
         assert gaps["mnist"] == pytest.approx(0.1)
-        assert all(gap == pytest.approx(0.3) for name, gap in gaps.items() if name != "mnist")
+        assert all(
+            gap == pytest.approx(0.3) for name, gap in gaps.items() if name != "mnist"
+        )
 
-    @pytest.mark.parametrize("lacking", [("mnist",), tuple(REAL), (*REAL, "fashion-mnist")], ids=len)
+    @pytest.mark.parametrize(
+        "lacking", [("mnist",), tuple(REAL), (*REAL, "fashion-mnist")], ids=len
+    )
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
         m, absent = self.without(lacking)
         clothes = {
@@ -100,18 +133,29 @@ class TestOutscales(OfClaim):
             "gap_elsewhere[fashion_mlp-initial]",
             "gap_elsewhere[fashion_mlp-infinite-width]",
         }
-        assert absent == {f"gap_on_images[{name}]" for name in lacking if name in REAL} | (
-            clothes if "fashion-mnist" in lacking else set()
-        )
+        assert absent == {
+            f"gap_on_images[{name}]" for name in lacking if name in REAL
+        } | (clothes if "fashion-mnist" in lacking else set())
         titles = [figure.title for figure in self.study.figures({"numpy": m})]
-        assert ("Learning curves on MNIST and SVHN" in titles) == (lacking == ("mnist",))
-        assert ("Learning curves on CIFAR-10 and CIFAR-5m" in titles) == (lacking == ("mnist",))
-        assert ("Learning curves on Fashion-MNIST" in titles) == ("fashion-mnist" not in lacking)
+        assert ("Learning curves on MNIST and SVHN" in titles) == (
+            lacking == ("mnist",)
+        )
+        assert ("Learning curves on CIFAR-10 and CIFAR-5m" in titles) == (
+            lacking == ("mnist",)
+        )
+        assert ("Learning curves on Fashion-MNIST" in titles) == (
+            "fashion-mnist" not in lacking
+        )
 
-    def test_no_gate_of_the_claim_depends_on_which_sets_are_at_hand_and_what_is_untrained_is_told(self):
+    def test_no_gate_of_the_claim_depends_on_which_sets_are_at_hand_and_what_is_untrained_is_told(
+        self,
+    ):
         def untrained_cifar(c):
             arrays = self.plant(c)
-            return {name: a + 1 if dataset(c) == "cifar10" else a for name, a in arrays.items()}
+            return {
+                name: a + 1 if dataset(c) == "cifar10" else a
+                for name, a in arrays.items()
+            }
 
         m = measurements(self.study, "full", untrained_cifar)
         assert not self.study.gates(m)["trained"]
@@ -122,39 +166,65 @@ class TestOutscales(OfClaim):
         largest = {"network_curves": 0, "kernel_curves": 0}
         for experiment in self.study.experiments:
             sizes = [n for c in experiment.full.grid for n in c["sizes"]]
-            largest[experiment.measure.__name__] = max(largest[experiment.measure.__name__], *sizes)
+            largest[experiment.measure.__name__] = max(
+                largest[experiment.measure.__name__], *sizes
+            )
         assert largest == {"network_curves": 32_768, "kernel_curves": 32_768}
 
 
 class OnCifar(OfClaim):
-    """Of three claims: CIFAR-10 in the full tier. Error rates are n^-0.5 of networks, n^-0.3 of its kernels."""
+    """Of three claims: CIFAR-10 in the full tier.
+
+    Error rates are n^-0.5 of networks, n^-0.3 of its kernels.
+    """
 
     @staticmethod
     def plant(c):
-        n, scatter = np.array(c["sizes"], dtype=float), np.linspace(0.99, 1.01, SEEDS)[:, None]
-        curve, of_kernel = scatter * n**-0.5, scatter * n ** -(0.3 if dataset(c) else 0.2)
+        n, scatter = (
+            np.array(c["sizes"], dtype=float),
+            np.linspace(0.99, 1.01, SEEDS)[:, None],
+        )
+        curve, of_kernel = (
+            scatter * n**-0.5,
+            scatter * n ** -(0.3 if dataset(c) else 0.2),
+        )
         if "kernel" in c:
             return {"kernel_loss": of_kernel**2, "kernel_error": of_kernel}
         if c["net"]["label_scale"] == 0.1:  # lazy: regression with the kernel
             curve = of_kernel
         name = "width" if "probe" in c else "network"
-        arrays = {f"{name}_error": curve, f"{name}_loss": curve**2, "train_loss": 0 * curve, "gain": 0 * curve}
+        arrays = {
+            f"{name}_error": curve,
+            f"{name}_loss": curve**2,
+            "train_loss": 0 * curve,
+            "gain": 0 * curve,
+        }
         if name == "width":
             return arrays | {"drift": curve / c["net"]["width"]}
-        after = np.stack([of_kernel for _ in c["after"]], axis=1) if c["after"] else None
-        return arrays if after is None else arrays | {"after_error": after, "after_loss": after**2}
+        after = (
+            np.stack([of_kernel for _ in c["after"]], axis=1) if c["after"] else None
+        )
+        return (
+            arrays
+            if after is None
+            else arrays | {"after_error": after, "after_loss": after**2}
+        )
 
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
         found = self.effects(tier)
-        assert {name for name in found if "cifar10" in name} == (set(self.expected) if tier == "full" else set())
+        assert {name for name in found if "cifar10" in name} == (
+            set(self.expected) if tier == "full" else set()
+        )
 
     def test_a_gap_is_measured_by_the_cells_on_its_images(self):
         found = self.effects("full")
         for name, value in self.expected.items():
             assert found[name] == pytest.approx(value), name
 
-    def test_without_the_set_its_gaps_are_absent_and_the_rest_is_decided_and_drawn(self):
+    def test_without_the_set_its_gaps_are_absent_and_the_rest_is_decided_and_drawn(
+        self,
+    ):
         m, absent = self.without(("cifar10",))
         assert absent == set(self.expected)
         whole = measurements(self.study, "full", self.plant)
@@ -164,38 +234,62 @@ class OnCifar(OfClaim):
             "Learning curves on CIFAR-10",
         ]
         assert drawn[-1].description.endswith("its mean and interval.")
-        assert sorted({line.label.rsplit("(")[-1].split()[0] for line in drawn[-1].series}) == ["0.30", "0.50"]
+        assert sorted(
+            {line.label.rsplit("(")[-1].split()[0] for line in drawn[-1].series}
+        ) == ["0.30", "0.50"]
 
     def test_no_gate_depends_on_the_set_and_what_is_untrained_there_is_told(self):
         def untrained(c):
             arrays = self.plant(c)
-            return {name: a + 1 if dataset(c) and name in ("gain", "train_loss") else a for name, a in arrays.items()}
+            return {
+                name: a + 1 if dataset(c) and name in ("gain", "train_loss") else a
+                for name, a in arrays.items()
+            }
 
         m = measurements(self.study, "full", untrained)
         assert not any(self.study.gates(m).values())
-        said = self.study.figures({"numpy": m})[-1].description.split("its mean and interval.")[1]
+        said = self.study.figures({"numpy": m})[-1].description.split(
+            "its mean and interval."
+        )[1]
         assert "5 of 5 networks are not trained" in said
 
 
 class TestHyperparameters(OnCifar):
     study = studies.load(FOLDER / "test_gap_survives_hyperparameters.py")
-    expected = dict.fromkeys([f"gap_on_cifar10[{name}]" for name in ("rate_low", "base", "momentum")], 0.2)
+    expected = dict.fromkeys(
+        [f"gap_on_cifar10[{name}]" for name in ("rate_low", "base", "momentum")], 0.2
+    )
 
     def test_two_rates_and_two_optimisers(self):
         cells = of_cifar10(self.study, "optimizer")
-        assert [(c["optimizer"], c["rate"]) for c in cells] == [("adam", 0.003), ("adam", 0.01), ("momentum", 0.1)]
+        assert [(c["optimizer"], c["rate"]) for c in cells] == [
+            ("adam", 0.003),
+            ("adam", 0.01),
+            ("momentum", 0.1),
+        ]
 
 
 class TestWidth(OnCifar):
     study = studies.load(FOLDER / "test_gap_across_width.py")
-    expected = dict.fromkeys([f"gap_on_cifar10[{place}]" for place in ("narrow", "middle", "wide")], 0.2)
+    expected = dict.fromkeys(
+        [f"gap_on_cifar10[{place}]" for place in ("narrow", "middle", "wide")], 0.2
+    )
 
-    def test_the_middle_width_is_the_base_of_the_claim_on_hyperparameters_down_to_the_cell(self):
+    def test_the_middle_width_is_the_base_of_the_claim_on_hyperparameters_down_to_the_cell(
+        self,
+    ):
         own, other = (
-            {r.digest for e in study.experiments for r in e.requests("full", "torch") if dataset(r.configuration)}
+            {
+                r.digest
+                for e in study.experiments
+                for r in e.requests("full", "torch")
+                if dataset(r.configuration)
+            }
             for study in (self.study, TestHyperparameters.study)
         )
-        assert len(own & other) == 2 * 5  # a network and a kernel in blocks of two of ten seeds
+        assert (
+            len(own & other) == 2 * 5
+        )  # a network and a kernel in blocks of two of ten seeds
 
 
 class TestAfterKernel(OnCifar):
@@ -204,7 +298,11 @@ class TestAfterKernel(OnCifar):
 
     def test_the_kernel_is_pretrained_on_the_least_of_its_sizes(self):
         (cell,) = of_cifar10(self.study, "optimizer")
-        assert [arm["pretrained"] for arm in cell["after"]] == [2048] == [min(cell["sizes"])]
+        assert (
+            [arm["pretrained"] for arm in cell["after"]]
+            == [2048]
+            == [min(cell["sizes"])]
+        )
 
 
 class TestKeepsEvolving(OfClaim):
@@ -212,13 +310,28 @@ class TestKeepsEvolving(OfClaim):
 
     @staticmethod
     def plant(c):
-        """A kernel that turns one radian, and whose error falls as t^-0.4: on SVHN it rests, as good throughout."""
+        """A kernel that turns one radian, and whose error falls as t^-0.4: on SVHN it rests, as
+        good throughout.
+        """
         t, rests = np.array(c["checkpoints"]) / c["steps"], c["arm"] == "svhn"
-        turned = np.where(np.eye(len(t)), 1.0, 0.5) if "strangers" in c["arm"] else np.cos(abs(t[:, None] - t))
+        turned = (
+            np.where(np.eye(len(t)), 1.0, 0.5)
+            if "strangers" in c["arm"]
+            else np.cos(abs(t[:, None] - t))
+        )
         seeds = np.linspace(0.99, 1.01, SEEDS)[:, None]
-        error = seeds * (0.2 * np.ones(len(t)) if rests else 0.1 * np.maximum(t, 0.01) ** -0.4)
-        cka = np.ones((SEEDS, len(t), len(t))) * (np.where(np.eye(len(t)), 1.0, 0.9) if rests else turned)
-        return {"cka": cka, "error": error, "network_error": error, "train_error": 0 * error[:, 0]}
+        error = seeds * (
+            0.2 * np.ones(len(t)) if rests else 0.1 * np.maximum(t, 0.01) ** -0.4
+        )
+        cka = np.ones((SEEDS, len(t), len(t))) * (
+            np.where(np.eye(len(t)), 1.0, 0.9) if rests else turned
+        )
+        return {
+            "cka": cka,
+            "error": error,
+            "network_error": error,
+            "train_error": 0 * error[:, 0],
+        }
 
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
@@ -231,19 +344,42 @@ class TestKeepsEvolving(OfClaim):
         found = self.effects("full")
         moved = (np.cos(0.2) - np.cos(0.8)) / 0.5
         for name in REAL:
-            assert found[f"moves_on_images[{name}]"] == pytest.approx(0 if name == "svhn" else moved, abs=1e-9)
-            assert found[f"improves_on_images[{name}]"] == pytest.approx(0 if name == "svhn" else 0.4, abs=1e-9)
+            assert found[f"moves_on_images[{name}]"] == pytest.approx(
+                0 if name == "svhn" else moved, abs=1e-9
+            )
+            assert found[f"improves_on_images[{name}]"] == pytest.approx(
+                0 if name == "svhn" else 0.4, abs=1e-9
+            )
 
     @pytest.mark.parametrize("lacking", [("cifar5m",), tuple(REAL)], ids=len)
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
         m, absent = self.without(lacking)
-        assert absent == {f"{what}_on_images[{name}]" for name in lacking for what in ("moves", "improves")}
+        assert absent == {
+            f"{what}_on_images[{name}]"
+            for name in lacking
+            for what in ("moves", "improves")
+        }
         figures = self.study.figures({"numpy": m})
-        lines = {series.label for figure in figures if "on images" in figure.title for series in figure.series}
-        assert {name for name in REAL if any(REAL[name].label in label for label in lines)} == set(REAL) - set(lacking)
+        lines = {
+            series.label
+            for figure in figures
+            if "on images" in figure.title
+            for series in figure.series
+        }
+        assert {
+            name for name in REAL if any(REAL[name].label in label for label in lines)
+        } == set(REAL) - set(lacking)
 
     def test_one_pass_sees_no_image_twice(self):
-        (cell,) = (c for e in self.study.experiments for c in e.full.grid if c["arm"] == "cifar5m")
+        (cell,) = (
+            c
+            for e in self.study.experiments
+            for c in e.full.grid
+            if c["arm"] == "cifar5m"
+        )
         fresh = cell["steps"] * cell["batch_size"]
         assert cell["regime"] == "one-pass"
-        assert cell["task"]["options"]["n"] == fresh + cell["size"] + cell["validation"] + cell["test"]
+        assert (
+            cell["task"]["options"]["n"]
+            == fresh + cell["size"] + cell["validation"] + cell["test"]
+        )

@@ -9,7 +9,13 @@ from harness.errors import InvalidInput
 
 ALL = (
     {"name": "digits-1d"},
-    {"name": "images", "dataset": "fashion-mnist", "options": {}, "positive": [0, 2, 5, 6, 8], "shrink": 2},
+    {
+        "name": "images",
+        "dataset": "fashion-mnist",
+        "options": {},
+        "positive": [0, 2, 5, 6, 8],
+        "shrink": 2,
+    },
     {"name": "parity", "inputs": 12, "order": 2},
     {"name": "ntk-draw", "inputs": 3, "depth": 1, "noise": 0.2},
 )
@@ -28,7 +34,9 @@ def test_every_task_is_tested():
 
 @EVERY
 def test_fewer_training_samples_are_the_beginning_of_more(task):
-    """So one claim's small curve and another's large one share samples, and both are judged on the same ones."""
+    """So one claim's small curve and another's large one share samples, and both are judged on the
+    same ones.
+    """
     few, more = (samples(task, range(2), "test", (n, 6, 7)) for n in (5, 40))
     same(few[0], more[0][:5])
     for role in (1, 2):
@@ -38,15 +46,21 @@ def test_fewer_training_samples_are_the_beginning_of_more(task):
 
 @EVERY
 def test_no_sample_serves_twice(task):
-    x = np.concatenate([role.x for role in samples(task, range(2), "test", (40, 9, 11))], axis=1)
+    x = np.concatenate(
+        [role.x for role in samples(task, range(2), "test", (40, 9, 11))], axis=1
+    )
     assert x.shape[:2] == (2, 60)
-    if task["name"] != "parity":  # which has 2^12 different inputs, and draws them with replacement
+    if (
+        task["name"] != "parity"
+    ):  # which has 2^12 different inputs, and draws them with replacement
         assert len(np.unique(x.reshape(120, -1), axis=0)) == 120
 
 
 @EVERY
 def test_a_replicate_has_samples_of_its_own_whoever_stands_beside_it(task):
-    (together, *_), (alone, *_) = (samples(task, replicates, "test", (20, 3, 3)) for replicates in ((3, 7), (7,)))
+    (together, *_), (alone, *_) = (
+        samples(task, replicates, "test", (20, 3, 3)) for replicates in ((3, 7), (7,))
+    )
     np.testing.assert_array_equal(together.x[1], alone.x[0])
     np.testing.assert_array_equal(together.y[1], alone.y[0])
     other, *_ = samples(task, (7,), "another stream", (20, 3, 3))
@@ -56,7 +70,9 @@ def test_a_replicate_has_samples_of_its_own_whoever_stands_beside_it(task):
 
 def test_digits_are_those_of_the_generator():
     training, validation, _ = samples(ALL[0], (4,), "test", (60, 5, 6))
-    data = datasets.load("digits-1d", n=71, seed=seeds.derive("digits", stream="test", replicate=4))
+    data = datasets.load(
+        "digits-1d", n=71, seed=seeds.derive("digits", stream="test", replicate=4)
+    )
     np.testing.assert_array_equal(training.x[0], data.x[11:])
     np.testing.assert_array_equal(validation.x[0], data.x[:5])
     positive = [label in DIGITS for label in data.labels[11:]]
@@ -69,7 +85,9 @@ def test_digits_are_those_of_the_generator():
 
 def test_images_are_averaged_over_squares_and_standardised():
     data = datasets.load("fashion-mnist")
-    squares = sum(data.x[:, i::2, j::2].astype(float) for i in range(2) for j in range(2)) / 4
+    squares = (
+        sum(data.x[:, i::2, j::2].astype(float) for i in range(2) for j in range(2)) / 4
+    )
     wanted = ((squares - squares.mean()) / squares.std()).reshape(len(data), -1)
     training, *_ = samples(ALL[1], (0,), "test", (30, 1, 1))
     assert training.shape == (14, 14, 1)
@@ -80,7 +98,9 @@ def test_images_are_averaged_over_squares_and_standardised():
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_parity_is_the_product_of_the_first_signs(order):
-    training, *_ = samples({"name": "parity", "inputs": 5, "order": order}, range(2), "test", (200, 1, 1))
+    training, *_ = samples(
+        {"name": "parity", "inputs": 5, "order": order}, range(2), "test", (200, 1, 1)
+    )
     assert set(np.unique(training.x)) == {-1.0, 1.0}
     negative = (training.x[..., :order] < 0).sum(axis=2) % 2 == 1
     np.testing.assert_array_equal(training.y[..., 0] < 0, negative)
@@ -89,7 +109,9 @@ def test_parity_is_the_product_of_the_first_signs(order):
 
 
 def arc_cosine(x):
-    """NNGP and NTK of one hidden ReLU layer without biases on the unit sphere, 1 on the diagonal; Cho, Saul 2009."""
+    """NNGP and NTK of one hidden ReLU layer without biases on the unit sphere, 1 on the diagonal;
+    Cho, Saul 2009.
+    """
     u = np.clip(x @ x.T, -1, 1)
     angle = np.pi - np.arccos(u)
     nngp = (u * angle + np.sqrt(1 - u**2)) / np.pi
@@ -97,32 +119,53 @@ def arc_cosine(x):
 
 
 def test_a_draw_has_the_covariance_of_the_ntk():
-    """Whitened by that covariance the values are independent and of variance one; by the NNGP's they are not."""
+    """Whitened by that covariance the values are independent and of variance one; by the NNGP's
+    they are not.
+    """
     task, count = {**ALL[3], "noise": 0.0}, 6
     training, *_ = samples(task, range(300), "test", (count, 1, 1))
     x = training.x / task["inputs"] ** 0.5
     np.testing.assert_allclose(np.linalg.norm(x, axis=2), 1)
 
     def off(name):
-        """Largest entry of the whitened values' second moments, less the identity: 0.08 is one sd of a variance."""
-        factors = [np.linalg.cholesky(arc_cosine(one)[name] + 1e-9 * np.eye(count)) for one in x]
-        z = np.array([np.linalg.solve(f, y[:, 0]) for f, y in zip(factors, training.y, strict=True)])
+        """Largest entry of the whitened values' second moments, less the identity: 0.08 is one sd
+        of a variance.
+        """
+        factors = [
+            np.linalg.cholesky(arc_cosine(one)[name] + 1e-9 * np.eye(count))
+            for one in x
+        ]
+        z = np.array(
+            [
+                np.linalg.solve(f, y[:, 0])
+                for f, y in zip(factors, training.y, strict=True)
+            ]
+        )
         return np.abs(z.T @ z / len(z) - np.eye(count)).max()
 
     assert off("NTK") < 0.3 < 1 < off("NNGP")
 
 
 def test_noise_is_added_to_a_draw():
-    quiet, noisy = (samples({**ALL[3], "noise": noise}, range(4), "test", (100, 1, 1))[0] for noise in (0.0, 0.2))
+    quiet, noisy = (
+        samples({**ALL[3], "noise": noise}, range(4), "test", (100, 1, 1))[0]
+        for noise in (0.0, 0.2)
+    )
     np.testing.assert_array_equal(quiet.x, noisy.x)
     assert (noisy.y - quiet.y).std() == pytest.approx(0.2, rel=0.1)
 
 
 def test_an_unknown_task_is_named():
-    with pytest.raises(InvalidInput, match=r"Unknown task 'moons'\. Known: digits-1d, images, ntk-draw, parity\."):
+    with pytest.raises(
+        InvalidInput,
+        match=r"Unknown task 'moons'\. Known: digits-1d, images, ntk-draw, parity\.",
+    ):
         samples({"name": "moons"}, (0,), "test", (1, 1, 1))
 
 
 def test_more_images_than_there_are_is_refused():
-    with pytest.raises(InvalidInput, match=r"Data set 'fashion-mnist' has 10000 images in this part; 10001 were"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"Data set 'fashion-mnist' has 10000 images in this part; 10001 were",
+    ):
         samples(ALL[1], (0,), "test", (9_999, 1, 1))

@@ -31,8 +31,12 @@ TINY = dict(
 @pytest.mark.parametrize("degrees", [0, 22.5, 45, 90, -135])
 def test_rotation_is_that_of_scipy(side, degrees):
     image = np.random.default_rng(3).random((side, side))
-    theirs = ndimage.rotate(image, degrees, reshape=False, order=1, mode="grid-constant", cval=0.0)
-    np.testing.assert_allclose((rotation(side, degrees) @ image.ravel()).reshape(side, side), theirs, atol=1e-7)
+    theirs = ndimage.rotate(
+        image, degrees, reshape=False, order=1, mode="grid-constant", cval=0.0
+    )
+    np.testing.assert_allclose(
+        (rotation(side, degrees) @ image.ravel()).reshape(side, side), theirs, atol=1e-7
+    )
     if degrees == 90:
         np.testing.assert_allclose(theirs, np.rot90(image), atol=1e-9)
 
@@ -53,16 +57,23 @@ def test_tasks_train_on_images_of_their_own_and_are_tested_on_the_same_ones_turn
     np.testing.assert_allclose(x_test_turned, x_test @ turn, atol=1e-6)
     np.testing.assert_array_equal(y_test_turned, y_test)
     for seed in (0, 1):
-        everything = np.concatenate([x[seed] @ turn, x_turned[seed], x_test_turned[seed]]).round(4)
+        everything = np.concatenate(
+            [x[seed] @ turn, x_turned[seed], x_test_turned[seed]]
+        ).round(4)
         assert len(np.unique(everything, axis=0)) == 12 + 12 + 20
     assert not np.array_equal(x[0], x[1])
 
 
 def test_split_tasks_number_their_classes_anew():
-    split = dict(TINY, tasks=[dict(angle=0, classes=classes) for classes in ([0, 1], [7, 4])])
+    split = dict(
+        TINY, tasks=[dict(angle=0, classes=classes) for classes in ([0, 1], [7, 4])]
+    )
     x, labels = images("digits", (), 1)
     (found, y), _ = task_images(split, [0], "test", 1)
-    digit = [labels[np.abs(x.reshape(-1, 64) - image).sum(axis=1).argmin()] for image in found[0]]
+    digit = [
+        labels[np.abs(x.reshape(-1, 64) - image).sum(axis=1).argmin()]
+        for image in found[0]
+    ]
     assert set(digit) == {7, 4}
     np.testing.assert_array_equal(y[0], [[d == 7, d == 4] for d in digit])
 
@@ -73,13 +84,18 @@ def test_images_are_shrunk_and_have_a_mean_square_of_one():
     assert x.shape == (1797, 4, 4)
     assert (x**2).mean() == pytest.approx(1, rel=1e-5)
     block = whole[:, 2:4, 4:6].mean(axis=(1, 2))
-    np.testing.assert_allclose(x[:, 1, 2] * block.mean() / x[:, 1, 2].mean(), block, rtol=1e-5)
+    np.testing.assert_allclose(
+        x[:, 1, 2] * block.mean() / x[:, 1, 2].mean(), block, rtol=1e-5
+    )
 
 
 def test_too_few_images_are_named():
-    wrong = dict(TINY, tasks=[dict(angle=0, classes=[0, 1])] * 2, samples=200, tests=100)
+    wrong = dict(
+        TINY, tasks=[dict(angle=0, classes=[0, 1])] * 2, samples=200, tests=100
+    )
     with pytest.raises(
-        InvalidInput, match=r"'digits' has 360 images of the classes \[0, 1\]; 100 for testing .* are 500"
+        InvalidInput,
+        match=r"'digits' has 360 images of the classes \[0, 1\]; 100 for testing .* are 500",
     ):
         task_images(wrong, [0], "test", 1)
 
@@ -92,19 +108,28 @@ def descended(w1, b1, w2, b2, x, y, rate, momentum, steps):
         h = np.maximum(x @ w1.T + b1, 0)
         g = 2 * (h @ w2.T + b2 - y) / y.size
         s = (g @ w2) * (h > 0)
-        velocity = [momentum * v + d for v, d in zip(velocity, (s.T @ x, s.sum(0), g.T @ h, g.sum(0)), strict=True)]
+        velocity = [
+            momentum * v + d
+            for v, d in zip(
+                velocity, (s.T @ x, s.sum(0), g.T @ h, g.sum(0)), strict=True
+            )
+        ]
         weights = [w - rate * v for w, v in zip(weights, velocity, strict=True)]
     return weights
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch"])
 def test_tasks_are_learnt_one_after_the_other(name):
-    """Full batches, so that their order does not matter; accuracies as of descent written out for one seed."""
+    """Full batches, so that their order does not matter; accuracies as of descent written out for
+    one seed.
+    """
     if name == "torch":
         pytest.importorskip("torch")
     found = continual(backends.get(name, dtype="float64"), TINY, (4, 7), "test")
     net = networks.mlp((64, 5, 10), parametrization="standard", sigma_b=0.0)
-    start = networks.default_weights(net, [seeds.derive("init", stream="test", replicate=7)])
+    start = networks.default_weights(
+        net, [seeds.derive("init", stream="test", replicate=7)]
+    )
     weights = [start[key][0] for key in ("W1", "b1", "W2", "b2")]
     data = [task_images(TINY, [7], "test", t) for t in (0, 1)]
     for t, ((x, y), _) in enumerate(data):
@@ -112,7 +137,10 @@ def test_tasks_are_learnt_one_after_the_other(name):
         w1, b1, w2, b2 = weights
         for i, (_, (test, labels)) in enumerate(data):
             f = np.maximum(test[0] @ w1.T + b1, 0) @ w2.T + b2
-            assert found["accuracy"][1, t, i] == (f.argmax(axis=1) == labels[0].argmax(axis=1)).mean()
+            assert (
+                found["accuracy"][1, t, i]
+                == (f.argmax(axis=1) == labels[0].argmax(axis=1)).mean()
+            )
         f = np.maximum(x[0] @ w1.T + b1, 0) @ w2.T + b2
         assert found["loss"][1, t] == pytest.approx(((f - y[0]) ** 2).mean(), rel=1e-9)
     np.testing.assert_array_equal(found["steps"], np.full((2, 2), 6.0))
@@ -133,26 +161,38 @@ def test_each_replicate_and_task_has_minibatches_of_its_own(monkeypatch):
 
 
 def test_a_part_of_the_edge_is_a_rate_for_each_seed():
-    """A rate of that part of 2 / lambda_max of the Gauss-Newton matrix, which is 2 J^T J / (N O), for each seed."""
+    """A rate of that part of 2 / lambda_max of the Gauss-Newton matrix, which is 2 J^T J / (N O),
+    for each seed.
+    """
     oracle = backends.get("numpy")
     fixed = continual(oracle, TINY, (0, 1), "test")["rate_over_edge"]
     net = networks.mlp((64, 5, 10), parametrization="standard", sigma_b=0.0)
-    theta = networks.default_weights(net, [seeds.derive("init", stream="test", replicate=r) for r in (0, 1)])
+    theta = networks.default_weights(
+        net, [seeds.derive("init", stream="test", replicate=r) for r in (0, 1)]
+    )
     (x, _), _ = task_images(TINY, [0, 1], "test", 0)
-    kernel = oracle.empirical_ntk(net, theta, x, outputs="full").transpose(0, 1, 3, 2, 4).reshape(2, 120, 120)
+    kernel = (
+        oracle.empirical_ntk(net, theta, x, outputs="full")
+        .transpose(0, 1, 3, 2, 4)
+        .reshape(2, 120, 120)
+    )
     largest = np.linalg.eigvalsh(2 * kernel / 120)[:, -1]
     assert fixed == pytest.approx(0.2 * largest / 2)
     assert fixed[0] != pytest.approx(fixed[1])
     part = continual(oracle, dict(TINY, rate={"edge": 0.3}), (0, 1), "test")
     assert part["rate_over_edge"] == pytest.approx([0.3, 0.3])
     for seed in (0, 1):
-        alone = continual(oracle, dict(TINY, rate={"fixed": 0.6 / largest[seed]}), (seed,), "test")
+        alone = continual(
+            oracle, dict(TINY, rate={"fixed": 0.6 / largest[seed]}), (seed,), "test"
+        )
         assert part["loss"][seed] == pytest.approx(alone["loss"][0])
 
 
 def test_whether_a_stopping_rule_was_reached_is_told():
     oracle = backends.get("numpy")
-    learnt = continual(oracle, dict(TINY, stop={"loss": 0.085}, epochs=500, every=1), (0, 1), "test")
+    learnt = continual(
+        oracle, dict(TINY, stop={"loss": 0.085}, epochs=500, every=1), (0, 1), "test"
+    )
     assert learnt["reached"].all()
     assert (learnt["loss"] <= 0.085).all()
     assert (learnt["steps"] < 500).all()
@@ -184,8 +224,13 @@ def test_a_replicate_that_diverges_leaves_the_others_alone(monkeypatch):
         runs.append(trained)
         if len(runs) == 1:
             return trained
-        bad = {name: np.stack([array[0], np.full_like(array[1], np.nan)]) for name, array in trained.theta.items()}
-        return replace(trained, theta=bad, reason=np.array([trained.reason[0], "diverged"]))
+        bad = {
+            name: np.stack([array[0], np.full_like(array[1], np.nan)])
+            for name, array in trained.theta.items()
+        }
+        return replace(
+            trained, theta=bad, reason=np.array([trained.reason[0], "diverged"])
+        )
 
     monkeypatch.setattr(type(oracle), "train", diverging)
     found = continual(oracle, TINY, (0, 1), "test")

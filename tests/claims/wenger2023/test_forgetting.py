@@ -10,12 +10,21 @@ from claims.wenger2023.forgetting import forgetting, learning_accuracy
 from harness import studies
 from harness.experiment import Measurements
 
-CLAIM = Path(__file__).parents[3] / "claims" / "wenger2023" / "test_forgetting_against_width.py"
+CLAIM = (
+    Path(__file__).parents[3]
+    / "claims"
+    / "wenger2023"
+    / "test_forgetting_against_width.py"
+)
 
 
 def test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt():
-    one = np.array([[0.8, 0.95, 0.1], [0.9, 0.7, 0.2], [0.6, 0.3, 0.75]])  # 0.95 before it was learnt does not count
-    assert forgetting(np.array([one, np.eye(3)])) == pytest.approx([((0.9 - 0.6) + (0.7 - 0.3)) / 2, 1.0])
+    one = np.array(
+        [[0.8, 0.95, 0.1], [0.9, 0.7, 0.2], [0.6, 0.3, 0.75]]
+    )  # 0.95 before it was learnt does not count
+    assert forgetting(np.array([one, np.eye(3)])) == pytest.approx(
+        [((0.9 - 0.6) + (0.7 - 0.3)) / 2, 1.0]
+    )
     assert learning_accuracy(np.array([one, np.eye(3)])) == pytest.approx([0.75, 1.0])
 
 
@@ -25,7 +34,9 @@ def study():
 
 
 def accuracies(forgotten, learnt):
-    """(2, 3, 3), two seeds with that AF and LA: the first is forgotten wholly in the end, all are learnt alike."""
+    """(2, 3, 3), two seeds with that AF and LA: the first is forgotten wholly in the end, all are
+    learnt alike.
+    """
     one = np.diag([learnt] * 3)
     one[1, 0], one[2, :2] = learnt, learnt - forgotten
     return np.array([one, one])
@@ -35,11 +46,24 @@ def planted(study, lost, learnt, tier="quick"):
     """Measurements in which AF and LA are functions of setting, arm and width."""
     cells = []
     for experiment in study.experiments:
-        for request in experiment.requests(tier, "torch")[:: 5 if tier == "full" else 1]:
+        for request in experiment.requests(tier, "torch")[
+            :: 5 if tier == "full" else 1
+        ]:
             c = request.configuration
-            accuracy = accuracies(lost(c["bed"], c["arm"], c["width"]), learnt(c["arm"], c["width"]))
+            accuracy = accuracies(
+                lost(c["bed"], c["arm"], c["width"]), learnt(c["arm"], c["width"])
+            )
             ones = np.ones((2, 3))
-            cells.append((request, {"accuracy": accuracy, "reached": ones, "rate_over_edge": 0.3 * ones[:, 0]}))
+            cells.append(
+                (
+                    request,
+                    {
+                        "accuracy": accuracy,
+                        "reached": ones,
+                        "rate_over_edge": 0.3 * ones[:, 0],
+                    },
+                )
+            )
     return Measurements(tuple(cells))
 
 
@@ -57,7 +81,8 @@ def learnt(arm, width):
 def test_effects_are_slopes_per_doubling_of_width(study):
     m = planted(study, lost, learnt)
     found = study.effects(m)
-    # Widths 32, 128, 512: AF 0.55, 0.43, 0 where turns shrink; 0, 0.43, 0.51 where they grow; mean slope of the ends.
+    # Widths 32, 128, 512: AF 0.55, 0.43, 0 where turns shrink; 0, 0.43, 0.51 where they grow; mean
+    # slope of the ends.
     expected = {
         "early_falls": 0.01,
         "converged_keeps": -0.03,
@@ -80,14 +105,22 @@ def test_effects_are_slopes_per_doubling_of_width(study):
 
 def test_a_slope_is_that_of_the_widths_from_the_second_on_alone(study):
     """AF that falls from 32 to 128 and not from there on."""
-    found = study.effects(planted(study, lambda setting, arm, width: 0.5 if width == 32 else 0.3, learnt))
+    found = study.effects(
+        planted(study, lambda setting, arm, width: 0.5 if width == 32 else 0.3, learnt)
+    )
     assert (found["converged_keeps"] < -0.01).all()
     np.testing.assert_allclose(found["converged_keeps_beyond"], 0.0, atol=1e-12)
 
 
 def test_learning_accuracy_is_shown_for_each_rule(study):
-    figures = {figure.title: figure for figure in study.figures({"torch": planted(study, lost, learnt)})}
-    lines = {series.label: series for series in figures["Learning of rotated digits against width"].series}
+    figures = {
+        figure.title: figure
+        for figure in study.figures({"torch": planted(study, lost, learnt)})
+    }
+    lines = {
+        series.label: series
+        for series in figures["Learning of rotated digits against width"].series
+    }
     assert len(lines) == 6
     assert lines["5 epochs"].y == pytest.approx([0.7 + 0.02 * k for k in (5, 7, 9)])
     assert lines["converged"].y == pytest.approx([0.7] * 3)
@@ -96,7 +129,11 @@ def test_learning_accuracy_is_shown_for_each_rule(study):
 def cell_of(m, setting, arm, width):
     """The arrays of a cell, to be changed."""
     wanted = dict(bed=setting, arm=arm, width=width)
-    (arrays,) = [arrays for request, arrays in m.cells if wanted.items() <= request.configuration.items()]
+    (arrays,) = [
+        arrays
+        for request, arrays in m.cells
+        if wanted.items() <= request.configuration.items()
+    ]
     return arrays
 
 
@@ -132,19 +169,29 @@ def test_an_accuracy_that_is_none_fails_its_gate(study, bad):
 def test_larger_data_sets_that_are_not_there_cost_a_figure_and_nothing_else(study):
     whole = planted(study, lost, learnt, "full")
     missing = (tasks.MNIST, tasks.CIFAR)
-    cells = [cell for cell in whole.cells if cell[0].configuration["bed"] not in missing]
-    absent = [(r.configuration, "No images.") for r, _ in whole.cells if r.configuration["bed"] in missing]
+    cells = [
+        cell for cell in whole.cells if cell[0].configuration["bed"] not in missing
+    ]
+    absent = [
+        (r.configuration, "No images.")
+        for r, _ in whole.cells
+        if r.configuration["bed"] in missing
+    ]
     part = Measurements(cells, absent)
     assert not any(study.gates(part).values())
     for name, effect in study.effects(whole).items():
         np.testing.assert_array_equal(study.effects(part)[name], effect)
-    shown, left = ({figure.title for figure in study.figures({"torch": m})} for m in (whole, part))
+    shown, left = (
+        {figure.title for figure in study.figures({"torch": m})} for m in (whole, part)
+    )
     assert shown - left == {"Forgetting of MNIST and CIFAR-10 against width"}
 
 
 def test_one_rate_for_all_widths_stays_below_the_edge():
     widths = (32, 2048, 16384)
-    made = tasks.cells(tasks.FULL, [tasks.DIGITS], [tasks.ONE_RATE, tasks.EARLY, "10 epochs"], widths)
+    made = tasks.cells(
+        tasks.FULL, [tasks.DIGITS], [tasks.ONE_RATE, tasks.EARLY, "10 epochs"], widths
+    )
     assert [(cell["arm"], cell["width"]) for cell in made] == [
         (tasks.ONE_RATE, 32),
         (tasks.ONE_RATE, 2048),
@@ -154,4 +201,6 @@ def test_one_rate_for_all_widths_stays_below_the_edge():
         ("10 epochs", 32),
         ("10 epochs", 2048),
     ]
-    assert [cell["stop"] for cell in made if cell["arm"] == "10 epochs"] == [{"epochs": 10}] * 2
+    assert [cell["stop"] for cell in made if cell["arm"] == "10 epochs"] == [
+        {"epochs": 10}
+    ] * 2

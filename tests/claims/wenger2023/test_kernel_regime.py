@@ -1,4 +1,6 @@
-"""The kernel regime: errors at initialisation against simulation and closed forms, and the claim on planted errors."""
+"""The kernel regime: errors at initialisation against simulation and closed forms, and the claim on
+planted errors.
+"""
 
 import importlib
 import importlib.util
@@ -8,13 +10,22 @@ import numpy as np
 import pytest
 
 from claims.wenger2023 import kernel_regime
-from claims.wenger2023.kernel_regime import TARGET_LOSS, kernel_error_at_init, mean_field_scaling
+from claims.wenger2023.kernel_regime import (
+    TARGET_LOSS,
+    kernel_error_at_init,
+    mean_field_scaling,
+)
 from claims.wenger2023.widths import reaching, slopes
 from harness import backends, networks, studies
 from harness.backends import SGD
 from harness.experiment import Measurements
 
-CLAIM = Path(__file__).parents[3] / "claims" / "wenger2023" / "test_kernel_regime_needs_extreme_width.py"
+CLAIM = (
+    Path(__file__).parents[3]
+    / "claims"
+    / "wenger2023"
+    / "test_kernel_regime_needs_extreme_width.py"
+)
 LINEAR = {"samples": 3, "width": 4, "inits": 4000}
 
 
@@ -27,12 +38,21 @@ def quick():
     pytest.skip("neither PyTorch nor JAX is installed")
 
 
-AT_INIT = {"depth": 2, "samples": 6, "activation": "relu", "sigma_w2": 2.0, "sigma_b2": 0.1, "bottleneck": None}
+AT_INIT = {
+    "depth": 2,
+    "samples": 6,
+    "activation": "relu",
+    "sigma_w2": 2.0,
+    "sigma_b2": 0.1,
+    "bottleneck": None,
+}
 
 
 def kernel_error(backend, **changes):
     configuration = {**AT_INIT, "width": 64, "inits": 6, "ensemble": 1, **changes}
-    return kernel_error_at_init(backend, configuration, range(2), "test")["kernel_error"]
+    return kernel_error_at_init(backend, configuration, range(2), "test")[
+        "kernel_error"
+    ]
 
 
 def test_kernel_error_falls_as_the_root_of_the_width(quick):
@@ -43,14 +63,21 @@ def test_kernel_error_falls_as_the_root_of_the_width(quick):
 
 
 def test_kernel_error_vanishes_for_an_ensemble(quick):
-    """The mean of many kernels is the limit up to O(1/width); its error falls as the root of their number."""
-    single, ensemble = kernel_error(quick, inits=8), kernel_error(quick, inits=1, ensemble=64)
+    """The mean of many kernels is the limit up to O(1/width); its error falls as the root of their
+    number.
+    """
+    single, ensemble = (
+        kernel_error(quick, inits=8),
+        kernel_error(quick, inits=1, ensemble=64),
+    )
     assert ensemble.max() < 0.3 * np.median(single)
     assert ensemble.max() < 0.08
 
 
 def test_a_bottleneck_brings_the_kernel_error_of_a_narrow_net(quick):
-    assert np.median(kernel_error(quick, width=512, bottleneck=8)) > 4 * np.median(kernel_error(quick, width=512))
+    assert np.median(kernel_error(quick, width=512, bottleneck=8)) > 4 * np.median(
+        kernel_error(quick, width=512)
+    )
 
 
 @pytest.fixture
@@ -58,23 +85,34 @@ def vectors(monkeypatch):
     """Three inputs that span a plane in five dimensions almost, in place of images."""
     x = np.array([[3.0, 0, 1, 0, 0], [2.0, 1, 0, 0, 1], [0, 0, 0, 2.0, 1]])
     monkeypatch.setattr(
-        kernel_regime, "images", lambda replicates, stream, samples: (np.stack([x] * len(replicates)), None)
+        kernel_regime,
+        "images",
+        lambda replicates, stream, samples: (np.stack([x] * len(replicates)), None),
     )
     return x
 
 
-def test_kernel_error_of_a_linear_net_is_that_of_networks_drawn_in_full_and_its_closed_form(fast, vectors):
-    """Within four standard errors: the claim's, by coordinates; weights on all five inputs, the kernel written out."""
+def test_kernel_error_of_a_linear_net_is_that_of_networks_drawn_in_full_and_its_closed_form(
+    fast, vectors
+):
+    """Within four standard errors: the claim's, by coordinates; weights on all five inputs, the
+    kernel written out.
+    """
     found = kernel_regime.linear_error(fast, LINEAR, (0, 1), "test")
     rng, width = np.random.default_rng(0), LINEAR["width"]
     K = vectors @ vectors.T / 5
     W, v = rng.standard_normal((20_000, width, 5)), rng.standard_normal((20_000, width))
     hidden = vectors @ W.transpose(0, 2, 1) / 5**0.5
-    kernels = (hidden @ hidden.transpose(0, 2, 1) + (v**2).sum(axis=1)[:, None, None] * K) / width
+    kernels = (
+        hidden @ hidden.transpose(0, 2, 1) + (v**2).sum(axis=1)[:, None, None] * K
+    ) / width
     drawn = ((kernels - 2 * K) ** 2).sum(axis=(1, 2)) / (4 * (K**2).sum())
     assert found["linear_error"].shape == (2, LINEAR["inits"])
     for sample in (found["linear_error"][0] ** 2, found["linear_error"][1] ** 2, drawn):
-        assert abs(sample.mean() - found["linear_law"][0] ** 2) < 4 * sample.std() / len(sample) ** 0.5
+        assert (
+            abs(sample.mean() - found["linear_law"][0] ** 2)
+            < 4 * sample.std() / len(sample) ** 0.5
+        )
     assert not np.allclose(found["linear_error"][0], found["linear_error"][1])
 
 
@@ -82,11 +120,17 @@ def test_mean_field_scaling_trains_the_weights_that_the_mean_field_network_has(f
     """Ten steps of g = f / sqrt(M) at M times the rate, written as a function of its own."""
     width, rate = 6, 0.02
     net = networks.mlp((2, width, 1), "tanh", "ntk", 1.3, 0.4)
-    theta, x, y = net.init(0), np.array([[0.5, -1.0], [1.2, 0.3], [-0.4, 0.8]]), np.array([[1.0], [-1.0], [1.0]])
+    theta, x, y = (
+        net.init(0),
+        np.array([[0.5, -1.0], [1.2, 0.3], [-0.4, 0.8]]),
+        np.array([[1.0], [-1.0], [1.0]]),
+    )
     functions = {"torch": mean_field(width, "torch"), "jax": mean_field(width, "jax")}
     g = networks.from_callable(functions, inputs=2, outputs=1, initial=theta)
     scaling = mean_field_scaling(width)
-    plain = fast.train(net, theta, x, scaling["label_scale"] * y, optimizer=SGD(rate), steps=10)
+    plain = fast.train(
+        net, theta, x, scaling["label_scale"] * y, optimizer=SGD(rate), steps=10
+    )
     own = fast.train(g, theta, x, y, optimizer=SGD(width * rate), steps=10)
     for name, weights in own.theta.items():
         assert np.linalg.norm(weights - theta[name]) > 1e-3
@@ -96,11 +140,15 @@ def test_mean_field_scaling_trains_the_weights_that_the_mean_field_network_has(f
 
 def mean_field(width, framework):
     """g of the test above: one hidden layer, read out by a mean over neurons."""
-    tanh = importlib.import_module({"torch": "torch", "jax": "jax.numpy"}[framework]).tanh
+    tanh = importlib.import_module(
+        {"torch": "torch", "jax": "jax.numpy"}[framework]
+    ).tanh
 
     def g(theta, x):
         hidden = tanh(1.3 / 2**0.5 * x @ theta["W1"].T + 0.4 * theta["b1"])
-        return (1.3 / width**0.5 * hidden @ theta["W2"].T + 0.4 * theta["b2"]) / width**0.5
+        return (
+            1.3 / width**0.5 * hidden @ theta["W2"].T + 0.4 * theta["b2"]
+        ) / width**0.5
 
     return g
 
@@ -134,16 +182,22 @@ def planted(study):
     cells = []
     for experiment in study.experiments:
         for request in experiment.requests("quick", "torch"):
-            cells.append((request, arrays_of(experiment.measure.__name__, request.configuration)))
+            cells.append(
+                (request, arrays_of(experiment.measure.__name__, request.configuration))
+            )
     return Measurements(cells)
 
 
 def arrays_of(computation, c):
     if computation == "linear_error":
-        return {"linear_error": np.exp(log_value(c["width"], 0))[:, None] * np.ones(c["inits"])}
+        return {
+            "linear_error": np.exp(log_value(c["width"], 0))[:, None]
+            * np.ones(c["inits"])
+        }
     values = log_value(c["width"], c["depth"])
     if computation == "kernel_change":
-        # In mean-field scaling, whose targets are sqrt(width), the change does not depend on the width.
+        # In mean-field scaling, whose targets are sqrt(width), the change does not depend on the
+        # width.
         change = np.exp(values) if c["label_scale"] == 1.0 else np.full(SEEDS, 0.5)
         return {"kernel_change": change, "reached": np.ones(SEEDS)}
     around = np.linspace(-0.1, 0.1, c["inits"]) if c["inits"] > 1 else np.zeros(1)
@@ -160,8 +214,14 @@ def test_rates_of_the_kernel_regime_are_fitted_per_seed(study):
     expected = {
         "init_rate": 0.5 - RATE,
         "drift_rate": RATE - 0.5,
-        "init_error_at_100_times_depth": np.mean([log_value(100 * d, d) for d in (1, 2, 4, 8)], axis=0) - np.log(0.1),
-        "drift_at_100_times_depth": np.mean([log_value(100 * d, d) for d in (1, 3)], axis=0) - np.log(0.1),
+        "init_error_at_100_times_depth": np.mean(
+            [log_value(100 * d, d) for d in (1, 2, 4, 8)], axis=0
+        )
+        - np.log(0.1),
+        "drift_at_100_times_depth": np.mean(
+            [log_value(100 * d, d) for d in (1, 3)], axis=0
+        )
+        - np.log(0.1),
         "ensemble": log_value(100, 1) - np.log(0.1),
         "bottleneck": log_value(200, 2) - np.log(0.1),
         "linear_rate": 0.5 - RATE,
@@ -169,7 +229,9 @@ def test_rates_of_the_kernel_regime_are_fitted_per_seed(study):
     }
     assert effects.keys() == expected.keys()
     for name, values in expected.items():
-        np.testing.assert_allclose(effects[name], values, rtol=1e-9, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(
+            effects[name], values, rtol=1e-9, atol=1e-12, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("bad", [0.0, np.nan])
@@ -181,7 +243,9 @@ def test_each_gate_closes_on_what_it_guards_against(study, bad):
     trained[-1]["kernel_change"][3] = bad
     failures = study.gates(m)
     assert failures["trained"].startswith("reached fails for 1 of 10 seeds at ")
-    assert failures["finite"].startswith("zero, negative or not finite: kernel_change at ")
+    assert failures["finite"].startswith(
+        "zero, negative or not finite: kernel_change at "
+    )
 
 
 @pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
@@ -189,4 +253,6 @@ def test_an_error_that_is_no_number_at_initialisation_breaks_the_claim(study, ba
     m = planted(study)
     at_init = [arrays for _, arrays in m.cells if "kernel_error" in arrays]
     at_init[0]["kernel_error"][2, 0] = bad
-    assert study.gates(m)["finite"].startswith("zero, negative or not finite: kernel_error at ")
+    assert study.gates(m)["finite"].startswith(
+        "zero, negative or not finite: kernel_error at "
+    )

@@ -1,4 +1,6 @@
-"""Natural gradient descent and the drift of the Jacobian (claim W1), against explicit Jacobians and planted numbers."""
+"""Natural gradient descent and the drift of the Jacobian (claim W1), against explicit Jacobians and
+planted numbers.
+"""
 
 from math import log
 from pathlib import Path
@@ -13,7 +15,16 @@ from harness.kernels import ntk
 
 ROOT = Path(__file__).parents[3]
 PATH = "claims/wenger2023/test_ngd_conditions_at_practical_width.py"
-TINY = dict(depth=1, samples=5, width=32, label_scale=1.0, centred=False, eta=0.3, steps=3, looks=(1, 3))
+TINY = dict(
+    depth=1,
+    samples=5,
+    width=32,
+    label_scale=1.0,
+    centred=False,
+    eta=0.3,
+    steps=3,
+    looks=(1, 3),
+)
 REPLICATES = range(2)
 
 
@@ -30,21 +41,34 @@ def torch():
 
 @pytest.fixture(params=["numpy", "torch"])
 def backend(request):
-    return backends.get("numpy") if request.param == "numpy" else request.getfixturevalue("torch")
+    return (
+        backends.get("numpy")
+        if request.param == "numpy"
+        else request.getfixturevalue("torch")
+    )
 
 
 def two_layer(w, x):
-    """f and J of sqrt(2 / m) a . relu(sqrt(2 / 10) W x), from the definition; w is (W, a) in one vector."""
+    """f and J of sqrt(2 / m) a .
+
+    relu(sqrt(2 / 10) W x), from the definition; w is (W, a) in one vector.
+    """
     m = len(w) // 11
     hidden, readout = w[: 10 * m].reshape(m, 10), w[10 * m :]
     h = 0.2**0.5 * x @ hidden.T
-    of_hidden = (2 / m) ** 0.5 * 0.2**0.5 * ((h > 0) * readout)[:, :, None] * x[:, None, :]
+    of_hidden = (
+        (2 / m) ** 0.5 * 0.2**0.5 * ((h > 0) * readout)[:, :, None] * x[:, None, :]
+    )
     of_readout = (2 / m) ** 0.5 * np.maximum(h, 0)
-    return of_readout @ readout, np.concatenate([of_hidden.reshape(len(x), -1), of_readout], axis=1)
+    return of_readout @ readout, np.concatenate(
+        [of_hidden.reshape(len(x), -1), of_readout], axis=1
+    )
 
 
 def by_hand(w, x, y, eta, steps):
-    """The claim's quantities from explicit Jacobians: the pseudoinverse is the natural-gradient step."""
+    """The claim's quantities from explicit Jacobians: the pseudoinverse is the natural-gradient
+    step.
+    """
     start, (f, first) = w, two_layer(w, x)
     smallest = np.linalg.svd(first, compute_uv=False)[-1]
     radius = 3 * np.linalg.norm(f - y) / smallest
@@ -58,7 +82,13 @@ def by_hand(w, x, y, eta, steps):
         residuals.append(np.sum((f - y) ** 2))
         drifts.append(3 * np.linalg.norm(jacobian - first, 2) / smallest)
         reach.append(np.linalg.norm(w - start) / radius)
-    return residuals, drifts, reach, 3 * np.linalg.norm(at_edge - first, 2) / smallest, smallest**2
+    return (
+        residuals,
+        drifts,
+        reach,
+        3 * np.linalg.norm(at_edge - first, 2) / smallest,
+        smallest**2,
+    )
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -73,7 +103,9 @@ def test_run_and_drift_are_those_of_explicit_jacobians(backend, centred):
         theta = net.init(seed)
         w = np.concatenate([theta["W1"].ravel(), theta["W2"].ravel()])
         target = 2 * y[r, :, 0] + (two_layer(w, x[r])[0] if centred else 0)
-        residuals, drifts, reach, ball, smallest = by_hand(w, x[r], target, eta=0.3, steps=3)
+        residuals, drifts, reach, ball, smallest = by_hand(
+            w, x[r], target, eta=0.3, steps=3
+        )
         assert found["residuals"][r] == pytest.approx(residuals, rel=1e-8)
         assert found["drift"][r] == pytest.approx([drifts[0], drifts[2]], rel=1e-6)
         assert found["reach"][r] == pytest.approx(max(reach[0], reach[2]), rel=1e-8)
@@ -83,15 +115,25 @@ def test_run_and_drift_are_those_of_explicit_jacobians(backend, centred):
 
 @pytest.mark.parametrize("family", ["mlp", "cnn", "pooled cnn"])
 def test_drift_of_deep_networks_is_that_of_their_jacobians(torch, family):
-    configuration = dict(TINY, family=family, depth=2, width=4, samples=3, steps=1, looks=(1,))
+    configuration = dict(
+        TINY, family=family, depth=2, width=4, samples=3, steps=1, looks=(1,)
+    )
     found = natural_gradient(torch, configuration, REPLICATES, "test")
     net, x, y = problem(configuration, REPLICATES, "test")
-    theta = net.init(seeds.derive("init", stream="test", replicate=r) for r in REPLICATES)
+    theta = net.init(
+        seeds.derive("init", stream="test", replicate=r) for r in REPLICATES
+    )
 
     def jacobian(theta):
         """(R, N, P), row by row."""
         rows = [torch.pullback(net, theta, x, np.eye(3)[n][:, None]) for n in range(3)]
-        return np.stack([np.concatenate([row[k].reshape(2, -1) for k in net.shapes], axis=1) for row in rows], axis=1)
+        return np.stack(
+            [
+                np.concatenate([row[k].reshape(2, -1) for k in net.shapes], axis=1)
+                for row in rows
+            ],
+            axis=1,
+        )
 
     first = jacobian(theta)
     step = np.linalg.pinv(first) @ (torch.forward(net, theta, x) - y)
@@ -107,7 +149,9 @@ def test_drift_of_deep_networks_is_that_of_their_jacobians(torch, family):
 def test_drift_vanishes_as_the_targets_approach_the_outputs(backend):
     near = dict(TINY, family="two-layer", centred=True, label_scale=1e-3)
     far = dict(near, label_scale=1.0)
-    small, large = (natural_gradient(backend, c, REPLICATES, "test")["drift"] for c in (near, far))
+    small, large = (
+        natural_gradient(backend, c, REPLICATES, "test")["drift"] for c in (near, far)
+    )
     assert (small < large / 10).all()
 
 
@@ -121,13 +165,17 @@ def test_a_run_without_an_inverse_stays_where_it_is(backend):
 
 def test_a_run_that_diverged_stays_where_it_is(backend):
     configuration = dict(TINY, family="two-layer", eta=-5.0, steps=30)
-    residuals = natural_gradient(backend, configuration, REPLICATES, "test")["residuals"]
+    residuals = natural_gradient(backend, configuration, REPLICATES, "test")[
+        "residuals"
+    ]
     assert np.isfinite(residuals).all()
     assert (residuals[:, -1] > DIVERGED * residuals[:, 0]).all()
     assert (residuals[:, -1] == residuals[:, -2]).all()
 
 
-@pytest.mark.parametrize(("family", "features"), [("cnn", 7 * 7 * 4), ("pooled cnn", 4)])
+@pytest.mark.parametrize(
+    ("family", "features"), [("cnn", 7 * 7 * 4), ("pooled cnn", 4)]
+)
 def test_convolutions_are_as_many_as_the_depth_says(family, features):
     net, _, _ = problem(dict(TINY, family=family, depth=2, width=4), [0], "test")
     weights = [shape for name, shape in net.shapes.items() if name.startswith("W")]
@@ -146,11 +194,16 @@ STEPS = 8
 
 
 def planted(study, factor=0.25, **changed):
-    """Measurements of the quick tier in which C' = 3 width^-0.4 (the controls' too) and |r|^2 falls by a factor."""
+    """Measurements of the quick tier in which C' = 3 width^-0.4 (the controls' too) and |r|^2 falls
+    by a factor.
+    """
     ones, cells = np.ones(10), []
     for experiment in study.experiments:
         for request in experiment.requests("quick", "torch"):
-            drift = np.outer(ones, [1.0, 3.0, 2.0, 2.5]) * request.configuration["width"] ** -0.4
+            drift = (
+                np.outer(ones, [1.0, 3.0, 2.0, 2.5])
+                * request.configuration["width"] ** -0.4
+            )
             arrays = dict(
                 residuals=7 * factor ** np.outer(ones, np.arange(STEPS + 1)),
                 drift=drift,
@@ -195,9 +248,21 @@ def test_a_bound_broken_once_is_broken(study):
 @pytest.mark.parametrize(
     ("gate", "changed", "says"),
     [
-        ("regular", dict(eigenvalues=np.outer(np.ones(10), [1e-11, 1.0])), "a singular Gram matrix at the start: "),
-        ("inside", dict(reach=np.array([1.01] + [0.3] * 9)), "left the ball: two-layer 1 x 256; "),
-        ("finite", dict(ball=np.array([np.inf] + [1.0] * 9)), "a value is zero or not finite: "),
+        (
+            "regular",
+            dict(eigenvalues=np.outer(np.ones(10), [1e-11, 1.0])),
+            "a singular Gram matrix at the start: ",
+        ),
+        (
+            "inside",
+            dict(reach=np.array([1.01] + [0.3] * 9)),
+            "left the ball: two-layer 1 x 256; ",
+        ),
+        (
+            "finite",
+            dict(ball=np.array([np.inf] + [1.0] * 9)),
+            "a value is zero or not finite: ",
+        ),
     ],
 )
 def test_each_gate_closes_on_what_it_guards_against(study, gate, changed, says):
@@ -210,7 +275,11 @@ def test_each_gate_closes_on_what_it_guards_against(study, gate, changed, says):
 
 def test_residuals_must_be_numbers_in_the_narrow_network_too(study):
     m = planted(study)
-    (narrow,) = [arrays for request, arrays in m.cells if request.configuration["width"] == 16 and is_deep(request)]
+    (narrow,) = [
+        arrays
+        for request, arrays in m.cells
+        if request.configuration["width"] == 16 and is_deep(request)
+    ]
     narrow["residuals"] = narrow["residuals"] * np.nan
     assert study.gates(m)["finite"] == "a value is zero or not finite: mlp 16 x 16"
 
@@ -221,5 +290,9 @@ def is_deep(request):
 
 def test_no_gate_holds_of_what_is_no_number(study):
     """A comparison with NaN is False, which is not to hold."""
-    no_numbers = dict(eigenvalues=np.full((10, 2), np.nan), reach=np.full(10, np.nan), drift=np.full((10, 4), np.nan))
+    no_numbers = dict(
+        eigenvalues=np.full((10, 2), np.nan),
+        reach=np.full(10, np.nan),
+        drift=np.full((10, 4), np.nan),
+    )
     assert all(study.gates(planted(study, **no_numbers)).values())

@@ -1,7 +1,9 @@
-"""Everything that a backend computes, it computes on its device. Without a GPU: one of PyTorch's is simulated here.
+"""Everything that a backend computes, it computes on its device.
 
-For JAX the second of two CPU devices stands for it, in a process of its own. What is computed are the quantities of
-`python -m tests.verify.parity`, by the branches for a GPU.
+Without a GPU: one of PyTorch's is simulated here.
+
+For JAX the second of two CPU devices stands for it, in a process of its own. What is computed are
+the quantities of `python -m tests.verify.parity`, by the branches for a GPU.
 """
 
 import os
@@ -30,10 +32,28 @@ from harness.backends.torch_backend import TorchOperations  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
-# Of PyTorch's documentation, torch.use_deterministic_algorithms: no deterministic kernel on CUDA, or none forward.
+# Of PyTorch's documentation, torch.use_deterministic_algorithms: no deterministic kernel on CUDA,
+# or none forward.
 WITHOUT_DETERMINISTIC_KERNEL = (
-    *("cumsum", "histc", "bincount", "median.dim", "put_", "scatter_reduce", "nll_loss", "kthvalue", "grid_sampler"),
-    *("upsample_", "reflection_pad", "adaptive_", "avg_pool3d_backward", "max_unpool", "fractional_max_pool"),
+    *(
+        "cumsum",
+        "histc",
+        "bincount",
+        "median.dim",
+        "put_",
+        "scatter_reduce",
+        "nll_loss",
+        "kthvalue",
+        "grid_sampler",
+    ),
+    *(
+        "upsample_",
+        "reflection_pad",
+        "adaptive_",
+        "avg_pool3d_backward",
+        "max_unpool",
+        "fractional_max_pool",
+    ),
     *("ctc_loss", "embedding_bag"),
 )
 # And those that have one, but are not deterministic without the switch.
@@ -49,9 +69,11 @@ SWITCHED = (
 
 
 class OnGpu(torch.Tensor):
-    """A tensor that says it is not on the CPU, holds its numbers there all the same, and does not mix with others.
+    """A tensor that says it is not on the CPU, holds its numbers there all the same, and does not
+    mix with others.
 
-    Its device is "meta", the one other that PyTorch's CPU build has; "cuda" is read as that inside of `Gpu`.
+    Its device is "meta", the one other that PyTorch's CPU build has; "cuda" is read as that inside
+    of `Gpu`.
     """
 
     is_cuda = True
@@ -59,8 +81,14 @@ class OnGpu(torch.Tensor):
 
     @staticmethod
     def __new__(cls, held):
-        layout = {"strides": held.stride(), "storage_offset": held.storage_offset(), "dtype": held.dtype}
-        made = torch.Tensor._make_wrapper_subclass(cls, held.shape, device="meta", **layout)
+        layout = {
+            "strides": held.stride(),
+            "storage_offset": held.storage_offset(),
+            "dtype": held.dtype,
+        }
+        made = torch.Tensor._make_wrapper_subclass(
+            cls, held.shape, device="meta", **layout
+        )
         made.held = held
         return made
 
@@ -70,21 +98,39 @@ class OnGpu(torch.Tensor):
 
 
 def computed(operation, args, kwargs):
-    """The operation on the held numbers; its result is on the GPU if its arguments are, or if it is asked to be."""
-    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    """The operation on the held numbers; its result is on the GPU if its arguments are, or if it is
+    asked to be.
+    """
+    tensors = [
+        leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)
+    ]
     there = [tensor for tensor in tensors if isinstance(tensor, OnGpu)]
     here = [tensor for tensor in tensors if not isinstance(tensor, OnGpu)]
     if there and operation not in COPIES and any(tensor.dim() for tensor in here):
-        raise RuntimeError(f"Expected all tensors to be on the same device; {operation} has some on cuda, some on cpu.")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device; {operation} has some on cuda, some on "
+            "cpu."
+        )
     device = kwargs.get("device")
     gpu = isinstance(args[0], OnGpu) if operation is COPIES[1] else bool(there)
     gpu = gpu if device is None else torch.device(device).type == "meta"
     own = {id(tensor.held): tensor for tensor in there}
-    args, kwargs = tree_map(lambda leaf: leaf.held if isinstance(leaf, OnGpu) else leaf, (args, kwargs))
-    result = operation(*args, **kwargs if device is None else {**kwargs, "device": torch.device("cpu")})
+    args, kwargs = tree_map(
+        lambda leaf: leaf.held if isinstance(leaf, OnGpu) else leaf, (args, kwargs)
+    )
+    result = operation(
+        *args, **kwargs if device is None else {**kwargs, "device": torch.device("cpu")}
+    )
     if not gpu:  # what comes off the GPU is a copy
-        return tree_map(lambda leaf: leaf.clone() if there and isinstance(leaf, torch.Tensor) else leaf, result)
-    results = {id(leaf): leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)}
+        return tree_map(
+            lambda leaf: (
+                leaf.clone() if there and isinstance(leaf, torch.Tensor) else leaf
+            ),
+            result,
+        )
+    results = {
+        id(leaf): leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)
+    }
     own |= {name: OnGpu(leaf) for name, leaf in results.items() if name not in own}
     return tree_map(lambda leaf: own.get(id(leaf), leaf), result)
 
@@ -116,7 +162,8 @@ class Numbered(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         args, kwargs = tree_map(
-            lambda leaf: "meta" if isinstance(leaf, str) and leaf == "cuda" else leaf, (args, kwargs)
+            lambda leaf: "meta" if isinstance(leaf, str) and leaf == "cuda" else leaf,
+            (args, kwargs),
         )
         return function(*args, **kwargs or {})
 
@@ -134,21 +181,35 @@ def gpu():
 @pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda quantity: quantity.name)
 def test_pytorch_computes_on_the_gpu_what_it_computes_on_the_cpu(quantity, dtype):
     with Gpu() as used:
-        (found,) = compare(backends.get("torch", "cpu", dtype), on_gpu(dtype), [quantity])
+        (found,) = compare(
+            backends.get("torch", "cpu", dtype), on_gpu(dtype), [quantity]
+        )
     assert found.agrees, found.line()
     assert used.operations - {"_to_copy.default"}, "nothing ran there"
-    assert not [name for name in used.operations if name.startswith(WITHOUT_DETERMINISTIC_KERNEL)]
-    if quantity.name != "kernels in blocks":  # distinct places, or equal numbers: see infinite_steps.Arrays.replaced
+    assert not [
+        name
+        for name in used.operations
+        if name.startswith(WITHOUT_DETERMINISTIC_KERNEL)
+    ]
+    if (
+        quantity.name != "kernels in blocks"
+    ):  # distinct places, or equal numbers: see infinite_steps.Arrays.replaced
         assert not [name for name in used.operations if name.startswith(SWITCHED)]
 
 
 def test_the_quantities_call_every_method_of_a_backend(monkeypatch):
     called = set()
-    methods = [name for name in vars(Backend) if not name.startswith("_") and name not in ("device", "dtype")]
+    methods = [
+        name
+        for name in vars(Backend)
+        if not name.startswith("_") and name not in ("device", "dtype")
+    ]
     for name in methods:
         method = getattr(Backend, name, None)
         if callable(method):
-            spy = lambda *args, name=name, method=method, **more: called.add(name) or method(*args, **more)  # noqa: E731
+            spy = lambda *args, name=name, method=method, **more: (  # noqa: E731
+                called.add(name) or method(*args, **more)
+            )
             monkeypatch.setattr(Backend, name, spy)
     for quantity in QUANTITIES:
         quantity.compute(backends.get("torch", "cpu", "float32"))
@@ -157,11 +218,23 @@ def test_the_quantities_call_every_method_of_a_backend(monkeypatch):
 
 FORWARD, PUT = TorchOperations.forward, TorchOperations.put
 LEAKS = {
-    "a new tensor without a device": ("forward", lambda *given: FORWARD(*given) + torch.zeros(2)),
-    "an index without a device": ("forward", lambda *given: FORWARD(*given)[:, torch.arange(4)]),
-    "weights left in NumPy's memory": ("put", lambda self, a: torch.from_numpy(a + 0) if a.ndim == 2 else PUT(self, a)),
+    "a new tensor without a device": (
+        "forward",
+        lambda *given: FORWARD(*given) + torch.zeros(2),
+    ),
+    "an index without a device": (
+        "forward",
+        lambda *given: FORWARD(*given)[:, torch.arange(4)],
+    ),
+    "weights left in NumPy's memory": (
+        "put",
+        lambda self, a: torch.from_numpy(a + 0) if a.ndim == 2 else PUT(self, a),
+    ),
     "everything left there": ("put", lambda self, array: torch.from_numpy(array + 0)),
-    "a result that was not brought back": ("fetch", lambda self, tensor: tensor.numpy()),
+    "a result that was not brought back": (
+        "fetch",
+        lambda self, tensor: tensor.numpy(),
+    ),
 }
 
 
@@ -185,7 +258,11 @@ def test_what_is_left_on_the_cpu_is_noticed(monkeypatch, leak):
 
 
 def switches():
-    products = torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn
+    products = (
+        torch.backends.cuda.matmul,
+        torch.backends.cudnn.conv,
+        torch.backends.cudnn.rnn,
+    )
     return {
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "warn only": torch.is_deterministic_algorithms_warn_only_enabled(),
@@ -212,33 +289,53 @@ def test_on_a_gpu_only_deterministic_kernels_in_full_precision(monkeypatch, gpu)
         "precision": {"ieee"},
         "workspace": ":4096:8",
     }
-    assert foreign == inside | {"warn only": True}, "a function of someone else's may have no such kernel"
+    assert foreign == inside | {"warn only": True}, (
+        "a function of someone else's may have no such kernel"
+    )
     assert switches() == before
     with backends.get("torch", "cpu").operations.session():
-        assert switches() == before | {"precision": {"ieee"}}, "results on a CPU stay as they are"
+        assert switches() == before | {"precision": {"ieee"}}, (
+            "results on a CPU stay as they are"
+        )
 
 
-def test_an_operation_without_a_deterministic_kernel_is_an_error_of_ours_and_a_warning_of_others(gpu):
+def test_an_operation_without_a_deterministic_kernel_is_an_error_of_ours_and_a_warning_of_others(
+    gpu,
+):
     """`put_` has none on a CPU either, so PyTorch itself can be asked."""
 
     def scattered(theta, x):
         return x @ theta["w"].clone().put_(torch.tensor([0]), torch.ones(1))
 
     operations = gpu.operations
-    with operations.session(), pytest.raises(RuntimeError, match="put_ does not have a deterministic implementation"):
+    with (
+        operations.session(),
+        pytest.raises(
+            RuntimeError, match="put_ does not have a deterministic implementation"
+        ),
+    ):
         scattered({"w": torch.ones(3, 1)}, torch.ones(2, 3))
-    with operations.autodiff().session(), pytest.warns(UserWarning, match="put_ does not have a deterministic impl"):
+    with (
+        operations.autodiff().session(),
+        pytest.warns(UserWarning, match="put_ does not have a deterministic impl"),
+    ):
         scattered({"w": torch.ones(3, 1)}, torch.ones(2, 3))
 
 
 def test_buffers_of_a_function_have_to_be_on_the_device(gpu):
     buffer = torch.ones(3)
     net = from_callable(
-        {"torch": lambda theta, x: (x * buffer) @ theta["w"]}, inputs=3, outputs=1, initial={"w": [[1]] * 3}
+        {"torch": lambda theta, x: (x * buffer) @ theta["w"]},
+        inputs=3,
+        outputs=1,
+        initial={"w": [[1]] * 3},
     )
     with (
         Gpu(),
-        pytest.raises(backends.InvalidInput, match=r"same device.*buffers in the dtype and on the device of the"),
+        pytest.raises(
+            backends.InvalidInput,
+            match=r"same device.*buffers in the dtype and on the device of the",
+        ),
     ):
         gpu.forward(net, net.init(0), np.ones((2, 3)))
 
@@ -294,8 +391,14 @@ def watched_jax(quantities, leak=""):
         timeout=300,
         check=False,
     )
-    transfers = [line for line in done.stderr.splitlines() if "host-to-device transfer:" in line]
-    return done, [line for line in transfers if "id=0" in line], [line for line in transfers if "id=1" in line]
+    transfers = [
+        line for line in done.stderr.splitlines() if "host-to-device transfer:" in line
+    ]
+    return (
+        done,
+        [line for line in transfers if "id=0" in line],
+        [line for line in transfers if "id=1" in line],
+    )
 
 
 def test_jax_computes_on_its_device_alone():
@@ -309,9 +412,11 @@ def test_jax_computes_on_its_device_alone():
     "leak",
     [
         "import contextlib; JaxOperations.session = lambda self: contextlib.nullcontext()",
-        "put = JaxOperations.put; JaxOperations.put = lambda self, a: jax.device_put(put(self, a), first)",
+        "put = JaxOperations.put; JaxOperations.put = lambda self, a: jax.device_put(put(self, a), "
+        "first)",
         "kept = []; put = JaxOperations.put\n"
-        "JaxOperations.put = lambda self, a: (kept.append(jax.device_put(a[:1], first)), put(self, a))[1]",
+        "JaxOperations.put = lambda self, a: (kept.append(jax.device_put(a[:1], first)), put(self, "
+        "a))[1]",
     ],
     ids=["no device in force", "arrays put elsewhere", "a copy elsewhere"],
 )
@@ -325,7 +430,9 @@ def test_what_jax_leaves_on_another_device_is_noticed(leak):
 
 def test_a_cell_records_the_switches_in_force(gpu, monkeypatch, tmp_path):
     version = tmp_path / "version"
-    version.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65\nGCC version: 12\n")
+    version.write_text(
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65\nGCC version: 12\n"
+    )
     monkeypatch.setattr(devices, "DRIVER", version)
     with gpu.operations.session():
         found = environment.in_force("cuda", {"torch": torch})
@@ -348,12 +455,19 @@ def test_a_cell_records_the_switches_in_force(gpu, monkeypatch, tmp_path):
 
 
 def test_of_jax_its_precision_and_the_version_of_its_platform():
-    device = SimpleNamespace(client=SimpleNamespace(platform_version="PJRT C API\ncuda 13000"))
-    jax = SimpleNamespace(config=SimpleNamespace(jax_default_matmul_precision="highest"), devices=lambda: [device])
+    device = SimpleNamespace(
+        client=SimpleNamespace(platform_version="PJRT C API\ncuda 13000")
+    )
+    jax = SimpleNamespace(
+        config=SimpleNamespace(jax_default_matmul_precision="highest"),
+        devices=lambda: [device],
+    )
     found = environment.in_force("cuda", {"jax": jax})
     assert found["jax default_matmul_precision"] == "highest"
     assert found["jax platform_version"] == "PJRT C API cuda 13000"
-    assert environment.in_force("cpu", {"jax": jax}) == {"jax default_matmul_precision": "highest"}
+    assert environment.in_force("cpu", {"jax": jax}) == {
+        "jax default_matmul_precision": "highest"
+    }
 
 
 @pytest.mark.parametrize(

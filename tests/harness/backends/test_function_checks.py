@@ -1,4 +1,6 @@
-"""What is checked of a function: samples that mix behind equal rows, programs that are old, errors raised inside."""
+"""What is checked of a function: samples that mix behind equal rows, programs that are old, errors
+raised inside.
+"""
 
 import numpy as np
 import pytest
@@ -36,16 +38,22 @@ def product(theta, x):
 
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("function", [centred, shifted])
-def test_samples_that_mix_are_refused_whatever_the_first_rows_are(backend, function, data):
+def test_samples_that_mix_are_refused_whatever_the_first_rows_are(
+    backend, function, data
+):
     net = from_callable(function, inputs=2, outputs=1, initial=W)
-    with pytest.raises(InvalidInput, match=r"other outputs for \d samples together than for each alone"):
+    with pytest.raises(
+        InvalidInput, match=r"other outputs for \d samples together than for each alone"
+    ):
         backend.forward(net, net.init(0), DATA[data])
 
 
 @pytest.mark.parametrize("data", ["blank", "all ones", "one row"])
 def test_samples_that_do_not_mix_are_taken(backend, data):
     net = from_callable(product, inputs=2, outputs=1, initial=W)
-    assert backend.forward(net, net.init(0), DATA[data]) == pytest.approx(product(W, DATA[data]), rel=1e-12, abs=1e-12)
+    assert backend.forward(net, net.init(0), DATA[data]) == pytest.approx(
+        product(W, DATA[data]), rel=1e-12, abs=1e-12
+    )
 
 
 def test_a_function_that_takes_indices_alone_is_taken():
@@ -56,7 +64,10 @@ def test_a_function_that_takes_indices_alone_is_taken():
             raise ValueError("indices must be whole numbers")
         return theta["w"][x[:, 0].astype(int)]
 
-    backend, net = backends.get("numpy"), from_callable({"numpy": chosen}, inputs=1, outputs=1, initial=W)
+    backend, net = (
+        backends.get("numpy"),
+        from_callable({"numpy": chosen}, inputs=1, outputs=1, initial=W),
+    )
     assert (backend.forward(net, net.init(0), [[1], [0]]) == [[0.5], [1.0]]).all()
     with pytest.raises(InvalidInput, match="indices must be whole numbers"):
         backend.forward(net, net.init(0), [[1], [1]])
@@ -76,7 +87,10 @@ def test_jax_takes_what_a_function_closes_over_as_it_is_now_or_refuses(dtype, ch
     def scaled(theta, x):
         return (x * state["scale"]) @ theta["w"]
 
-    net, x = from_callable(scaled, inputs=2, outputs=1, initial=W), np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    net, x = (
+        from_callable(scaled, inputs=2, outputs=1, initial=W),
+        np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]),
+    )
     backend.empirical_ntk(net, net.init(0), x)
     if change == "in place":
         state["scale"][:] = 2.0
@@ -87,7 +101,10 @@ def test_jax_takes_what_a_function_closes_over_as_it_is_now_or_refuses(dtype, ch
         kernel = backend.empirical_ntk(net, net.init(0), x)
     except InvalidInput as error:
         refusal = str(error)
-    if (change, dtype) == ("in place", "float32") and refusal:  # there JAX itself keeps the array
+    if (change, dtype) == (
+        "in place",
+        "float32",
+    ) and refusal:  # there JAX itself keeps the array
         assert "put a new array in place of the old one" in refusal
         return
     assert not refusal
@@ -120,20 +137,36 @@ def test_a_batching_rule_of_jax_that_is_wrong_is_refused():
 def test_what_pytorch_raises_while_it_differentiates_is_ours():
     torch = pytest.importorskip("torch")
     net = from_callable(
-        {"torch": lambda theta, x: x @ torch.from_numpy(theta["w"].numpy())}, inputs=2, outputs=1, initial=W
+        {"torch": lambda theta, x: x @ torch.from_numpy(theta["w"].numpy())},
+        inputs=2,
+        outputs=1,
+        initial=W,
     )
     backend = backends.get("torch", "cpu", "float64")
-    for call in (backend.empirical_ntk, lambda *a: backend.pullback(*a, np.ones((6, 1)))):
-        with pytest.raises(InvalidInput, match=r"The function failed .*: RuntimeError: Can't call numpy\(\) on Tensor"):
+    for call in (
+        backend.empirical_ntk,
+        lambda *a: backend.pullback(*a, np.ones((6, 1))),
+    ):
+        with pytest.raises(
+            InvalidInput,
+            match=r"The function failed .*: RuntimeError: Can't call numpy\(\) on Tensor",
+        ):
             call(net, net.init(0), ROWS)
 
 
 def test_outputs_that_autograd_does_not_follow_are_refused():
     torch = pytest.importorskip("torch")
-    net = from_callable({"torch": torch.no_grad()(product)}, inputs=2, outputs=1, initial=W)
+    net = from_callable(
+        {"torch": torch.no_grad()(product)}, inputs=2, outputs=1, initial=W
+    )
     backend = backends.get("torch", "cpu", "float64")
-    for call in (backend.empirical_ntk, lambda *a: backend.ntk_vector_product(*a, np.ones((6, 1)))):
-        with pytest.raises(InvalidInput, match="do not depend on theta as far as autograd sees"):
+    for call in (
+        backend.empirical_ntk,
+        lambda *a: backend.ntk_vector_product(*a, np.ones((6, 1))),
+    ):
+        with pytest.raises(
+            InvalidInput, match="do not depend on theta as far as autograd sees"
+        ):
             call(net, net.init(0), ROWS)
 
 
@@ -158,14 +191,21 @@ def test_a_function_may_change_its_arguments(oracle):
         for seeds in ([0], 0):
             theta = net.init(seeds)
             kernel = backend.empirical_ntk(net, theta, ROWS)
-            assert kernel.reshape(6, 6) == pytest.approx(36.0 * ROWS @ ROWS.T, rel=1e-9, abs=1e-9)
-            assert backend.forward(net, theta, ROWS).reshape(6, 1) == pytest.approx(6.0 * ROWS @ W["w"])
+            assert kernel.reshape(6, 6) == pytest.approx(
+                36.0 * ROWS @ ROWS.T, rel=1e-9, abs=1e-9
+            )
+            assert backend.forward(net, theta, ROWS).reshape(6, 1) == pytest.approx(
+                6.0 * ROWS @ W["w"]
+            )
 
 
 def test_tensors_that_pytorch_tracks_are_named(backend):
     torch = pytest.importorskip("torch")
     net, tracked = mlp((2, 3, 1)), torch.ones((2, 2), requires_grad=True)
-    theta = {name: torch.tensor(array, requires_grad=True) for name, array in net.init(0).items()}
+    theta = {
+        name: torch.tensor(array, requires_grad=True)
+        for name, array in net.init(0).items()
+    }
     with pytest.raises(InvalidInput, match=r"x1 is no NumPy array: .*detach"):
         backend.empirical_ntk(net, net.init(0), tracked)
     with pytest.raises(InvalidInput, match=r"theta W1 is no NumPy array: .*detach"):
@@ -183,25 +223,39 @@ def test_masked_arrays_are_refused(backend):
         "x": lambda: backend.forward(net, theta, x),
         "x2": lambda: backend.empirical_ntk(net, theta, ROWS, x),
         "theta W1": lambda: backend.forward(net, masked, ROWS),
-        "y": lambda: backend.train(net, theta, ROWS, y, optimizer=backends.SGD(0.1), steps=1),
+        "y": lambda: backend.train(
+            net, theta, ROWS, y, optimizer=backends.SGD(0.1), steps=1
+        ),
         "x1": lambda: kernels.ntk(net, x),
-        "k_train": lambda: kernels.regression(np.ma.masked_array(k), np.ones(6), k, ridge=1.0),
+        "k_train": lambda: kernels.regression(
+            np.ma.masked_array(k), np.ones(6), k, ridge=1.0
+        ),
         "initial 'w'": lambda: from_callable(
-            product, inputs=2, outputs=1, initial={"w": np.ma.masked_array(np.ones((2, 1)))}
+            product,
+            inputs=2,
+            outputs=1,
+            initial={"w": np.ma.masked_array(np.ones((2, 1)))},
         ),
     }
     for name, call in calls.items():
-        with pytest.raises(InvalidInput, match=f"^{name} is a masked array, and a mask would be ignored"):
+        with pytest.raises(
+            InvalidInput,
+            match=f"^{name} is a masked array, and a mask would be ignored",
+        ):
             call()
 
 
 def test_what_initial_leaves_out_is_frozen():
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
-    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)).double()
+    module = torch.nn.Sequential(
+        torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)
+    ).double()
     module[0].requires_grad_(False)
     parameters = dict(module.named_parameters())
-    free = {name: p.detach().numpy() for name, p in parameters.items() if p.requires_grad}
+    free = {
+        name: p.detach().numpy() for name, p in parameters.items() if p.requires_grad
+    }
     every = {name: p.detach().numpy() for name, p in parameters.items()}
     computed = []
     for initial in (free, every):
@@ -211,7 +265,11 @@ def test_what_initial_leaves_out_is_frozen():
             outputs=1,
             initial=initial,
         )
-        computed.append(backends.get("torch", "cpu", "float64").empirical_ntk(net, net.init(0), ROWS))
+        computed.append(
+            backends.get("torch", "cpu", "float64").empirical_ntk(
+                net, net.init(0), ROWS
+            )
+        )
     hidden = np.tanh(ROWS @ every["0.weight"].T + every["0.bias"])
     assert computed[0] == pytest.approx(hidden @ hidden.T + 1.0)
     assert np.abs(computed[1] - computed[0]).max() > 0.01

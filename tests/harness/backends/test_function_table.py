@@ -1,7 +1,9 @@
-"""Operations of PyTorch and JAX: the kernel of a function of each is that of its Jacobian, or it is refused.
+"""Operations of PyTorch and JAX: the kernel of a function of each is that of its Jacobian, or it is
+refused.
 
-The Jacobian is that of one sample and one output at a time by plain autograd, float64. PyTorch's batching rules are
-wrong or missing for some of them, some only where a block has as many samples as outputs: 2 and 2 here.
+The Jacobian is that of one sample and one output at a time by plain autograd, float64. PyTorch's
+batching rules are wrong or missing for some of them, some only where a block has as many samples as
+outputs: 2 and 2 here.
 """
 
 import numpy as np
@@ -13,7 +15,9 @@ from harness.networks import from_callable
 
 INPUTS, HIDDEN, OUTPUTS = 4, 8, 2
 CLOSE = 1e-7
-"""Relative, of kernels in float64: decompositions amplify rounding; a wrong rule is wrong by 1e-2 or more."""
+"""Relative, of kernels in float64: decompositions amplify rounding; a wrong rule is wrong by 1e-2
+or more.
+"""
 
 # name -> an operation on (N, 8) features, in PyTorch's words; the result is flattened.
 TORCH = {
@@ -36,7 +40,9 @@ TORCH = {
     "conv1d": "F.conv1d(h[:, None], p.view(2, 1, 4), padding=1)",
     "conv2d": "F.conv2d(h.view(-1, 1, 2, 4), p.view(2, 1, 2, 2))",
     "conv2d, grouped": "F.conv2d(h.view(-1, 2, 2, 2), p.view(2, 1, 2, 2), groups=2)",
-    "conv2d, channels last": "F.conv2d(h.view(-1, 1, 2, 4).to(memory_format=torch.channels_last), p.view(2, 1, 2, 2))",
+    "conv2d, channels "
+    "last": "F.conv2d(h.view(-1, 1, 2, 4).to(memory_format=torch.channels_last), p.view(2, 1, 2, "
+    "2))",
     "conv3d": "F.conv3d(h.view(-1, 1, 2, 2, 2), p.view(1, 1, 2, 2, 2))",
     "conv_transpose1d": "F.conv_transpose1d(h[:, None], p.view(1, 2, 4))",
     "conv_transpose2d": "F.conv_transpose2d(h.view(-1, 1, 2, 4), p.view(1, 2, 2, 2))",
@@ -51,7 +57,8 @@ TORCH = {
     "layer_norm": "F.layer_norm(h, (8,), p)",
     "group_norm": "F.group_norm(h, 2, p)",
     "instance_norm": "F.instance_norm(h.view(-1, 2, 4))",
-    "batch_norm, evaluated": "F.batch_norm(h, torch.zeros(8).double(), 2 * torch.ones(8).double(), p)",
+    "batch_norm, "
+    "evaluated": "F.batch_norm(h, torch.zeros(8).double(), 2 * torch.ones(8).double(), p)",
     "local_response_norm": "F.local_response_norm(h.view(-1, 2, 4), 2)",
     "rms_norm": "F.rms_norm(h, (8,), p)",
     "normalize": "F.normalize(h)",
@@ -59,7 +66,9 @@ TORCH = {
     "embedding": "F.embedding((x > 0).long(), p.view(2, 4))",
     "embedding_bag": "F.embedding_bag((x > 0).long(), p.view(2, 4))",
     "gru cell": "torch.gru_cell(h, h[:, :2], torch.outer(p[:6], p), torch.outer(p[:6], p[:2]))",
-    "lstm cell": "torch.lstm_cell(h, (h[:, :2], h[:, 2:4]), torch.outer(p, p), torch.outer(p, p[:2]))[0]",
+    "lstm "
+    "cell": "torch.lstm_cell(h, (h[:, :2], h[:, 2:4]), torch.outer(p, p), torch.outer(p, "
+    "p[:2]))[0]",
     "det": "torch.linalg.det(h.view(-1, 2, 2, 2))",
     "slogdet": "torch.linalg.slogdet(h.view(-1, 2, 2, 2))[1]",
     "inv": "torch.linalg.inv(spd(h))",
@@ -105,7 +114,8 @@ TORCH = {
     "unfold": "F.unfold(h.view(-1, 1, 2, 4), 2)",
     "fold": "F.fold(h.view(-1, 4, 2), (2, 3), 2)",
     "pixel_shuffle": "F.pixel_shuffle(h.view(-1, 4, 1, 2), 2)",
-    "grid_sample": "F.grid_sample(h.view(-1, 1, 2, 4), h.view(-1, 2, 2, 2).tanh(), align_corners=False)",
+    "grid_sample": "F.grid_sample(h.view(-1, 1, 2, 4), h.view(-1, 2, 2, 2).tanh(), "
+    "align_corners=False)",
     "logdet of a kernel": "torch.logdet(spd(h))[:, None]",
     "in place on features": "h.clone().mul_(2.0).add_(p)",
     "in place on inputs": "x.mul_(2.0) * p[:4]",
@@ -188,11 +198,19 @@ def true_jacobian(torch, f, theta, x):
     """(N, O, P), one sample and one output at a time."""
     samples = []
     for n in range(len(x)):
-        leaves = {name: torch.tensor(array, requires_grad=True) for name, array in theta.items()}
-        outputs = f({name: leaf.clone() for name, leaf in leaves.items()}, torch.tensor(x[n : n + 1]))[0]
+        leaves = {
+            name: torch.tensor(array, requires_grad=True)
+            for name, array in theta.items()
+        }
+        outputs = f(
+            {name: leaf.clone() for name, leaf in leaves.items()},
+            torch.tensor(x[n : n + 1]),
+        )[0]
         rows = []
         for output in outputs:
-            parts = torch.autograd.grad(output, list(leaves.values()), retain_graph=True, materialize_grads=True)
+            parts = torch.autograd.grad(
+                output, list(leaves.values()), retain_graph=True, materialize_grads=True
+            )
             rows.append(np.concatenate([part.numpy().ravel() for part in parts]))
         samples.append(np.stack(rows))
     return np.stack(samples)
@@ -209,54 +227,88 @@ def test_an_operation_of_pytorch_is_right_or_refused(words, name):
     torch.set_num_threads(1)
     operation = eval(f"lambda h, p, x: {TORCH[name]}", words)
     f = around(operation)
-    net = from_callable({"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0))
+    net = from_callable(
+        {"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0)
+    )
     theta, rng = net.init(0), np.random.default_rng(1)
-    x, v = rng.standard_normal((OUTPUTS, INPUTS)), rng.standard_normal((OUTPUTS, OUTPUTS))
+    x, v = (
+        rng.standard_normal((OUTPUTS, INPUTS)),
+        rng.standard_normal((OUTPUTS, OUTPUTS)),
+    )
     if name in REFUSED:
-        with pytest.raises(InvalidInput, match=r"function failed while|do not depend on theta|function failed on x"):
+        with pytest.raises(
+            InvalidInput,
+            match=r"function failed while|do not depend on theta|function failed on x",
+        ):
             backend.empirical_ntk(net, theta, x)
         return
     jacobian = true_jacobian(torch, f, theta, x)
     kernel = np.einsum("nop,mqp->nmoq", jacobian, jacobian)
     assert off(backend.empirical_ntk(net, theta, x, outputs="full"), kernel) < CLOSE
-    assert off(backend.ntk_vector_product(net, theta, x, v), np.einsum("nmoq,mq->no", kernel, v)) < CLOSE
+    assert (
+        off(
+            backend.ntk_vector_product(net, theta, x, v),
+            np.einsum("nmoq,mq->no", kernel, v),
+        )
+        < CLOSE
+    )
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("name", ["PReLU", "PReLU per channel", "det", "gru cell", "cumprod", "embedding"])
+@pytest.mark.parametrize(
+    "name", ["PReLU", "PReLU per channel", "det", "gru cell", "cumprod", "embedding"]
+)
 def test_of_many_seeds_outputs_and_training_are_those_of_each_alone(words, name):
     torch, backend = words["torch"], backends.get("torch", "cpu", "float64")
     f = around(eval(f"lambda h, p, x: {TORCH[name]}", words))
     net = from_callable(
-        {"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=lambda rng: weights(int(rng.integers(2**31)))
+        {"torch": f},
+        inputs=INPUTS,
+        outputs=OUTPUTS,
+        initial=lambda rng: weights(int(rng.integers(2**31))),
     )
     rng, theta = np.random.default_rng(1), net.init(range(2))
     x, y = rng.standard_normal((2, INPUTS)), rng.standard_normal((2, OUTPUTS))
     many = backend.train(net, theta, x, y, optimizer=backends.SGD(0.01), steps=2).theta
     for seed in range(2):
         one = {n: array[seed] for n, array in theta.items()}
-        outputs = f({n: torch.tensor(array) for n, array in one.items()}, torch.tensor(x)).numpy()
+        outputs = f(
+            {n: torch.tensor(array) for n, array in one.items()}, torch.tensor(x)
+        ).numpy()
         assert off(backend.forward(net, theta, x)[seed], outputs) < CLOSE
         for _ in range(2):
-            leaves = {n: torch.tensor(array, requires_grad=True) for n, array in one.items()}
+            leaves = {
+                n: torch.tensor(array, requires_grad=True) for n, array in one.items()
+            }
             ((f(leaves, torch.tensor(x)) - torch.tensor(y)) ** 2).mean().backward()
-            steps = {n: 0.01 * leaf.grad.numpy() for n, leaf in leaves.items() if leaf.grad is not None}
+            steps = {
+                n: 0.01 * leaf.grad.numpy()
+                for n, leaf in leaves.items()
+                if leaf.grad is not None
+            }
             one = {n: array - steps.get(n, 0.0) for n, array in one.items()}
         for n, array in one.items():
             assert off(many[n][seed], array) < CLOSE
 
 
-def test_a_wrong_batching_rule_is_warned_of_by_name_and_no_budget_changes_the_kernel(words):
+def test_a_wrong_batching_rule_is_warned_of_by_name_and_no_budget_changes_the_kernel(
+    words,
+):
     backend = backends.get("torch", "cpu", "float64")
     f = around(lambda h, p, x: words["F"].prelu(h, p[:1]))
     x = np.random.default_rng(0).standard_normal((6, INPUTS))
 
     def kernel_within(budget):
-        net = from_callable({"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0))
+        net = from_callable(
+            {"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0)
+        )
         small = backends.Backend(backend.name, backend.operations, budget)
         return small.empirical_ntk(net, net.init(0), x)
 
-    with pytest.warns(UserWarning, match=r"batched Jacobian of this function (differs|fails).*plain autograd.*Prelu"):
+    with pytest.warns(
+        UserWarning,
+        match=r"batched Jacobian of this function (differs|fails).*plain autograd.*Prelu",
+    ):
         kernels = [kernel_within(budget) for budget in (1, 3000, 8000, 2**30)]
     for kernel in kernels:
         assert off(kernel, kernels[-1]) < 1e-13
@@ -266,12 +318,16 @@ def test_a_wrong_batching_rule_is_warned_of_by_name_and_no_budget_changes_the_ke
 def test_the_mode_of_the_caller_does_not_matter(words, mode):
     torch, backend = words["torch"], backends.get("torch", "cpu", "float64")
     f = around(lambda h, p, x: torch.linalg.det(h.view(-1, 2, 2, 2)))
-    net = from_callable({"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0))
+    net = from_callable(
+        {"torch": f}, inputs=INPUTS, outputs=OUTPUTS, initial=weights(0)
+    )
     x, y = np.random.default_rng(0).standard_normal((3, INPUTS)), np.zeros((3, OUTPUTS))
     right = true_jacobian(torch, f, net.init(0), x)
     with getattr(torch, mode)():
         kernel = backend.empirical_ntk(net, net.init(0), x)
-        losses = backend.train(net, net.init(0), x, y, optimizer=backends.SGD(0.01), steps=3).losses
+        losses = backend.train(
+            net, net.init(0), x, y, optimizer=backends.SGD(0.01), steps=3
+        ).losses
     assert off(kernel, np.einsum("nop,mop->nm", right, right)) < 1e-12
     assert (np.diff(losses) < 0).all()
 
@@ -342,6 +398,8 @@ def test_an_operation_of_jax_is_right(jax_words, name):
         samples = []
         for row in x:
             gradients = [gradient(theta, row, unit) for unit in np.eye(OUTPUTS)]
-            samples.append([np.concatenate([np.ravel(g[n]) for n in theta]) for g in gradients])
+            samples.append(
+                [np.concatenate([np.ravel(g[n]) for n in theta]) for g in gradients]
+            )
     jacobian = np.array(samples)
     assert off(kernel, np.einsum("nop,mqp->nmoq", jacobian, jacobian)) < CLOSE

@@ -1,4 +1,6 @@
-"""Settings of other projects, under which the same numbers must come out: JAX's strict modes, NumPy's traps."""
+"""Settings of other projects, under which the same numbers must come out: JAX's strict modes,
+NumPy's traps.
+"""
 
 import jax
 import numpy as np
@@ -20,7 +22,10 @@ NETS = {
     "tanh": mlp((4, 6, 1), "tanh", "standard", sigma_b=0.1),
     "images": cnn((2, 2, 1), [Conv(3), Pool(2)], activation="relu", outputs=2),
     "own": from_callable(
-        {"jax": lambda t, x: jax.numpy.tanh(x) @ t["w"], "torch": lambda t, x: x.tanh() @ t["w"]},
+        {
+            "jax": lambda t, x: jax.numpy.tanh(x) @ t["w"],
+            "torch": lambda t, x: x.tanh() @ t["w"],
+        },
         inputs=4,
         outputs=2,
         initial={"w": np.ones((4, 2))},
@@ -44,25 +49,38 @@ def strict():
 
 
 def everything(backend, net, x):
-    """All that a backend computes with a network; two steps of each optimiser, one that diverges among them."""
+    """All that a backend computes with a network; two steps of each optimiser, one that diverges
+    among them.
+    """
     theta = net.init([0, 1] if net is not NETS["own"] else 0)
     y = np.zeros((len(x), net.outputs))
     results = [backend.forward(net, theta, x)]
-    results += [backend.empirical_ntk(net, theta, x, outputs=outputs) for outputs in ("trace", "full")]
+    results += [
+        backend.empirical_ntk(net, theta, x, outputs=outputs)
+        for outputs in ("trace", "full")
+    ]
     results.append(backend.empirical_ntk(net, theta, x, x[:2]))
     results.append(backend.ntk_vector_product(net, theta, x, np.ones_like(results[0])))
     for optimizer in (SGD(0.1), SGD(0.1, 0.9), SGD(1e20), Adam(0.1)):
-        results.append(backend.train(net, theta, x, y, optimizer=optimizer, steps=2).loss)
+        results.append(
+            backend.train(net, theta, x, y, optimizer=optimizer, steps=2).loss
+        )
     if net is NETS["own"]:
         return results
     if net.dense and net.outputs == 1:
         results.append(backend.ntk_samples(net, x[0], ntk_noise(net, seed=0, draws=2)))
-    return [*results, backend.infinite_ntk(net, x), backend.infinite_nngp(net, x, x[:2])]
+    return [
+        *results,
+        backend.infinite_ntk(net, x),
+        backend.infinite_nngp(net, x, x[:2]),
+    ]
 
 
 def regressions(backend, x):
     k = kernels.ntk(NETS["erf"], x)
-    return [backend.kernel_regression(k, x, k, ridges) for ridges in (0.1, (1e-30, 0.1), ())]
+    return [
+        backend.kernel_regression(k, x, k, ridges) for ridges in (0.1, (1e-30, 0.1), ())
+    ]
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -92,9 +110,17 @@ def test_no_ridges_give_no_predictions(backend):
 
 @pytest.mark.parametrize("activation", ["relu", "erf", "tanh", "sigmoid"])
 def test_infinite_kernels_under_traps(fast, activation):
-    net, x = mlp((3, 8, 8, 1), activation), np.random.default_rng(0).standard_normal((5, 3))
+    net, x = (
+        mlp((3, 8, 8, 1), activation),
+        np.random.default_rng(0).standard_normal((5, 3)),
+    )
     with np.errstate(all="raise"):
-        for found in (kernels.ntk(net, x), kernels.nngp(net, x), fast.infinite_ntk(net, x), fast.infinite_nngp(net, x)):
+        for found in (
+            kernels.ntk(net, x),
+            kernels.nngp(net, x),
+            fast.infinite_ntk(net, x),
+            fast.infinite_nngp(net, x),
+        ):
             assert np.isfinite(found).all()
 
 

@@ -27,7 +27,11 @@ REQUIRED = {
 
 def options_of(name):
     (commands,) = (action for action in parser()._actions if action.choices)
-    return {text for action in commands.choices[name]._actions for text in (*action.option_strings, action.dest)}
+    return {
+        text
+        for action in commands.choices[name]._actions
+        for text in (*action.option_strings, action.dest)
+    }
 
 
 def test_every_command_about_claims_chooses_them_alike():
@@ -39,16 +43,25 @@ def test_every_command_about_claims_chooses_them_alike():
 
 @pytest.mark.parametrize("name", [name for name in CHOOSING if name != "diff"])
 @pytest.mark.parametrize("spelling", [["dog"], ["-k", "dog"]])
-def test_a_part_that_is_in_no_id_is_named_with_the_ids_there_are(plant, capsys, name, spelling):
+def test_a_part_that_is_in_no_id_is_named_with_the_ids_there_are(
+    plant, capsys, name, spelling
+):
     plant("first")
     folder = ["--from", "."] if name == "calibrate" else []
     assert main([name, *spelling, *REQUIRED.get(name, []), *folder]) == 2
-    assert "No claim below claims has an id that contains 'dog'. There: toy/first." in capsys.readouterr().err
+    assert (
+        "No claim below claims has an id that contains 'dog'. There: toy/first."
+        in capsys.readouterr().err
+    )
 
 
 def chosen(capsys, *arguments):
     assert main(["list", *arguments]) == 0
-    return [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("toy/")]
+    return [
+        line.split()[0]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("toy/")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +84,10 @@ def test_ids_and_k_choose_the_same_claims(plant, capsys, arguments, names):
 @pytest.mark.parametrize("name", ["amend", "withdraw", "rehearse"])
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [([], "is of one claim: name it"), (["-k", "toy"], "is of one claim, and toy names toy/first, toy/second.")],
+    [
+        ([], "is of one claim: name it"),
+        (["-k", "toy"], "is of one claim, and toy names toy/first, toy/second."),
+    ],
 )
 def test_what_is_done_to_one_claim_names_it(plant, capsys, name, arguments, said):
     plant("first")
@@ -87,7 +103,10 @@ def test_a_part_of_an_id_registers_what_is_not_registered(plant, capsys):
     assert main(["register", "toy"]) == 0
     assert capsys.readouterr().out.count("registered toy/second") == 1
     assert main(["register", "-k", "first"]) == 2
-    assert "Claim 'toy/first' is registered already; amend it: ntk-claims amend toy/first" in capsys.readouterr().err
+    assert (
+        "Claim 'toy/first' is registered already; amend it: ntk-claims amend toy/first"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_claim_without_its_file_is_withdrawn_by_a_part_of_its_id(plant, capsys):

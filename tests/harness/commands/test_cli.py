@@ -37,29 +37,59 @@ def call(pytester, capsys):
 
 @pytest.fixture
 def recorded_report(plant, pytester):
-    """A report of three claims, one of which was not run, in the folder `recorded`; and a README with the comments."""
+    """A report of three claims, one of which was not run, in the folder `recorded`; and a README
+    with the comments.
+    """
     spread = 0.02 * np.linspace(-1, 1, 10)
     toys = [studies.load(plant(name)) for name in ("linear", "ratio", "missing")]
     toys = [replace(toy, effects=lambda m: m.cells[0][1]) for toy in toys]
     (hypothesis,) = toys[1].claim.hypotheses
     shown = replace(hypothesis, scale="ratio", label="error | ratio")
-    toys[1] = replace(toys[1], claim=replace(toys[1].claim, hypotheses=(shown,), title="The [ratio]"))
+    toys[1] = replace(
+        toys[1], claim=replace(toys[1].claim, hypotheses=(shown,), title="The [ratio]")
+    )
 
     def measured(backend, gap):
         arrays = {"gap": gap + spread, "true": 0.3 + spread, "false": 0.0 + spread}
-        return Measurements([(Request("toy:toy", {}, tuple(range(10)), "test", backend, "float64"), arrays)])
+        return Measurements(
+            [
+                (
+                    Request(
+                        "toy:toy", {}, tuple(range(10)), "test", backend, "float64"
+                    ),
+                    arrays,
+                )
+            ]
+        )
 
     both = {"torch": measured("torch", 0.30), "jax": measured("jax", 0.31)}
     verdicts = [judge(toys[0], both, "quick", 10), judge(toys[1], both, "quick", 10)]
     verdicts.append(not_run(toys[2].claim, "quick", "This claim has no quick tier."))
-    entries = [report.Entry(toy, verdict, "0" * 64, 10) for toy, verdict in zip(toys, verdicts, strict=True)]
-    environment = {"torch": {"torch": "2.13.0", "device": "cpu"}, "jax": {"jax": "0.10.2", "device": "cuda"}}
+    entries = [
+        report.Entry(toy, verdict, "0" * 64, 10)
+        for toy, verdict in zip(toys, verdicts, strict=True)
+    ]
+    environment = {
+        "torch": {"torch": "2.13.0", "device": "cpu"},
+        "jax": {"jax": "0.10.2", "device": "cuda"},
+    }
     document = report.document(entries, "quick", ("torch", "jax"), environment)
     (pytester.path / "recorded").mkdir()
-    (pytester.path / "recorded" / "verdicts.json").write_text(report.as_text(document), encoding="utf-8")
+    (pytester.path / "recorded" / "verdicts.json").write_text(
+        report.as_text(document), encoding="utf-8"
+    )
     day = datetime(2026, 1, 1, tzinfo=UTC)
-    run = report.run_record(started=day, finished=day, command=[], platform={}, claims={}, total=report.Cells())
-    (pytester.path / "recorded" / "run.json").write_text(report.as_text(run), encoding="utf-8")
+    run = report.run_record(
+        started=day,
+        finished=day,
+        command=[],
+        platform={},
+        claims={},
+        total=report.Cells(),
+    )
+    (pytester.path / "recorded" / "run.json").write_text(
+        report.as_text(run), encoding="utf-8"
+    )
     (pytester.path / "README.md").write_text(MARKED)
 
 
@@ -72,21 +102,54 @@ def test_it_is_installed_under_its_name():
     ("command", "taught"),
     [
         ([], "To verify the claims and write a report: pytest claims --tier quick"),
-        (["list"], "Lists every claim below a folder: its id, its title, and per tier the recorded verdict."),
+        (
+            ["list"],
+            "Lists every claim below a folder: its id, its title, and per tier the recorded "
+            "verdict.",
+        ),
         (["list"], "Example: ntk-claims list -k vyas2022"),
-        (["plan"], "Counts the cells that a run needs and those that the store has. Cached: a run takes them as they"),
-        (["plan"], "With --json FILE the plan goes to a file that a machine with numpy and one framework alone can"),
+        (
+            ["plan"],
+            "Counts the cells that a run needs and those that the store has. Cached: a run takes "
+            "them as they",
+        ),
+        (
+            ["plan"],
+            "With --json FILE the plan goes to a file that a machine with numpy and one framework "
+            "alone can",
+        ),
         (["plan"], "Example: ntk-claims plan --tier full --backend torch"),
-        (["sweep"], "Computes the missing cells of a run. Killing it loses the cells in flight; start it again."),
-        (["report"], "Writes report.html and summary.md of a report again, from its verdicts.json and run.json."),
-        (["sweep"], "Example: ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023"),
+        (
+            ["sweep"],
+            "Computes the missing cells of a run. Killing it loses the cells in flight; start it "
+            "again.",
+        ),
+        (
+            ["report"],
+            "Writes report.html and summary.md of a report again, from its verdicts.json and "
+            "run.json.",
+        ),
+        (
+            ["sweep"],
+            "Example: ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023",
+        ),
         (["report"], "Example: ntk-claims report reports/recorded/quick"),
         (["readme"], "Example: ntk-claims readme --check"),
-        (["readme"], "the table of verdicts between the comments <!-- verdicts: ... --> and <!-- end of verdicts -->"),
-        (["register"], "A run calls a claim BROKEN that differs from what is registered."),
+        (
+            ["readme"],
+            "the table of verdicts between the comments <!-- verdicts: ... --> and <!-- end of "
+            "verdicts -->",
+        ),
+        (
+            ["register"],
+            "A run calls a claim BROKEN that differs from what is registered.",
+        ),
         (["register"], "Example: ntk-claims register vyas2022/gap_across_width"),
         (["amend"], "stands in every report from then on."),
-        (["amend"], '--reason "20 seeds, the power was computed for the wrong sd" --results-seen no'),
+        (
+            ["amend"],
+            '--reason "20 seeds, the power was computed for the wrong sd" --results-seen no',
+        ),
     ],
 )
 def test_help_teaches(capsys, command, taught):
@@ -100,8 +163,22 @@ def test_every_command_is_in_the_overview(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     overview = capsys.readouterr().out
-    (commands,) = [action.choices for action in cli.parser()._actions if isinstance(action.choices, dict)]
-    assert {"list", "plan", "sweep", "report", "readme", "register", "amend", "withdraw", "rehearse"} <= commands.keys()
+    (commands,) = [
+        action.choices
+        for action in cli.parser()._actions
+        if isinstance(action.choices, dict)
+    ]
+    assert {
+        "list",
+        "plan",
+        "sweep",
+        "report",
+        "readme",
+        "register",
+        "amend",
+        "withdraw",
+        "rehearse",
+    } <= commands.keys()
     assert re.findall(r"^    (\w+)(?:  |$)", overview, re.MULTILINE) == list(commands)
 
 
@@ -109,7 +186,8 @@ def test_claims_are_listed_with_their_recorded_verdicts(plant, pytester, call):
     plant("first", FULL=True)
     plant("second")
     (pytester.path / "claims" / "verdicts.toml").write_text(
-        '["toy/first"]\nquick = { verdict = "REFUTED", reason = "so" }\nfull = { verdict = "SUPPORTED", reason = "so" }'
+        '["toy/first"]\nquick = { verdict = "REFUTED", reason = "so" }\nfull = '
+        '{ verdict = "SUPPORTED", reason = "so" }'
     )
     assert call("list") == (
         0,
@@ -121,7 +199,10 @@ def test_claims_are_listed_with_their_recorded_verdicts(plant, pytester, call):
         "",
     )
     code, out, _ = call("list", "-k", "sec")
-    assert (code, out.splitlines()[1:]) == (0, ["toy/second  unrecorded      -", "    Toy second"])
+    assert (code, out.splitlines()[1:]) == (
+        0,
+        ["toy/second  unrecorded      -", "    Toy second"],
+    )
 
 
 def test_a_plan_counts_what_is_needed_and_what_is_there(plant, pytester, call):
@@ -146,7 +227,9 @@ def test_a_plan_counts_what_is_needed_and_what_is_there(plant, pytester, call):
         "    torch      9       0       0      0           9  SECONDS\n"
         "    numpy      9       0       3      0           6   unknown\n"
     )
-    assert call("plan", "--tier", "full", "-k", "first")[1].splitlines()[1:] == ["toy/first: no full tier"]
+    assert call("plan", "--tier", "full", "-k", "first")[1].splitlines()[1:] == [
+        "toy/first: no full tier"
+    ]
     assert not (pytester.path / "reports").exists()
 
 
@@ -154,24 +237,54 @@ def test_a_plan_says_which_cells_the_code_has_left_behind(plant, pytester, call)
     file = plant("first")
     call("sweep", "--backend", "numpy")
     text = file.read_text()
-    file.write_text(text.replace('return {"value": centre +', 'return {"value": 1.0 * centre +'))
-    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split()[:6] == ["numpy", "3", "0", "0", "3", "3"]
+    file.write_text(
+        text.replace('return {"value": centre +', 'return {"value": 1.0 * centre +')
+    )
+    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split()[:6] == [
+        "numpy",
+        "3",
+        "0",
+        "0",
+        "3",
+        "3",
+    ]
     file.write_text(text)
-    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split() == ["numpy", "3", "0", "3", "0", "0", "0", "s"]
+    assert call("plan", "--backend", "numpy")[1].splitlines()[2].split() == [
+        "numpy",
+        "3",
+        "0",
+        "3",
+        "0",
+        "0",
+        "0",
+        "s",
+    ]
 
 
-def test_a_plan_estimates_what_is_missing_from_what_like_cells_took(plant, pytester, call):
+def test_a_plan_estimates_what_is_missing_from_what_like_cells_took(
+    plant, pytester, call
+):
     plant("slow", SECONDS=0.5)
     call("sweep", "--backend", "numpy")
-    (line,) = [line for line in call("plan", "--backend", "torch")[1].splitlines() if "torch" in line]
+    (line,) = [
+        line
+        for line in call("plan", "--backend", "torch")[1].splitlines()
+        if "torch" in line
+    ]
     assert line.split()[:6] == ["torch", "3", "0", "0", "0", "3"]
-    assert 1.5 <= float(line.split()[6]) < 4.0  # three cells of half a second each, and little more
+    assert (
+        1.5 <= float(line.split()[6]) < 4.0
+    )  # three cells of half a second each, and little more
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["plan", "--backend", "numpy"]])
-def test_the_projects_claims_fit_a_hundred_columns(monkeypatch, call, pytester, arguments):
+def test_the_projects_claims_fit_a_hundred_columns(
+    monkeypatch, call, pytester, arguments
+):
     monkeypatch.chdir(ROOT)
-    code, out, _ = call(*arguments, *(["--store", str(pytester.path)] if "plan" in arguments else []))
+    code, out, _ = call(
+        *arguments, *(["--store", str(pytester.path)] if "plan" in arguments else [])
+    )
     assert code == 0
     assert max(map(len, out.splitlines())) <= 100
 
@@ -182,17 +295,28 @@ def test_output_may_be_cut_short(plant, pytester):
     reader, writer = os.pipe()
     os.close(reader)
     code = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run([sys.executable, "-c", code, "list"], stdout=writer, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "list"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_a_plan_file_is_computed_elsewhere_and_judged_here(plant, pytester, call):
     plant("holds")
-    assert call("plan", "--backend", "numpy", "--json", "plan.json") == (0, "3 cells in plan.json\n", "")
+    assert call("plan", "--backend", "numpy", "--json", "plan.json") == (
+        0,
+        "3 cells in plan.json\n",
+        "",
+    )
     assert len(json.loads((pytester.path / "plan.json").read_text())) == 3
     assert run_plan(["plan.json", "--store", "there"]) == 0
-    result = pytester.runpytest_subprocess("claims", "--backend=numpy", "--replay", "--store=there")
+    result = pytester.runpytest_subprocess(
+        "claims", "--backend=numpy", "--replay", "--store=there"
+    )
     result.assert_outcomes(passed=1)
     assert len((pytester.path / "calls").read_text().splitlines()) == 3
 
@@ -213,10 +337,15 @@ def test_ctrl_c_is_no_traceback(plant, call, monkeypatch):
 
     monkeypatch.setattr(sweep, "run", interrupted)
     code, _, err = call("sweep", "--backend", "numpy")
-    assert (code, err) == (130, "\nInterrupted. Cells done so far are kept; start again to go on.\n")
+    assert (code, err) == (
+        130,
+        "\nInterrupted. Cells done so far are kept; start again to go on.\n",
+    )
 
 
-def test_an_error_of_our_own_is_neither_a_finding_nor_a_bad_call(plant, call, monkeypatch):
+def test_an_error_of_our_own_is_neither_a_finding_nor_a_bad_call(
+    plant, call, monkeypatch
+):
     plant("holds")
 
     def faulty(*arguments, **options):
@@ -228,19 +357,35 @@ def test_an_error_of_our_own_is_neither_a_finding_nor_a_bad_call(plant, call, mo
     assert err.startswith("Traceback")
     *_, error, told = err.strip().splitlines()
     assert error == "ZeroDivisionError: our fault"
-    assert told.startswith("ntk-claims ended with an error of its own, ZeroDivisionError, so nothing was found")
+    assert told.startswith(
+        "ntk-claims ended with an error of its own, ZeroDivisionError, so nothing was found"
+    )
 
 
 @pytest.mark.parametrize(
-    "command", [["verdict", "--json=file/out"], ["audit", "--json=file/out"], ["power", "--out=file/out"]], ids=" ".join
+    "command",
+    [
+        ["verdict", "--json=file/out"],
+        ["audit", "--json=file/out"],
+        ["power", "--out=file/out"],
+    ],
+    ids=" ".join,
 )
-def test_a_file_that_cannot_be_written_is_named_before_anything_else(plant, pytester, call, command):
+def test_a_file_that_cannot_be_written_is_named_before_anything_else(
+    plant, pytester, call, command
+):
     plant("holds")
     (pytester.path / "file").touch()
-    assert call(*command) == (2, "", "ntk-claims: file/out cannot be written: Not a directory. Name another file.\n")
+    assert call(*command) == (
+        2,
+        "",
+        "ntk-claims: file/out cannot be written: Not a directory. Name another file.\n",
+    )
 
 
-def test_a_file_that_will_be_written_is_left_as_it_was_if_the_command_fails(plant, pytester, call):
+def test_a_file_that_will_be_written_is_left_as_it_was_if_the_command_fails(
+    plant, pytester, call
+):
     plant("holds")
     (pytester.path / "old").write_text("of old", encoding="utf-8")
     for name in ("old", "new"):
@@ -293,8 +438,16 @@ on cuda. All effects: [full report](recorded/report.html)
 def test_the_link_leads_from_the_readme_to_the_report(recorded_report, pytester, call):
     (pytester.path / "docs").mkdir()
     (pytester.path / "docs" / "verdicts.md").write_text(MARKED)
-    assert call("readme", str(pytester.path / "recorded"), "--readme", "docs/verdicts.md")[0] == 0
-    assert "[full report](../recorded/report.html)" in (pytester.path / "docs" / "verdicts.md").read_text()
+    assert (
+        call("readme", str(pytester.path / "recorded"), "--readme", "docs/verdicts.md")[
+            0
+        ]
+        == 0
+    )
+    assert (
+        "[full report](../recorded/report.html)"
+        in (pytester.path / "docs" / "verdicts.md").read_text()
+    )
 
 
 @pytest.mark.parametrize(
@@ -308,16 +461,46 @@ def test_the_link_leads_from_the_readme_to_the_report(recorded_report, pytester,
             ["list", "-k", "dog"],
             "No claim below claims has an id that contains 'dog'. There: toy/linear, toy/missing, ",
         ),
-        (["list", "--claims", "recorded"], "There is no claim below recorded. Name another folder with --claims DIR."),
-        (["list", "--claims", "bad"], "The claim file bad/test_bad.py cannot be loaded: NameError: name 'x' is not d"),
-        (["plan", "--backend", "dog"], "Unknown backend 'dog'. Available: jax, numpy, torch."),
-        (["plan", "--backend", ""], "Name at least one backend, and each once, with --backend; got none."),
-        (["plan", "--json", "nowhere/plan.json"], "nowhere/plan.json cannot be written: No such file or directory. N"),
-        (["sweep", "--backend", "numpy", "--engine", "dog"], "Unknown engine 'dog'. Available: "),
-        (["sweep", "--backend", "numpy", "--workers", "0"], "workers must be None or at least 1; got 0."),
-        (["sweep", "--backend", "numpy", "--store", "README.md/store"], "Cannot read the store at README.md/store/"),
-        (["report", "nowhere"], "nowhere/verdicts.json cannot be read as part of a report: "),
-        (["readme", "nowhere"], "nowhere/verdicts.json cannot be read as part of a report: "),
+        (
+            ["list", "--claims", "recorded"],
+            "There is no claim below recorded. Name another folder with --claims DIR.",
+        ),
+        (
+            ["list", "--claims", "bad"],
+            "The claim file bad/test_bad.py cannot be loaded: NameError: name 'x' is not d",
+        ),
+        (
+            ["plan", "--backend", "dog"],
+            "Unknown backend 'dog'. Available: jax, numpy, torch.",
+        ),
+        (
+            ["plan", "--backend", ""],
+            "Name at least one backend, and each once, with --backend; got none.",
+        ),
+        (
+            ["plan", "--json", "nowhere/plan.json"],
+            "nowhere/plan.json cannot be written: No such file or directory. N",
+        ),
+        (
+            ["sweep", "--backend", "numpy", "--engine", "dog"],
+            "Unknown engine 'dog'. Available: ",
+        ),
+        (
+            ["sweep", "--backend", "numpy", "--workers", "0"],
+            "workers must be None or at least 1; got 0.",
+        ),
+        (
+            ["sweep", "--backend", "numpy", "--store", "README.md/store"],
+            "Cannot read the store at README.md/store/",
+        ),
+        (
+            ["report", "nowhere"],
+            "nowhere/verdicts.json cannot be read as part of a report: ",
+        ),
+        (
+            ["readme", "nowhere"],
+            "nowhere/verdicts.json cannot be read as part of a report: ",
+        ),
         (["readme", "recorded", "--readme", "no.md"], "no.md cannot be read: "),
         (
             ["readme", "recorded", "--readme", "plain.md"],
@@ -329,7 +512,9 @@ def test_the_link_leads_from_the_readme_to_the_report(recorded_report, pytester,
         ),
     ],
 )
-def test_a_bad_call_is_one_line_and_exit_code_two(recorded_report, pytester, call, arguments, message):
+def test_a_bad_call_is_one_line_and_exit_code_two(
+    recorded_report, pytester, call, arguments, message
+):
     (pytester.path / "plain.md").touch()
     (pytester.path / "twice.md").write_text(MARKED + MARKED)
     (pytester.path / "bad").mkdir()
@@ -340,7 +525,10 @@ def test_a_bad_call_is_one_line_and_exit_code_two(recorded_report, pytester, cal
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["plan", "--tier", "huge"], ["sweep", "--device", "tpu"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["dance"], ["plan", "--tier", "huge"], ["sweep", "--device", "tpu"]],
+)
 def test_what_the_parser_refuses_is_exit_code_two(capsys, arguments):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -351,7 +539,15 @@ def test_what_the_parser_refuses_is_exit_code_two(capsys, arguments):
 def test_the_projects_readme_shows_the_recorded_verdicts(capsys):
     folder, readme = ROOT / RECORDED, ROOT / "README.md"
     if folder.exists():
-        assert main(["readme", str(folder), "--readme", str(readme), "--check"]) == 0, capsys.readouterr().err
+        assert main(["readme", str(folder), "--readme", str(readme), "--check"]) == 0, (
+            capsys.readouterr().err
+        )
     else:
-        (table,) = re.findall(r"<!-- verdicts:[^>]*-->(.*?)<!-- end of verdicts -->", readme.read_text(), re.DOTALL)
-        assert not table.strip(), f"the README has a table of verdicts, and {RECORDED} is not there"
+        (table,) = re.findall(
+            r"<!-- verdicts:[^>]*-->(.*?)<!-- end of verdicts -->",
+            readme.read_text(),
+            re.DOTALL,
+        )
+        assert not table.strip(), (
+            f"the README has a table of verdicts, and {RECORDED} is not there"
+        )

@@ -27,7 +27,9 @@ class Output(io.TextIOWrapper):
 
 @pytest.fixture
 def outputs(monkeypatch):
-    """Puts standard output and standard error of an encoding in the place of those that there are; both."""
+    """Puts standard output and standard error of an encoding in the place of those that there are;
+    both.
+    """
 
     def put(encoding):
         out, err = Output(encoding), Output(encoding)
@@ -47,7 +49,9 @@ def outputs(monkeypatch):
         ("ascii", "-0.25 +/- 0.1 s"),
     ],
 )
-def test_what_an_encoding_lacks_is_written_in_other_signs_and_no_number_changes(outputs, encoding, written):
+def test_what_an_encoding_lacks_is_written_in_other_signs_and_no_number_changes(
+    outputs, encoding, written
+):
     out, err = outputs(encoding)
 
     def work():
@@ -79,9 +83,21 @@ def test_every_sign_has_a_plain_one():
         (SweepFailed("cells are missing"), REFUSED, "it: cells are missing\n"),
         (ClaimsError(SIGNS), REFUSED, "it: -0.25 +/- 0.1 s\n"),
         (KeyboardInterrupt(), INTERRUPTED, "\nInterrupted. Nothing is lost.\n"),
-        (ZeroDivisionError("our fault"), CRASHED, "ZeroDivisionError: our fault\nit ended with an error of its own"),
-        (UnicodeEncodeError("ascii", "x", 0, 1, "our fault"), CRASHED, "it ended with an error of its own"),
-        (PermissionError("our fault"), CRASHED, "it ended with an error of its own, PermissionError"),
+        (
+            ZeroDivisionError("our fault"),
+            CRASHED,
+            "ZeroDivisionError: our fault\nit ended with an error of its own",
+        ),
+        (
+            UnicodeEncodeError("ascii", "x", 0, 1, "our fault"),
+            CRASHED,
+            "it ended with an error of its own",
+        ),
+        (
+            PermissionError("our fault"),
+            CRASHED,
+            "it ended with an error of its own, PermissionError",
+        ),
     ],
 )
 def test_each_end_has_its_exit_code(outputs, error, code, said):
@@ -96,7 +112,9 @@ def test_each_end_has_its_exit_code(outputs, error, code, said):
 
 
 def test_the_codes_are_apart():
-    assert len({0, 1, REFUSED, 3, 4, CRASHED, INTERRUPTED, CLOSED}) == 8, "3 and 4 are those of an unfinished sweep"
+    assert len({0, 1, REFUSED, 3, 4, CRASHED, INTERRUPTED, CLOSED}) == 8, (
+        "3 and 4 are those of an unfinished sweep"
+    )
 
 
 class AnyCall:
@@ -118,7 +136,9 @@ class AnyCall:
         ("benchmarks.__main__", "_run"),
     ],
 )
-def test_an_error_of_any_command_has_an_exit_code_of_its_own(outputs, monkeypatch, module, name):
+def test_an_error_of_any_command_has_an_exit_code_of_its_own(
+    outputs, monkeypatch, module, name
+):
     _, err = outputs("ascii")
 
     def faulty(*arguments):
@@ -132,7 +152,10 @@ def test_an_error_of_any_command_has_an_exit_code_of_its_own(outputs, monkeypatc
     assert "AttributeError: our fault" in err.written()
 
 
-@pytest.mark.parametrize("command", ["", "sweep", "verdict", "diff", "pack", "unpack", "calibrate", "export", "data"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "sweep", "verdict", "diff", "pack", "unpack", "calibrate", "export", "data"],
+)
 def test_help_names_the_exit_codes(capsys, command):
     with pytest.raises(SystemExit):
         cli.main([*command.split(), "--help"])
@@ -146,7 +169,10 @@ def claim(plant):
     """The file of a claim with signs beyond Latin-1 in its title."""
     file = plant("signs", registered=False, EFFECT=-0.3)
     text = file.read_text(encoding="utf-8")
-    old, new = 'title=f"', 'title=f"\N{MINUS SIGN}\N{GREEK SMALL LETTER LAMDA}\N{EM DASH} '
+    old, new = (
+        'title=f"',
+        'title=f"\N{MINUS SIGN}\N{GREEK SMALL LETTER LAMDA}\N{EM DASH} ',
+    )
     assert text.count(old) == 1
     file.write_text(text.replace(old, new), encoding="utf-8")
     return file
@@ -166,7 +192,9 @@ def claim(plant):
     ],
     ids=lambda command: command[0],
 )
-def test_every_command_ends_as_ever_whatever_the_encoding(outputs, claim, encoding, command):
+def test_every_command_ends_as_ever_whatever_the_encoding(
+    outputs, claim, encoding, command
+):
     out, err = outputs(encoding)
     try:
         code = cli.main(command)

@@ -1,4 +1,6 @@
-"""`ntk-claims data` and `pytest claims --download`: what is listed, and that nothing else is downloaded."""
+"""`ntk-claims data` and `pytest claims --download`: what is listed, and that nothing else is
+downloaded.
+"""
 
 import gzip
 import hashlib
@@ -16,14 +18,21 @@ from harness.datasets import mnist
 from harness.experiment import Request
 
 PAYLOADS = [
-    bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes() + array.tobytes()
-    for array in (np.arange(2 * 28 * 28).reshape(2, 28, 28).astype(np.uint8), np.array([7, 9], dtype=np.uint8))
+    bytes([0, 0, 8, array.ndim])
+    + np.array(array.shape, dtype=">u4").tobytes()
+    + array.tobytes()
+    for array in (
+        np.arange(2 * 28 * 28).reshape(2, 28, 28).astype(np.uint8),
+        np.array([7, 9], dtype=np.uint8),
+    )
 ]
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """The cache, inside tmp_path, not there yet; no network; and an upstream of MNIST with two images."""
+    """The cache, inside tmp_path, not there yet; no network; and an upstream of MNIST with two
+    images.
+    """
 
     def explode(*args, **kwargs):
         raise AssertionError("the network was used, and nobody had asked for it")
@@ -38,7 +47,11 @@ def cache(tmp_path, monkeypatch):
     ]
     published = mnist.published
     monkeypatch.setattr(
-        mnist, "published", lambda part: replace(wanted, files=tuple(files)) if part == "train" else published(part)
+        mnist,
+        "published",
+        lambda part: (
+            replace(wanted, files=tuple(files)) if part == "train" else published(part)
+        ),
     )
     return tmp_path / "cache" / "ntk-claims"
 
@@ -65,22 +78,37 @@ def row(text, name, part):
 def test_every_set_is_listed_with_its_place_and_how_to_get_it(capsys):
     assert cli.main(["data"]) == 0
     listed = capsys.readouterr().out
-    assert {line.split()[0] for line in listed.splitlines()[1:]} == set(datasets.names())
-    assert row(listed, "svhn", "extra").endswith("nowhere: ntk-claims data fetch svhn --part extra")
+    assert {line.split()[0] for line in listed.splitlines()[1:]} == set(
+        datasets.names()
+    )
+    assert row(listed, "svhn", "extra").endswith(
+        "nowhere: ntk-claims data fetch svhn --part extra"
+    )
     assert "1,330 MB  non-commercial use only" in row(listed, "svhn", "extra")
-    assert row(listed, "fashion-mnist", "t10k").endswith("MIT                      embedded")
-    assert next(line for line in listed.splitlines() if line.startswith("digits-1d")).endswith("this project")
+    assert row(listed, "fashion-mnist", "t10k").endswith(
+        "MIT                      embedded"
+    )
+    assert next(
+        line for line in listed.splitlines() if line.startswith("digits-1d")
+    ).endswith("this project")
 
 
-def test_a_set_that_is_fetched_is_verified_and_found_from_then_on(capsys, cache, upstream):
+def test_a_set_that_is_fetched_is_verified_and_found_from_then_on(
+    capsys, cache, upstream
+):
     assert cli.main(["data", "fetch", "mnist", "--part", "train"]) == 0
     assert capsys.readouterr().out == "mnist, part train: download\n"
     assert cli.main(["data", "fetch", "mnist", "--part", "train"]) == 0
     assert capsys.readouterr().out == "mnist, part train: cache\n"
-    assert [url.rpartition("/")[2] for url in upstream] == ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]
+    assert [url.rpartition("/")[2] for url in upstream] == [
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+    ]
     assert datasets.load("mnist", part="train").labels.tolist() == [7, 9]
     assert cli.main(["data", "list"]) == 0
-    assert row(capsys.readouterr().out, "mnist", "train").endswith("none stated              cache")
+    assert row(capsys.readouterr().out, "mnist", "train").endswith(
+        "none stated              cache"
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,19 +116,28 @@ def test_a_set_that_is_fetched_is_verified_and_found_from_then_on(capsys, cache,
     [
         (
             ["fetch"],
-            "Name a data set: ntk-claims data fetch NAME. To download: cifar10, cifar5m, fashion-mnist, letter, mnist,",
+            "Name a data set: ntk-claims data fetch NAME. To download: cifar10, cifar5m, "
+            "fashion-mnist, letter, mnist,",
         ),
         (["fetch", "iris"], "Unknown data set 'iris'. Known: cifar10"),
-        (["fetch", "diabetes"], "Data set 'diabetes' comes with this project. To download: cifar10"),
+        (
+            ["fetch", "diabetes"],
+            "Data set 'diabetes' comes with this project. To download: cifar10",
+        ),
         (
             ["fetch", "svhn"],
-            "'svhn' has several downloads; choose one with --part: train (182 MB), test (64 MB), extra",
+            "'svhn' has several downloads; choose one with --part: train (182 MB), test (64 MB), "
+            "extra",
         ),
-        (["fetch", "svhn", "--part", "all"], "'svhn' has no part 'all' to download. Parts: train, test, extra."),
+        (
+            ["fetch", "svhn", "--part", "all"],
+            "'svhn' has no part 'all' to download. Parts: train, test, extra.",
+        ),
         (["list", "svhn"], "`ntk-claims data list` takes no data set and no part"),
         (
             ["fetch", "cifar10"],
-            "Data set 'cifar10', part 'train', was not found. To download it: ntk-claims data fetch",
+            "Data set 'cifar10', part 'train', was not found. To download it: ntk-claims data "
+            "fetch",
         ),
     ],
 )
@@ -111,12 +148,31 @@ def test_a_wrong_call_is_named(capsys, upstream, arguments, message):
 
 def test_what_cells_need_is_downloaded_once_and_what_cannot_be_is_told(upstream):
     def cell(**task):
-        return Request("m:f", {"task": {"name": "images", **task}}, (0,), "registered", "torch", "float32")
+        return Request(
+            "m:f",
+            {"task": {"name": "images", **task}},
+            (0,),
+            "registered",
+            "torch",
+            "float32",
+        )
 
-    of_mnist, of_svhn = cell(dataset="mnist", options={"part": "train"}), cell(dataset="svhn", options={"part": "test"})
+    of_mnist, of_svhn = (
+        cell(dataset="mnist", options={"part": "train"}),
+        cell(dataset="svhn", options={"part": "test"}),
+    )
     embedded = cell(dataset="fashion-mnist", options={})
     told = []
-    fetch_for([of_mnist, of_mnist, embedded, of_svhn, replace(of_mnist, configuration={"width": 8})], told.append)
+    fetch_for(
+        [
+            of_mnist,
+            of_mnist,
+            embedded,
+            of_svhn,
+            replace(of_mnist, configuration={"width": 8}),
+        ],
+        told.append,
+    )
     assert told[0] == "mnist, part train: download\n"
     assert told[1].startswith("Data set 'svhn', part 'test', was not found.")
     assert "no such host" in told[1]

@@ -1,4 +1,6 @@
-"""`ntk-claims export`: from a run's folder and its store to each format, and what stands in the way is named."""
+"""`ntk-claims export`: from a run's folder and its store to each format, and what stands in the way
+is named.
+"""
 
 import json
 import re
@@ -31,21 +33,39 @@ def call(pytester, capfdbinary):
 @pytest.fixture
 def record(plant, pytester):
     """Plants toy claims, puts their cells into a store, and writes the report of a run over them."""
-    origin = Provenance("2026-01-01T00:00:00+00:00", 1.0, 8, "some machine", {}, "3.12.0")
+    origin = Provenance(
+        "2026-01-01T00:00:00+00:00", 1.0, 8, "some machine", {}, "3.12.0"
+    )
 
     def write(folder="run", store="store", **toys):
-        chosen = [studies.load(plant(name, **constants)) for name, constants in toys.items()]
+        chosen = [
+            studies.load(plant(name, **constants)) for name, constants in toys.items()
+        ]
         settings = Settings("quick", ("numpy",), Path(store), replay=True)
         for study in chosen:
             for request in requests(study, settings):
                 measure = study.experiments[0].measure
-                arrays = measure(backends.get("numpy"), request.configuration, request.replicates, request.stream)
+                arrays = measure(
+                    backends.get("numpy"),
+                    request.configuration,
+                    request.replicates,
+                    request.stream,
+                )
                 present = code_digest(request.computation, request.backend)
-                Store(store).put(request, Circumstances("cpu", present, {"numpy": "1.0"}), origin, arrays)
+                Store(store).put(
+                    request,
+                    Circumstances("cpu", present, {"numpy": "1.0"}),
+                    origin,
+                    arrays,
+                )
         registrations = {study.claim.id: Path("claims") / FOLDER for study in chosen}
         sizes = Counter(study.claim.family for study in chosen)
         session = verify(
-            chosen, settings, registrations=registrations, family_sizes=sizes, progress=lambda status: None
+            chosen,
+            settings,
+            registrations=registrations,
+            family_sizes=sizes,
+            progress=lambda status: None,
         )
         report.write(folder, session.document, session.run)
 
@@ -55,23 +75,48 @@ def record(plant, pytester):
 def test_every_format_at_once(record, call, pytester):
     record(holds={}, fails={"EFFECT": 0.0})
     code, out, _ = call(
-        *("run", "--store", "store", "--agent", "Ada Lovelace", "--crate", "out/crate", "--parquet", "out/m.parquet"),
+        *(
+            "run",
+            "--store",
+            "store",
+            "--agent",
+            "Ada Lovelace",
+            "--crate",
+            "out/crate",
+            "--parquet",
+            "out/m.parquet",
+        ),
         *("--markdown", "out/summary.md", "--schemas", "out/s"),
     )
     assert (code, len(out.splitlines())) == (0, 6)
     out = pytester.path / "out"
-    assert (out / "summary.md").read_text() == (pytester.path / "run" / "summary.md").read_text()
+    assert (out / "summary.md").read_text() == (
+        pytester.path / "run" / "summary.md"
+    ).read_text()
     assert {path.name for path in (out / "s").iterdir()} == {
         f"{name}.schema.json" for name in ("verdicts", "run", "registration")
     }
     table = pyarrow.parquet.read_table(out / "m.parquet").to_pylist()
     assert len(table) == 2 * 3 * 10
-    assert (out / "m.parquet").read_bytes() == (out / "crate" / "measurements.parquet").read_bytes()
-    gap = [row["value"] for row in table if row["claim"] == "toy/holds" and '"arm":"effect"' in row["configuration"]]
+    assert (out / "m.parquet").read_bytes() == (
+        out / "crate" / "measurements.parquet"
+    ).read_bytes()
+    gap = [
+        row["value"]
+        for row in table
+        if row["claim"] == "toy/holds" and '"arm":"effect"' in row["configuration"]
+    ]
     document, _ = report.load(pytester.path / "run")
     assert gap == document["claims"][0]["effects"]["numpy"]["gap"]
-    kept = {path.relative_to(out / "crate").as_posix() for path in (out / "crate").rglob("*.*")}
-    assert kept >= {"claims/toy/test_holds.py", "registrations/toy/holds.json", "environment/requirements.txt"}
+    kept = {
+        path.relative_to(out / "crate").as_posix()
+        for path in (out / "crate").rglob("*.*")
+    }
+    assert kept >= {
+        "claims/toy/test_holds.py",
+        "registrations/toy/holds.json",
+        "environment/requirements.txt",
+    }
     assert "Ada Lovelace" in (out / "crate" / "ro-crate-metadata.json").read_text()
 
 
@@ -91,12 +136,30 @@ def test_a_table_needs_neither_store_nor_claims(record, call, pytester):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], r"Name what to write: one or more of --markdown, .*See ntk-claims export --help\."),
-        (["nowhere", "--markdown", "-"], r"nowhere/verdicts\.json cannot be read as part of a report"),
-        (["run", "--markdown", "run/run.json/x"], r"run/run\.json/x cannot be written: .*\. Name another file\."),
-        (["run", "--parquet", "x", "--store", "gone"], r"3 of 3 cells of backend 'numpy' are missing"),
-        (["run", "--parquet", "x", "--store", "store", "--claims", "run"], r"'toy/holds' of the run is not there, so"),
-        (["run", "--crate", "run", "--store", "store"], r"run exists\. Name a new folder for the crate"),
+        (
+            ["run"],
+            r"Name what to write: one or more of --markdown, .*See ntk-claims export --help\.",
+        ),
+        (
+            ["nowhere", "--markdown", "-"],
+            r"nowhere/verdicts\.json cannot be read as part of a report",
+        ),
+        (
+            ["run", "--markdown", "run/run.json/x"],
+            r"run/run\.json/x cannot be written: .*\. Name another file\.",
+        ),
+        (
+            ["run", "--parquet", "x", "--store", "gone"],
+            r"3 of 3 cells of backend 'numpy' are missing",
+        ),
+        (
+            ["run", "--parquet", "x", "--store", "store", "--claims", "run"],
+            r"'toy/holds' of the run is not there, so",
+        ),
+        (
+            ["run", "--crate", "run", "--store", "store"],
+            r"run exists\. Name a new folder for the crate",
+        ),
     ],
 )
 def test_what_stands_in_the_way_is_named(record, call, pytester, arguments, message):
@@ -113,7 +176,10 @@ def test_a_claim_that_was_changed_since_is_refused(record, call, plant):
     plant("holds", EFFECT=0.4)
     code, _, err = call("run", "--parquet", "x", "--store", "store")
     assert code == 2
-    assert "The claim 'toy/holds' of the run is not as it was in the run, so its cells cannot be told." in err
+    assert (
+        "The claim 'toy/holds' of the run is not as it was in the run, so its cells cannot be told."
+        in err
+    )
 
 
 def test_cells_of_another_run_are_refused(record, call, pytester):
@@ -124,13 +190,22 @@ def test_cells_of_another_run_are_refused(record, call, pytester):
     path.write_text(report.as_text(document))
     code, _, err = call("run", "--parquet", "x", "--store", "store")
     assert code == 2
-    assert re.search(r"The cells of claim 'toy/holds' in store give other effects 'gap' in numpy than the run has", err)
+    assert re.search(
+        r"The cells of claim 'toy/holds' in store give other effects 'gap' in numpy than the run "
+        r"has",
+        err,
+    )
 
 
 def test_the_help_says_what_each_format_is_for(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["export", "--help"])
     told = capsys.readouterr().out
-    for name in ("--markdown FILE  a table", "JUnit XML is pytest's", "--crate PLACE    the archive", "[export]"):
+    for name in (
+        "--markdown FILE  a table",
+        "JUnit XML is pytest's",
+        "--crate PLACE    the archive",
+        "[export]",
+    ):
         assert name in told
     assert max(map(len, told.splitlines())) <= 120

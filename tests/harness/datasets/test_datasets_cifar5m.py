@@ -1,4 +1,6 @@
-"""CIFAR-5m: its reader on tiny files, and the record that stands for the checksum that upstream did not publish."""
+"""CIFAR-5m: its reader on tiny files, and the record that stands for the checksum that upstream did
+not publish.
+"""
 
 import hashlib
 import io
@@ -59,7 +61,9 @@ def upstream(monkeypatch):
     """What upstream serves, under each URL; set it."""
     served: dict[str, bytes] = {}
     monkeypatch.setattr(
-        pooch.HTTPDownloader, "__call__", lambda self, url, target, _: Path(target).write_bytes(served[url])
+        pooch.HTTPDownloader,
+        "__call__",
+        lambda self, url, target, _: Path(target).write_bytes(served[url]),
     )
     return served
 
@@ -67,10 +71,17 @@ def upstream(monkeypatch):
 URL = "https://storage.googleapis.com/gresearch/cifar5m/part0.npz"
 
 
-def read(folder: Path | None = None, content: bytes | None = None, n: int = IMAGES, download: bool = False):
+def read(
+    folder: Path | None = None,
+    content: bytes | None = None,
+    n: int = IMAGES,
+    download: bool = False,
+):
     if folder and content is not None:
         (folder / "part0.npz").write_bytes(content)
-    return cifar5m.assemble(cifar5m.published("part0"), IMAGES, n, folder, download=download)
+    return cifar5m.assemble(
+        cifar5m.published("part0"), IMAGES, n, folder, download=download
+    )
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -85,24 +96,45 @@ def test_the_first_images_are_read(tmp_path, save, n):
     assert data.sha256 == sha256(content)
 
 
-def test_what_is_loaded_by_name_is_the_whole_part_unless_fewer_are_asked_for(tmp_path, monkeypatch):
+def test_what_is_loaded_by_name_is_the_whole_part_unless_fewer_are_asked_for(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(cifar5m, "IMAGES", IMAGES)
     for part, content in (("part0", PART), ("part5", npz(Y=LABELS[::-1].copy()))):
         (tmp_path / f"{part}.npz").write_bytes(content)
-    np.testing.assert_array_equal(datasets.load("cifar5m", folder=tmp_path).labels, LABELS)
-    np.testing.assert_array_equal(datasets.load("cifar5m", folder=tmp_path, part="part5").labels, LABELS[::-1])
+    np.testing.assert_array_equal(
+        datasets.load("cifar5m", folder=tmp_path).labels, LABELS
+    )
+    np.testing.assert_array_equal(
+        datasets.load("cifar5m", folder=tmp_path, part="part5").labels, LABELS[::-1]
+    )
     assert len(datasets.load("cifar5m", folder=tmp_path, n=2)) == 2
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (npz(X=PIXELS[1:]), r"expected X of shape \(4, 32, 32, 3\), uint8 .*; found shape \(3, 32, 32, 3\), uint8"),
-        (npz(X=PIXELS.astype(float)), r"expected X .*; found shape \(4, 32, 32, 3\), float64"),
-        (npz(X=PIXELS.astype(np.int16)), r"expected X .* uint8 or narrower, row by row; found .*, int16"),
+        (
+            npz(X=PIXELS[1:]),
+            r"expected X of shape \(4, 32, 32, 3\), uint8 .*; found shape \(3, 32, 32, 3\), uint8",
+        ),
+        (
+            npz(X=PIXELS.astype(float)),
+            r"expected X .*; found shape \(4, 32, 32, 3\), float64",
+        ),
+        (
+            npz(X=PIXELS.astype(np.int16)),
+            r"expected X .* uint8 or narrower, row by row; found .*, int16",
+        ),
         (npz(X=PIXELS.astype(bool)), r"expected pixels of .*, uint8; found .*, bool"),
-        (npz(X=np.asfortranarray(PIXELS)), r"expected X .* row by row; found .*, uint8, column by column"),
-        (npz(Y=LABELS[1:]), r"expected Y of shape \(4,\), int64 or narrower, row by row; found shape \(3,\), int64"),
+        (
+            npz(X=np.asfortranarray(PIXELS)),
+            r"expected X .* row by row; found .*, uint8, column by column",
+        ),
+        (
+            npz(Y=LABELS[1:]),
+            r"expected Y of shape \(4,\), int64 or narrower, row by row; found shape \(3,\), int64",
+        ),
         (npz(Y=LABELS + 1), "expected labels from 0 to 9; found 1 to 10"),
         (npz(Y=LABELS - 1), "expected labels from 0 to 9; found -1 to 8"),
         (npz(Y=np.array([Evil()] * 4)), r"expected Y .*; found shape \(4,\), object"),
@@ -127,7 +159,10 @@ def test_other_arrays_are_corrupted(tmp_path, content, message):
     ],
 )
 def test_damaged_files_are_corrupted(tmp_path, content):
-    with pytest.raises(DatasetCorrupted, match=r"^part0\.npz is a damaged \.npz file: .+\. Get it again"):
+    with pytest.raises(
+        DatasetCorrupted,
+        match=r"^part0\.npz is a damaged \.npz file: .+\. Get it again",
+    ):
         read(tmp_path, content)
 
 
@@ -140,14 +175,19 @@ def members(**payloads: bytes) -> bytes:
 
 
 def test_a_header_without_end_is_not_read(tmp_path):
-    """64 MB of spaces, in a file of 64 kB; numpy alone would take them all into memory, up to 4 GB, and then refuse."""
+    """64 MB of spaces, in a file of 64 kB; numpy alone would take them all into memory, up to 4 GB,
+    and then refuse.
+    """
     payload = b"\x93NUMPY\x02\x00" + (2**26).to_bytes(4, "little") + b" " * 2**26
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("X.npy", payload)
     wanted = stream.getvalue()
     tracemalloc.start()
-    with pytest.raises(DatasetCorrupted, match=r"damaged \.npz file: .*expected 67108864 bytes got 9988"):
+    with pytest.raises(
+        DatasetCorrupted,
+        match=r"damaged \.npz file: .*expected 67108864 bytes got 9988",
+    ):
         read(tmp_path, wanted)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -166,8 +206,14 @@ def npy(array: np.ndarray) -> bytes:
         ({"Y": npy(LABELS)}, "damaged .npz file: .*no item named 'X.npy'"),
         ({"X": npy(PIXELS)}, "damaged .npz file: .*no item named 'Y.npy'"),
         ({"X": b"", "Y": npy(LABELS)}, "damaged .npz file: EOF"),
-        ({"X": pickle.dumps(Evil()), "Y": npy(LABELS)}, "damaged .npz file: the magic string is not correct"),
-        ({"X": npy(PIXELS)[:-1], "Y": npy(LABELS)}, "expected 12288 bytes of X; found 12287"),
+        (
+            {"X": pickle.dumps(Evil()), "Y": npy(LABELS)},
+            "damaged .npz file: the magic string is not correct",
+        ),
+        (
+            {"X": npy(PIXELS)[:-1], "Y": npy(LABELS)},
+            "expected 12288 bytes of X; found 12287",
+        ),
     ],
 )
 def test_other_members_are_corrupted(tmp_path, payloads, message):
@@ -178,18 +224,21 @@ def test_other_members_are_corrupted(tmp_path, payloads, message):
 # The record of the first download
 
 
-def test_the_first_download_is_recorded_and_later_reads_are_held_against_it(cache, upstream):
+def test_the_first_download_is_recorded_and_later_reads_are_held_against_it(
+    cache, upstream
+):
     upstream[URL] = PART
     first, second = read(download=True), read()
     assert (first.source, second.source) == ("download", "cache")
     assert first.sha256 == second.sha256 == sha256(PART)
     assert (cache / "part0.npz.sha256").read_text() == f"{sha256(PART)}  part0.npz\n"
-    assert sorted(path.name for path in cache.iterdir()) == ["part0.npz", "part0.npz.sha256"]
+    assert sorted(path.name for path in cache.iterdir()) == [
+        "part0.npz",
+        "part0.npz.sha256",
+    ]
     other = npz(Y=LABELS[::-1].copy())
     (cache / "part0.npz").write_bytes(other)
-    expected = (
-        rf"is not the recorded file part0\.npz\. Expected sha256: {sha256(PART)}; found: {sha256(other)} .*delete"
-    )
+    expected = rf"is not the recorded file part0\.npz\. Expected sha256: {sha256(PART)}; found: {sha256(other)} .*delete"
     with pytest.raises(DatasetCorrupted, match=expected):
         read()
 
@@ -200,7 +249,8 @@ def test_a_later_download_must_be_the_recorded_one(cache, upstream):
     (cache / "part0.npz").unlink()
     upstream[URL] = npz(Y=LABELS[::-1].copy())
     with pytest.raises(
-        DatasetCorrupted, match=rf"^{URL} is not the recorded file .*delete its record, part0\.npz\.sha256"
+        DatasetCorrupted,
+        match=rf"^{URL} is not the recorded file .*delete its record, part0\.npz\.sha256",
     ):
         read(download=True)
     assert [path.name for path in cache.iterdir()] == ["part0.npz.sha256"]
@@ -208,7 +258,9 @@ def test_a_later_download_must_be_the_recorded_one(cache, upstream):
     assert read(download=True).source == "download"
 
 
-def test_an_interrupted_download_leaves_no_file_without_its_record(cache, upstream, monkeypatch):
+def test_an_interrupted_download_leaves_no_file_without_its_record(
+    cache, upstream, monkeypatch
+):
     upstream[URL] = PART
     replace = Path.replace
 
@@ -241,7 +293,8 @@ def test_a_record_beside_a_file_of_ones_own_counts(tmp_path):
 def test_a_record_without_a_checksum_is_corrupted(tmp_path, record):
     (tmp_path / "part0.npz.sha256").write_text(record)
     with pytest.raises(
-        DatasetCorrupted, match=r"npz\.sha256 must begin with the sha256 of part0\.npz, 64 hex.*delete it"
+        DatasetCorrupted,
+        match=r"npz\.sha256 must begin with the sha256 of part0\.npz, 64 hex.*delete it",
     ):
         read(tmp_path, PART)
 
@@ -253,12 +306,17 @@ def test_a_file_or_record_that_cannot_be_read_is_unavailable(tmp_path, monkeypat
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(DatasetUnavailable, match=r"part0\.npz cannot be read: Permission denied"):
+    with pytest.raises(
+        DatasetUnavailable, match=r"part0\.npz cannot be read: Permission denied"
+    ):
         read(tmp_path)
     monkeypatch.undo()
     (tmp_path / "part0.npz.sha256").write_text(sha256(PART))
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(DatasetUnavailable, match=r"part0\.npz\.sha256 cannot be read: Permission denied"):
+    with pytest.raises(
+        DatasetUnavailable,
+        match=r"part0\.npz\.sha256 cannot be read: Permission denied",
+    ):
         read(tmp_path)
 
 
@@ -278,9 +336,15 @@ def test_an_absent_part_is_unavailable_and_says_that_no_checksum_was_published(c
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"part": "part6"}, "has no part 'part6'. Parts: part0, part1, part2, part3, part4, part5"),
+        (
+            {"part": "part6"},
+            "has no part 'part6'. Parts: part0, part1, part2, part3, part4, part5",
+        ),
         ({"n": 0}, "n must be from 1 to 1000448, the images of a part; got 0"),
-        ({"n": 1_000_449}, "n must be from 1 to 1000448, the images of a part; got 1000449"),
+        (
+            {"n": 1_000_449},
+            "n must be from 1 to 1000448, the images of a part; got 1000449",
+        ),
         ({"n": 1.5}, "n must be an integer or None; got 1.5"),
     ],
 )

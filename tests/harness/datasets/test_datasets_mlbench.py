@@ -1,4 +1,6 @@
-"""Shuttle and Letters: the reader on tiny tables in R's format, and the real ones where the Debian package is."""
+"""Shuttle and Letters: the reader on tiny tables in R's format, and the real ones where the Debian
+package is.
+"""
 
 import bz2
 import gzip
@@ -19,7 +21,9 @@ from harness.errors import DatasetCorrupted, DatasetUnavailable
 
 REAL = _mlbench.SYSTEM
 X, LABELS = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([1, 0, 2, 1])
-TINY = replace(shuttle.TABLE, sha256=hashlib.sha256(X.tobytes() + LABELS.tobytes()).hexdigest())
+TINY = replace(
+    shuttle.TABLE, sha256=hashlib.sha256(X.tobytes() + LABELS.tobytes()).hexdigest()
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +35,16 @@ def places(tmp_path, monkeypatch):
 
 
 def write(folder, frame="Shuttle", label="Class", x=X):
-    """A data frame in R's format: variables in front of the factor, its levels not in the order of the alphabet."""
+    """A data frame in R's format: variables in front of the factor, its levels not in the order of
+    the alphabet.
+    """
     rdata, pandas = pytest.importorskip("rdata"), pytest.importorskip("pandas")
     levels = pandas.Categorical.from_codes(LABELS, ["Rad.Flow", "High", "Bypass"])
     folder.mkdir(parents=True, exist_ok=True)
     columns = {f"V{n}": column.astype(float) for n, column in enumerate(x.T)}
-    rdata.write_rda(folder / "Shuttle.rda", {frame: pandas.DataFrame({**columns, label: levels})})
+    rdata.write_rda(
+        folder / "Shuttle.rda", {frame: pandas.DataFrame({**columns, label: levels})}
+    )
     return folder
 
 
@@ -45,7 +53,11 @@ def test_a_table_is_read_with_classes_in_the_order_of_the_levels(tmp_path):
     np.testing.assert_array_equal(data.x, X)
     np.testing.assert_array_equal(data.labels, LABELS)
     assert (data.x.dtype, data.labels.dtype, data.classes) == ("float32", "int64", 3)
-    assert (data.name, data.source, data.sha256) == ("shuttle", "folder argument", TINY.sha256)
+    assert (data.name, data.source, data.sha256) == (
+        "shuttle",
+        "folder argument",
+        TINY.sha256,
+    )
 
 
 def test_the_library_of_r_is_where_the_debian_package_puts_it(tmp_path, monkeypatch):
@@ -56,32 +68,55 @@ def test_the_library_of_r_is_where_the_debian_package_puts_it(tmp_path, monkeypa
 
 
 def test_another_table_is_told_by_what_it_holds(tmp_path):
-    with pytest.raises(DatasetCorrupted, match=r"Shuttle\.rda does not hold the table Shuttle of mlbench\. Expected"):
+    with pytest.raises(
+        DatasetCorrupted,
+        match=r"Shuttle\.rda does not hold the table Shuttle of mlbench\. Expected",
+    ):
         _mlbench.load_table(TINY, write(tmp_path, x=X + 1))
-    with pytest.raises(DatasetCorrupted, match=r"found: [0-9a-f]{64} of 4 rows and 2 variables\. Replace it by the"):
+    with pytest.raises(
+        DatasetCorrupted,
+        match=r"found: [0-9a-f]{64} of 4 rows and 2 variables\. Replace it by the",
+    ):
         datasets.load("shuttle", folder=tmp_path)
 
 
-@pytest.mark.parametrize(("names", "error"), [(("Space", "Class"), "KeyError: 'Shuttle'"), (("Shuttle", "K"), "Key")])
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [(("Space", "Class"), "KeyError: 'Shuttle'"), (("Shuttle", "K"), "Key")],
+)
 def test_files_without_the_frame_or_the_factor_are_named(tmp_path, names, error):
-    with pytest.raises(DatasetCorrupted, match=f"does not hold the data frame Shuttle with a factor Class: {error}"):
+    with pytest.raises(
+        DatasetCorrupted,
+        match=f"does not hold the data frame Shuttle with a factor Class: {error}",
+    ):
         _mlbench.load_table(TINY, write(tmp_path, *names))
 
 
 def test_what_is_no_file_of_r_is_named(tmp_path):
     pytest.importorskip("rdata")
     (tmp_path / "Shuttle.rda").write_bytes(b"no R")
-    with pytest.raises(DatasetCorrupted, match=r"^Shuttle\.rda does not hold the data frame .* Get it again\.$"):
+    with pytest.raises(
+        DatasetCorrupted,
+        match=r"^Shuttle\.rda does not hold the data frame .* Get it again\.$",
+    ):
         datasets.load("shuttle", folder=tmp_path)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
-def test_what_is_compressed_without_end_or_twice_is_not_decompressed(tmp_path, monkeypatch, compress):
+def test_what_is_compressed_without_end_or_twice_is_not_decompressed(
+    tmp_path, monkeypatch, compress
+):
     pytest.importorskip("rdata")
     monkeypatch.setattr("harness.datasets._files.LARGEST", 1000)
-    for content, said in ((compress(bytes(1001)), "it holds more than 1000 bytes"), (compress(compress(b"")), "save")):
+    for content, said in (
+        (compress(bytes(1001)), "it holds more than 1000 bytes"),
+        (compress(compress(b"")), "save"),
+    ):
         (tmp_path / "Shuttle.rda").write_bytes(content)
-        with pytest.raises(DatasetCorrupted, match=f"does not hold the data frame Shuttle .*ValueError: .*{said}"):
+        with pytest.raises(
+            DatasetCorrupted,
+            match=f"does not hold the data frame Shuttle .*ValueError: .*{said}",
+        ):
             datasets.load("shuttle", folder=tmp_path)
 
 
@@ -102,7 +137,10 @@ def test_without_rdata_it_says_what_to_install(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["shuttle", "letter"])
 def test_a_table_that_is_nowhere_says_how_to_get_it(name):
-    with pytest.raises(DatasetUnavailable, match=f"(?s)'{name}', part 'all', was not found.*package r-cran-mlbench"):
+    with pytest.raises(
+        DatasetUnavailable,
+        match=f"(?s)'{name}', part 'all', was not found.*package r-cran-mlbench",
+    ):
         bandit_problems.draw(name, 10, 0, "test")
 
 
@@ -110,7 +148,29 @@ def test_a_table_that_is_nowhere_says_how_to_get_it(name):
     ("module", "shape", "counts"),
     [
         (shuttle, (58_000, 9), [45_586, 50, 171, 8_903, 3_267, 10, 13]),
-        (letter, (20_000, 16), [789, 766, 736, 805, 768, 775, 773, 734, 755, 747, 739, 761, 792, 783, 753, 803, 783]),
+        (
+            letter,
+            (20_000, 16),
+            [
+                789,
+                766,
+                736,
+                805,
+                768,
+                775,
+                773,
+                734,
+                755,
+                747,
+                739,
+                761,
+                792,
+                783,
+                753,
+                803,
+                783,
+            ],
+        ),
     ],
 )
 def test_the_real_tables(module, shape, counts, monkeypatch):

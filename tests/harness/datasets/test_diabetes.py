@@ -13,12 +13,18 @@ FIXTURES = Path(__file__).parents[3] / "fixtures" / "diabetes"
 
 
 def test_embedded_files_have_the_checksums_that_stand_beside_them():
-    sums = dict(reversed(line.split()) for line in (FIXTURES / "SHA256SUMS").read_text().splitlines())
+    sums = dict(
+        reversed(line.split())
+        for line in (FIXTURES / "SHA256SUMS").read_text().splitlines()
+    )
     assert sums == {file.name: file.sha256 for file in diabetes.FILES}
 
 
 def test_embedded_arrays():
-    """The regression coefficients of Efron et al. 2004 hang on the columns' order; bmi and s5 say most."""
+    """The regression coefficients of Efron et al.
+
+    2004 hang on the columns' order; bmi and s5 say most.
+    """
     data = datasets.load("diabetes")
     assert (data.x.shape, data.x.dtype, data.labels.shape, data.labels.dtype) == (
         (442, 10),
@@ -43,11 +49,16 @@ def test_embedded_arrays_are_those_of_scikit_learn():
 
 def test_missing_and_wrong_files_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(diabetes, "embedded", lambda dataset: tmp_path)
-    with pytest.raises(DatasetUnavailable, match=r"diabetes_data_raw\.csv cannot be read: No such file"):
+    with pytest.raises(
+        DatasetUnavailable, match=r"diabetes_data_raw\.csv cannot be read: No such file"
+    ):
         diabetes.load()
     for file in FIXTURES.glob("*.xz"):
         shutil.copy(file, tmp_path)
     assert len(diabetes.load()) == 442
     (tmp_path / "diabetes_target.csv").write_text("1.0\n")
-    with pytest.raises(DatasetCorrupted, match=r"diabetes_target\.csv is not the published file .*244713a5.*; found: "):
+    with pytest.raises(
+        DatasetCorrupted,
+        match=r"diabetes_target\.csv is not the published file .*244713a5.*; found: ",
+    ):
         diabetes.load()

@@ -14,7 +14,12 @@ from harness.errors import InvalidInput
 from harness.networks import mlp
 
 FRAMEWORKS = [
-    pytest.param(name, marks=pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"{name} is missing"))
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec(name) is None, reason=f"{name} is missing"
+        ),
+    )
     for name in ("numpy", "torch", "jax")
 ]
 
@@ -27,15 +32,25 @@ def normal(*shape, seed=0):
 @pytest.mark.parametrize("outputs", ["trace", "full"])
 @pytest.mark.parametrize("seeds", [None, 2])
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_kernel_in_a_file_equals_the_one_in_memory(tmp_path, name, outputs, seeds, symmetric):
+def test_kernel_in_a_file_equals_the_one_in_memory(
+    tmp_path, name, outputs, seeds, symmetric
+):
     net = mlp((3, 6, 2))
-    theta, x1, x2 = net.init(0 if seeds is None else range(seeds)), normal(9, 3), None if symmetric else normal(5, 3)
-    backend = backends.get(name, device="cpu", dtype="float64", memory_budget=2**13)  # a few samples per block
+    theta, x1, x2 = (
+        net.init(0 if seeds is None else range(seeds)),
+        normal(9, 3),
+        None if symmetric else normal(5, 3),
+    )
+    backend = backends.get(
+        name, device="cpu", dtype="float64", memory_budget=2**13
+    )  # a few samples per block
     expected = backends.get("numpy").empirical_ntk(net, theta, x1, x2, outputs)
     out = open_memmap(tmp_path / "k.npy", "w+", "float64", expected.shape)
     result = backend.empirical_ntk(net, theta, x1, x2, outputs, out=out)
     assert result is out
-    np.testing.assert_allclose(np.load(tmp_path / "k.npy", allow_pickle=False), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "k.npy", allow_pickle=False), expected, rtol=0, atol=1e-12
+    )
     if symmetric and outputs == "trace":
         np.testing.assert_array_equal(out, np.swapaxes(out, -1, -2))
 
@@ -43,16 +58,28 @@ def test_kernel_in_a_file_equals_the_one_in_memory(tmp_path, name, outputs, seed
 def test_out_that_does_not_fit_is_refused(tmp_path):
     net, x = mlp((3, 6, 2)), normal(4, 3)
     theta, oracle = net.init(0), backends.get("numpy")
-    wrong = re.escape("out must have shape (4, 4) and dtype float64; got (4, 5) and float64.")
+    wrong = re.escape(
+        "out must have shape (4, 4) and dtype float64; got (4, 5) and float64."
+    )
     with pytest.raises(InvalidInput, match=wrong):
         oracle.empirical_ntk(net, theta, x, out=np.empty((4, 5)))
-    with pytest.raises(InvalidInput, match=re.escape("out must have shape (4, 4) and dtype float64; got (4, 4) and")):
+    with pytest.raises(
+        InvalidInput,
+        match=re.escape("out must have shape (4, 4) and dtype float64; got (4, 4) and"),
+    ):
         oracle.empirical_ntk(net, theta, x, out=np.empty((4, 4), np.float32))
     with pytest.raises(InvalidInput, match=r"out must be a NumPy array, .*; got list"):
         oracle.empirical_ntk(net, theta, x, out=[[0.0] * 4] * 4)
     open_memmap(tmp_path / "k.npy", "w+", "float64", (4, 4)).flush()
-    with pytest.raises(InvalidInput, match=r"out must be writable, .* mode 'w\+' or 'r\+'"):
-        oracle.empirical_ntk(net, theta, x, out=np.load(tmp_path / "k.npy", mmap_mode="r", allow_pickle=False))
+    with pytest.raises(
+        InvalidInput, match=r"out must be writable, .* mode 'w\+' or 'r\+'"
+    ):
+        oracle.empirical_ntk(
+            net,
+            theta,
+            x,
+            out=np.load(tmp_path / "k.npy", mmap_mode="r", allow_pickle=False),
+        )
 
 
 BOUNDED = """
@@ -83,11 +110,22 @@ except MemoryError:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA bounds what a process maps on Linux only")
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is missing")
+@pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="RLIMIT_DATA bounds what a process maps on Linux only",
+)
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="torch is missing"
+)
 def test_kernel_of_more_than_the_memory_is_computed_in_a_file(tmp_path):
-    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    environment = {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONPATH": ":".join(filter(None, sys.path)),
+    }
     command = [sys.executable, "-c", BOUNDED, str(tmp_path / "k.npy")]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split("\n")[:2] == ["True", "does not fit into memory"]

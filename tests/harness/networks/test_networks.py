@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from harness.backends import SGD
 from harness.errors import InvalidInput
-from harness.networks import Conv, Hidden, Pool, cnn, default_weights, mlp, myrtle, ntk_noise
+from harness.networks import (
+    Conv,
+    Hidden,
+    Pool,
+    cnn,
+    default_weights,
+    mlp,
+    myrtle,
+    ntk_noise,
+)
 
 WIDTHS = (3, 6, 5, 2)
 
@@ -21,7 +30,9 @@ def test_the_same_seed_gives_the_same_weights():
 def test_weights_are_those_of_every_release():
     """Recorded cells rest on these numbers: SHA-256 of the axes, then NumPy's PCG64."""
     theta = mlp((2, 2, 1), sigma_w=1.0, sigma_b=0.5).init(0)
-    assert theta["W1"].ravel()[:2] == pytest.approx([-1.4593467341099962, 0.048289038263473985], rel=1e-15)
+    assert theta["W1"].ravel()[:2] == pytest.approx(
+        [-1.4593467341099962, 0.048289038263473985], rel=1e-15
+    )
     assert theta["b2"] == pytest.approx([-0.6281268735812505], rel=1e-15)
 
 
@@ -43,14 +54,22 @@ def test_many_seeds_are_stacked_single_ones(widths, chosen, parametrization):
 
 def test_seeds_and_arrays_have_streams_of_their_own():
     theta = mlp((5, 5, 5, 5)).init(range(3))
-    draws = [array[s].ravel() for name, array in theta.items() if name.startswith("W") for s in range(3)]
+    draws = [
+        array[s].ravel()
+        for name, array in theta.items()
+        if name.startswith("W")
+        for s in range(3)
+    ]
     assert len({draw.tobytes() for draw in draws}) == len(draws)
 
 
 def test_scales_and_parametrization_only_scale_the_same_normals():
     normals = mlp(WIDTHS, "relu", "ntk", sigma_w=1.0, sigma_b=1.0).init(3)
     standard = mlp(WIDTHS, "tanh", "standard", sigma_w=1.7, sigma_b=0.3).init(3)
-    assert all((normals[name] == mlp(WIDTHS, "erf", "ntk", 1.7, 0.3).init(3)[name]).all() for name in normals)
+    assert all(
+        (normals[name] == mlp(WIDTHS, "erf", "ntk", 1.7, 0.3).init(3)[name]).all()
+        for name in normals
+    )
     for name, array in standard.items():
         scale = 0.3 if name.startswith("b") else 1.7 / normals[name].shape[1] ** 0.5
         np.testing.assert_allclose(array, scale * normals[name], rtol=1e-15)
@@ -63,11 +82,17 @@ def test_a_layer_keeps_its_weights_when_others_change():
 
 @pytest.mark.parametrize("sigma_b", [None, 0.0, 0.3])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "erf", "sigmoid"])
-def test_both_parametrizations_are_the_same_function_at_the_start(oracle, activation, sigma_b):
+def test_both_parametrizations_are_the_same_function_at_the_start(
+    oracle, activation, sigma_b
+):
     x = np.random.default_rng(0).normal(size=(4, 3))
-    ntk, standard = (mlp(WIDTHS, activation, p, 1.3, sigma_b) for p in ("ntk", "standard"))
+    ntk, standard = (
+        mlp(WIDTHS, activation, p, 1.3, sigma_b) for p in ("ntk", "standard")
+    )
     f = oracle.forward(standard, standard.init(range(2)), x)
-    np.testing.assert_allclose(oracle.forward(ntk, ntk.init(range(2)), x), f, rtol=1e-13)
+    np.testing.assert_allclose(
+        oracle.forward(ntk, ntk.init(range(2)), x), f, rtol=1e-13
+    )
 
 
 def test_variance_at_the_start_is_the_predicted_one(oracle):
@@ -89,11 +114,20 @@ def test_there_are_no_biases_by_default(parametrization):
     assert net == mlp((3, 4, 2), parametrization=parametrization, sigma_b=None)
     assert list(net.shapes) == ["W1", "W2"]
     assert all(layer.bias is None for layer in net.layers)
-    assert not any("b" in name for name in cnn((4, 1), [Conv(2)], parametrization=parametrization).shapes)
-    assert not any("b" in name for name in myrtle(5, 2, (8, 8, 1), parametrization=parametrization).shapes)
+    assert not any(
+        "b" in name
+        for name in cnn((4, 1), [Conv(2)], parametrization=parametrization).shapes
+    )
+    assert not any(
+        "b" in name
+        for name in myrtle(5, 2, (8, 8, 1), parametrization=parametrization).shapes
+    )
 
 
-START_AT_ZERO = [{"parametrization": "standard"}, {"parametrization": "ntk", "train_zero_biases": True}]
+START_AT_ZERO = [
+    {"parametrization": "standard"},
+    {"parametrization": "ntk", "train_zero_biases": True},
+]
 
 
 @pytest.mark.parametrize("scales", START_AT_ZERO)
@@ -115,7 +149,9 @@ def test_biases_that_start_at_zero_are_trained(oracle, scales):
     ids=["mlp", "cnn"],
 )
 def test_biases_scaled_by_zero_add_nothing_to_output_kernel_or_training(backend, build):
-    """h = sigma_w / n^1/2 W x + 0 b: whatever b is, f and both kernels are those of the network without biases."""
+    """h = sigma_w / n^1/2 W x + 0 b: whatever b is, f and both kernels are those of the network
+    without biases.
+    """
     zero, without = build(sigma_b=0.0), build(sigma_b=None)
     x, y = np.random.default_rng(0).standard_normal((3, zero.inputs)), np.ones((3, 2))
     theta = zero.init(range(2))
@@ -123,14 +159,24 @@ def test_biases_scaled_by_zero_add_nothing_to_output_kernel_or_training(backend,
     assert all(abs(theta[name]).min() > 0 for name in theta)
     assert len(theta) == 2 * len(weights)
     close = {"rtol": 1e-4, "atol": 1e-5}
-    np.testing.assert_allclose(backend.forward(zero, theta, x), backend.forward(without, weights, x), **close)
+    np.testing.assert_allclose(
+        backend.forward(zero, theta, x), backend.forward(without, weights, x), **close
+    )
     kernel = backend.empirical_ntk(without, weights, x, outputs="full")
-    np.testing.assert_allclose(backend.empirical_ntk(zero, theta, x, outputs="full"), kernel, **close)
-    np.testing.assert_allclose(backend.infinite_ntk(zero, x), backend.infinite_ntk(without, x), **close)
-    np.testing.assert_allclose(backend.infinite_nngp(zero, x), backend.infinite_nngp(without, x), **close)
+    np.testing.assert_allclose(
+        backend.empirical_ntk(zero, theta, x, outputs="full"), kernel, **close
+    )
+    np.testing.assert_allclose(
+        backend.infinite_ntk(zero, x), backend.infinite_ntk(without, x), **close
+    )
+    np.testing.assert_allclose(
+        backend.infinite_nngp(zero, x), backend.infinite_nngp(without, x), **close
+    )
     trained = backend.train(zero, theta, x, y, optimizer=SGD(0.01), steps=2).theta
     for name in set(theta) - set(weights):
-        np.testing.assert_array_equal(trained[name], theta[name].astype(trained[name].dtype))
+        np.testing.assert_array_equal(
+            trained[name], theta[name].astype(trained[name].dtype)
+        )
 
 
 def test_sampled_kernels_take_no_part_of_biases_that_are_scaled_by_zero(backend):
@@ -157,15 +203,21 @@ def test_zero_biases_that_train_have_scale_one(build):
 
 
 @pytest.mark.parametrize(
-    ("parametrization", "sigma_b"), [("ntk", None), ("ntk", 0.1), ("standard", 0.0), ("standard", None)]
+    ("parametrization", "sigma_b"),
+    [("ntk", None), ("ntk", 0.1), ("standard", 0.0), ("standard", None)],
 )
-def test_zero_biases_that_train_are_refused_where_they_mean_nothing(parametrization, sigma_b):
-    message = (
-        rf"train_zero_biases=True needs parametrization='ntk' and sigma_b=0\.0; got '{parametrization}' and {sigma_b}"
-    )
-    for build in (lambda **scales: mlp((3, 2), **scales), lambda **scales: cnn((4, 1), [Conv(2)], **scales)):
+def test_zero_biases_that_train_are_refused_where_they_mean_nothing(
+    parametrization, sigma_b
+):
+    message = rf"train_zero_biases=True needs parametrization='ntk' and sigma_b=0\.0; got '{parametrization}' and {sigma_b}"
+    for build in (
+        lambda **scales: mlp((3, 2), **scales),
+        lambda **scales: cnn((4, 1), [Conv(2)], **scales),
+    ):
         with pytest.raises(InvalidInput, match=message):
-            build(parametrization=parametrization, sigma_b=sigma_b, train_zero_biases=True)
+            build(
+                parametrization=parametrization, sigma_b=sigma_b, train_zero_biases=True
+            )
 
 
 def test_inputs_outputs_and_layers():
@@ -196,7 +248,9 @@ def test_noise_has_the_names_and_shapes_of_the_recursion():
         "b3": (7, 1),
     }
     assert all(array.dtype == np.float32 for array in noise.values())
-    assert not any(name.startswith("b") for name in ntk_noise(mlp((5, 4, 1), sigma_b=None), 0, 2))
+    assert not any(
+        name.startswith("b") for name in ntk_noise(mlp((5, 4, 1), sigma_b=None), 0, 2)
+    )
 
 
 def test_noise_is_shared_by_whatever_has_the_same_widths():
@@ -209,7 +263,9 @@ def test_noise_is_shared_by_whatever_has_the_same_widths():
 
 def test_noise_has_a_stream_per_array_and_seed():
     draws = [
-        array.tobytes() for seed in (0, 1) for array in ntk_noise(mlp((4, 4, 4, 1), sigma_b=0.1), seed, 3).values()
+        array.tobytes()
+        for seed in (0, 1)
+        for array in ntk_noise(mlp((4, 4, 4, 1), sigma_b=0.1), seed, 3).values()
     ]
     assert len(set(draws)) == len(draws)
 
@@ -217,16 +273,37 @@ def test_noise_has_a_stream_per_array_and_seed():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"widths": (3,)}, r"widths must be at least two positive integers \(inputs, ..., outputs\); got \(3,\)"),
-        ({"widths": (3, 0, 1)}, r"widths must be at least two positive integers .*; got \(3, 0, 1\)"),
-        ({"widths": (3, 2.5)}, r"widths must be at least two positive integers .*; got \(3, 2.5\)"),
-        ({"activation": "gelu"}, r"Unknown activation 'gelu'\. Allowed: relu, tanh, erf, sigmoid\."),
-        ({"parametrization": "mup"}, r"Unknown parametrization 'mup'\. Allowed: ntk, standard\."),
+        (
+            {"widths": (3,)},
+            r"widths must be at least two positive integers \(inputs, ..., outputs\); got \(3,\)",
+        ),
+        (
+            {"widths": (3, 0, 1)},
+            r"widths must be at least two positive integers .*; got \(3, 0, 1\)",
+        ),
+        (
+            {"widths": (3, 2.5)},
+            r"widths must be at least two positive integers .*; got \(3, 2.5\)",
+        ),
+        (
+            {"activation": "gelu"},
+            r"Unknown activation 'gelu'\. Allowed: relu, tanh, erf, sigmoid\.",
+        ),
+        (
+            {"parametrization": "mup"},
+            r"Unknown parametrization 'mup'\. Allowed: ntk, standard\.",
+        ),
         ({"sigma_w": 0.0}, r"sigma_w must be finite and positive; got 0\.0\."),
         ({"sigma_w": -1.0}, r"sigma_w must be finite and positive; got -1\.0\."),
         ({"sigma_w": float("nan")}, r"sigma_w must be finite and positive; got nan\."),
-        ({"sigma_b": -0.1}, r"sigma_b must be None \(no biases\) or finite and >= 0; got -0\.1\."),
-        ({"sigma_b": float("inf")}, r"sigma_b must be None \(no biases\) or finite and >= 0; got inf\."),
+        (
+            {"sigma_b": -0.1},
+            r"sigma_b must be None \(no biases\) or finite and >= 0; got -0\.1\.",
+        ),
+        (
+            {"sigma_b": float("inf")},
+            r"sigma_b must be None \(no biases\) or finite and >= 0; got inf\.",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
@@ -235,7 +312,9 @@ def test_wrong_arguments_are_named(arguments, message):
 
 
 def test_init_of_no_seeds_is_refused():
-    with pytest.raises(InvalidInput, match=r"init needs at least one seed; got an empty sequence\."):
+    with pytest.raises(
+        InvalidInput, match=r"init needs at least one seed; got an empty sequence\."
+    ):
         mlp((3, 2)).init([])
 
 

@@ -1,7 +1,8 @@
-"""Attacks on the evidence, as someone who wants a SUPPORTED would try them; docs/security.md has them as a table.
+"""Attacks on the evidence, as someone who wants a SUPPORTED would try them; docs/security.md has
+them as a table.
 
-Each test makes one attempt and says what stops it and what a reader is told. Cells are put into a store directly, so
-that no worker has to compute them.
+Each test makes one attempt and says what stops it and what a reader is told. Cells are put into a
+store directly, so that no worker has to compute them.
 """
 
 import hashlib
@@ -53,7 +54,13 @@ def git(pytester, monkeypatch):
         monkeypatch.setenv(f"{name}_EMAIL", "a@example.org")
 
     def run(*arguments):
-        done = subprocess.run(["git", *arguments], cwd=pytester.path, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=pytester.path,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         return done.stdout.strip()
 
     run("init", "--quiet")
@@ -62,19 +69,30 @@ def git(pytester, monkeypatch):
 
 
 def measure(study, store="store", digest=None, skip=0):
-    """Puts the claim's cells into a store, as if computed by the present code, or by code of another digest."""
+    """Puts the claim's cells into a store, as if computed by the present code, or by code of
+    another digest.
+    """
     for request in requests(study, Settings("quick", ("numpy",), Path(store)))[skip:]:
         function = study.experiments[0].measure
-        arrays = function(backends.get("numpy"), request.configuration, request.replicates, request.stream)
+        arrays = function(
+            backends.get("numpy"),
+            request.configuration,
+            request.replicates,
+            request.stream,
+        )
         present = digest or code.code_digest(request.computation, "numpy")
-        Store(store).put(request, Circumstances("cpu", present, code.versions("numpy")), LATE, arrays)
+        Store(store).put(
+            request, Circumstances("cpu", present, code.versions("numpy")), LATE, arrays
+        )
 
 
 def judged(study, folder, **more):
     """Verdict, document and run of one claim, from the cells of the store."""
     settings = Settings("quick", ("numpy",), Path("store"), replay=True)
     folders = {study.claim.id: folder}
-    session = verify([study], settings, registrations=folders, progress=lambda status: None, **more)
+    session = verify(
+        [study], settings, registrations=folders, progress=lambda status: None, **more
+    )
     return session.verdicts[study.claim.id], session.document, session.run
 
 
@@ -92,18 +110,32 @@ VERDICT = ("verdict", "--backend", "numpy", "--store", "store")
 # Look first, register afterwards.
 
 
-def test_an_unregistered_claim_is_neither_computed_nor_shown(plant, folder, call, pytester):
+def test_an_unregistered_claim_is_neither_computed_nor_shown(
+    plant, folder, call, pytester
+):
     study = studies.load(plant("toy", registered=False))
     settings = Settings("quick", ("numpy",), Path("store"))
-    session = verify([study], settings, registrations={"toy/toy": folder}, progress=lambda status: None)
+    session = verify(
+        [study],
+        settings,
+        registrations={"toy/toy": folder},
+        progress=lambda status: None,
+    )
     assert session.verdicts["toy/toy"].kind == "BROKEN"
     (claim,) = session.document["claims"]
     assert (claim["effects"], claim["figures"], claim["cells"]) == ({}, [], 0)
-    assert "Nothing measured: Not registered" in report.render(session.document, session.run)
+    assert "Nothing measured: Not registered" in report.render(
+        session.document, session.run
+    )
     status, said = call("sweep", "--backend", "numpy", "--store", "store")
     assert status == 1
-    assert "Left out: toy/toy, not registered: run `ntk-claims register toy/toy`. To try it: ntk-claims rehe" in said
-    status, said = call("plan", "--backend", "numpy", "--store", "store", "--json", "plan.json")
+    assert (
+        "Left out: toy/toy, not registered: run `ntk-claims register toy/toy`. To try it: "
+        "ntk-claims rehe" in said
+    )
+    status, said = call(
+        "plan", "--backend", "numpy", "--store", "store", "--json", "plan.json"
+    )
     assert status == 1
     assert json.loads(Path("plan.json").read_text()) == []
     assert not (pytester.path / "calls").exists()
@@ -114,16 +146,21 @@ def test_cells_that_are_there_are_not_shown_either(plant, folder):
     measure(studies.load(file))
     verdict, document, _ = judged(edited(file, MARGIN, WEAKER), folder)
     assert verdict.kind == "BROKEN"
-    assert verdict.reason.startswith("Unregistered change: claim.hypotheses[gap].rule.margin (0.1 -> 0.05)")
+    assert verdict.reason.startswith(
+        "Unregistered change: claim.hypotheses[gap].rule.margin (0.1 -> 0.05)"
+    )
     assert document["claims"][0]["effects"] == {}
 
 
-def test_a_claim_whose_cells_are_there_is_not_registered_as_before_any_result(plant, folder, call):
+def test_a_claim_whose_cells_are_there_is_not_registered_as_before_any_result(
+    plant, folder, call
+):
     measure(studies.load(plant("toy", registered=False)))
     status, said = call("register", "--store", "store")
     assert status == 2
     assert (
-        "the store store holds cells of stream 'registered' (3 such cells), so results have been seen: say --re" in said
+        "the store store holds cells of stream 'registered' (3 such cells), so results have been "
+        "seen: say --re" in said
     )
     assert not folder.exists()
     assert call("register", "--store", "store", "--results-seen", "yes")[0] == 0
@@ -131,49 +168,82 @@ def test_a_claim_whose_cells_are_there_is_not_registered_as_before_any_result(pl
     assert entry.results_seen
 
 
-def test_a_copy_of_a_claim_that_was_looked_at_is_told_by_its_seeds(plant, call, pytester):
+def test_a_copy_of_a_claim_that_was_looked_at_is_told_by_its_seeds(
+    plant, call, pytester
+):
     measure(studies.load(plant("toy")))
     plant("toy").rename(pytester.path / "claims" / "toy" / "test_second_look.py")
-    edited(pytester.path / "claims" / "toy" / "test_second_look.py", 'id=f"toy/{NAME}"', 'id="toy/second_look"')
+    edited(
+        pytester.path / "claims" / "toy" / "test_second_look.py",
+        'id=f"toy/{NAME}"',
+        'id="toy/second_look"',
+    )
     status, said = call("register", "toy/second_look", "--store", "store")
     assert status == 2
     assert "holds cells of stream 'registered'" in said
 
 
-def test_a_claim_with_a_report_is_not_registered_as_before_any_result(plant, call, pytester):
+def test_a_claim_with_a_report_is_not_registered_as_before_any_result(
+    plant, call, pytester
+):
     study = studies.load(plant("toy", registered=False))
     measure(study)
     settings = Settings("quick", ("numpy",), Path("store"), replay=True)
     session = verify([study], settings, progress=lambda status: None)
-    report.write(pytester.path / "reports" / "recorded" / "quick", session.document, session.run)
+    report.write(
+        pytester.path / "reports" / "recorded" / "quick", session.document, session.run
+    )
     status, said = call("register", "--store", "no store")
     assert status == 2
-    assert "verdicts.json has effects of 'toy/toy', so results have been seen: say --results-seen yes." in said
+    assert (
+        "verdicts.json has effects of 'toy/toy', so results have been seen: say --results-seen yes."
+        in said
+    )
 
 
 def test_an_amendment_of_a_claim_with_cells_cannot_say_that_none_was_seen(plant, call):
     file = plant("toy")
     measure(studies.load(file))
     edited(file, MARGIN, WEAKER)
-    words = ("amend", "toy/toy", "--store", "store", "--reason", "Half is enough.", "--results-seen")
+    words = (
+        "amend",
+        "toy/toy",
+        "--store",
+        "store",
+        "--reason",
+        "Half is enough.",
+        "--results-seen",
+    )
     assert call(*words, "no")[0] == 2
     assert call(*words, "yes")[0] == 0
 
 
 def test_a_stream_of_rehearsals_cannot_be_registered(plant, call):
     file = plant("toy", registered=False)
-    edited(file, 'dtype="float64")', 'dtype="float64", stream="rehearsal of registered")')
+    edited(
+        file, 'dtype="float64")', 'dtype="float64", stream="rehearsal of registered")'
+    )
     status, said = call("register")
     assert status == 2
-    assert "its stream 'rehearsal of registered' is that of a rehearsal, whose seeds may have been seen" in said
+    assert (
+        "its stream 'rehearsal of registered' is that of a rehearsal, whose seeds may have been "
+        "seen" in said
+    )
 
 
 def test_cells_older_than_the_registration_are_said(plant, folder, git, monkeypatch):
     study = studies.load(plant("toy"))
-    monkeypatch.setitem(globals(), "LATE", Provenance("2000-01-01T00:00:00+00:00", 1.0, 1, "m", {}, "3.12.0"))
+    monkeypatch.setitem(
+        globals(),
+        "LATE",
+        Provenance("2000-01-01T00:00:00+00:00", 1.0, 1, "m", {}, "3.12.0"),
+    )
     measure(study)
     _, document, run = judged(study, folder)
-    assert "3 of its cells say that they were computed BEFORE it was registered." in run["order"]["toy/toy"]
+    assert (
+        "3 of its cells say that they were computed BEFORE it was registered."
+        in run["order"]["toy/toy"]
+    )
     assert "computed BEFORE it was registered" in report.render(document, run)
 
 
@@ -186,7 +256,8 @@ def test_a_deleted_registration_is_not_written_again(plant, folder, call):
         path.unlink()
     said = registration.check(study, folder)
     assert said.startswith(
-        "the registration of claim 'toy/toy' was deleted: chain.jsonl has 1 lines of it, the last (regi"
+        "the registration of claim 'toy/toy' was deleted: chain.jsonl has 1 lines of it, the last "
+        "(regi"
     )
     status, text = call("register", "toy/toy")
     assert status == 2
@@ -200,7 +271,10 @@ def test_the_chain_cannot_be_deleted_along_with_a_record(plant, folder, call):
     plant("toy")
     for path in (*folder.glob("toy/toy.*"), folder / chain.CHAIN):
         path.unlink()
-    assert "chain.jsonl, is gone, and the log of claim 'toy/other' has lines" in registration.check(other, folder)
+    assert (
+        "chain.jsonl, is gone, and the log of claim 'toy/other' has lines"
+        in registration.check(other, folder)
+    )
     for command in (("register", "toy/toy"), ("register", "--adopt")):
         status, said = call(*command)
         assert status == 2
@@ -212,11 +286,15 @@ def test_if_everything_is_deleted_git_has_the_lines(plant, folder, call, git):
     git("add", "claims")
     git("commit", "--quiet", "--message", "Registered.")
     shutil.rmtree(folder)
-    assert [one.claim for one in registration.unclaimed(folder, ["toy/toy"])] == ["chain.jsonl"]
+    assert [one.claim for one in registration.unclaimed(folder, ["toy/toy"])] == [
+        "chain.jsonl"
+    ]
     assert call("register", "toy/toy")[0] == 0
     (found,) = registration.unclaimed(folder, ["toy/toy"])
     assert (found.claim, found.state) == ("chain.jsonl", "altered")
-    assert found.words == ("Lines of chain.jsonl, which only grows, were taken away or altered in the working tree.")
+    assert found.words == (
+        "Lines of chain.jsonl, which only grows, were taken away or altered in the working tree."
+    )
     git("add", "claims")
     git("commit", "--quiet", "--message", "Registered again.")
     (found,) = registration.unclaimed(folder, ["toy/toy"])
@@ -238,7 +316,9 @@ def amended(plant, folder):
 def test_an_edited_line_of_a_log_is_named(plant, folder):
     _, study, _ = amended(plant, folder)
     log = folder / "toy" / "toy.log.jsonl"
-    log.write_text(log.read_text().replace('"results_seen":true', '"results_seen":false'))
+    log.write_text(
+        log.read_text().replace('"results_seen":true', '"results_seen":false')
+    )
     assert "the history was rewritten at its end" in registration.check(study, folder)
 
 
@@ -249,11 +329,16 @@ def test_a_log_that_was_written_anew_as_a_whole_is_missed_by_the_chain(plant, fo
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     entries[-1]["results_seen"] = False
     content = json.loads(path.read_text())
-    content["history"] = ledger.Entry.model_validate_json(json.dumps(entries[-1])).digest
+    content["history"] = ledger.Entry.model_validate_json(
+        json.dumps(entries[-1])
+    ).digest
     log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     path.write_text(json.dumps(content))
     said = registration.check(study, folder)
-    assert "the log of claim 'toy/toy' has 2 lines, and chain.jsonl names 2, which are not all among them" in said
+    assert (
+        "the log of claim 'toy/toy' has 2 lines, and chain.jsonl names 2, which are not all among "
+        "them" in said
+    )
 
 
 def test_a_log_cut_back_to_before_an_amendment_is_missed_by_the_chain(plant, folder):
@@ -261,14 +346,19 @@ def test_a_log_cut_back_to_before_an_amendment_is_missed_by_the_chain(plant, fol
     for path, content in first.items():
         path.write_bytes(content)
     said = registration.check(edited(file, WEAKER, MARGIN), folder)
-    assert "the log of claim 'toy/toy' has 1 lines, and chain.jsonl names 2, which are not all among them" in said
+    assert (
+        "the log of claim 'toy/toy' has 1 lines, and chain.jsonl names 2, which are not all among "
+        "them" in said
+    )
 
 
 def test_a_line_that_the_chain_never_saw_is_named(plant, folder):
     _, study, _ = amended(plant, folder)
     lines = (folder / chain.CHAIN).read_text().splitlines(keepends=True)
     (folder / chain.CHAIN).write_text(lines[0])
-    assert "line 2 of the log of claim 'toy/toy', of 2" in registration.check(study, folder)
+    assert "line 2 of the log of claim 'toy/toy', of 2" in registration.check(
+        study, folder
+    )
     registration.adopt(folder)
     assert registration.check(study, folder) == ""
     assert [link.action for link in chain.read(folder)] == ["registered", "adopted"]
@@ -277,17 +367,29 @@ def test_a_line_that_the_chain_never_saw_is_named(plant, folder):
 @pytest.mark.parametrize(
     ("alter", "said"),
     [
-        (lambda lines: [lines[0].replace("Planted.", "So be it."), *lines[1:]], "at line 2: a line was altered"),
-        (lambda lines: lines[1:], "at line 1: a line was altered, taken away or put in"),
+        (
+            lambda lines: [lines[0].replace("Planted.", "So be it."), *lines[1:]],
+            "at line 2: a line was altered",
+        ),
+        (
+            lambda lines: lines[1:],
+            "at line 1: a line was altered, taken away or put in",
+        ),
         (lambda lines: [*lines[:-1], lines[-1][:-20]], "at line 2: "),
-        (lambda lines: [*lines, lines[-1]], "at line 3: a line was altered, taken away or put in"),
+        (
+            lambda lines: [*lines, lines[-1]],
+            "at line 3: a line was altered, taken away or put in",
+        ),
     ],
 )
 def test_an_altered_chain_is_named_for_every_claim(plant, folder, alter, said):
     _, study, _ = amended(plant, folder)
     path = folder / chain.CHAIN
     path.write_text("\n".join(alter(path.read_text().splitlines())) + "\n")
-    assert f"the chain of registrations, chain.jsonl, does not hold {said}" in registration.check(study, folder)
+    assert (
+        f"the chain of registrations, chain.jsonl, does not hold {said}"
+        in registration.check(study, folder)
+    )
     (found,) = registration.unclaimed(folder, ["toy/toy"])
     assert found.state == "altered"
 
@@ -298,21 +400,32 @@ def test_a_backdated_line_of_the_chain_is_named(plant, folder):
     first, second = path.read_text().splitlines()
     content = {**json.loads(second), "time": "2001-01-01T00:00:00+00:00"}
     path.write_text(f"{first}\n{json.dumps(content)}\n")
-    with pytest.raises(InvalidInput, match=r"line 2: its time, 2001-01-01T00:00:00\+00:00, is before that of the line"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"line 2: its time, 2001-01-01T00:00:00\+00:00, is before that of the line",
+    ):
         chain.read(folder)
 
 
-def test_an_entry_is_not_older_than_the_commit_that_it_names(plant, folder, git, monkeypatch):
-    early = registration.Moment("2001-01-01T00:00:00+00:00", git("rev-parse", "HEAD"), "", True)
+def test_an_entry_is_not_older_than_the_commit_that_it_names(
+    plant, folder, git, monkeypatch
+):
+    early = registration.Moment(
+        "2001-01-01T00:00:00+00:00", git("rev-parse", "HEAD"), "", True
+    )
     monkeypatch.setattr("harness.registration.moment.now", lambda folder: early)
     study = studies.load(plant("toy"))
     measure(study)
     _, document, run = judged(study, folder)
-    assert run["order"]["toy/toy"].startswith("The entry of 2001-01-01T00:00:00+00:00 is backdated: commit ")
+    assert run["order"]["toy/toy"].startswith(
+        "The entry of 2001-01-01T00:00:00+00:00 is backdated: commit "
+    )
     assert "is backdated" in report.render(document, run)
 
 
-def test_the_order_of_registration_and_run_is_shown_where_git_knows_it(plant, folder, git):
+def test_the_order_of_registration_and_run_is_shown_where_git_knows_it(
+    plant, folder, git
+):
     study = studies.load(plant("toy"))
     before = git("rev-parse", "HEAD")
     git("add", "claims")
@@ -322,7 +435,8 @@ def test_the_order_of_registration_and_run_is_shown_where_git_knows_it(plant, fo
     after = git("rev-parse", "HEAD")
     assert run["git"]["commit"] == after
     assert run["order"]["toy/toy"] == (
-        f"Registered at commit {before[:12]}, an ancestor of commit {after[:12]}, at which it was run."
+        f"Registered at commit {before[:12]}, an ancestor of commit {after[:12]}, at which it was "
+        "run."
     )
     page = report.render(document, run)
     assert run["order"]["toy/toy"] in page
@@ -332,9 +446,14 @@ def test_the_order_of_registration_and_run_is_shown_where_git_knows_it(plant, fo
     assert "which is NO ancestor of" in judged(study, folder)[2]["order"]["toy/toy"]
 
 
-def test_without_git_the_report_says_that_the_order_cannot_be_shown(plant, folder, monkeypatch):
+def test_without_git_the_report_says_that_the_order_cannot_be_shown(
+    plant, folder, monkeypatch
+):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", os.sep)
-    monkeypatch.setattr("harness.registration.moment._run", lambda *a: subprocess.CompletedProcess(a, 128, "", ""))
+    monkeypatch.setattr(
+        "harness.registration.moment._run",
+        lambda *a: subprocess.CompletedProcess(a, 128, "", ""),
+    )
     study = studies.load(plant("toy"))
     measure(study)
     _, _, run = judged(study, folder)
@@ -343,7 +462,9 @@ def test_without_git_the_report_says_that_the_order_cannot_be_shown(plant, folde
         "reason": "the folder lies in no git repository, or in one without a commit",
         "clean": None,
     }
-    assert run["order"]["toy/toy"].startswith("The order cannot be shown: the entry of 2")
+    assert run["order"]["toy/toy"].startswith(
+        "The order cannot be shown: the entry of 2"
+    )
 
 
 # Other code.
@@ -359,28 +480,51 @@ def test_without_git_the_report_says_that_the_order_cannot_be_shown(plant, folde
     ],
     ids=["an estimator", "a constant", "a seed", "a seed by a constant"],
 )
-def test_a_changed_estimator_constant_or_number_of_seeds_is_an_unregistered_change(plant, folder, old, new):
+def test_a_changed_estimator_constant_or_number_of_seeds_is_an_unregistered_change(
+    plant, folder, old, new
+):
     file = plant("toy")
     text = file.read_text()
-    lines = [line.replace(old, new) if old in line else line for line in text.splitlines(keepends=True)]
+    lines = [
+        line.replace(old, new) if old in line else line
+        for line in text.splitlines(keepends=True)
+    ]
     file.write_text("".join(lines))
     assert file.read_text() != text
-    assert registration.check(studies.load(file), folder).startswith("unregistered change: ")
+    assert registration.check(studies.load(file), folder).startswith(
+        "unregistered change: "
+    )
 
 
-@pytest.mark.xfail(strict=False, reason="Needs the digest that follows imports into other modules.")
-def test_a_constant_in_another_module_is_an_unregistered_change(plant, folder, pytester, monkeypatch):
+@pytest.mark.xfail(
+    strict=False, reason="Needs the digest that follows imports into other modules."
+)
+def test_a_constant_in_another_module_is_an_unregistered_change(
+    plant, folder, pytester, monkeypatch
+):
     monkeypatch.syspath_prepend(pytester.path)
-    (pytester.path / "estimators.py").write_text("SCALE = 1.0\n\n\ndef scaled(values):\n    return SCALE * values\n")
+    (pytester.path / "estimators.py").write_text(
+        "SCALE = 1.0\n\n\ndef scaled(values):\n    return SCALE * values\n"
+    )
     file = plant("toy", registered=False)
     file.write_text("from estimators import scaled\n" + file.read_text())
-    study = edited(file, '{"gap": m("value", arm="effect")', '{"gap": scaled(m("value", arm="effect"))')
+    study = edited(
+        file,
+        '{"gap": m("value", arm="effect")',
+        '{"gap": scaled(m("value", arm="effect"))',
+    )
     registration.register(study, folder, "First.", results_seen=False)
-    (pytester.path / "estimators.py").write_text("SCALE = 2.0\n\n\ndef scaled(values):\n    return SCALE * values\n")
-    assert registration.check(studies.load(file), folder).startswith("unregistered change: ")
+    (pytester.path / "estimators.py").write_text(
+        "SCALE = 2.0\n\n\ndef scaled(values):\n    return SCALE * values\n"
+    )
+    assert registration.check(studies.load(file), folder).startswith(
+        "unregistered change: "
+    )
 
 
-@pytest.mark.xfail(strict=False, reason="Needs the version of the statistics in the record.")
+@pytest.mark.xfail(
+    strict=False, reason="Needs the version of the statistics in the record."
+)
 def test_the_version_of_the_statistics_is_registered(plant):
     content = registration.ClaimRecord.of(studies.load(plant("toy"))).content
     assert any("statistic" in name for name in content)
@@ -395,10 +539,15 @@ def test_cells_of_other_code_are_said_and_turn_the_exit_code(plant, folder, call
     assert "Stale, computed by other code than the present: toy/toy." in said
     assert call(*VERDICT, "--stale-ok")[0] == 0
     verdict, document, run = judged(study, folder)
-    assert verdict.reason.startswith("3 of 3 cells were computed by other code than the present. At quick scale: ")
+    assert verdict.reason.startswith(
+        "3 of 3 cells were computed by other code than the present. At quick scale: "
+    )
     page = report.render(document, run)
     header = page[: page.index("</header>")]
-    assert "<strong>Stale.</strong> Cells of 1 claim were computed by other code than the present:" in header
+    assert (
+        "<strong>Stale.</strong> Cells of 1 claim were computed by other code than the present:"
+        in header
+    )
     assert (
         "**Stale: cells were computed by other code than the present: Toy toy (3 of 3).**"
         in report.summary_markdown(document)
@@ -407,10 +556,21 @@ def test_cells_of_other_code_are_said_and_turn_the_exit_code(plant, folder, call
 
 def test_pytest_fails_on_cells_of_other_code(plant, pytester):
     measure(studies.load(plant("toy")), digest="0" * 64)
-    words = ("claims", "--backend=numpy", "--replay", "--store=store", "-p", "no:cacheprovider")
+    words = (
+        "claims",
+        "--backend=numpy",
+        "--replay",
+        "--store=store",
+        "-p",
+        "no:cacheprovider",
+    )
     result = pytester.runpytest_inprocess(*words)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*STALE: 3 of 3 cells were computed by other code than the present.*--stale-ok.*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*STALE: 3 of 3 cells were computed by other code than the present.*--stale-ok.*"
+        ]
+    )
     pytester.runpytest_inprocess(*words, "--stale-ok").assert_outcomes(passed=1)
 
 
@@ -422,7 +582,9 @@ def test_a_swapped_or_edited_cell_is_set_aside(plant, folder):
     measure(study)
     first, second, third, *_ = sorted(Path("store").rglob("*.cell"))
     first.write_bytes(second.read_bytes())  # another configuration's or seed's
-    third.write_bytes(third.read_bytes()[:-8] + np.float64(9.0).tobytes())  # other numbers
+    third.write_bytes(
+        third.read_bytes()[:-8] + np.float64(9.0).tobytes()
+    )  # other numbers
     verdict, _, _ = judged(study, folder)
     assert verdict.kind == "BROKEN"
     assert "2 of 6 cells of backend 'numpy' are missing" in verdict.reason
@@ -436,8 +598,17 @@ def test_a_cell_that_claims_to_be_of_other_seeds_is_set_aside(plant, folder):
     path = sorted(Path("store").rglob("*.cell"))[0]
     _, _, sealed = path.read_bytes().partition(b"\n")
     forged = sealed.replace(b'"replicates":[0,1,2,3,4]', b'"replicates":[5,6,7,8,9]')
-    forged = forged if forged != sealed else sealed.replace(b'"replicates":[5,6,7,8,9]', b'"replicates":[0,1,2,3,4]')
-    path.write_bytes(b"ntk-claims-cell 1 " + hashlib.sha256(forged).hexdigest().encode() + b"\n" + forged)
+    forged = (
+        forged
+        if forged != sealed
+        else sealed.replace(b'"replicates":[5,6,7,8,9]', b'"replicates":[0,1,2,3,4]')
+    )
+    path.write_bytes(
+        b"ntk-claims-cell 1 "
+        + hashlib.sha256(forged).hexdigest().encode()
+        + b"\n"
+        + forged
+    )
     verdict, _, _ = judged(study, folder)
     assert "1 of 6 cells of backend 'numpy' are missing" in verdict.reason
 
@@ -453,7 +624,9 @@ def test_a_seed_that_is_left_out_of_the_store_is_missed(plant, folder):
 # Rename, hide, withdraw.
 
 
-def test_a_renamed_claim_leaves_its_registration_behind_and_cannot_be_registered_as_new(plant, call):
+def test_a_renamed_claim_leaves_its_registration_behind_and_cannot_be_registered_as_new(
+    plant, call
+):
     file = plant("toy")
     measure(studies.load(file))
     edited(file, 'id=f"toy/{NAME}"', 'id="toy/renamed"')
@@ -468,7 +641,9 @@ def test_a_renamed_claim_leaves_its_registration_behind_and_cannot_be_registered
     assert "toy/toy (missing): Registered on 2" in said
 
 
-def test_a_hidden_claim_is_named_and_counts_in_its_family(plant, folder, call, pytester):
+def test_a_hidden_claim_is_named_and_counts_in_its_family(
+    plant, folder, call, pytester
+):
     study = studies.load(plant("toy"))
     measure(study)
     plant("disappointing").unlink()
@@ -482,7 +657,14 @@ def test_a_hidden_claim_is_named_and_counts_in_its_family(plant, folder, call, p
     assert claim["verdict"]["p_family"] == pytest.approx(2 * claim["verdict"]["p"])
     page = report.render(document, judged(study, folder)[2])
     assert "Registered, without a claim file." in page[: page.index("</header>")]
-    words = ("claims", "--backend=numpy", "--replay", "--store=store", "-p", "no:cacheprovider")
+    words = (
+        "claims",
+        "--backend=numpy",
+        "--replay",
+        "--store=store",
+        "-p",
+        "no:cacheprovider",
+    )
     result = pytester.runpytest_inprocess(*words)
     result.assert_outcomes(passed=1)
     assert result.ret == 1
@@ -496,15 +678,22 @@ def test_a_hidden_claim_whose_record_is_deleted_too_is_named(plant, folder, call
         path.unlink()
     (found,) = registration.unclaimed(folder, ["toy/toy"])
     assert (found.claim, found.state) == ("toy/disappointing", "altered")
-    assert found.words.startswith("The registration of claim 'toy/disappointing' was deleted: chain.jsonl has 1 lines")
+    assert found.words.startswith(
+        "The registration of claim 'toy/disappointing' was deleted: chain.jsonl has 1 lines"
+    )
 
 
 def test_a_claim_is_withdrawn_in_the_open(plant, folder, call, pytester):
     study = studies.load(plant("toy"))
     measure(study)
-    status, _ = call("withdraw", "toy/toy", "--reason", "The gate cannot be met.", "--store", "store")
+    status, _ = call(
+        "withdraw", "toy/toy", "--reason", "The gate cannot be met.", "--store", "store"
+    )
     assert status == 0
-    assert [(e.withdrawn, e.results_seen) for e in registration.read(folder, "toy/toy").history] == [
+    assert [
+        (e.withdrawn, e.results_seen)
+        for e in registration.read(folder, "toy/toy").history
+    ] == [
         (False, False),
         (True, True),
     ]
@@ -517,7 +706,9 @@ def test_a_claim_is_withdrawn_in_the_open(plant, folder, call, pytester):
     assert "The gate cannot be met." in said
     (pytester.path / "claims" / "toy" / "test_toy.py").unlink()
     plant("other")
-    assert "after results had been seen: The gate cannot be met." in " ".join(call("list")[1].split())
+    assert "after results had been seen: The gate cannot be met." in " ".join(
+        call("list")[1].split()
+    )
     assert call("withdraw", "toy/toy", "--reason", "Twice.")[0] == 2
 
 
@@ -528,7 +719,11 @@ def test_a_withdrawn_claim_is_taken_up_again_by_an_amendment(plant, folder):
         registration.amend(study, folder, "Time.", results_seen=False)
     registration.amend(study, folder, "Time.", results_seen=True)
     assert registration.check(study, folder) == ""
-    assert [link.action for link in chain.read(folder)] == ["registered", "withdrawn", "amended"]
+    assert [link.action for link in chain.read(folder)] == [
+        "registered",
+        "withdrawn",
+        "amended",
+    ]
 
 
 # What is honest.
@@ -547,7 +742,11 @@ def test_a_rehearsal_registers_nothing_and_uses_other_seeds(plant, folder, call)
 
 def test_a_rehearsal_is_of_claims_that_ask_by_experiment_too(plant, call):
     file = plant("toy", registered=False)
-    edited(file, "def effects(m):", "def effects(everything):\n    m = everything[STUDY.experiments[0]]")
+    edited(
+        file,
+        "def effects(m):",
+        "def effects(everything):\n    m = everything[STUDY.experiments[0]]",
+    )
     status, said = call("rehearse", "toy/toy", "--backend", "numpy", "--seeds", "10")
     assert status == 0, said
     assert "10 seeds of stream 'rehearsal of registered'; no verdict." in said
@@ -555,22 +754,36 @@ def test_a_rehearsal_is_of_claims_that_ask_by_experiment_too(plant, call):
 
 
 def test_a_rehearsal_finds_a_misspelt_quantity(plant, call):
-    edited(plant("toy", registered=False), '"gap": m("value", arm="effect")', '"gap": m("valeu", arm="effect")')
+    edited(
+        plant("toy", registered=False),
+        '"gap": m("value", arm="effect")',
+        '"gap": m("valeu", arm="effect")',
+    )
     status, said = call("rehearse", "toy/toy", "--backend", "numpy")
     assert status == 2
     assert "measured: value" in said
-    assert "'valeu' at {'arm': 'effect'} must name one configuration of the grid" in said
+    assert (
+        "'valeu' at {'arm': 'effect'} must name one configuration of the grid" in said
+    )
 
 
 def test_the_projects_registrations_are_taken_over_without_a_change(tmp_path):
     folder = tmp_path / registration.FOLDER
-    shutil.copytree(ROOT / "claims" / registration.FOLDER, folder, ignore=shutil.ignore_patterns(chain.CHAIN))
+    shutil.copytree(
+        ROOT / "claims" / registration.FOLDER,
+        folder,
+        ignore=shutil.ignore_patterns(chain.CHAIN),
+    )
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     claims = ledger.claims_on_file(folder)
     if any('"time"' in path.read_text() for path in folder.rglob("*.log.jsonl")):
         pytest.skip("The project's logs have lines of after the chain was begun.")
     lines = registration.adopt(folder)
-    assert {path: path.read_bytes() for path in folder.rglob("*.*") if path.name != chain.CHAIN} == before
+    assert {
+        path: path.read_bytes()
+        for path in folder.rglob("*.*")
+        if path.name != chain.CHAIN
+    } == before
     assert {line.claim for line in lines} == set(claims)
     assert {link.action for link in chain.read(folder)} == {"adopted"}
     assert all(registration.read(folder, claim).history for claim in claims)

@@ -58,14 +58,18 @@ def run(pytester, folder):
     def verified(*toys):
         settings = Settings("quick", ("numpy",), pytester.path / "store")
         folders = {toy.claim.id: folder for toy in toys}
-        return verify(toys, settings, registrations=folders, progress=lambda status: None)
+        return verify(
+            toys, settings, registrations=folders, progress=lambda status: None
+        )
 
     return verified
 
 
 def with_hypothesis(study, **changes):
     (hypothesis,) = study.claim.hypotheses
-    return replace(study, claim=replace(study.claim, hypotheses=(replace(hypothesis, **changes),)))
+    return replace(
+        study, claim=replace(study.claim, hypotheses=(replace(hypothesis, **changes),))
+    )
 
 
 def with_claim(study, **changes):
@@ -74,7 +78,10 @@ def with_claim(study, **changes):
 
 def with_tier(study, **changes):
     (experiment,) = study.experiments
-    return replace(study, experiments=(replace(experiment, quick=replace(experiment.quick, **changes)),))
+    return replace(
+        study,
+        experiments=(replace(experiment, quick=replace(experiment.quick, **changes)),),
+    )
 
 
 def hypothesis(rule, bounds, effect=0.5):
@@ -83,36 +90,65 @@ def hypothesis(rule, bounds, effect=0.5):
 
 CHANGES = {
     "claim.statement": lambda s: with_claim(s, statement="Toys play."),
-    "claim.paper.locus": lambda s: with_claim(s, paper=replace(s.claim.paper, locus="section 2")),
+    "claim.paper.locus": lambda s: with_claim(
+        s, paper=replace(s.claim.paper, locus="section 2")
+    ),
     "claim.family": lambda s: with_claim(s, family="games"),
-    "claim.gates[trained].failure": lambda s: with_claim(s, gates=(replace(s.claim.gates[0], failure="BROKEN"),)),
+    "claim.gates[trained].failure": lambda s: with_claim(
+        s, gates=(replace(s.claim.gates[0], failure="BROKEN"),)
+    ),
     "claim.controls[false].why": lambda s: with_claim(
         s, controls=(s.claim.controls[0], replace(s.claim.controls[1], why="otherwise"))
     ),
-    "claim.hypotheses[gap].rule.margin": lambda s: with_hypothesis(s, rule=Superiority(0.05)),
-    "claim.hypotheses[gap].rule.alpha": lambda s: with_hypothesis(s, rule=Superiority(0.1, alpha=0.01)),
-    "claim.hypotheses[gap].rule.kind": lambda s: with_hypothesis(s, rule=Equivalence(0.1)),
-    "claim.hypotheses[gap].expected_effect": lambda s: with_hypothesis(s, expected_effect=0.4),
+    "claim.hypotheses[gap].rule.margin": lambda s: with_hypothesis(
+        s, rule=Superiority(0.05)
+    ),
+    "claim.hypotheses[gap].rule.alpha": lambda s: with_hypothesis(
+        s, rule=Superiority(0.1, alpha=0.01)
+    ),
+    "claim.hypotheses[gap].rule.kind": lambda s: with_hypothesis(
+        s, rule=Equivalence(0.1)
+    ),
+    "claim.hypotheses[gap].expected_effect": lambda s: with_hypothesis(
+        s, expected_effect=0.4
+    ),
     "claim.hypotheses[gap].role": lambda s: with_hypothesis(s, role="secondary"),
     "claim.hypotheses[gap].agreement": lambda s: with_hypothesis(s, agreement=0.1),
-    "claim.hypotheses[gap].bounds": lambda s: with_hypothesis(s, bounds=(0.0, math.inf)),
-    "claim.hypotheses[gap].published": lambda s: with_hypothesis(s, published=Published(0.3, "table 1", "printed")),
+    "claim.hypotheses[gap].bounds": lambda s: with_hypothesis(
+        s, bounds=(0.0, math.inf)
+    ),
+    "claim.hypotheses[gap].published": lambda s: with_hypothesis(
+        s, published=Published(0.3, "table 1", "printed")
+    ),
     "experiments[0].tiers.quick.replicates": lambda s: with_tier(s, replicates=12),
     "experiments[0].tiers.quick.grid[0].spread": lambda s: with_tier(
-        s, grid=(dict(s.experiments[0].quick.grid[0], spread=0.01), *s.experiments[0].quick.grid[1:])
+        s,
+        grid=(
+            dict(s.experiments[0].quick.grid[0], spread=0.01),
+            *s.experiments[0].quick.grid[1:],
+        ),
     ),
-    "experiments[0].stream": lambda s: replace(s, experiments=(replace(s.experiments[0], stream="fresh"),)),
-    "experiments[0].dtype": lambda s: replace(s, experiments=(replace(s.experiments[0], dtype="float32"),)),
+    "experiments[0].stream": lambda s: replace(
+        s, experiments=(replace(s.experiments[0], stream="fresh"),)
+    ),
+    "experiments[0].dtype": lambda s: replace(
+        s, experiments=(replace(s.experiments[0], dtype="float32"),)
+    ),
 }
 
 
 @pytest.mark.parametrize("path", CHANGES)
 def test_whatever_matters_is_registered_and_its_change_is_named(toy, folder, path):
     if path.endswith("role"):
-        extra = Hypothesis("other", "another", Superiority(0.1), "as good as any", 0.3, 0.05)
+        extra = Hypothesis(
+            "other", "another", Superiority(0.1), "as good as any", 0.3, 0.05
+        )
         study = toy()
         study = with_claim(study, hypotheses=(*study.claim.hypotheses, extra))
-        changed = with_claim(study, hypotheses=(replace(study.claim.hypotheses[0], role="secondary"), extra))
+        changed = with_claim(
+            study,
+            hypotheses=(replace(study.claim.hypotheses[0], role="secondary"), extra),
+        )
     else:
         study = toy()
         changed = CHANGES[path](study)
@@ -120,7 +156,9 @@ def test_whatever_matters_is_registered_and_its_change_is_named(toy, folder, pat
     assert registration.check(study, folder) == ""
     said = registration.check(changed, folder)
     assert said.startswith(f"unregistered change: {path} (")
-    assert said.endswith('; run `ntk-claims amend toy/toy --reason "..." --results-seen yes|no`.')
+    assert said.endswith(
+        '; run `ntk-claims amend toy/toy --reason "..." --results-seen yes|no`.'
+    )
 
 
 def edited(study, old, new):
@@ -138,7 +176,10 @@ def edited(study, old, new):
         ('"gap": m("value", arm="effect")', '"gap": m("value", arm="true")'),
         ('return {"trained": UNTRAINED}', 'return {"trained": ""}'),
         ('UNTRAINED = ""', "UNTRAINED = str()"),
-        ("import numpy as np\n", "import numpy as np\nfrom pathlib import PurePath as Path\n"),
+        (
+            "import numpy as np\n",
+            "import numpy as np\nfrom pathlib import PurePath as Path\n",
+        ),
         ('time.sleep(configuration["seconds"])', "pass"),
         ("range(0)", "range(1)"),
     ],
@@ -146,18 +187,32 @@ def edited(study, old, new):
 def test_code_behind_the_effects_is_registered(toy, folder, old, new):
     study = toy()
     if "range" in old:
-        study = edited(study, '"""One value per seed and arm."""', "[0 for _ in range(0)]")
+        study = edited(
+            study, '"""One value per seed and arm."""', "[0 for _ in range(0)]"
+        )
     registration.register(study, folder, "First.", results_seen=False)
-    assert re.match(r"unregistered change: code \(", registration.check(edited(study, old, new), folder))
+    assert re.match(
+        r"unregistered change: code \(",
+        registration.check(edited(study, old, new), folder),
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('    """One value per seed and arm."""\n', "    # One value per seed and arm.\n\n"),
-        ('"""Passes if the toy works."""', '"""Passes if the toy works!"""\n    assert True'),
+        (
+            '    """One value per seed and arm."""\n',
+            "    # One value per seed and arm.\n\n",
+        ),
+        (
+            '"""Passes if the toy works."""',
+            '"""Passes if the toy works!"""\n    assert True',
+        ),
         ("import numpy as np\n", "import math\n\nimport numpy as np\n"),
-        ('    return {"trained": UNTRAINED}', '    return (  # so\n        {"trained": UNTRAINED}\n    )'),
+        (
+            '    return {"trained": UNTRAINED}',
+            '    return (  # so\n        {"trained": UNTRAINED}\n    )',
+        ),
     ],
 )
 def test_comments_docstrings_layout_and_other_functions_are_not(toy, folder, old, new):
@@ -178,7 +233,10 @@ def test_a_record_is_strict_and_frozen(toy):
         record.code = ""
     for content, message in (
         ({**record.content, "more": 1}, "Extra inputs are not permitted"),
-        ({**record.content, "claim": {**record.content["claim"], "id": 3}}, "should be a valid string"),
+        (
+            {**record.content, "claim": {**record.content["claim"], "id": 3}},
+            "should be a valid string",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             ClaimRecord.model_validate_json(json.dumps(content))
@@ -187,23 +245,40 @@ def test_a_record_is_strict_and_frozen(toy):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda s: with_claim(s, statement=""), "claim.statement: String should have at least 1 character, got ''"),
-        (lambda s: with_claim(s, paper=replace(s.claim.paper, year="2020")), "claim.paper.year: Input should be a v"),
-        (lambda s: with_hypothesis(s, expected_sd=math.nan), "Out of range float values are not JSON compliant"),
-        (lambda s: with_hypothesis(s, expected_sd=np.float32(1)), "Object of type float32 is not JSON serializable"),
+        (
+            lambda s: with_claim(s, statement=""),
+            "claim.statement: String should have at least 1 character, got ''",
+        ),
+        (
+            lambda s: with_claim(s, paper=replace(s.claim.paper, year="2020")),
+            "claim.paper.year: Input should be a v",
+        ),
+        (
+            lambda s: with_hypothesis(s, expected_sd=math.nan),
+            "Out of range float values are not JSON compliant",
+        ),
+        (
+            lambda s: with_hypothesis(s, expected_sd=np.float32(1)),
+            "Object of type float32 is not JSON serializable",
+        ),
     ],
 )
 def test_what_is_no_record_is_named(toy, change, said):
     with pytest.raises(
-        InvalidInput, match=rf"Claim 'toy/toy' cannot be registered: {re.escape(said)}.*It must consist"
+        InvalidInput,
+        match=rf"Claim 'toy/toy' cannot be registered: {re.escape(said)}.*It must consist",
     ):
         ClaimRecord.of(change(toy()))
 
 
 def test_the_published_schema_is_that_of_the_records(capsys):
     assert main(["register", "--schema"]) == 0
-    published = (ROOT / "harness" / "registration" / "schema.json").read_text(encoding="utf-8")
-    assert published == capsys.readouterr().out, "ntk-claims register --schema > harness/registration/schema.json"
+    published = (ROOT / "harness" / "registration" / "schema.json").read_text(
+        encoding="utf-8"
+    )
+    assert published == capsys.readouterr().out, (
+        "ntk-claims register --schema > harness/registration/schema.json"
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,15 +302,20 @@ def test_rules_whose_branches_cannot_be_reached(rule, bounds, never):
 @pytest.mark.parametrize("bounds", [(1.0, 1.0), (2.0, 1.0), (math.nan, 1.0), (1.0,)])
 def test_bounds_are_a_range(bounds):
     with pytest.raises(
-        InvalidInput, match=r"The bounds of hypothesis 'rate' must be \(low, high\) with low < high, an"
+        InvalidInput,
+        match=r"The bounds of hypothesis 'rate' must be \(low, high\) with low < high, an",
     ):
         hypothesis(Superiority(0.5), bounds)
 
 
-@pytest.mark.parametrize("number", [(math.inf, "table 1", "printed"), (1.0, " ", "printed"), (1.0, "table 1", "")])
+@pytest.mark.parametrize(
+    "number",
+    [(math.inf, "table 1", "printed"), (1.0, " ", "printed"), (1.0, "table 1", "")],
+)
 def test_a_published_number_says_where_it_stands(number):
     with pytest.raises(
-        InvalidInput, match=r"A published number is finite and says where it stands and how it is known"
+        InvalidInput,
+        match=r"A published number is finite and says where it stands and how it is known",
     ):
         Published(*number)
 
@@ -245,19 +325,37 @@ def test_a_published_number_says_where_it_stands(number):
     [
         (
             lambda s: with_hypothesis(s, expected_sd=0.5),
-            "hypothesis 'gap' has power 0.32 with the 10 seeds of the quick tier, if the effect is 0.3 (sd 0.5), and "
-            "0.9 is needed: take more seeds, or say in power_note why it is registered nevertheless",
+            "hypothesis 'gap' has power 0.32 with the 10 seeds of the quick tier, if the effect is "
+            "0.3 (sd 0.5), and "
+            "0.9 is needed: take more seeds, or say in power_note why it is registered "
+            "nevertheless",
         ),
-        (lambda s: with_hypothesis(s, expected_sd=0.0), "hypothesis 'gap' expects a standard deviation of 0.0, which"),
+        (
+            lambda s: with_hypothesis(s, expected_sd=0.0),
+            "hypothesis 'gap' expects a standard deviation of 0.0, which",
+        ),
         (
             lambda s: with_hypothesis(s, bounds=(0.1, 1.0)),
-            "hypothesis 'gap' can never come out REFUTED: mean effect > 0.1 (one-sided t, alpha = 0.05), with effects "
+            "hypothesis 'gap' can never come out REFUTED: mean effect > 0.1 (one-sided t, alpha = "
+            "0.05), with effects "
             "in [0.1, 1]",
         ),
-        (lambda s: with_hypothesis(s, bounds=(-1.0, 0.2)), "hypothesis 'gap' expects an effect of 0.3, outside its b"),
-        (lambda s: with_tier(s, replicates=9), "its quick tier has 9 replicates, and at least 10 are needed"),
         (
-            lambda s: replace(s, experiments=(*s.experiments, replace(s.experiments[0], quick=Tier((), 12)))),
+            lambda s: with_hypothesis(s, bounds=(-1.0, 0.2)),
+            "hypothesis 'gap' expects an effect of 0.3, outside its b",
+        ),
+        (
+            lambda s: with_tier(s, replicates=9),
+            "its quick tier has 9 replicates, and at least 10 are needed",
+        ),
+        (
+            lambda s: replace(
+                s,
+                experiments=(
+                    *s.experiments,
+                    replace(s.experiments[0], quick=Tier((), 12)),
+                ),
+            ),
             "the experiments of its quick tier have different numbers of replicates: [10, 12]",
         ),
         (lambda s: replace(s, experiments=()), "it has no experiment"),
@@ -280,22 +378,33 @@ def test_what_the_rules_of_evidence_forbid_is_not_registered(toy, folder, change
 
 
 def test_a_weak_check_is_registered_if_it_says_so_and_the_report_does(toy, folder, run):
-    study = with_hypothesis(toy(), expected_sd=0.5, power_note="No more seeds could be had.")
+    study = with_hypothesis(
+        toy(), expected_sd=0.5, power_note="No more seeds could be had."
+    )
     registration.register(study, folder, "First.", results_seen=False)
     session = run(study)
     assert session.verdicts["toy/toy"].kind == "SUPPORTED"
     assert "No more seeds could be had." in report.render(session.document, session.run)
 
 
-def test_a_computation_that_two_files_of_its_paper_define_is_not_registered(toy, pytester):
+def test_a_computation_that_two_files_of_its_paper_define_is_not_registered(
+    toy, pytester
+):
     study = toy()
     assert objections(study) == []
-    (pytester.path / "claims" / "toy" / "experiments.py").write_text("def draw_toy(): ...\n")
+    (pytester.path / "claims" / "toy" / "experiments.py").write_text(
+        "def draw_toy(): ...\n"
+    )
     (text,) = objections(study)
-    assert re.search(r"'toy/draw_toy': \S+experiments\.py and \S+test_toy\.py each define 'draw_toy'", text)
+    assert re.search(
+        r"'toy/draw_toy': \S+experiments\.py and \S+test_toy\.py each define 'draw_toy'",
+        text,
+    )
 
 
-def test_the_record_is_the_same_from_every_folder_and_through_a_link(plant, pytester, monkeypatch):
+def test_the_record_is_the_same_from_every_folder_and_through_a_link(
+    plant, pytester, monkeypatch
+):
     file = plant("toy")
     folder = file.parents[1]
     before = ClaimRecord.of(studies.load(file)).digest
@@ -307,11 +416,19 @@ def test_the_record_is_the_same_from_every_folder_and_through_a_link(plant, pyte
         pytester.path / "elsewhere" / "claims" / "toy" / file.name,
         pytester.path / "copy" / "toy" / file.name,
     ]
-    for cwd in (pytester.path, pytester.path / "elsewhere", folder, folder / "toy", Path("/")):
+    for cwd in (
+        pytester.path,
+        pytester.path / "elsewhere",
+        folder,
+        folder / "toy",
+        Path("/"),
+    ):
         monkeypatch.chdir(cwd)
         for place in places:
             study = studies.load(place)
-            assert registration.check(study, place.parents[1] / registration.FOLDER) == ""
+            assert (
+                registration.check(study, place.parents[1] / registration.FOLDER) == ""
+            )
             assert ClaimRecord.of(study).digest == before
 
 
@@ -336,10 +453,17 @@ def spread_out(plant, pytester):
     file = plant("toy", registered=False)
     text = file.read_text(encoding="utf-8").replace('{"gap": m(', '{"gap": gap_of(m(')
     text = text.replace('arm="effect"),', 'arm="effect")),')
-    file.write_text(f"from claims.toy.estimators import gap_of\n{text}", encoding="utf-8")
+    file.write_text(
+        f"from claims.toy.estimators import gap_of\n{text}", encoding="utf-8"
+    )
     (file.parent / "estimators.py").write_text(ESTIMATORS)
     (file.parent / "tables.py").write_text("UNIT = 1.0\nOTHER = 2.0\n")
-    registration.register(studies.load(file), pytester.path / "claims" / registration.FOLDER, "First.", False)
+    registration.register(
+        studies.load(file),
+        pytester.path / "claims" / registration.FOLDER,
+        "First.",
+        False,
+    )
     return file
 
 
@@ -348,7 +472,12 @@ def spread_out(plant, pytester):
     [
         ("estimators.py", "values * tables", "2 * values * tables", True),
         ("estimators.py", "    return values\n", "    return -values\n", False),
-        ("estimators.py", "def gap_of(values):", 'def gap_of(values):\n    """A gap."""  # in words', False),
+        (
+            "estimators.py",
+            "def gap_of(values):",
+            'def gap_of(values):\n    """A gap."""  # in words',
+            False,
+        ),
         ("tables.py", "UNIT = 1.0", "UNIT = 1.5", True),
         ("tables.py", "OTHER = 2.0", "OTHER = 3.0", False),
         ("tables.py", "OTHER", "UNIT += 1\nOTHER", True),
@@ -366,25 +495,40 @@ def test_estimators_and_constants_in_other_modules_of_the_paper_are_registered(
     assert found.startswith("unregistered change: code (") if seen else found == ""
 
 
-def test_estimators_in_the_harness_are_registered_too(spread_out, folder, tmp_path, monkeypatch):
+def test_estimators_in_the_harness_are_registered_too(
+    spread_out, folder, tmp_path, monkeypatch
+):
     home = tmp_path / "copy" / "harness"
-    shutil.copytree(ROOT / "harness", home, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "harness", home, ignore=shutil.ignore_patterns("__pycache__")
+    )
     monkeypatch.setattr(registered_code, "HOME", home)
     study = studies.load(spread_out)
     assert registration.check(study, folder) == ""
     text = (home / "measurements.py").read_text(encoding="utf-8")
     colon = text.index(":\n", text.index("def relative_change(")) + 2
-    (home / "measurements.py").write_text(f"{text[:colon]}    1 + 1\n{text[colon:]}", encoding="utf-8")
+    (home / "measurements.py").write_text(
+        f"{text[:colon]}    1 + 1\n{text[colon:]}", encoding="utf-8"
+    )
     assert registration.check(study, folder).startswith("unregistered change: code (")
 
 
 def test_the_versions_of_the_statistics_are_registered(toy, folder, monkeypatch):
     study = toy(registered=True)
     record = ClaimRecord.of(study)
-    assert record.estimators.keys() >= {"agreement", "equivalence", "intervals", "multiplicity"}
+    assert record.estimators.keys() >= {
+        "agreement",
+        "equivalence",
+        "intervals",
+        "multiplicity",
+    }
     assert registration.check(study, folder) == ""
-    monkeypatch.setitem(versions.VERSIONS, "intervals", versions.VERSIONS["intervals"] + 1)
-    assert registration.check(study, folder).startswith("unregistered change: estimators.intervals (1 -> 2)")
+    monkeypatch.setitem(
+        versions.VERSIONS, "intervals", versions.VERSIONS["intervals"] + 1
+    )
+    assert registration.check(study, folder).startswith(
+        "unregistered change: estimators.intervals (1 -> 2)"
+    )
 
 
 def test_a_record_without_estimators_still_loads(toy):
@@ -398,7 +542,11 @@ def test_a_registered_claim_is_judged(toy, run):
     assert session.verdicts["toy/toy"].kind == "SUPPORTED"
     (claim,) = session.document["claims"]
     (line,) = claim["history"]
-    assert (line["reason"], line["results_seen"], line["changed"]) == ("Planted.", False, [])
+    assert (line["reason"], line["results_seen"], line["changed"]) == (
+        "Planted.",
+        False,
+        [],
+    )
     assert line["digest"] == claim["registration"]
 
 
@@ -420,7 +568,8 @@ def test_a_changed_claim_is_broken_whatever_it_would_have_been(toy, run):
     verdict = run(changed).verdicts["toy/toy"]
     assert verdict.kind == "BROKEN"
     assert verdict.reason == (
-        "Unregistered change: claim.hypotheses[gap].expected_effect (0.3 -> 0.4), claim.hypotheses[gap].rule.margin "
+        "Unregistered change: claim.hypotheses[gap].expected_effect (0.3 -> 0.4), "
+        "claim.hypotheses[gap].rule.margin "
         '(0.1 -> 0.05); run `ntk-claims amend toy/toy --reason "..." --results-seen yes|no`.'
     )
 
@@ -432,9 +581,13 @@ def test_the_code_of_an_unregistered_claim_is_not_run(toy, run):
 
 def test_pytest_asks_for_the_registration(pytester, plant):
     plant("toy", registered=False)
-    result = pytester.runpytest_subprocess("claims", "--backend=numpy", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(
+        "claims", "--backend=numpy", "-p", "no:cacheprovider"
+    )
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*BROKEN: Not registered: run `ntk-claims register toy/toy`."])
+    result.stdout.fnmatch_lines(
+        ["*BROKEN: Not registered: run `ntk-claims register toy/toy`."]
+    )
 
 
 def test_registering_and_amending_from_the_command_line(toy, folder, call):
@@ -444,12 +597,17 @@ def test_registering_and_amending_from_the_command_line(toy, folder, call):
     date = registration.read(folder, "toy/toy").date
     assert (code, out) == (0, f"registered toy/toy {first[:12]}, {date}\n")
     assert call("register") == (0, "Every claim below claims is registered.\n", "")
-    study = toy_again = edited(study, 'Superiority(0.1), "as good', 'Superiority(0.05), "as good')
+    study = toy_again = edited(
+        study, 'Superiority(0.1), "as good', 'Superiority(0.05), "as good'
+    )
     second = ClaimRecord.of(toy_again).digest
-    code, out, _ = call("amend", "toy/toy", "--reason", "Half is enough.", "--results-seen", "yes")
+    code, out, _ = call(
+        "amend", "toy/toy", "--reason", "Half is enough.", "--results-seen", "yes"
+    )
     assert (code, out) == (
         0,
-        f"amended toy/toy {first[:12]} -> {second[:12]}, {date}\n  claim.hypotheses[gap].rule.margin (0.1 -> 0.05)\n",
+        f"amended toy/toy {first[:12]} -> {second[:12]}, {date}\n  "
+        "claim.hypotheses[gap].rule.margin (0.1 -> 0.05)\n",
     )
     assert registration.check(study, folder) == ""
     old, new = registration.read(folder, "toy/toy").history
@@ -459,7 +617,12 @@ def test_registering_and_amending_from_the_command_line(toy, folder, call):
         None,
         first,
     )
-    assert (new.reason, new.results_seen, new.before, new.after) == ("Half is enough.", True, first, second)
+    assert (new.reason, new.results_seen, new.before, new.after) == (
+        "Half is enough.",
+        True,
+        first,
+        second,
+    )
     assert new.previous == old.digest
 
 
@@ -470,10 +633,16 @@ def test_a_registration_is_one_readable_file_and_the_log_only_grows(toy, folder)
     before = log.read_text()
     text = file.read_text()
     assert text == json.dumps(json.loads(text), sort_keys=True, indent=1) + "\n"
-    registration.amend(with_claim(study, limits="None."), folder, "Limits.", results_seen=False)
+    registration.amend(
+        with_claim(study, limits="None."), folder, "Limits.", results_seen=False
+    )
     assert log.read_text().startswith(before)
     assert len(log.read_text().splitlines()) == 2
-    assert sorted(path.name for path in folder.rglob("*.*")) == ["chain.jsonl", "toy.json", "toy.log.jsonl"]
+    assert sorted(path.name for path in folder.rglob("*.*")) == [
+        "chain.jsonl",
+        "toy.json",
+        "toy.log.jsonl",
+    ]
 
 
 def amended(toy, folder):
@@ -482,15 +651,25 @@ def amended(toy, folder):
     registration.register(study, folder, "First.", results_seen=False)
     for number in (1, 2):
         study = with_claim(study, limits=f"Limit {number}.")
-        registration.amend(study, folder, f"Amendment {number}.", results_seen=number == 2)
+        registration.amend(
+            study, folder, f"Amendment {number}.", results_seen=number == 2
+        )
     return study
 
 
 @pytest.mark.parametrize(
     ("file", "change", "said"),
     [
-        ("toy.json", ("Toys work.", "Toys play."), "the record was altered: its digest is not [0-9a-f]{64}"),
-        ("toy.log.jsonl", ("First.", "1st."), "the history was rewritten before entry 2, of .*, which does not follow"),
+        (
+            "toy.json",
+            ("Toys work.", "Toys play."),
+            "the record was altered: its digest is not [0-9a-f]{64}",
+        ),
+        (
+            "toy.log.jsonl",
+            ("First.", "1st."),
+            "the history was rewritten before entry 2, of .*, which does not follow",
+        ),
         (
             "toy.log.jsonl",
             ("Amendment 1.", "Amended."),
@@ -501,9 +680,21 @@ def amended(toy, folder):
             ("Amendment 2.", "Amended."),
             "the history was rewritten at its end: it does not lead to the r",
         ),
-        ("toy.log.jsonl", ('"results_seen":true', '"results_seen":false'), "the history was rewritten at its end"),
-        ("toy.log.jsonl", ('"results_seen":true', '"results_seen":1'), "Input should be a valid boolean"),
-        ("toy.log.jsonl", ('"claim":"toy/toy"', '"claim":"toy/dog"'), "the history was rewritten before entry 1"),
+        (
+            "toy.log.jsonl",
+            ('"results_seen":true', '"results_seen":false'),
+            "the history was rewritten at its end",
+        ),
+        (
+            "toy.log.jsonl",
+            ('"results_seen":true', '"results_seen":1'),
+            "Input should be a valid boolean",
+        ),
+        (
+            "toy.log.jsonl",
+            ('"claim":"toy/toy"', '"claim":"toy/dog"'),
+            "the history was rewritten before entry 1",
+        ),
         ("toy.json", ('"history"', '"herstory"'), "'history'"),
         ("toy.json", ("{", ""), "Expecting value|Extra data"),
     ],
@@ -513,29 +704,35 @@ def test_what_was_altered_by_hand_is_named(toy, folder, run, file, change, said)
     path = folder / "toy" / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
-    wanted = (
-        rf"he registration in toy\.json and toy\.log\.jsonl does not hold: {said}.*\. Restore both files from the v"
-    )
+    wanted = rf"he registration in toy\.json and toy\.log\.jsonl does not hold: {said}.*\. Restore both files from the v"
     assert re.search(wanted, registration.check(study, folder))
     verdict = run(study).verdicts["toy/toy"]
     assert verdict.kind == "BROKEN"
     assert re.search(wanted, verdict.reason)
     with pytest.raises(InvalidInput, match=wanted):
-        registration.amend(with_claim(study, limits=""), folder, "So.", results_seen=True)
+        registration.amend(
+            with_claim(study, limits=""), folder, "So.", results_seen=True
+        )
 
 
 @pytest.mark.parametrize("gone", ["toy.json", "toy.log.jsonl"])
 def test_a_missing_half_is_no_registration(toy, folder, gone):
     study = amended(toy, folder)
     (folder / "toy" / gone).unlink()
-    assert re.search(r"does not hold: .*No such file or directory", registration.check(study, folder))
+    assert re.search(
+        r"does not hold: .*No such file or directory", registration.check(study, folder)
+    )
 
 
 def test_a_removed_line_is_seen(toy, folder):
     study = amended(toy, folder)
     log = folder / "toy" / "toy.log.jsonl"
     lines = log.read_text().splitlines()
-    for kept, said in ((lines[:2], "at its end"), (lines[1:], "before entry 1"), ([lines[0], lines[2]], "before entr")):
+    for kept, said in (
+        (lines[:2], "at its end"),
+        (lines[1:], "before entry 1"),
+        ([lines[0], lines[2]], "before entr"),
+    ):
         log.write_text("\n".join(kept) + "\n")
         assert f"the history was rewritten {said}" in registration.check(study, folder)
 
@@ -551,7 +748,9 @@ def test_a_record_of_an_older_format_is_compared_and_amended(toy, folder, monkey
     content["history"] = digest(line)
     log.write_text(json.dumps(line) + "\n")
     path.write_text(json.dumps(content))
-    assert registration.check(study, folder).startswith('unregistered change: claim.limits (null -> "")')
+    assert registration.check(study, folder).startswith(
+        'unregistered change: claim.limits (null -> "")'
+    )
     registration.amend(study, folder, "A new format.", results_seen=False)
     assert registration.check(study, folder) == ""
 
@@ -559,14 +758,21 @@ def test_a_record_of_an_older_format_is_compared_and_amended(toy, folder, monkey
 def test_hypotheses_that_come_and_go_are_named(toy, folder):
     study = toy()
     registration.register(study, folder, "First.", results_seen=False)
-    said = registration.check(with_claim(study, gates=(Gate("fed", "every toy was fed"),)), folder)
-    assert 'claim.gates (["trained"] -> ["fed"]), claim.gates[trained] ({"failure": "INCONCLUSIVE", ' in said
+    said = registration.check(
+        with_claim(study, gates=(Gate("fed", "every toy was fed"),)), folder
+    )
+    assert (
+        'claim.gates (["trained"] -> ["fed"]), claim.gates[trained] ({"failure": "INCONCLUSIVE", '
+        in said
+    )
     assert "claim.gates[fed] (null -> " in said
 
 
 def test_a_long_list_of_changes_is_cut(toy, folder):
     study = toy(registered=True)
-    grid = tuple({key: f"new {key}" for key in cell} for cell in study.experiments[0].quick.grid)
+    grid = tuple(
+        {key: f"new {key}" for key in cell} for cell in study.experiments[0].quick.grid
+    )
     said = registration.check(with_tier(study, grid=grid), folder)
     assert re.search(r", and \d\d more; run `ntk-claims amend", said)
     assert len(said) < 900
@@ -575,22 +781,40 @@ def test_a_long_list_of_changes_is_cut(toy, folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["register", "toy/known"], "Claim 'toy/known' is registered already; amend it: ntk-claims amend toy/known --"),
+        (
+            ["register", "toy/known"],
+            "Claim 'toy/known' is registered already; amend it: ntk-claims amend toy/known --",
+        ),
         (
             ["register", "toy/dog"],
-            "No claim below claims has an id that contains 'toy/dog'. There: toy/known, toy/new, toy/seen.",
+            "No claim below claims has an id that contains 'toy/dog'. There: toy/known, toy/new, "
+            "toy/seen.",
         ),
         (
             ["register", "--claims", "nowhere"],
             "There is no folder nowhere. Name the folder that holds the claims with --claims DIR.",
         ),
-        (["register", "toy/new", "--reason", " "], "Say why claim 'toy/new' is registered as it is: a reason that re"),
-        (["register", "toy/seen"], "claims/verdicts.toml records a verdict of 'toy/seen' (quick), so results have be"),
-        (["amend", "toy/new", "--reason", "x", "--results-seen", "no"], "Claim 'toy/new' is not registered; register"),
-        (["amend", "toy/known", "--reason", "x", "--results-seen", "no"], "Nothing of claim 'toy/known' changed sinc"),
+        (
+            ["register", "toy/new", "--reason", " "],
+            "Say why claim 'toy/new' is registered as it is: a reason that re",
+        ),
+        (
+            ["register", "toy/seen"],
+            "claims/verdicts.toml records a verdict of 'toy/seen' (quick), so results have be",
+        ),
+        (
+            ["amend", "toy/new", "--reason", "x", "--results-seen", "no"],
+            "Claim 'toy/new' is not registered; register",
+        ),
+        (
+            ["amend", "toy/known", "--reason", "x", "--results-seen", "no"],
+            "Nothing of claim 'toy/known' changed sinc",
+        ),
     ],
 )
-def test_refusals_are_one_line_and_exit_code_two(plant, pytester, call, arguments, message):
+def test_refusals_are_one_line_and_exit_code_two(
+    plant, pytester, call, arguments, message
+):
     plant("known")
     plant("new", registered=False)
     plant("seen", registered=False)
@@ -607,14 +831,21 @@ def test_refusals_are_one_line_and_exit_code_two(plant, pytester, call, argument
 
 def test_an_amendment_without_a_reason_changes_nothing(toy, folder):
     study = toy(registered=True)
-    with pytest.raises(InvalidInput, match="Say why claim 'toy/toy' is registered as it is"):
-        registration.amend(with_claim(study, limits="Some."), folder, "  ", results_seen=False)
+    with pytest.raises(
+        InvalidInput, match="Say why claim 'toy/toy' is registered as it is"
+    ):
+        registration.amend(
+            with_claim(study, limits="Some."), folder, "  ", results_seen=False
+        )
     assert registration.check(study, folder) == ""
 
 
 def test_results_that_were_seen_stay_seen(toy, folder):
     study = with_claim(amended(toy, folder), limits="Others.")
-    with pytest.raises(InvalidInput, match=r"By its own history, results of claim 'toy/toy' had been seen on 2\d{3}-"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"By its own history, results of claim 'toy/toy' had been seen on 2\d{3}-",
+    ):
         registration.amend(study, folder, "More.", results_seen=False)
     registration.amend(study, folder, "More.", results_seen=True)
 
@@ -622,10 +853,17 @@ def test_results_that_were_seen_stay_seen(toy, folder):
 def test_none_is_registered_if_one_is_refused(plant, folder, call):
     plant("a_sound", registered=False)
     file = plant("b_weak", registered=False)
-    file.write_text(file.read_text().replace('"as good as any", 0.3, 0.05', '"as good as any", 0.3, 0.5'))
+    file.write_text(
+        file.read_text().replace(
+            '"as good as any", 0.3, 0.05', '"as good as any", 0.3, 0.5'
+        )
+    )
     code, out, err = call("register")
     assert (code, out) == (2, "")
-    assert "Claim 'toy/b_weak' cannot be registered: hypothesis 'gap' has power 0.32 with the 10 seeds" in err
+    assert (
+        "Claim 'toy/b_weak' cannot be registered: hypothesis 'gap' has power 0.32 with the 10 seeds"
+        in err
+    )
     assert not folder.exists()
 
 
@@ -634,11 +872,16 @@ def test_an_id_names_a_file_below_the_folder(tmp_path, claim):
     if claim == "toy":
         assert ledger.read(tmp_path, claim) is None
     else:
-        with pytest.raises(InvalidInput, match=r"A claim's id must read <paper>/<name>, of letters, digits and _; got"):
+        with pytest.raises(
+            InvalidInput,
+            match=r"A claim's id must read <paper>/<name>, of letters, digits and _; got",
+        ):
             ledger.read(tmp_path, claim)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "claims").rglob("test_*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "claims").rglob("test_*.py")), ids=lambda path: path.stem
+)
 def test_the_projects_claims_are_what_is_registered(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     study = studies.load(path)
@@ -650,13 +893,22 @@ def test_no_registration_is_left_without_its_claim(monkeypatch):
     monkeypatch.chdir(ROOT)
     claims = {study.claim.id for study in studies.discover(ROOT / "claims").values()}
     folder = ROOT / "claims" / registration.FOLDER
-    assert {p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.json")} <= claims
+    assert {
+        p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.json")
+    } <= claims
 
 
 def test_an_experiment_may_come_without_a_file_of_its_own(toy):
-    """A computation of the harness is registered by its name; its code is in the digest of the cells."""
-    study = replace(toy(), experiments=(Experiment(np_computation(), Tier(({"width": 1},))),))
-    assert ClaimRecord.of(study).experiments[0].measure == "harness.measurements:kernel_change"
+    """A computation of the harness is registered by its name; its code is in the digest of the
+    cells.
+    """
+    study = replace(
+        toy(), experiments=(Experiment(np_computation(), Tier(({"width": 1},))),)
+    )
+    assert (
+        ClaimRecord.of(study).experiments[0].measure
+        == "harness.measurements:kernel_change"
+    )
     assert objections(study) == []
 
 

@@ -1,4 +1,6 @@
-"""`ntk-claims diff`: what changed from one run to another, in a terminal, in Markdown and as a page."""
+"""`ntk-claims diff`: what changed from one run to another, in a terminal, in Markdown and as a
+page.
+"""
 
 import json
 import math
@@ -33,7 +35,9 @@ def save(tmp_path, build_document, build_run):
 
 
 def later(document):
-    """Another run: a verdict, an effect, a margin, a registration and a version changed; one claim went, one came."""
+    """Another run: a verdict, an effect, a margin, a registration and a version changed; one claim
+    went, one came.
+    """
     first, second, *_, last = document["claims"]
     first["verdict"]["kind"] = "INCONCLUSIVE"
     first["registration"] = "f" * 64
@@ -70,8 +74,15 @@ def test_what_changed_is_said(save, capsys):
     assert "quick tier, torch and jax, finished 2026-11-21 14:30 UTC" in out
     assert "Verdicts: 1 of 5 changed." in out
     (changed,) = re.findall(r"^  CHANGED .*", out, re.MULTILINE)
-    assert changed.split() == ["CHANGED", "vyas2022/network-outscales-its-kernels", "SUPPORTED", "INCONCLUSIVE"]
-    assert re.search(r"^  only in A  vyas2022/label-noise +BROKEN +–$", out, re.MULTILINE)
+    assert changed.split() == [
+        "CHANGED",
+        "vyas2022/network-outscales-its-kernels",
+        "SUPPORTED",
+        "INCONCLUSIVE",
+    ]
+    assert re.search(
+        r"^  only in A  vyas2022/label-noise +BROKEN +–$", out, re.MULTILINE
+    )
     assert re.search(r"^  only in B  doe2020/new +– +BROKEN$", out, re.MULTILINE)
     assert "(primary; needs > 0.05 -> needs > 0.07): SUPPORTED -> INCONCLUSIVE" in out
     assert re.search(r"^      torch  .* -> .*  APART$", out, re.MULTILINE)
@@ -79,8 +90,14 @@ def test_what_changed_is_said(save, capsys):
     assert re.search(r"^      jax    .* -> .*, –\]  not comparable$", out, re.MULTILINE)
     assert "1 overlap, 1 APART, 1 not comparable" in out
     assert "Registrations: 1 of 5 changed." in out
-    assert re.search(r"^  vyas2022/network-outscales-its-kernels  [0-9a-f]{12} -> ffffffffffff$", out, re.MULTILINE)
-    assert out.endswith("Versions and devices: 1 changed.\n  torch: torch  2.13.0 -> 2.14.0\n")
+    assert re.search(
+        r"^  vyas2022/network-outscales-its-kernels  [0-9a-f]{12} -> ffffffffffff$",
+        out,
+        re.MULTILINE,
+    )
+    assert out.endswith(
+        "Versions and devices: 1 changed.\n  torch: torch  2.13.0 -> 2.14.0\n"
+    )
 
 
 def test_identical_effects_are_listed_on_demand(save, capsys):
@@ -97,11 +114,17 @@ def test_what_differs_in_the_last_digit_is_not_identical(save, capsys):
     a, b = str(save("a")), str(save("b", rounded))
     main(["diff", a, b])
     out = capsys.readouterr().out
-    assert re.search(r"^Effects: \d+ identical, 1 same as printed\. Those that changed", out, re.MULTILINE)
+    assert re.search(
+        r"^Effects: \d+ identical, 1 same as printed\. Those that changed",
+        out,
+        re.MULTILINE,
+    )
     assert "->" not in out  # what agrees to the printed digits is not listed
     main(["diff", a, b, "--all"])
     ((before, after),) = re.findall(
-        r"^      jax    (.*) -> (.*)  same as printed$", capsys.readouterr().out, re.MULTILINE
+        r"^      jax    (.*) -> (.*)  same as printed$",
+        capsys.readouterr().out,
+        re.MULTILINE,
     )
     assert before == after
 
@@ -109,12 +132,18 @@ def test_what_differs_in_the_last_digit_is_not_identical(save, capsys):
 def test_of_a_hypothesis_that_changed_only_the_changed_effects_are_listed(save):
     def shifted(document):
         for end in ("mean", "low", "high"):
-            document["claims"][0]["hypotheses"][0]["verdict"]["backends"]["torch"][end] += 5.0
+            document["claims"][0]["hypotheses"][0]["verdict"]["backends"]["torch"][
+                end
+            ] += 5.0
 
     made = difference(save, shifted)
     (line,) = [line for line in as_lines(made) if "->" in line]
     assert re.search(r"^      torch  .* -> .*  APART$", line)
-    rows = [row for row in as_markdown(made).splitlines() if row.endswith((" APART |", " printed |", " identical |"))]
+    rows = [
+        row
+        for row in as_markdown(made).splitlines()
+        if row.endswith((" APART |", " printed |", " identical |"))
+    ]
     assert len(rows) == 1
 
 
@@ -151,8 +180,14 @@ def test_effects_of_ratios_are_shown_as_ratios(save):
         for values in hypothesis["verdict"]["backends"].values():
             values.update(mean=0.0, low=-0.6931471805599453, high=0.6931471805599453)
 
-    (line,) = [line for line in as_lines(difference(save, ratio)) if "torch " in line and "->" in line]
-    assert line.endswith("-> 1.00 [0.50, 2.00]  not comparable")  # the scale changed: no telling whether they overlap
+    (line,) = [
+        line
+        for line in as_lines(difference(save, ratio))
+        if "torch " in line and "->" in line
+    ]
+    assert line.endswith(
+        "-> 1.00 [0.50, 2.00]  not comparable"
+    )  # the scale changed: no telling whether they overlap
 
 
 def test_different_tiers_are_compared_and_said(save, capsys):
@@ -161,7 +196,10 @@ def test_different_tiers_are_compared_and_said(save, capsys):
 
     assert main(["diff", str(save("a")), str(save("b", full, dated=False))]) == 0
     out = capsys.readouterr().out
-    assert "The tiers differ: A is at quick scale, B at full scale. A change may be one of scale" in out
+    assert (
+        "The tiers differ: A is at quick scale, B at full scale. A change may be one of scale"
+        in out
+    )
     assert "full tier, torch and jax, of unknown date (no run.json)" in out
 
 
@@ -201,22 +239,48 @@ def test_a_log_gets_no_escape_sequences(save, capsys, monkeypatch):
 
 
 def test_markdown_shows_the_changes(save, tmp_path):
-    assert main(["diff", str(save("a")), str(save("b", later)), "--markdown", str(tmp_path / "diff.md")]) == 1
+    assert (
+        main(
+            [
+                "diff",
+                str(save("a")),
+                str(save("b", later)),
+                "--markdown",
+                str(tmp_path / "diff.md"),
+            ]
+        )
+        == 1
+    )
     text = (tmp_path / "diff.md").read_text(encoding="utf-8")
     assert text.startswith("# 1 of 5 verdicts changed\n")
     assert re.search(
-        r"^\| \*\*CHANGED\*\* \| .* \| ✅ SUPPORTED \| ◐ INCONCLUSIVE \| \w+ → ffffffffffff \|$", text, re.M
+        r"^\| \*\*CHANGED\*\* \| .* \| ✅ SUPPORTED \| ◐ INCONCLUSIVE \| \w+ → ffffffffffff \|$",
+        text,
+        re.M,
     )
     assert len(re.findall(r"\| APART \|$", text, re.MULTILINE)) == 1
     assert "- torch: torch: 2.13.0 → 2.14.0" in text
 
 
 def test_the_page_shows_every_effect_and_runs_nothing(save, tmp_path):
-    assert main(["diff", str(save("a")), str(save("b", later)), "--html", str(tmp_path / "diff.html")]) == 1
+    assert (
+        main(
+            [
+                "diff",
+                str(save("a")),
+                str(save("b", later)),
+                "--html",
+                str(tmp_path / "diff.html"),
+            ]
+        )
+        == 1
+    )
     page = (tmp_path / "diff.html").read_text(encoding="utf-8")
     assert "<h1>1 of 5 verdicts changed</h1>" in page
     assert "<script" not in page
-    assert re.search(r"default-src 'none'; style-src 'sha256-[\w+/=]+';", page.replace("&#39;", "'"))
+    assert re.search(
+        r"default-src 'none'; style-src 'sha256-[\w+/=]+';", page.replace("&#39;", "'")
+    )
     assert page.count("<strong>apart</strong>") == 1
     assert page.count("<td>identical</td>") > 10
 
@@ -236,10 +300,22 @@ def test_nothing_that_a_run_says_is_markup(save, tmp_path, hostile_document):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"version": 1}', "has version 1 of the format; this program reads versions 2 and 3, and compares no others."),
+        (
+            '{"version": 1}',
+            "has version 1 of the format; this program reads versions 2 and 3, and compares no "
+            "others.",
+        ),
         ("[]", "has version None of the format"),
-        ('{"version": 3}', r"is not what verdicts.schema.json asks for \(KeyError: 'tier'\). Write that report again"),
-        ("{", "cannot be read as the verdicts of a run: .* Name the folder of a report, or its verdicts.json."),
+        (
+            '{"version": 3}',
+            r"is not what verdicts.schema.json asks for \(KeyError: 'tier'\). Write that report "
+            r"again",
+        ),
+        (
+            "{",
+            "cannot be read as the verdicts of a run: .* Name the folder of a report, or its "
+            "verdicts.json.",
+        ),
         (None, "cannot be read as the verdicts of a run: .*No such file"),
     ],
 )
@@ -257,4 +333,7 @@ def test_what_is_no_run_is_refused(save, tmp_path, capsys, content, message):
 def test_help_shows_how(capsys):
     with pytest.raises(SystemExit):
         main(["diff", "--help"])
-    assert "Example: ntk-claims diff reports/recorded/quick reports/quick --markdown" in capsys.readouterr().out
+    assert (
+        "Example: ntk-claims diff reports/recorded/quick reports/quick --markdown"
+        in capsys.readouterr().out
+    )

@@ -12,15 +12,37 @@ from harness.report.figures import figure_svg, hidden_points
 from harness.report.intervals import interval_svg
 from harness.report.style import COLOURS
 
-SUPERIORITY = {"kind": "Superiority", "margin": 0.05, "alpha": 0.05, "words": "mean effect > 0.05"}
-EQUIVALENCE = {"kind": "Equivalence", "margin": 0.1, "alpha": 0.05, "words": "|mean effect| < 0.1"}
+SUPERIORITY = {
+    "kind": "Superiority",
+    "margin": 0.05,
+    "alpha": 0.05,
+    "words": "mean effect > 0.05",
+}
+EQUIVALENCE = {
+    "kind": "Equivalence",
+    "margin": 0.1,
+    "alpha": 0.05,
+    "words": "|mean effect| < 0.1",
+}
 
 
 def figure(*series, **changes):
     names = ("label", "x", "y", "low", "high")
     rows = [dict(zip(names, (*line, None, None)[:5], strict=True)) for line in series]
-    plain = {"title": "Drift & <change>", "description": "Over epochs.", "x_label": "epoch", "y_label": "distance"}
-    return {**plain, "series": rows, "log_x": False, "log_y": False, "reference_y": None, **changes}
+    plain = {
+        "title": "Drift & <change>",
+        "description": "Over epochs.",
+        "x_label": "epoch",
+        "y_label": "distance",
+    }
+    return {
+        **plain,
+        "series": rows,
+        "log_x": False,
+        "log_y": False,
+        "reference_y": None,
+        **changes,
+    }
 
 
 def parts(svg, tag):
@@ -29,42 +51,76 @@ def parts(svg, tag):
 
 def lines(svg):
     return [
-        part.attrib for part in parts(svg, "path") if part.attrib.get("stroke-width") == "2" and "stroke" in part.attrib
+        part.attrib
+        for part in parts(svg, "path")
+        if part.attrib.get("stroke-width") == "2" and "stroke" in part.attrib
     ]
 
 
 def dashed(svg):
-    return [line for line in parts(svg, "line") if line.attrib.get("stroke-dasharray") == "3,3"]
+    return [
+        line
+        for line in parts(svg, "line")
+        if line.attrib.get("stroke-dasharray") == "3,3"
+    ]
 
 
 def dots(svg):
-    """The subpaths of what is filled: points of one look are one path. Bands are filled too, and see-through."""
-    filled = [a for part in parts(svg, "path") if "fill" in (a := part.attrib) and "opacity" not in a]
+    """The subpaths of what is filled: points of one look are one path.
+
+    Bands are filled too, and see-through.
+    """
+    filled = [
+        a
+        for part in parts(svg, "path")
+        if "fill" in (a := part.attrib) and "opacity" not in a
+    ]
     return [subpath for a in filled for subpath in a["d"].split("M")[1:]]
 
 
 def shapes(svg):
     """Of each series in the legend, which comes last and has one point of each."""
-    return [part.attrib["d"] for part in parts(svg, "path") if "transform" in part.attrib and "fill" in part.attrib]
+    return [
+        part.attrib["d"]
+        for part in parts(svg, "path")
+        if "transform" in part.attrib and "fill" in part.attrib
+    ]
 
 
 def hypothesis(rule, scale="linear", **estimates):
-    backends = {name: dict(zip(("mean", "low", "high"), values, strict=True)) for name, values in estimates.items()}
-    return {"name": "gap", "rule": rule, "scale": scale, "verdict": {"backends": backends}}
+    backends = {
+        name: dict(zip(("mean", "low", "high"), values, strict=True))
+        for name, values in estimates.items()
+    }
+    return {
+        "name": "gap",
+        "rule": rule,
+        "scale": scale,
+        "verdict": {"backends": backends},
+    }
 
 
 @pytest.mark.parametrize(
     "drawn",
     [
-        figure(("torch", [1, 2], [3, 4], [2, 3], [4, 5]), ("jax", [1, 2], [3, 4]), reference_y=1.0, log_y=True),
+        figure(
+            ("torch", [1, 2], [3, 4], [2, 3], [4, 5]),
+            ("jax", [1, 2], [3, 4]),
+            reference_y=1.0,
+            log_y=True,
+        ),
         figure(("torch", list(range(1, 20)), [0.1] * 19), log_x=True),
         figure(("torch", ["wide", "narrow"], [3, 4], [2, 3], [4, 5])),
     ],
 )
 def test_a_chart_is_what_vega_lite_asks_for(monkeypatch, drawn):
     """What draws it passes over a property that it does not know."""
-    monkeypatch.setattr(figures, "draw", lambda specification, *_: json.dumps(specification))
-    altair.VConcatChart.from_dict(json.loads(figures.figure_svg(drawn, "one")))  # raises SchemaValidationError
+    monkeypatch.setattr(
+        figures, "draw", lambda specification, *_: json.dumps(specification)
+    )
+    altair.VConcatChart.from_dict(
+        json.loads(figures.figure_svg(drawn, "one"))
+    )  # raises SchemaValidationError
 
 
 def test_a_picture_is_named_and_described_under_its_own_ids():
@@ -72,19 +128,29 @@ def test_a_picture_is_named_and_described_under_its_own_ids():
     root = ElementTree.fromstring(svg)
     assert root.attrib["role"] == "img"
     assert root.attrib["aria-labelledby"] == "one-title one-desc"
-    assert [(label.tag, label.attrib["id"], label.text) for label in list(root)[:2]] == [
+    assert [
+        (label.tag, label.attrib["id"], label.text) for label in list(root)[:2]
+    ] == [
         ("title", "one-title", "Drift & <change>"),
         ("desc", "one-desc", "Over epochs."),
     ]
-    assert [part.attrib["id"] for part in root.iter() if "id" in part.attrib] == ["one-title", "one-desc"]
+    assert [part.attrib["id"] for part in root.iter() if "id" in part.attrib] == [
+        "one-title",
+        "one-desc",
+    ]
 
 
 def test_a_picture_has_nothing_that_a_strict_page_refuses():
-    svg = figure_svg(figure(("torch", [1, 2], [3, 4], [2, 3], [4, 5]), reference_y=3), "one")
+    svg = figure_svg(
+        figure(("torch", [1, 2], [3, 4], [2, 3], [4, 5]), reference_y=3), "one"
+    )
     allowed = {"svg", "title", "desc", "g", "path", "line", "text", "rect"}
     for part in ElementTree.fromstring(svg).iter():
         assert part.tag in allowed
-        assert not {"style", "class", "href", "role"} & part.attrib.keys() or part.tag == "svg"
+        assert (
+            not {"style", "class", "href", "role"} & part.attrib.keys()
+            or part.tag == "svg"
+        )
     assert "url(" not in svg
 
 
@@ -94,7 +160,9 @@ def test_the_same_figure_has_the_same_bytes():
 
 
 def test_series_differ_in_colour_dashes_and_shape():
-    svg = figure_svg(figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(3))), "one")
+    svg = figure_svg(
+        figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(3))), "one"
+    )
     drawn = lines(svg)[:3]
     assert [line["stroke"] for line in drawn] == list(COLOURS[:3])
     assert len({line.get("stroke-dasharray") for line in drawn}) == 3
@@ -102,21 +170,33 @@ def test_series_differ_in_colour_dashes_and_shape():
 
 
 def test_twenty_series_are_still_told_apart():
-    svg = figure_svg(figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(20))), "one")
+    svg = figure_svg(
+        figure(*((f"series {k}", [1, 2], [k, k + 1]) for k in range(20))), "one"
+    )
     looks = {(line["stroke"], line.get("stroke-dasharray")) for line in lines(svg)}
     assert len(looks) == 20
 
 
 def test_the_legend_names_every_series_in_order():
-    svg = figure_svg(figure(("torch <b>", [1, 2], [3, 4]), ("a", [1, 2], [1, 2])), "one")
+    svg = figure_svg(
+        figure(("torch <b>", [1, 2], [3, 4]), ("a", [1, 2], [1, 2])), "one"
+    )
     assert [text.text for text in parts(svg, "text")][-2:] == ["torch <b>", "a"]
 
 
 def test_a_band_is_drawn_where_it_has_both_ends():
     bare, banded = (("torch", [1, 2], [3, 4], *band) for band in ((), ([2, 3], [4, 5])))
-    with_band = [a for part in parts(figure_svg(figure(banded), "one"), "path") if "opacity" in (a := part.attrib)]
+    with_band = [
+        a
+        for part in parts(figure_svg(figure(banded), "one"), "path")
+        if "opacity" in (a := part.attrib)
+    ]
     assert [a["fill"] for a in with_band] == [COLOURS[0]]
-    assert not [part for part in parts(figure_svg(figure(bare), "one"), "path") if "opacity" in part.attrib]
+    assert not [
+        part
+        for part in parts(figure_svg(figure(bare), "one"), "path")
+        if "opacity" in part.attrib
+    ]
 
 
 def test_a_missing_value_interrupts_the_line():
@@ -132,9 +212,17 @@ def test_a_curve_keeps_the_order_of_its_points():
 
 
 @pytest.mark.parametrize(
-    ("axes", "hidden"), [({}, 1), ({"log_x": True}, 2), ({"log_y": True}, 2), ({"log_x": True, "log_y": True}, 3)]
+    ("axes", "hidden"),
+    [
+        ({}, 1),
+        ({"log_x": True}, 2),
+        ({"log_y": True}, 2),
+        ({"log_x": True, "log_y": True}, 3),
+    ],
 )
-def test_points_that_a_logarithmic_axis_cannot_show_are_counted_and_left_out(axes, hidden):
+def test_points_that_a_logarithmic_axis_cannot_show_are_counted_and_left_out(
+    axes, hidden
+):
     curves = figure(("torch", [0, 1, 2, 3, 4], [1, -1, 2, None, 3]), **axes)
     assert hidden_points(curves) == hidden
     assert len(dots(figure_svg(curves, "one"))) == 5 - hidden + 1
@@ -166,7 +254,9 @@ def test_ticks_are_written_as_one_would(log, y, labels):
 
 @pytest.mark.parametrize(("reference", "lines"), [(3.5, 1), (None, 0)])
 def test_the_reference_line_is_drawn_on_request(reference, lines):
-    svg = figure_svg(figure(("torch", [1, 2, 3], [3, 4, 5]), reference_y=reference), "one")
+    svg = figure_svg(
+        figure(("torch", [1, 2, 3], [3, 4, 5]), reference_y=reference), "one"
+    )
     assert len(dashed(svg)) == lines
 
 
@@ -176,25 +266,40 @@ def test_an_interval_is_drawn_per_backend_and_told_in_words():
     assert len(spans(svg, "3.5")) == 2
     assert [text.text for text in parts(svg, "text")][:2] == ["torch", "jax"]
     (described,) = parts(svg, "desc")
-    assert described.text == ("torch: 0.200 [0.150, 0.250]; jax: 0.210 [0.160, 0.260] (Student's t); needs > 0.05.")
+    assert described.text == (
+        "torch: 0.200 [0.150, 0.250]; jax: 0.210 [0.160, 0.260] (Student's t); needs > 0.05."
+    )
 
 
 def spans(svg, width):
     """Left and right ends of the horizontal lines of that width."""
-    drawn = [part.attrib["d"] for part in parts(svg, "path") if part.attrib.get("stroke-width") == width]
-    return [tuple(map(float, ends)) for d in drawn for ends in re.findall(r"M(\S+) [^MH]+H([^M]+)", d)]
+    drawn = [
+        part.attrib["d"]
+        for part in parts(svg, "path")
+        if part.attrib.get("stroke-width") == width
+    ]
+    return [
+        tuple(map(float, ends))
+        for d in drawn
+        for ends in re.findall(r"M(\S+) [^MH]+H([^M]+)", d)
+    ]
 
 
 def test_the_thin_line_runs_to_the_ends_of_the_bootstrap_where_that_reaches_further():
     effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25))
     effect["verdict"]["backends"]["torch"]["bootstrap"] = [0.1, 0.24]
     svg = interval_svg(effect, ["torch"], "gap")
-    ((thick_low, thick_high),), ((thin_low, thin_high),) = spans(svg, "3.5"), spans(svg, "1.2")
+    ((thick_low, thick_high),), ((thin_low, thin_high),) = (
+        spans(svg, "3.5"),
+        spans(svg, "1.2"),
+    )
     assert thin_high == thick_high
     assert thick_low - thin_low == pytest.approx((thick_high - thick_low) / 2, abs=0.2)
 
 
-@pytest.mark.parametrize(("bootstrap", "end", "edge"), [([None, 0.24], 0, 52.0), ([0.16, None], 1, 352.0)])
+@pytest.mark.parametrize(
+    ("bootstrap", "end", "edge"), [([None, 0.24], 0, 52.0), ([0.16, None], 1, 352.0)]
+)
 def test_a_bootstrap_without_an_end_runs_to_the_edge(bootstrap, end, edge):
     effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25))
     effect["verdict"]["backends"]["torch"]["bootstrap"] = bootstrap
@@ -202,26 +307,52 @@ def test_a_bootstrap_without_an_end_runs_to_the_edge(bootstrap, end, edge):
     assert thin[end] == edge
 
 
-@pytest.mark.parametrize(("rule", "labels"), [(SUPERIORITY, ["0.05", "0"]), (EQUIVALENCE, ["−0.1", "0.1", "0"])])
+@pytest.mark.parametrize(
+    ("rule", "labels"),
+    [(SUPERIORITY, ["0.05", "0"]), (EQUIVALENCE, ["−0.1", "0.1", "0"])],
+)
 def test_every_margin_of_the_rule_is_drawn_and_named(rule, labels):
     svg = interval_svg(hypothesis(rule, torch=(0.02, -0.01, 0.09)), ["torch"], "gap")
-    (margins,) = [a["d"] for part in parts(svg, "path") if "stroke-dasharray" in (a := part.attrib)]
+    (margins,) = [
+        a["d"]
+        for part in parts(svg, "path")
+        if "stroke-dasharray" in (a := part.attrib)
+    ]
     named = [(float(text.attrib["x"]), text.text) for text in parts(svg, "text")[1:]]
     assert [text for _, text in named] == labels
-    assert re.findall(r"M(\S+) ", margins) == [f"{x:g}" for x, text in named if text != "0"]
+    assert re.findall(r"M(\S+) ", margins) == [
+        f"{x:g}" for x, text in named if text != "0"
+    ]
 
 
 def test_a_ratio_is_drawn_in_logarithms_and_read_as_a_ratio():
-    svg = interval_svg(hypothesis(EQUIVALENCE, "ratio", torch=(0.0953, 0.0488, 0.1398)), ["torch"], "gap")
+    svg = interval_svg(
+        hypothesis(EQUIVALENCE, "ratio", torch=(0.0953, 0.0488, 0.1398)),
+        ["torch"],
+        "gap",
+    )
     assert [text.text for text in parts(svg, "text")[1:]] == ["0.905", "1.11", "1"]
     (described,) = parts(svg, "desc")
-    assert described.text == "torch: 1.100 [1.050, 1.150] (Student's t); needs 0.9048 to 1.105."
+    assert (
+        described.text
+        == "torch: 1.100 [1.050, 1.150] (Student's t); needs 0.9048 to 1.105."
+    )
 
 
-@pytest.mark.parametrize("estimates", [{}, {"torch": (None, None, None)}, {"torch": (0.1, None, 0.3)}])
+@pytest.mark.parametrize(
+    "estimates", [{}, {"torch": (None, None, None)}, {"torch": (0.1, None, 0.3)}]
+)
 def test_without_a_finite_interval_there_is_no_picture(estimates):
-    assert interval_svg(hypothesis(SUPERIORITY, **estimates), ["torch", "jax"], "gap") is None
-    assert interval_svg({"name": "gap", "rule": SUPERIORITY, "verdict": None}, ["torch"], "gap") is None
+    assert (
+        interval_svg(hypothesis(SUPERIORITY, **estimates), ["torch", "jax"], "gap")
+        is None
+    )
+    assert (
+        interval_svg(
+            {"name": "gap", "rule": SUPERIORITY, "verdict": None}, ["torch"], "gap"
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize("values", [[1e6, 1e10, 1e14], [1e-9, 1e-7, 1e-5]])
@@ -238,34 +369,56 @@ NAMES = ["all of it", "kernel", "finite <width>"]
 def test_over_names_stand_points_with_intervals_in_the_order_of_the_names():
     shares = ([0.3, 0.1, 0.2], [0.2, 0.0, 0.1], [0.4, 0.2, 0.3])
     svg = figure_svg(figure(("torch", NAMES, *shares), ("jax", NAMES, *shares)), "one")
-    (torch,) = [d for part in parts(svg, "path") if (d := part.get("d")).count("a3.7") == 2 * len(NAMES)]
+    (torch,) = [
+        d
+        for part in parts(svg, "path")
+        if (d := part.get("d")).count("a3.7") == 2 * len(NAMES)
+    ]
     places = [float(x) for x in re.findall(r"M(\S+) ", torch)]
     assert [text.text for text in parts(svg, "text")][:3] == NAMES
     assert len(dots(svg)) == 2 * 3 + 2  # with those of the legend
     assert places == sorted(places)
     assert len(places) == 3
     assert not lines(svg)  # names have no order that a line could follow
-    upright = [a["d"] for part in parts(svg, "path") if (a := part.attrib).get("stroke-width") == "1.8"]
+    upright = [
+        a["d"]
+        for part in parts(svg, "path")
+        if (a := part.attrib).get("stroke-width") == "1.8"
+    ]
     assert len("".join(upright).split("M")) - 1 == 2 * 3
 
 
 def test_series_over_names_stand_side_by_side():
-    svg = figure_svg(figure(*((label, NAMES, [1, 2, 3]) for label in ("torch", "jax"))), "one")
+    svg = figure_svg(
+        figure(*((label, NAMES, [1, 2, 3]) for label in ("torch", "jax"))), "one"
+    )
     torch, jax = (
-        [part.attrib["d"] for part in parts(svg, "path") if part.attrib.get("fill") == c] for c in COLOURS[:2]
+        [
+            part.attrib["d"]
+            for part in parts(svg, "path")
+            if part.attrib.get("fill") == c
+        ]
+        for c in COLOURS[:2]
     )
     first = [float(re.match(r"M(\S+) ", path[0])[1]) for path in (torch, jax)]
     assert 5 < first[1] - first[0] < 60
 
 
 def test_a_long_name_is_broken_into_lines():
-    svg = figure_svg(figure(("torch", ["a name of many words", "b", "c", "d", "e"], [1, 2, 3, 4, 5])), "one")
+    svg = figure_svg(
+        figure(
+            ("torch", ["a name of many words", "b", "c", "d", "e"], [1, 2, 3, 4, 5])
+        ),
+        "one",
+    )
     assert [line.text for line in parts(svg, "tspan")] == ["a name of", "many words"]
     assert figure_svg(figure(("torch", [""], [1])), "one")
 
 
 def test_neighbours_that_look_alike_are_one_element_in_the_same_places(monkeypatch):
-    """Grid lines, points and labels; drawn apart, as Vega has them, they stand where they stand joined."""
+    """Grid lines, points and labels; drawn apart, as Vega has them, they stand where they stand
+    joined.
+    """
 
     def places(svg):
         found = []
@@ -276,10 +429,20 @@ def test_neighbours_that_look_alike_are_one_element_in_the_same_places(monkeypat
             elif "transform" in part.attrib:
                 found.append((x, y, neighbours._relative(part.get("d"))))
             elif part.get("stroke-width") != "2":
-                found += [(x, y, rest) for x, y, rest in re.findall(r"M([-.\d]+)[ ,]([-.\d]+)([^M]*)", part.get("d"))]
+                found += [
+                    (x, y, rest)
+                    for x, y, rest in re.findall(
+                        r"M([-.\d]+)[ ,]([-.\d]+)([^M]*)", part.get("d")
+                    )
+                ]
         return sorted(found), [text.text for text in parts(svg, "text")]
 
-    logarithmic = figure(("torch", [1, 10, 1000], [1, 20, 300]), ("jax", [1, 10], [2, 3]), log_x=True, log_y=True)
+    logarithmic = figure(
+        ("torch", [1, 10, 1000], [1, 20, 300]),
+        ("jax", [1, 10], [2, 3]),
+        log_x=True,
+        log_y=True,
+    )
     together = figure_svg(logarithmic, "one")
     monkeypatch.setattr("harness.report.svg.joined", lambda elements: elements)
     apart = figure_svg(logarithmic, "one")

@@ -1,4 +1,6 @@
-"""The first screen: what decided each claim, on one axis, and what each backend shows alone, in every kind of run."""
+"""The first screen: what decided each claim, on one axis, and what each backend shows alone, in
+every kind of run.
+"""
 
 import copy
 import re
@@ -16,14 +18,19 @@ FOREST = re.compile(r'<td class="forest".*?</td>', re.DOTALL)
 @pytest.fixture
 def claims(document):
     """Name -> a claim of the example that a test may change."""
-    return {claim["id"].split("/")[1]: claim for claim in copy.deepcopy(document)["claims"]}
+    return {
+        claim["id"].split("/")[1]: claim for claim in copy.deepcopy(document)["claims"]
+    }
 
 
 def rows(text):
     """The first table, a text per row, without markup."""
     table = re.search(r'<table class="overview".*?</table>', text, re.DOTALL)[0]
     found = re.findall(r'<tr role="row">(.*?)</tr>', table, re.DOTALL)
-    return [" ".join(re.sub(r"<title.*?</desc>|<[^>]+>", " ", row, flags=re.DOTALL).split()) for row in found]
+    return [
+        " ".join(re.sub(r"<title.*?</desc>|<[^>]+>", " ", row, flags=re.DOTALL).split())
+        for row in found
+    ]
 
 
 def names(claim):
@@ -35,7 +42,9 @@ def test_where_all_hold_the_least_sure_effect_decides(claims):
     assert names(claim) == ["exponent beats NTK"]
     for hypothesis in claim["hypotheses"]:
         hypothesis["verdict"]["p"] = 0.00025
-    assert names(claim) == ["exponent beats NTK"]  # of equal p, the one nearer to its margin
+    assert names(claim) == [
+        "exponent beats NTK"
+    ]  # of equal p, the one nearer to its margin
     claim["hypotheses"][0]["verdict"]["p"] = 0.04
     assert names(claim) == ["exponent beats eNTK"]
 
@@ -49,10 +58,21 @@ def test_what_keeps_a_claim_from_holding_decides_and_secondary_effects_never(cla
 
 
 def effect(kind="Superiority", margin=0.05, registered=0.2, **ends):
-    values = {"mean": sum(ends["t"]) / 2, "low": ends["t"][0], "high": ends["t"][1], "bootstrap": ends.get("bootstrap")}
+    values = {
+        "mean": sum(ends["t"]) / 2,
+        "low": ends["t"][0],
+        "high": ends["t"][1],
+        "bootstrap": ends.get("bootstrap"),
+    }
     verdict = {"kind": "SUPPORTED", "p": 0.01, "backends": {"torch": values}}
     rule = {"kind": kind, "margin": margin}
-    return {"label": "gap", "rule": rule, "registered": {"effect": registered}, "scale": "linear", "verdict": verdict}
+    return {
+        "label": "gap",
+        "rule": rule,
+        "registered": {"effect": registered},
+        "scale": "linear",
+        "verdict": verdict,
+    }
 
 
 @pytest.mark.parametrize(
@@ -60,9 +80,17 @@ def effect(kind="Superiority", margin=0.05, registered=0.2, **ends):
     [
         (effect(t=(0, 1)), (0.05, 0.15), (0, 2)),  # from the margin to three of them
         (effect(margin=-0.5, t=(0, 1)), (-1.0, 0.0), (-1, 1)),
-        (effect(margin=0.0, registered=-0.2, t=(0, 1)), (-0.1, 0.4), (-0.5, 2)),  # no margin: the registered effect
+        (
+            effect(margin=0.0, registered=-0.2, t=(0, 1)),
+            (-0.1, 0.4),
+            (-0.5, 2),
+        ),  # no margin: the registered effect
         (effect(margin=0.0, registered=0.0, t=(0, 1)), (-0.1, 0.4), (-0.1, 0.4)),
-        (effect("Equivalence", 0.1, t=(0, 1)), (-0.02, 0.05), (0.5, 1)),  # holds no difference at all
+        (
+            effect("Equivalence", 0.1, t=(0, 1)),
+            (-0.02, 0.05),
+            (0.5, 1),
+        ),  # holds no difference at all
         (effect("Equivalence", 0.1, t=(0, 1)), (-0.3, -0.2), (-2, -1)),
         (effect("Equivalence", 0.1, t=(0, 1)), (0.05, 0.1), (0, 0.5)),
     ],
@@ -77,9 +105,12 @@ def drawn(svg):
 
 
 def test_a_row_has_both_intervals_and_its_mean_on_the_common_axis():
-    paths, words = drawn(forest_svg(effect(t=(0.1, 0.2), bootstrap=[0.05, 0.15]), ["torch"], "f"))
+    paths, words = drawn(
+        forest_svg(effect(t=(0.1, 0.2), bootstrap=[0.05, 0.15]), ["torch"], "f")
+    )
     thin, thick, mean = (path["d"] for path in paths)
-    # x = 86 + 26 log2(1 + |u|) pixels; the ends are 0, 1 and 3 margins beyond the margin, the mean 2.
+    # x = 86 + 26 log2(1 + |u|) pixels; the ends are 0, 1 and 3 margins beyond the margin, the mean
+    # 2.
     assert re.findall(r"[MH]([\d.]+)", thin) == ["86", "138"]
     assert re.findall(r"[MH]([\d.]+)", thick) == ["112", "138"]
     assert mean.startswith("M127.2 ")
@@ -106,7 +137,10 @@ def test_without_a_finite_interval_there_is_no_row():
         ("network-outscales-its-kernels", (Kind.SUPPORTED, Kind.SUPPORTED)),
         ("constant-sample", (Kind.REFUTED, Kind.REFUTED)),
         ("across-width", (Kind.INCONCLUSIVE, Kind.INCONCLUSIVE)),
-        ("keeps-evolving", (Kind.SUPPORTED, Kind.SUPPORTED)),  # each by itself: they differ from each other
+        (
+            "keeps-evolving",
+            (Kind.SUPPORTED, Kind.SUPPORTED),
+        ),  # each by itself: they differ from each other
         ("hyperparameters", (Kind.NOT_RUN, Kind.NOT_RUN)),
         ("label-noise", (Kind.BROKEN, Kind.BROKEN)),
     ],
@@ -118,7 +152,10 @@ def test_what_each_backend_shows_alone(claims, name, kinds):
 def test_a_gate_or_a_bootstrap_that_fails_in_one_backend_shows_there(claims):
     claim = claims["network-outscales-its-kernels"]
     claim["gates"][0]["failures"]["jax"] = "loss 0.2"
-    assert [alone(claim, backend) for backend in ("torch", "jax")] == [Kind.SUPPORTED, Kind.INCONCLUSIVE]
+    assert [alone(claim, backend) for backend in ("torch", "jax")] == [
+        Kind.SUPPORTED,
+        Kind.INCONCLUSIVE,
+    ]
     claim["hypotheses"][0]["verdict"]["backends"]["torch"]["bootstrap"] = [0.04, 0.2]
     assert alone(claim, "torch") == Kind.INCONCLUSIVE
     claim["hypotheses"][0]["verdict"]["backends"]["torch"]["bootstrap"] = [None, 0.2]
@@ -132,14 +169,19 @@ def test_a_backend_that_did_not_run_is_not_passed_over(document, build_run):
             if hypothesis["verdict"]:
                 del hypothesis["verdict"]["backends"]["jax"]
     row = rows(report.render(half, build_run()))[1]
-    assert row.startswith("SUPPORTED at quick scale, as recorded beside it 1 SUPPORTED SUPPORTED NOT RUN Networks gain")
+    assert row.startswith(
+        "SUPPORTED at quick scale, as recorded beside it 1 SUPPORTED SUPPORTED NOT RUN Networks "
+        "gain"
+    )
     assert "torch 0.156" in row
     assert "jax 0.156" not in row
 
 
 def test_a_run_of_one_backend_has_one_column(document, build_run):
     text = report.render(document | {"backends": ["torch"]}, build_run())
-    assert rows(text)[0].startswith("Verdict at quick scale torch alone Claim, and its statement")
+    assert rows(text)[0].startswith(
+        "Verdict at quick scale torch alone Claim, and its statement"
+    )
     assert "torch 2.13.0 on cpu, finished 2026-11-21T14:30:00" in text
 
 
@@ -152,18 +194,31 @@ def test_a_run_without_claims_says_so(build_run):
 
 def test_a_claim_that_broke_before_anything_was_measured_says_why(document, build_run):
     broken = copy.deepcopy(document)
-    (missing,) = [claim for claim in broken["claims"] if claim["verdict"]["kind"] == Kind.NOT_RUN]
-    missing["verdict"] |= {"kind": Kind.BROKEN, "reason": "The code of `effects` raised KeyError: 'loss'."}
-    (row,) = [row for row in rows(report.render(broken, build_run())) if "hyperparameters" in row]
+    (missing,) = [
+        claim for claim in broken["claims"] if claim["verdict"]["kind"] == Kind.NOT_RUN
+    ]
+    missing["verdict"] |= {
+        "kind": Kind.BROKEN,
+        "reason": "The code of `effects` raised KeyError: 'loss'.",
+    }
+    (row,) = [
+        row
+        for row in rows(report.render(broken, build_run()))
+        if "hyperparameters" in row
+    ]
     assert row.startswith("BROKEN at quick scale")
-    assert row.endswith("Nothing measured: The code of `effects` raised KeyError: &#39;loss&#39;.")
+    assert row.endswith(
+        "Nothing measured: The code of `effects` raised KeyError: &#39;loss&#39;."
+    )
 
 
 def test_the_counts_name_their_claims(document, build_run):
     text = report.render(document, build_run())
     (counts,) = re.findall(r'<ul class="counts".*?</ul>', text, re.DOTALL)
     named = re.findall(
-        r'<strong>1</strong>.*?</svg>([A-Z ]+)</span>.*?<a href="(#[^"]+)">([^<]+)</a>', counts, re.DOTALL
+        r'<strong>1</strong>.*?</svg>([A-Z ]+)</span>.*?<a href="(#[^"]+)">([^<]+)</a>',
+        counts,
+        re.DOTALL,
     )
     assert ("REFUTED", "#claim-2-vyas2022-constant-sample", "constant-sample") in named
     assert len(named) == 6

@@ -20,7 +20,10 @@ FIRST = datetime(2026, 11, 1, 2, 30, tzinfo=UTC)
 
 @pytest.fixture
 def nights(tmp_path, build_document, build_run):
-    """Writes runs, a night apart, each document changed by its function; their folders. One claim, to be fast."""
+    """Writes runs, a night apart, each document changed by its function; their folders.
+
+    One claim, to be fast.
+    """
     one = json.loads(report.as_text(build_document()))
     one["claims"] = one["claims"][:1]
 
@@ -32,7 +35,9 @@ def nights(tmp_path, build_document, build_run):
             run["finished"] = (FIRST + timedelta(days=night)).isoformat()
             folder = tmp_path / f"night-{night}"
             folder.mkdir()
-            (folder / "verdicts.json").write_text(json.dumps(document), encoding="utf-8")
+            (folder / "verdicts.json").write_text(
+                json.dumps(document), encoding="utf-8"
+            )
             (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
             folders.append(folder)
         return folders
@@ -58,8 +63,13 @@ def reregistered(document):
 
 
 def test_changes_of_verdict_versions_and_registration_are_marked(nights):
-    (timeline,) = collect(nights(same, refuted, refuted, upgraded, reregistered)).timelines
-    assert [(event.when.day, event.mark, event.words.split(" became ")[-1]) for event in timeline.events] == [
+    (timeline,) = collect(
+        nights(same, refuted, refuted, upgraded, reregistered)
+    ).timelines
+    assert [
+        (event.when.day, event.mark, event.words.split(" became ")[-1])
+        for event in timeline.events
+    ] == [
         (2, "1", "REFUTED"),
         (4, "2", "SUPPORTED"),
         (4, "a", "2.14.0"),
@@ -67,7 +77,13 @@ def test_changes_of_verdict_versions_and_registration_are_marked(nights):
     ]
     assert timeline.events[0].words == "SUPPORTED became REFUTED"
     assert timeline.events[2].words == "torch: torch 2.13.0 became 2.14.0"
-    assert [timeline.marks(point.when) for point in timeline.points] == ["", "1", "", "2, a", "b"]
+    assert [timeline.marks(point.when) for point in timeline.points] == [
+        "",
+        "1",
+        "",
+        "2, a",
+        "b",
+    ]
 
 
 def test_runs_are_in_the_order_of_their_dates_not_of_the_call(nights):
@@ -83,14 +99,18 @@ def test_tiers_are_kept_apart(nights):
         document["tier"] = "full"
 
     timelines = collect(nights(same, full, same)).timelines
-    assert [(timeline.tier, len(timeline.points), timeline.events) for timeline in timelines] == [
+    assert [
+        (timeline.tier, len(timeline.points), timeline.events) for timeline in timelines
+    ] == [
         ("quick", 2, ()),
         ("full", 1, ()),
     ]
 
 
 def test_a_claim_may_be_missing_in_a_run(nights):
-    history = collect(nights(same, lambda document: document["claims"].clear(), refuted))
+    history = collect(
+        nights(same, lambda document: document["claims"].clear(), refuted)
+    )
     (timeline,) = history.timelines
     assert len(timeline.points) == 2
     assert [event.words for event in timeline.events] == ["SUPPORTED became REFUTED"]
@@ -104,7 +124,9 @@ def version_2(document):
 def test_runs_of_the_version_before_belong_to_the_history(nights):
     history = collect(nights(version_2, same, refuted))
     assert history.unreadable == ()
-    assert [event.words for event in history.timelines[0].events] == ["SUPPORTED became REFUTED"]
+    assert [event.words for event in history.timelines[0].events] == [
+        "SUPPORTED became REFUTED"
+    ]
 
 
 def test_the_command_says_what_changed_and_what_it_left_out(nights, tmp_path, capsys):
@@ -115,25 +137,47 @@ def test_the_command_says_what_changed_and_what_it_left_out(nights, tmp_path, ca
     assert main(["history", *map(str, folders), "--html", str(page)]) == 0
     out, err = capsys.readouterr()
     assert out == (
-        "2026-11-03 02:30  vyas2022/network-outscales-its-kernels (quick): SUPPORTED became REFUTED\n"
+        "2026-11-03 02:30  vyas2022/network-outscales-its-kernels (quick): SUPPORTED became "
+        "REFUTED\n"
         f"2 runs, 2 left out: {page}\n"
     )
-    assert re.search(r"^Left out: .*night-1/verdicts.json has version 1 of the format", err, re.MULTILINE)
-    assert re.search(r"^Left out: .*night-3/run.json does not say when this run finished\.$", err, re.MULTILINE)
+    assert re.search(
+        r"^Left out: .*night-1/verdicts.json has version 1 of the format",
+        err,
+        re.MULTILINE,
+    )
+    assert re.search(
+        r"^Left out: .*night-3/run.json does not say when this run finished\.$",
+        err,
+        re.MULTILINE,
+    )
     text = page.read_text(encoding="utf-8")
     assert '<h2 id="unreadable-title">2 unreadable runs, left out</h2>' in text
     assert text.count("night-1") == 2
 
 
 def test_no_readable_run_is_a_bad_call(tmp_path, capsys):
-    assert main(["history", str(tmp_path / "none"), "--html", str(tmp_path / "history.html")]) == 2
+    assert (
+        main(
+            [
+                "history",
+                str(tmp_path / "none"),
+                "--html",
+                str(tmp_path / "history.html"),
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert error.startswith("ntk-claims: None of 1 runs can be read. The first: ")
     assert not (tmp_path / "history.html").exists()
 
 
 def pictures(page):
-    return [ElementTree.fromstring(text) for text in re.findall(r'<svg role="img".*?</svg>', page, re.DOTALL)]
+    return [
+        ElementTree.fromstring(text)
+        for text in re.findall(r'<svg role="img".*?</svg>', page, re.DOTALL)
+    ]
 
 
 def test_each_primary_effect_is_a_figure_with_title_words_and_table(nights):
@@ -144,7 +188,9 @@ def test_each_primary_effect_is_a_figure_with_title_words_and_table(nights):
     for picture, finding in zip(pictures(page), timeline.primary, strict=True):
         assert picture.find("title").text == f"{finding.label} over time"
         words = picture.find("desc").text
-        assert words.startswith("3 runs from 2026-11-01 to 2026-11-03, 6 intervals. Newest: torch: ")
+        assert words.startswith(
+            "3 runs from 2026-11-01 to 2026-11-03, 6 intervals. Newest: torch: "
+        )
         assert words.endswith(f"Dashed: what the newest rule {finding.needs}.")
         drawn = [text.text for text in picture.iter("text")]
         assert [drawn.count(mark) for mark in ("1", "2", "a")] == [1, 1, 1]
@@ -153,7 +199,9 @@ def test_each_primary_effect_is_a_figure_with_title_words_and_table(nights):
 
 
 def test_a_point_is_where_its_number_is(nights):
-    """Higher effects are drawn higher, later runs further right, and the means lie inside their intervals."""
+    """Higher effects are drawn higher, later runs further right, and the means lie inside their
+    intervals.
+    """
 
     def higher(document):
         for hypothesis in document["claims"][0]["hypotheses"]:
@@ -162,7 +210,11 @@ def test_a_point_is_where_its_number_is(nights):
                     values[end] += 1.0
 
     (picture, *_) = pictures(as_page(collect(nights(same, higher))))
-    (path,) = [part.get("d") for part in picture.iter("path") if part.get("fill") == "#0072b2" and "m" in part.get("d")]
+    (path,) = [
+        part.get("d")
+        for part in picture.iter("path")
+        if part.get("fill") == "#0072b2" and "m" in part.get("d")
+    ]
     points = [(float(x), float(y)) for x, y in re.findall(r"M([\d.]+) ([\d.]+)m", path)]
     assert len(points) == 2
     early, late = points
@@ -172,7 +224,13 @@ def test_a_point_is_where_its_number_is(nights):
 
 @pytest.mark.parametrize(
     ("nights_apart", "first"),
-    [(0.1, "1 Nov 03:00"), (1, "1 Nov"), (4, "1 Nov"), (50, "Dec 2026"), (400, "Jan 2028")],
+    [
+        (0.1, "1 Nov 03:00"),
+        (1, "1 Nov"),
+        (4, "1 Nov"),
+        (50, "Dec 2026"),
+        (400, "Jan 2028"),
+    ],
 )
 def test_ticks_are_few_and_have_different_dates(nights, nights_apart, first):
     folders = nights(same, same, same)
@@ -180,7 +238,11 @@ def test_ticks_are_few_and_have_different_dates(nights, nights_apart, first):
         when = FIRST + timedelta(days=night * nights_apart)
         (folder / "run.json").write_text(json.dumps({"finished": when.isoformat()}))
     (picture, *_) = pictures(as_page(collect(folders)))
-    dates = [text.text for text in picture.iter("text") if re.search("[A-Z][a-z]{2}", text.text)]
+    dates = [
+        text.text
+        for text in picture.iter("text")
+        if re.search("[A-Z][a-z]{2}", text.text)
+    ]
     assert len(set(dates)) == len(dates)
     assert 2 <= len(dates) <= 7
     assert first in dates
@@ -188,14 +250,18 @@ def test_ticks_are_few_and_have_different_dates(nights, nights_apart, first):
 
 @pytest.mark.parametrize("nights_apart", [0.1, 1, 40])
 def test_a_timeline_is_what_vega_lite_asks_for(nights, monkeypatch, nights_apart):
-    monkeypatch.setattr(history_page, "draw", lambda specification, *_: json.dumps(specification))
+    monkeypatch.setattr(
+        history_page, "draw", lambda specification, *_: json.dumps(specification)
+    )
     folders = nights(same, upgraded, refuted)
     for number, folder in enumerate(folders):
         run = json.loads((folder / "run.json").read_text())
         run["finished"] = (FIRST + timedelta(days=number * nights_apart)).isoformat()
         (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
     (timeline,) = collect(folders).timelines
-    specification = json.loads(history_page.timeline_svg(timeline, timeline.primary[0], "one"))
+    specification = json.loads(
+        history_page.timeline_svg(timeline, timeline.primary[0], "one")
+    )
     altair.LayerChart.from_dict(specification)  # raises SchemaValidationError
 
 
@@ -204,8 +270,12 @@ def test_what_is_not_finite_is_not_drawn_and_stands_in_the_table(nights, scale):
     def diverged(document):
         for hypothesis in document["claims"][0]["hypotheses"]:
             hypothesis["scale"] = scale
-            hypothesis["verdict"]["backends"]["torch"].update(mean=None, low=None, high=None)
-            hypothesis["verdict"]["backends"]["jax"].update(mean=900.0, low=800.0, high=1000.0)
+            hypothesis["verdict"]["backends"]["torch"].update(
+                mean=None, low=None, high=None
+            )
+            hypothesis["verdict"]["backends"]["jax"].update(
+                mean=900.0, low=800.0, high=1000.0
+            )
 
     page = as_page(collect(nights(diverged)))
     drawn = {"linear": "1 intervals", "ratio": "0 intervals"}[scale]
@@ -223,7 +293,13 @@ def test_the_page_is_the_same_bytes_and_runs_nothing(nights):
 
 
 def test_nothing_that_a_run_says_is_markup(nights, hostile_document):
-    page = as_page(collect(nights(lambda document: document.update(deepcopy(dict(hostile_document))), same)))
+    page = as_page(
+        collect(
+            nights(
+                lambda document: document.update(deepcopy(dict(hostile_document))), same
+            )
+        )
+    )
     assert "alert(1)" in page
     assert not re.search("<(script|img)", page)
     assert page.count("</style>") == 1
@@ -232,4 +308,7 @@ def test_nothing_that_a_run_says_is_markup(nights, hostile_document):
 def test_help_shows_how(capsys):
     with pytest.raises(SystemExit):
         main(["history", "--help"])
-    assert "Example: ntk-claims history nightly/* --html history.html" in capsys.readouterr().out
+    assert (
+        "Example: ntk-claims history nightly/* --html history.html"
+        in capsys.readouterr().out
+    )

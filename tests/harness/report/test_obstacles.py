@@ -24,7 +24,9 @@ TAKEN = {"kind": "INCONCLUSIVE", "alone": "SUPPORTED", "p_family": 0.069}
     ],
     ids=["gate", "family", "no gate failed", "backends", "holds"],
 )
-def test_gates_and_the_family_are_named_where_they_keep_a_claim(gates, verdict, expected):
+def test_gates_and_the_family_are_named_where_they_keep_a_claim(
+    gates, verdict, expected
+):
     assert obstacles({"gates": gates, "verdict": verdict}) == expected
 
 

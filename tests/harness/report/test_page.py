@@ -1,4 +1,6 @@
-"""The page: self-contained, readable by everyone, complete, and deaf to what texts would make it do."""
+"""The page: self-contained, readable by everyone, complete, and deaf to what texts would make it
+do.
+"""
 
 import base64
 import hashlib
@@ -16,7 +18,9 @@ from harness.verdict import Kind
 
 
 class Page(HTMLParser):
-    """The elements of a page in order, each with its attributes and the text directly inside; text outside of any."""
+    """The elements of a page in order, each with its attributes and the text directly inside; text
+    outside of any.
+    """
 
     def __init__(self, text):
         super().__init__()
@@ -37,10 +41,16 @@ class Page(HTMLParser):
             element[2].append(data)
 
     def all(self, *tags):
-        return [(tag, attributes, "".join(text)) for tag, attributes, text in self.elements if tag in tags]
+        return [
+            (tag, attributes, "".join(text))
+            for tag, attributes, text in self.elements
+            if tag in tags
+        ]
 
     def attribute(self, name):
-        return [attributes[name] for _, attributes, _ in self.elements if name in attributes]
+        return [
+            attributes[name] for _, attributes, _ in self.elements if name in attributes
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +66,12 @@ def page(text):
 def test_the_page_runs_and_loads_nothing(page, text):
     assert not page.all("script", "iframe", "object", "embed", "form", "img", "base")
     assert not page.attribute("style")
-    assert not [name for _, attributes, _ in page.elements for name in attributes if name.startswith("on")]
+    assert not [
+        name
+        for _, attributes, _ in page.elements
+        for name in attributes
+        if name.startswith("on")
+    ]
     assert all(link.startswith(("#", "data:,")) for link in page.attribute("href"))
     assert not page.attribute("src")
     assert not re.search(r"url\(|@import|https?://", text)
@@ -65,16 +80,24 @@ def test_the_page_runs_and_loads_nothing(page, text):
 
 def test_the_policy_allows_the_one_style_sheet_by_its_hash(page):
     ((_, _, style),) = page.all("style")
-    (policy,) = [a["content"] for _, a, _ in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    (policy,) = [
+        a["content"]
+        for _, a, _ in page.all("meta")
+        if a.get("http-equiv") == "Content-Security-Policy"
+    ]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;")
+    assert policy.startswith(
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;"
+    )
 
 
 def test_ids_are_unique_and_every_reference_leads_somewhere(page):
     ids = Counter(page.attribute("id"))
     assert not [name for name, times in ids.items() if times > 1]
     wanted = {link[1:] for link in page.attribute("href") if link.startswith("#")}
-    wanted |= {name for names in page.attribute("aria-labelledby") for name in names.split()}
+    wanted |= {
+        name for names in page.attribute("aria-labelledby") for name in names.split()
+    }
     assert wanted <= ids.keys()
 
 
@@ -96,9 +119,13 @@ def test_each_picture_has_a_title_and_a_description(page):
     pictures = [a for _, a, _ in page.all("svg") if a.get("role") == "img"]
     others = [a for _, a, _ in page.all("svg") if a.get("role") != "img"]
     hypotheses = 5 * 3 - 2  # one claim was not run, one has a single hypothesis
-    forest = 1 + 7  # its axis; what decided five claims: two effects each of the refuted and the disagreeing one
+    forest = (
+        1 + 7
+    )  # its axis; what decided five claims: two effects each of the refuted and the disagreeing one
     assert len(pictures) == 3 + hypotheses + forest
-    assert all(len(attributes["aria-labelledby"].split()) == 2 for attributes in pictures)
+    assert all(
+        len(attributes["aria-labelledby"].split()) == 2 for attributes in pictures
+    )
     assert all(attributes["aria-hidden"] == "true" for attributes in others)
 
 
@@ -112,18 +139,30 @@ def boxes(text):
 
 def test_what_decided_and_what_stands_beside_are_told_apart(text, document):
     supported, refuted, *_ = boxes(text)
-    assert supported.startswith("SUPPORTED Both primary hypotheses hold in torch and jax. At quick scale: n up to 1024")
-    assert supported.endswith("Beside it, ours: 1 of 1 secondary effects came out SUPPORTED too.")
-    assert refuted.startswith("REFUTED Exponent beats eNTK: below the margin in both. At quick scale")
+    assert supported.startswith(
+        "SUPPORTED Both primary hypotheses hold in torch and jax. At quick scale: n up to 1024"
+    )
+    assert supported.endswith(
+        "Beside it, ours: 1 of 1 secondary effects came out SUPPORTED too."
+    )
+    assert refuted.startswith(
+        "REFUTED Exponent beats eNTK: below the margin in both. At quick scale"
+    )
     (beside,) = document["claims"][1]["verdict"]["beside"]
-    assert refuted.endswith(f"Beside it, ours, 1 secondary effect: SUPPORTED kernels alike : {beside['effect']}")
+    assert refuted.endswith(
+        f"Beside it, ours, 1 secondary effect: SUPPORTED kernels alike : {beside['effect']}"
+    )
     assert '<li><span class="kind SUPPORTED">' in text
     assert '<a href="#c2h3">kernels alike</a>' in text
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_verdict_is_told_by_shape_word_and_colour(page, kind):
-    told = [(a["class"], text) for _, a, text in page.all("span") if "pill" in a.get("class", "").split()]
+    told = [
+        (a["class"], text)
+        for _, a, text in page.all("span")
+        if "pill" in a.get("class", "").split()
+    ]
     assert (f"kind {kind} pill", kind.replace("_", " ")) in told
     assert f"shape-{kind}" in page.attribute("id")
     assert f"#shape-{kind}" in page.attribute("href")
@@ -135,9 +174,16 @@ def test_the_first_table_has_each_claim_with_paper_numbers_and_tier(page):
     rows = [text for _, a, text in page.all("tr") if a.get("role") == "row"][1:]
     assert len(rows) == 6
     rows = [" ".join(row.split()) for row in rows]
-    assert all("at quick scale" in row and "Vyas et al. 2022: With growing training sets" in row for row in rows)
+    assert all(
+        "at quick scale" in row
+        and "Vyas et al. 2022: With growing training sets" in row
+        for row in rows
+    )
     supported, _, _, disagree, missing, _ = rows
-    assert "exponent beats NTK needs > 0.05; 1 more holds torch 0.156 [0.114, 0.195] jax 0.156" in supported
+    assert (
+        "exponent beats NTK needs > 0.05; 1 more holds torch 0.156 [0.114, 0.195] jax 0.156"
+        in supported
+    )
     assert "With growing training sets the test error of a network falls" in supported
     assert "as recorded" in supported
     assert "changed: recorded as SUPPORTED" in disagree
@@ -154,12 +200,15 @@ def test_the_first_table_has_each_claim_with_paper_numbers_and_tier(page):
         "No, they differ: torch minus jax is −0.19997",  # agreement of the backends
         "fails: seed 3: weights are NaN from step 210 on",  # a gate, in one backend
         "Synthetic curves with exponents 0.6 and 0.3.",  # a control
-        "Registered 2026-11-01 (the day alone), before any result was seenRegistered before the first run.",
-        "Amended 2026-11-02 (the day alone), after results had been seenAfter a pilot.margin (0.05 -> 0.08)",
+        "Registered 2026-11-01 (the day alone), before any result was seenRegistered before the "
+        "first run.",
+        "Amended 2026-11-02 (the day alone), after results had been seenAfter a pilot.margin (0.05 "
+        "-> 0.08)",
         "n up to 1024; the paper goes further.",
         "p\xa0=\xa00.002 after Holm over the family “data-scaling”",
         "The paper's numberTable 2 (read). In torch: Published 0.2, here ",
-        "10 computed in this run, 14 cached (taken from the store), 8 min 32 s of worker time, the oldest 3 d 4 h old",
+        "10 computed in this run, 14 cached (taken from the store), 8 min 32 s of worker time, the "
+        "oldest 3 d 4 h old",
         "60 computed in this run, 84 cached (taken from the store), 3 failed",
         "float32",
         "worker-7",
@@ -172,11 +221,15 @@ def test_behind_the_verdicts_stands(page, fact):
 
 
 def test_the_registration_digest_is_printed(page, document):
-    assert {claim["registration"] for claim in document["claims"]} <= {text for _, _, text in page.all("code")}
+    assert {claim["registration"] for claim in document["claims"]} <= {
+        text for _, _, text in page.all("code")
+    }
 
 
 def test_the_effect_of_every_seed_is_in_a_table(page, document):
-    (table,) = [text for _, a, text in page.all("table") if "Effects per seed" in text][:1]
+    (table,) = [text for _, a, text in page.all("table") if "Effects per seed" in text][
+        :1
+    ]
     effect = document["claims"][0]["effects"]["jax"]["planted gap"][11]
     assert f"{effect:.4g}" in table
 
@@ -184,7 +237,11 @@ def test_the_effect_of_every_seed_is_in_a_table(page, document):
 def test_a_failed_control_is_shown_as_failed(page, document):
     broken = document["claims"][-1]
     assert [control["passed"] for control in broken["controls"]] == [True, False]
-    sections = [text for _, a, text in page.all("section") if a.get("aria-labelledby") == "c6-title"]
+    sections = [
+        text
+        for _, a, text in page.all("section")
+        if a.get("aria-labelledby") == "c6-title"
+    ]
     assert sections[0].count("failed") >= 1
 
 
@@ -192,9 +249,25 @@ CODE = (
     """</title></style></script><script>alert(1)</script><img src=x onerror="alert(2)">"""
     """'"{{ 7*7 }}`]]>\x1b\x00--><b>&amp;"""
 )
-NAMED = {"backends", "failures", "held_against", "shapes", "platform", "claims"}  # whose keys are names, and
+NAMED = {
+    "backends",
+    "failures",
+    "held_against",
+    "shapes",
+    "platform",
+    "claims",
+}  # whose keys are names, and
 NAMED_TWICE = {"effects", "environment"}  # whose keys' keys are names too
-MEANT = {*Kind, "primary", "secondary", "Superiority", "Equivalence", "linear", "ratio", "not SUPPORTED"}
+MEANT = {
+    *Kind,
+    "primary",
+    "secondary",
+    "Superiority",
+    "Equivalence",
+    "linear",
+    "ratio",
+    "not SUPPORTED",
+}
 
 
 def poisoned(value, names=0):
@@ -202,7 +275,8 @@ def poisoned(value, names=0):
     if isinstance(value, dict):
         deep = {key: 2 if key in NAMED_TWICE else int(key in NAMED) for key in value}
         return {
-            f"{key}{CODE}" if names else key: poisoned(part, max(names - 1, deep[key])) for key, part in value.items()
+            f"{key}{CODE}" if names else key: poisoned(part, max(names - 1, deep[key]))
+            for key, part in value.items()
         }
     if isinstance(value, list):
         return [poisoned(part) for part in value]
@@ -212,8 +286,12 @@ def poisoned(value, names=0):
 def assert_harmless(text, page):
     """Nothing but what an ordinary page has, and every picture well-formed on its own."""
     hostile = Page(text)
-    assert {tag for tag, _, _ in hostile.elements} <= {tag for tag, _, _ in page.elements}
-    assert {name for _, a, _ in hostile.elements for name in a} <= {name for _, a, _ in page.elements for name in a}
+    assert {tag for tag, _, _ in hostile.elements} <= {
+        tag for tag, _, _ in page.elements
+    }
+    assert {name for _, a, _ in hostile.elements for name in a} <= {
+        name for _, a, _ in page.elements for name in a
+    }
     assert all(link.startswith(("#", "data:,")) for link in hostile.attribute("href"))
     for picture in re.findall(r'<svg role="img".*?</svg>', text, re.DOTALL):
         ElementTree.fromstring(picture)
@@ -229,7 +307,9 @@ def test_hostile_text_stays_text(hostile_document, hostile_run, page):
 
 
 def test_a_poisoned_file_stays_text(document, build_run, page):
-    """verdicts.json and run.json may have been written by anyone: here every text and name of theirs has code in it."""
+    """verdicts.json and run.json may have been written by anyone: here every text and name of
+    theirs has code in it.
+    """
     text = report.render(poisoned(document), poisoned(build_run()))
     assert_harmless(text, page)
     assert text.count("&lt;script&gt;alert(1)") > 500

@@ -1,4 +1,6 @@
-"""The simulated decisions are those of `decide`; the calibration finds what is planted, sound rules and broken ones."""
+"""The simulated decisions are those of `decide`; the calibration finds what is planted, sound rules
+and broken ones.
+"""
 
 import math
 
@@ -6,7 +8,13 @@ import numpy as np
 import pytest
 
 from harness.errors import InvalidInput
-from harness.statistics.calibration import calibrate, heavy_tailed, normal, scatter_of, smoothed
+from harness.statistics.calibration import (
+    calibrate,
+    heavy_tailed,
+    normal,
+    scatter_of,
+    smoothed,
+)
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
 from harness.statistics.intervals import Bootstrap
 from harness.statistics.planted import exponent_coverage
@@ -17,7 +25,15 @@ from harness.statistics.power import (
     registered_power,
     seeds_needed,
 )
-from harness.study import Control, Equivalence, Hypothesis, Paper, Rule, Statement, Superiority
+from harness.study import (
+    Control,
+    Equivalence,
+    Hypothesis,
+    Paper,
+    Rule,
+    Statement,
+    Superiority,
+)
 from harness.verdict import Kind, decide
 
 SUPERIOR, EQUIVALENT = Superiority(margin=0.05), Equivalence(margin=0.1)
@@ -38,7 +54,10 @@ def claim(*hypotheses: Hypothesis) -> Statement:
         departs="",
         family="toys",
         hypotheses=hypotheses,
-        controls=(Control("true", name, "SUPPORTED", "planted"), Control("false", name, "not SUPPORTED", "planted")),
+        controls=(
+            Control("true", name, "SUPPORTED", "planted"),
+            Control("false", name, "not SUPPORTED", "planted"),
+        ),
     )
 
 
@@ -46,21 +65,32 @@ def monte_carlo_error(rate: float, trials: int) -> float:
     return math.sqrt(rate * (1 - rate) / trials)
 
 
-@pytest.mark.parametrize("rule", [SUPERIOR, Superiority(margin=-0.2, alpha=0.01), EQUIVALENT])
+@pytest.mark.parametrize(
+    "rule", [SUPERIOR, Superiority(margin=-0.2, alpha=0.01), EQUIVALENT]
+)
 @pytest.mark.parametrize("seeds", [4, 10])
 def test_many_decisions_are_those_of_decide(rule: Rule, seeds: int) -> None:
-    """With means on every side of the margins, in and out of agreement, and some effects that do not vary."""
+    """With means on every side of the margins, in and out of agreement, and some effects that do
+    not vary.
+    """
     rng = np.random.default_rng(seeds)
     means = np.linspace(-0.35, 0.35, 200)[:, np.newaxis]
     torch = means + 0.06 * rng.standard_t(3, size=(200, seeds))
-    jax = torch + 0.03 * rng.normal(size=(200, 1)) + 0.01 * rng.normal(size=(200, seeds))
+    jax = (
+        torch + 0.03 * rng.normal(size=(200, 1)) + 0.01 * rng.normal(size=(200, seeds))
+    )
     torch[7] = jax[7] = 0.3
     many = decisions(np.stack([torch, jax]), rule, agreement=0.05)
-    one_by_one = [decide({"torch": a, "jax": b}, rule, agreement=0.05).kind for a, b in zip(torch, jax, strict=True)]
+    one_by_one = [
+        decide({"torch": a, "jax": b}, rule, agreement=0.05).kind
+        for a, b in zip(torch, jax, strict=True)
+    ]
     assert many.supported.tolist() == [kind == Kind.SUPPORTED for kind in one_by_one]
     assert many.refuted.tolist() == [kind == Kind.REFUTED for kind in one_by_one]
     assert many.disagree.tolist() == [kind == Kind.DISAGREE for kind in one_by_one]
-    assert len(set(one_by_one)) == 4, "a comparison that never sees a kind says nothing about it"
+    assert len(set(one_by_one)) == 4, (
+        "a comparison that never sees a kind says nothing about it"
+    )
 
 
 def test_many_bootstrap_intervals_are_those_of_one_sample_each() -> None:
@@ -68,43 +98,72 @@ def test_many_bootstrap_intervals_are_those_of_one_sample_each() -> None:
     for seeds in (5, 12):
         samples = 1e6 + np.random.default_rng(seeds).exponential(size=(30, seeds))
         ends = np.stack(bootstrap_intervals(samples, 0.025), axis=1)
-        assert ends == pytest.approx(np.array([Bootstrap.of(sample).interval(0.025) for sample in samples]), rel=1e-12)
+        assert ends == pytest.approx(
+            np.array([Bootstrap.of(sample).interval(0.025) for sample in samples]),
+            rel=1e-12,
+        )
 
 
 def test_effects_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"Effects must be finite; 1 of them are not\."):
-        decisions(np.array([[[0.1, np.nan, 0.3]]]), Superiority(margin=0.05), agreement=0.1)
+    with pytest.raises(
+        InvalidInput, match=r"Effects must be finite; 1 of them are not\."
+    ):
+        decisions(
+            np.array([[[0.1, np.nan, 0.3]]]), Superiority(margin=0.05), agreement=0.1
+        )
 
 
 def test_effects_of_another_shape_are_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"shape \(backends, experiments, seeds\), none of them 0; got \(10,\)"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"shape \(backends, experiments, seeds\), none of them 0; got \(10,\)",
+    ):
         decisions(np.zeros(10), SUPERIOR)
 
 
 @pytest.mark.parametrize(
     ("rule", "effect", "sd", "seeds"),
-    [(SUPERIOR, 0.15, 0.1, 10), (SUPERIOR, 0.15, 0.3, 20), (EQUIVALENT, 0.0, 0.1, 12), (EQUIVALENT, 0.05, 0.05, 10)],
+    [
+        (SUPERIOR, 0.15, 0.1, 10),
+        (SUPERIOR, 0.15, 0.3, 20),
+        (EQUIVALENT, 0.0, 0.1, 12),
+        (EQUIVALENT, 0.05, 0.05, 10),
+    ],
 )
 def test_simulated_power_is_the_closed_form_without_the_bootstrap_and_lower_with_it(
     rule: Rule, effect: float, sd: float, seeds: int
 ) -> None:
     alone = decision_power(rule, effect, sd, seeds, bootstrap=False)
     assert alone.value == pytest.approx(power(rule, effect, sd, seeds), abs=0.03)
-    assert alone.value - 0.1 < decision_power(rule, effect, sd, seeds).value < alone.value
+    assert (
+        alone.value - 0.1 < decision_power(rule, effect, sd, seeds).value < alone.value
+    )
 
 
 def test_power_that_counts_is_that_of_the_whole_decision() -> None:
     """11 seeds are enough for t alone; the bootstrap takes a twelfth."""
-    assert power(SUPERIOR, 0.15, 0.1, 11) > 0.9 > registered_power(SUPERIOR, 0.15, 0.1, 11)
-    assert (seeds_needed(SUPERIOR, 0.15, 0.1), decision_seeds_needed(SUPERIOR, 0.15, 0.1)) == (11, 12)
-    assert registered_power(SUPERIOR, 0.15, 0.1, 8) == power(SUPERIOR, 0.15, 0.1, 8)  # the screen is enough
+    assert (
+        power(SUPERIOR, 0.15, 0.1, 11) > 0.9 > registered_power(SUPERIOR, 0.15, 0.1, 11)
+    )
+    assert (
+        seeds_needed(SUPERIOR, 0.15, 0.1),
+        decision_seeds_needed(SUPERIOR, 0.15, 0.1),
+    ) == (11, 12)
+    assert registered_power(SUPERIOR, 0.15, 0.1, 8) == power(
+        SUPERIOR, 0.15, 0.1, 8
+    )  # the screen is enough
 
 
 def test_backends_that_are_not_shown_to_agree_cost_power() -> None:
     together = decision_power(SUPERIOR, 0.2, 0.1, 10, trials=500)
     apart = decision_power(SUPERIOR, 0.2, 0.1, 10, trials=500, difference_sd=0.05)
     assert apart.value < together.value - 0.3
-    assert decision_power(SUPERIOR, 0.2, 0.1, 10, trials=500, difference_sd=0.05, agreement=0.2).value > 0.9
+    assert (
+        decision_power(
+            SUPERIOR, 0.2, 0.1, 10, trials=500, difference_sd=0.05, agreement=0.2
+        ).value
+        > 0.9
+    )
 
 
 def test_what_power_refuses() -> None:
@@ -116,7 +175,10 @@ def test_what_power_refuses() -> None:
 
 def test_intervals_of_rates_hold_the_truth() -> None:
     counts = np.random.default_rng(2).binomial(2000, 0.05, size=1000)
-    held = [low <= 0.05 <= high for low, high in (Rate(int(count), 2000).interval for count in counts)]
+    held = [
+        low <= 0.05 <= high
+        for low, high in (Rate(int(count), 2000).interval for count in counts)
+    ]
     assert 0.93 <= np.mean(held) <= 0.97
     assert Rate.of([True, False, False, False]).value == 0.25
     assert Rate(0, 2000).interval[0] == 0.0
@@ -125,11 +187,17 @@ def test_intervals_of_rates_hold_the_truth() -> None:
 
 @pytest.mark.parametrize("rule", [SUPERIOR, EQUIVALENT])
 def test_sound_rules_are_seen_to_be_sound(rule: Rule) -> None:
-    """False SUPPORTED at most alpha, normal and heavy-tailed; t intervals cover; power is that of the decision."""
+    """False SUPPORTED at most alpha, normal and heavy-tailed; t intervals cover; power is that of
+    the decision.
+    """
     effect = 0.15 if rule is SUPERIOR else 0.0
     found = calibrate(claim(hypothesis(rule, effect)), 11, {}).hypotheses["gap"]
     for rates in found.values():
-        assert 0.01 < rates.false_supported.value < rule.alpha + 3 * monte_carlo_error(rule.alpha, 2000)
+        assert (
+            0.01
+            < rates.false_supported.value
+            < rule.alpha + 3 * monte_carlo_error(rule.alpha, 2000)
+        )
         assert 0.93 <= rates.coverage_95.value <= 0.97
         assert 0.88 <= rates.coverage.value <= 0.93
     expected = decision_power(rule, effect, 0.1, 11).value
@@ -139,13 +207,18 @@ def test_sound_rules_are_seen_to_be_sound(rule: Rule) -> None:
 
 def percentile(effects: np.ndarray, rule: Rule, **_: object) -> Decisions:
     """Normal quantiles in place of Student's t, as a percentile bootstrap amounts to."""
-    mean, error = effects.mean(axis=-1), effects.std(axis=-1) / math.sqrt(effects.shape[-1])
+    mean, error = (
+        effects.mean(axis=-1),
+        effects.std(axis=-1) / math.sqrt(effects.shape[-1]),
+    )
     supported = (mean - 1.645 * error > rule.margin).all(axis=0)
     return Decisions(supported, ~supported, ~supported)
 
 
 def doubled(effects: np.ndarray, rule: Rule, **more: object) -> Decisions:
-    return decisions(effects, type(rule)(rule.margin, 2 * rule.alpha), bootstrap=False, agreement=0.1)
+    return decisions(
+        effects, type(rule)(rule.margin, 2 * rule.alpha), bootstrap=False, agreement=0.1
+    )
 
 
 def either_backend(effects: np.ndarray, rule: Rule, **_: object) -> Decisions:
@@ -154,12 +227,19 @@ def either_backend(effects: np.ndarray, rule: Rule, **_: object) -> Decisions:
     return Decisions(first.supported | second.supported, first.refuted, first.disagree)
 
 
-@pytest.mark.parametrize(("broken", "backends"), [(percentile, 1), (doubled, 1), (either_backend, 2)])
+@pytest.mark.parametrize(
+    ("broken", "backends"), [(percentile, 1), (doubled, 1), (either_backend, 2)]
+)
 def test_broken_rules_are_seen_to_be_broken(broken, backends: int) -> None:
     """The control of the calibration itself: rules that err too often must show."""
     effects = np.random.default_rng(0).normal(size=(2, 10))
-    measured = {name: {"gap": effects[index]} for index, name in enumerate(("torch", "jax")[:backends])}
-    found = calibrate(claim(hypothesis(SUPERIOR)), 10, measured, decide=broken).hypotheses["gap"]["normal"]
+    measured = {
+        name: {"gap": effects[index]}
+        for index, name in enumerate(("torch", "jax")[:backends])
+    }
+    found = calibrate(
+        claim(hypothesis(SUPERIOR)), 10, measured, decide=broken
+    ).hypotheses["gap"]["normal"]
     assert found.false_supported.value > 0.05 + 3 * monte_carlo_error(0.05, 2000)
     assert found.false_supported.interval[0] > 0.05
 
@@ -167,12 +247,16 @@ def test_broken_rules_are_seen_to_be_broken(broken, backends: int) -> None:
 def test_a_claim_is_supported_where_all_primaries_are() -> None:
     first = hypothesis(SUPERIOR, effect=0.12)
     second = Hypothesis("other", "another", SUPERIOR, "as good as any", 0.12, 0.1)
-    beside = Hypothesis("beside", "a third", SUPERIOR, "as good as any", 0.0, 0.1, role="secondary")
+    beside = Hypothesis(
+        "beside", "a third", SUPERIOR, "as good as any", 0.0, 0.1, role="secondary"
+    )
     found = calibrate(claim(first, second, beside), 10, {}, trials=500)
     each = [found.hypotheses[name]["normal"] for name in ("gap", "other")]
     whole = found.whole["normal"]
     expected = each[0].power.value * each[1].power.value
-    assert whole.power.value == pytest.approx(expected, abs=4 * monte_carlo_error(expected, 500))
+    assert whole.power.value == pytest.approx(
+        expected, abs=4 * monte_carlo_error(expected, 500)
+    )
     assert whole.false_supported.value <= max(one.false_supported.value for one in each)
     assert found.hypotheses["beside"]["normal"].power.value < 0.05
 
@@ -186,19 +270,30 @@ def test_scatter_is_the_measured_one_where_there_is_one() -> None:
     assert list(scatter.shapes) == ["normal", "heavy-tailed", "as measured"]
     for without in ({}, {"torch": [0.1, 0.1]}, {"torch": [0.1, math.nan, 0.2]}):
         registered = scatter_of(hypothesis(SUPERIOR), without)
-        assert (registered.sd, registered.difference, registered.measured) == (0.1, 0.0, False)
+        assert (registered.sd, registered.difference, registered.measured) == (
+            0.1,
+            0.0,
+            False,
+        )
         assert "as measured" not in registered.shapes
 
 
 def test_no_scatter_is_refused() -> None:
     constant = Hypothesis("gap", "the gap", SUPERIOR, "as good as any", 0.15, 0.0)
-    with pytest.raises(InvalidInput, match=r"'gap' has no scatter to simulate.*registered sd is 0\.0\. Register a"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"'gap' has no scatter to simulate.*registered sd is 0\.0\. Register a",
+    ):
         scatter_of(constant, {})
-    with pytest.raises(InvalidInput, match="at least 2 seeds and 1 trial; got 1 and 2000"):
+    with pytest.raises(
+        InvalidInput, match="at least 2 seeds and 1 trial; got 1 and 2000"
+    ):
         calibrate(claim(hypothesis(SUPERIOR)), 1, {})
 
 
-@pytest.mark.parametrize("shape", [normal, heavy_tailed, smoothed([1.0, 2.0, 7.0, 8.0, 20.0])])
+@pytest.mark.parametrize(
+    "shape", [normal, heavy_tailed, smoothed([1.0, 2.0, 7.0, 8.0, 20.0])]
+)
 def test_shapes_have_mean_0_and_deviation_1(shape) -> None:
     draws = shape(np.random.default_rng(1), (400, 500))
     assert draws.mean() == pytest.approx(0.0, abs=0.02)
@@ -211,7 +306,10 @@ def test_smoothing_keeps_the_skew_of_what_was_measured() -> None:
 
 
 def test_calibration_is_repeatable_and_hypotheses_are_independent() -> None:
-    toy = claim(hypothesis(SUPERIOR), Hypothesis("other", "the same again", SUPERIOR, "as good as any", 0.15, 0.1))
+    toy = claim(
+        hypothesis(SUPERIOR),
+        Hypothesis("other", "the same again", SUPERIOR, "as good as any", 0.15, 0.1),
+    )
     once, again = (calibrate(toy, 10, {}, trials=200) for _ in range(2))
     assert once.hypotheses == again.hypotheses
     assert calibrate(toy, 10, {}, trials=200, seed=1).hypotheses != once.hypotheses
@@ -219,8 +317,12 @@ def test_calibration_is_repeatable_and_hypotheses_are_independent() -> None:
 
 
 def test_planted_exponents_are_covered() -> None:
-    """At full size, and with the floor, `ntk-claims calibrate` does this; here 8 experiments show that it runs."""
+    """At full size, and with the floor, `ntk-claims calibrate` does this; here 8 experiments show
+    that it runs.
+    """
     found = exponent_coverage(trials=2000, floor_trials=8)
     assert 0.93 <= found["seeds differ in slope"].value <= 0.97
     assert 0.93 <= found["heavy-tailed slopes"].value <= 0.97
-    assert found["over a floor"].value >= 0.6  # 4 of 8 outside have a probability of 0.0004 where 95 % cover
+    assert (
+        found["over a floor"].value >= 0.6
+    )  # 4 of 8 outside have a probability of 0.0004 where 95 % cover

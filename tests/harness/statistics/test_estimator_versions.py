@@ -29,11 +29,17 @@ KNOWN = {
 
 
 def test_every_estimator_has_a_version():
-    assert VERSIONS.keys() == {path.stem for path in FOLDER.glob("*.py")} - WITHOUT == KNOWN.keys()
+    assert (
+        VERSIONS.keys()
+        == {path.stem for path in FOLDER.glob("*.py")} - WITHOUT
+        == KNOWN.keys()
+    )
     assert set(DECIDING) <= VERSIONS.keys()
 
 
 @pytest.mark.parametrize("module", sorted(VERSIONS))
 def test_the_code_of_an_estimator_is_that_of_its_version(module):
-    """Raise the version if the module may give another number than before; write the new digest here in any case."""
+    """Raise the version if the module may give another number than before; write the new digest
+    here in any case.
+    """
     assert (VERSIONS[module], digest_of(FOLDER / f"{module}.py")[:12]) == KNOWN[module]

@@ -1,13 +1,30 @@
-"""What was not measured, NaN, is evidence for nothing: every p and interval of harness.statistics is NaN or refuses."""
+"""What was not measured, NaN, is evidence for nothing: every p and interval of harness.statistics
+is NaN or refuses.
+"""
 
 import numpy as np
 import pytest
 
 from harness.errors import InvalidInput
-from harness.statistics import curve_gates, mixed, power, replication, scaling, slopes, trend
+from harness.statistics import (
+    curve_gates,
+    mixed,
+    power,
+    replication,
+    scaling,
+    slopes,
+    trend,
+)
 from harness.statistics.decisions import Rate, decisions
 from harness.statistics.equivalence import tost
-from harness.statistics.intervals import Bootstrap, bootstrap_interval, p_above, prediction_interval, region, t_interval
+from harness.statistics.intervals import (
+    Bootstrap,
+    bootstrap_interval,
+    p_above,
+    prediction_interval,
+    region,
+    t_interval,
+)
 from harness.statistics.multiplicity import holm
 from harness.study import Superiority
 
@@ -35,8 +52,17 @@ each_value = pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_p_and_intervals_are_nan(value):
     bad = spoilt(value)
-    numbers = [p_above(bad, 0.0), *t_interval(bad, 0.025)[:1], tost(bad, 1.0, 0.05).p, Bootstrap.of(bad).p_above(0.0)]
-    numbers += [Bootstrap.of(bad).p_below(0.0), prediction_interval(bad, 0.025)[0], bootstrap_interval(bad, 0.025)[0]]
+    numbers = [
+        p_above(bad, 0.0),
+        *t_interval(bad, 0.025)[:1],
+        tost(bad, 1.0, 0.05).p,
+        Bootstrap.of(bad).p_above(0.0),
+    ]
+    numbers += [
+        Bootstrap.of(bad).p_below(0.0),
+        prediction_interval(bad, 0.025)[0],
+        bootstrap_interval(bad, 0.025)[0],
+    ]
     assert not np.isfinite(numbers).any()
     assert not tost(bad, 1.0, 0.05).equivalent
     assert not tost(bad, 1.0, 0.05).different

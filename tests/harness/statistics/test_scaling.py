@@ -1,4 +1,6 @@
-"""Scaling laws and the gates on them: planted laws are found, and the fit says so where it cannot know."""
+"""Scaling laws and the gates on them: planted laws are found, and the fit says so where it cannot
+know.
+"""
 
 import numpy as np
 import pytest
@@ -48,7 +50,9 @@ def test_power_is_the_straight_line_of_the_slopes() -> None:
     curves = seeds("power", 0.05)
     expected = -loglog_slopes(SIZES, curves)
     assert fit_per_seed(SIZES, curves, "power") == pytest.approx(expected, rel=1e-12)
-    assert [one.exponent for one in fits(SIZES, curves, "power")] == pytest.approx(expected, rel=1e-9)
+    assert [one.exponent for one in fits(SIZES, curves, "power")] == pytest.approx(
+        expected, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -63,7 +67,8 @@ def test_no_neighbouring_parameters_are_better(form: Form) -> None:
 
     assert loss(dict(found.parameters)) == pytest.approx(found.loss, rel=1e-9)
     for name, value in found.parameters.items():
-        # A floor of 0 can only rise; 0.001 times 0 would be the same law again, and the comparison one of rounding.
+        # A floor of 0 can only rise; 0.001 times 0 would be the same law again, and the comparison
+        # one of rounding.
         neighbours = (0.999 * value, 1.001 * value) if value else (0.001 * curve.min(),)
         for neighbour in neighbours:
             assert loss({**found.parameters, name: neighbour}) > found.loss * (1 + 1e-9)
@@ -71,9 +76,14 @@ def test_no_neighbouring_parameters_are_better(form: Form) -> None:
 
 def test_units_of_error_and_size_do_not_matter() -> None:
     curve = seeds("power+floor", 0.02, count=1)[0]
-    found, scaled = fit(SIZES, curve, "power+floor"), fit(1e3 * SIZES, 1e-4 * curve, "power+floor")
+    found, scaled = (
+        fit(SIZES, curve, "power+floor"),
+        fit(1e3 * SIZES, 1e-4 * curve, "power+floor"),
+    )
     assert scaled.exponent == pytest.approx(found.exponent, rel=1e-6)
-    assert scaled.parameters["c"] == pytest.approx(1e-4 * found.parameters["c"], rel=1e-5)
+    assert scaled.parameters["c"] == pytest.approx(
+        1e-4 * found.parameters["c"], rel=1e-5
+    )
 
 
 def test_without_a_floor_none_is_found() -> None:
@@ -81,7 +91,9 @@ def test_without_a_floor_none_is_found() -> None:
     found = fit(SIZES, bent_down, "power+floor")
     assert found.converged
     assert found.parameters["c"] == 0.0
-    assert found.exponent == pytest.approx(fit(SIZES, bent_down, "power").exponent, rel=1e-6)
+    assert found.exponent == pytest.approx(
+        fit(SIZES, bent_down, "power").exponent, rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,16 +101,25 @@ def test_without_a_floor_none_is_found() -> None:
     [
         ("power+floor", np.full(6, 0.1)),  # any exponent will do
         ("power+floor", SIZES**0.2),  # rises
-        ("power+floor", np.array([0.2, 0.1, 0.1, 0.1, 0.1, 0.1])),  # any large exponent will do
+        (
+            "power+floor",
+            np.array([0.2, 0.1, 0.1, 0.1, 0.1, 0.1]),
+        ),  # any large exponent will do
     ],
 )
-def test_a_curve_that_does_not_determine_the_exponent_is_not_converged(form: Form, curve: np.ndarray) -> None:
+def test_a_curve_that_does_not_determine_the_exponent_is_not_converged(
+    form: Form, curve: np.ndarray
+) -> None:
     assert not fit(SIZES, curve, form).converged
 
 
 @pytest.mark.parametrize(("form", "count"), [("power", 400), ("power+floor", 200)])
-def test_exponents_of_seeds_are_unbiased_and_their_t_interval_covers(form: Form, count: int) -> None:
-    """Groups of 5 seeds: with 40 to 80 of them the Monte Carlo error of the coverage is 2.4 to 3.4 %."""
+def test_exponents_of_seeds_are_unbiased_and_their_t_interval_covers(
+    form: Form, count: int
+) -> None:
+    """Groups of 5 seeds: with 40 to 80 of them the Monte Carlo error of the coverage is 2.4 to 3.4
+    %.
+    """
     curves = seeds(form, 0.003, count)
     exponents = fit_per_seed(SIZES, curves, form)
     assert abs(exponents.mean() - 0.3) < 3 * exponents.std() / np.sqrt(count)
@@ -107,7 +128,9 @@ def test_exponents_of_seeds_are_unbiased_and_their_t_interval_covers(form: Form,
 
 
 def test_a_floor_corrupts_the_exponent_of_a_power_law_silently() -> None:
-    _, high = t_interval(fit_per_seed(SIZES, seeds("power+floor", 0.003), "power"), 0.025)
+    _, high = t_interval(
+        fit_per_seed(SIZES, seeds("power+floor", 0.003), "power"), 0.025
+    )
     assert high < 0.3
 
 
@@ -119,11 +142,23 @@ def test_a_floor_corrupts_the_exponent_of_a_power_law_silently() -> None:
         (SIZES[:3], [1.0, 0.0, 0.2], "power", r"got 0.0 at index \(1,\) \(size 128\)"),
         (SIZES[:3], [1.0, float("nan"), 0.2], "power", "got nan at index"),
         ([64, 64, 128], [1.0, 0.9, 0.5], "power", "strictly increasing"),
-        (SIZES[:3], [1.0, 0.5, 0.2], "exponential", "Unknown form 'exponential'. Forms: power, power.floor"),
-        (SIZES[:3], [[1.0, 0.5, 0.2]], "power", r"fit takes one curve, shape \(K,\); got shape \(1, 3\)"),
+        (
+            SIZES[:3],
+            [1.0, 0.5, 0.2],
+            "exponential",
+            "Unknown form 'exponential'. Forms: power, power.floor",
+        ),
+        (
+            SIZES[:3],
+            [[1.0, 0.5, 0.2]],
+            "power",
+            r"fit takes one curve, shape \(K,\); got shape \(1, 3\)",
+        ),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(sizes: list, errors: list, form: Form, message: str) -> None:
+def test_what_cannot_be_fitted_is_refused(
+    sizes: list, errors: list, form: Form, message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         fit(sizes, errors, form)
 
@@ -131,7 +166,10 @@ def test_what_cannot_be_fitted_is_refused(sizes: list, errors: list, form: Form,
 def test_curves_of_seeds_have_two_axes() -> None:
     with pytest.raises(InvalidInput, match=r"have shape \(S, K\); got \(6,\)"):
         fits(SIZES, SIZES**-0.3, "power")
-    with pytest.raises(InvalidInput, match=r"takes curves of 2 seeds or more, shape \(S, K\); got \(6,\)"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"takes curves of 2 seeds or more, shape \(S, K\); got \(6,\)",
+    ):
         curve_gates.half_window(SIZES, SIZES**-0.3, 0.1)
 
 
@@ -144,9 +182,13 @@ def test_gates_are_silent_on_power_laws() -> None:
 
 def test_gates_speak_where_a_floor_bends_the_curve() -> None:
     curves = seeds("power+floor", 0.003) + 0.08
-    assert "over the lower half of the window" in curve_gates.half_window(SIZES, curves, 0.03)
+    assert "over the lower half of the window" in curve_gates.half_window(
+        SIZES, curves, 0.03
+    )
     assert "above the tolerance 0.03." in curve_gates.half_window(SIZES, curves, 0.03)
-    assert "The curve flattens (curvature above 0.0" in curve_gates.floor(SIZES, curves, 0.05)
+    assert "The curve flattens (curvature above 0.0" in curve_gates.floor(
+        SIZES, curves, 0.05
+    )
 
 
 def test_one_size_that_carries_the_exponent_is_named() -> None:
@@ -166,7 +208,10 @@ def test_a_floor_that_does_not_matter_passes() -> None:
 
 def test_a_floor_that_is_not_established_passes() -> None:
     curves = seeds("power", 0.1)
-    assert fit_per_seed(SIZES, curves, "power+floor").mean() > fit_per_seed(SIZES, curves, "power").mean() + 0.01
+    assert (
+        fit_per_seed(SIZES, curves, "power+floor").mean()
+        > fit_per_seed(SIZES, curves, "power").mean() + 0.01
+    )
     assert curve_gates.floor(SIZES, curves, 0.01) == ""
 
 
@@ -178,24 +223,43 @@ def test_a_window_whose_upper_half_is_steeper_is_named_too() -> None:
 def test_the_middle_of_an_odd_window_belongs_to_both_halves() -> None:
     curves = np.array([[1.0, 0.5, 0.4], [1.0, 0.5, 0.39]])
     assert curve_gates.half_window([1, 2, 4], curves, 0.7) == ""
-    assert "exponent is 1 over the lower half" in curve_gates.half_window([1, 2, 4], curves, 0.6)
+    assert "exponent is 1 over the lower half" in curve_gates.half_window(
+        [1, 2, 4], curves, 0.6
+    )
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -0.1, float("nan")])
 def test_tolerances_are_positive(tolerance: float) -> None:
-    for gate in (curve_gates.leave_one_size_out, curve_gates.half_window, curve_gates.floor):
-        with pytest.raises(InvalidInput, match="tolerance must be a positive number of exponent units; got"):
+    for gate in (
+        curve_gates.leave_one_size_out,
+        curve_gates.half_window,
+        curve_gates.floor,
+    ):
+        with pytest.raises(
+            InvalidInput,
+            match="tolerance must be a positive number of exponent units; got",
+        ):
             gate(SIZES, seeds("power", 0.01), tolerance)
-    with pytest.raises(InvalidInput, match="tolerance must be a positive number of exponent units; got"):
+    with pytest.raises(
+        InvalidInput, match="tolerance must be a positive number of exponent units; got"
+    ):
         curve_gates.biased([0.0, 0.1], tolerance)
 
 
 def test_a_network_is_trained_by_its_loss_or_by_flat_validation() -> None:
-    loss, gain = np.array([[0.01, 0.5], [0.5, 0.01]]), np.array([[0.5, 0.01], [0.01, 0.5]])
+    loss, gain = (
+        np.array([[0.01, 0.5], [0.5, 0.01]]),
+        np.array([[0.5, 0.01], [0.01, 0.5]]),
+    )
     assert curve_gates.untrained([64, 128], loss, gain, 0.1, 0.05) == ""
     said = curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05)
-    assert said == ("1 of 2 networks are not trained at n = 64, 1 of 2 networks are not trained at n = 128; allowed: 0")
-    assert curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05, spare=0.5) == ""
+    assert said == (
+        "1 of 2 networks are not trained at n = 64, 1 of 2 networks are not trained at n = 128; "
+        "allowed: 0"
+    )
+    assert (
+        curve_gates.untrained([64, 128], loss, gain + 0.1, 0.1, 0.05, spare=0.5) == ""
+    )
 
 
 def test_flat_validation_of_a_network_that_learnt_nothing_is_no_training() -> None:
@@ -203,14 +267,23 @@ def test_flat_validation_of_a_network_that_learnt_nothing_is_no_training() -> No
     flat = np.zeros((10, 2))
     kept = np.where(np.arange(10)[:, None] < [3, 1], 1.0, 0.4)
     said = curve_gates.untrained([128, 512], kept, flat, 0.1, 0.1, spare=0.2)
-    assert said == "3 of 10 networks are not trained at n = 128 (3 learnt nothing); allowed: 2"
+    assert (
+        said
+        == "3 of 10 networks are not trained at n = 128 (3 learnt nothing); allowed: 2"
+    )
     assert curve_gates.untrained([128, 512], kept, flat, 0.1, 0.1, spare=0.3) == ""
 
 
-@pytest.mark.parametrize(("loss", "trained"), [(0.89, True), (0.9, False), (1.02, False)])
-def test_nine_tenths_of_the_loss_of_predicting_zero_is_nothing_learnt(loss: float, trained: bool) -> None:
+@pytest.mark.parametrize(
+    ("loss", "trained"), [(0.89, True), (0.9, False), (1.02, False)]
+)
+def test_nine_tenths_of_the_loss_of_predicting_zero_is_nothing_learnt(
+    loss: float, trained: bool
+) -> None:
     assert (curve_gates.untrained([64], [[loss]], [[0.0]], 0.1, 0.05) == "") is trained
-    assert curve_gates.untrained([64], [[loss]], [[1.0]], 1.1, 0.05) == ""  # by its loss alone
+    assert (
+        curve_gates.untrained([64], [[loss]], [[1.0]], 1.1, 0.05) == ""
+    )  # by its loss alone
 
 
 def test_untrained_networks_of_one_size_are_enough() -> None:
@@ -221,19 +294,29 @@ def test_untrained_networks_of_one_size_are_enough() -> None:
 
 def test_a_diverged_network_is_not_trained() -> None:
     loss, gain = np.array([[np.nan], [0.01]]), np.array([[np.nan], [0.01]])
-    assert "1 of 2 networks are not trained at n = 64" in curve_gates.untrained([64], loss, gain, 0.1, 0.05)
+    assert "1 of 2 networks are not trained at n = 64" in curve_gates.untrained(
+        [64], loss, gain, 0.1, 0.05
+    )
 
 
 def test_a_null_that_may_be_as_large_as_the_margin_is_biased() -> None:
-    around_zero = np.linspace(-0.05, 0.05, 10)  # its one-sided limits are its mean ± 0.0195
+    around_zero = np.linspace(
+        -0.05, 0.05, 10
+    )  # its one-sided limits are its mean ± 0.0195
     assert curve_gates.biased(around_zero + 0.03, 0.05) == ""
     said = curve_gates.biased(around_zero + 0.0306, 0.05)
-    assert said.startswith("Where the truth is 0, the difference of exponents is 0.0306 (90 % t interval [0.0111, 0.05")
+    assert said.startswith(
+        "Where the truth is 0, the difference of exponents is 0.0306 (90 % t interval [0.0111, 0.05"
+    )
     assert "not surely below the margin 0.05: the instrument may be biased" in said
-    assert curve_gates.biased(around_zero - 1.0, 0.05) == ""  # against the claim: no help to it
+    assert (
+        curve_gates.biased(around_zero - 1.0, 0.05) == ""
+    )  # against the claim: no help to it
     assert "nan" in curve_gates.biased(around_zero * np.nan, 0.05)
 
 
 def test_losses_of_networks_are_one_per_seed_and_size() -> None:
-    with pytest.raises(InvalidInput, match=r"shape \(S, 2\); got \(3, 1\) and \(3, 2\)"):
+    with pytest.raises(
+        InvalidInput, match=r"shape \(S, 2\); got \(3, 1\) and \(3, 2\)"
+    ):
         curve_gates.untrained([64, 128], np.ones((3, 1)), np.ones((3, 2)), 0.1, 0.05)

@@ -18,7 +18,13 @@ SIZES = np.array([64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0])
 TRIALS, SEEDS = 4000, 10
 
 
-def curves(*shape: int, exponent: float = 0.4, sd: float = 0.03, noise: float = 0.02, seed: int = 0) -> np.ndarray:
+def curves(
+    *shape: int,
+    exponent: float = 0.4,
+    sd: float = 0.03,
+    noise: float = 0.02,
+    seed: int = 0,
+) -> np.ndarray:
     """E = n^-b with b ~ N(exponent, sd^2) per seed and lognormal noise: shape + (K,)."""
     rng = np.random.default_rng(seed)
     b = exponent + sd * rng.normal(size=(*shape, 1))
@@ -38,17 +44,27 @@ def test_slope_is_that_of_scipy() -> None:
 
 def test_slope_of_a_power_law_is_exact_in_any_units() -> None:
     assert loglog_slopes(SIZES, 7 * SIZES**-0.37) == pytest.approx(-0.37, rel=1e-12)
-    assert loglog_slopes(1000 * SIZES, SIZES**-0.37 / 7) == pytest.approx(-0.37, rel=1e-12)
+    assert loglog_slopes(1000 * SIZES, SIZES**-0.37 / 7) == pytest.approx(
+        -0.37, rel=1e-12
+    )
 
 
-def test_per_seed_slopes_cover_where_seeds_differ_in_slope_and_the_mean_curve_does_not() -> None:
+def test_per_seed_slopes_cover_where_seeds_differ_in_slope_and_the_mean_curve_does_not() -> (
+    None
+):
     batch = curves(TRIALS, SEEDS)
-    assert 0.94 <= covered(-loglog_slopes(SIZES, batch), 0.4) <= 0.96  # Monte Carlo error 0.0034
+    assert (
+        0.94 <= covered(-loglog_slopes(SIZES, batch), 0.4) <= 0.96
+    )  # Monte Carlo error 0.0034
     log_n, mean_curve = np.log(SIZES) - np.log(SIZES).mean(), np.log(batch).mean(axis=1)
     slope = mean_curve @ log_n / (log_n @ log_n)
-    residuals = mean_curve - mean_curve.mean(axis=1, keepdims=True) - slope[:, None] * log_n
+    residuals = (
+        mean_curve - mean_curve.mean(axis=1, keepdims=True) - slope[:, None] * log_n
+    )
     error = np.sqrt((residuals**2).sum(axis=1) / (len(SIZES) - 2) / (log_n @ log_n))
-    assert np.mean(np.abs(-slope - 0.4) < stats.t.isf(0.025, len(SIZES) - 2) * error) < 0.5
+    assert (
+        np.mean(np.abs(-slope - 0.4) < stats.t.isf(0.025, len(SIZES) - 2) * error) < 0.5
+    )
 
 
 def test_paired_exponent_differences_cover() -> None:
@@ -60,7 +76,9 @@ def test_paired_exponent_differences_cover() -> None:
 def test_t_interval_covers_slightly_more_than_it_says_for_heavy_tails() -> None:
     rng = np.random.default_rng(0)
     slopes = 0.4 + 0.03 * rng.standard_t(3, size=(TRIALS, SEEDS, 1))
-    batch = SIZES**-slopes * np.exp(0.02 * rng.standard_t(3, size=(TRIALS, SEEDS, len(SIZES))))
+    batch = SIZES**-slopes * np.exp(
+        0.02 * rng.standard_t(3, size=(TRIALS, SEEDS, len(SIZES)))
+    )
     assert 0.95 <= covered(-loglog_slopes(SIZES, batch), 0.4) <= 0.97
 
 
@@ -80,52 +98,82 @@ def test_prediction_is_for_at_least_one_run() -> None:
 def test_curvature_is_zero_for_a_power_law_and_the_planted_one_for_a_parabola() -> None:
     x = np.log(SIZES)
     assert curvatures(SIZES, SIZES**-0.4) == pytest.approx(0.0, abs=1e-12)
-    assert curvatures(SIZES, np.exp(1 - 0.4 * x + 0.03 * x**2)) == pytest.approx(0.03, rel=1e-9)
+    assert curvatures(SIZES, np.exp(1 - 0.4 * x + 0.03 * x**2)) == pytest.approx(
+        0.03, rel=1e-9
+    )
 
 
 def test_an_offset_is_no_exponent_and_an_exponent_is_no_offset() -> None:
     shared = curves(SEEDS)
-    lower = contrast(SIZES, 0.5 * shared * curves(SEEDS, exponent=0.0, sd=0.0, seed=2), shared)
+    lower = contrast(
+        SIZES, 0.5 * shared * curves(SEEDS, exponent=0.0, sd=0.0, seed=2), shared
+    )
     assert lower.exponent_low < 0 < lower.exponent_high
     assert lower.p_common_slope > 0.05
     assert lower.offset == pytest.approx(np.log(0.5), abs=0.01)
     centre = np.exp(np.log(SIZES).mean())
-    steeper = contrast(SIZES, shared * (SIZES / centre) ** -0.1 * curves(SEEDS, exponent=0.0, sd=0.01, seed=2), shared)
+    steeper = contrast(
+        SIZES,
+        shared
+        * (SIZES / centre) ** -0.1
+        * curves(SEEDS, exponent=0.0, sd=0.01, seed=2),
+        shared,
+    )
     assert steeper.exponent == pytest.approx(0.1, abs=0.01)
     assert steeper.p_common_slope < 1e-6
     assert steeper.offset_low < 0 < steeper.offset_high
 
 
-def test_test_of_a_common_slope_is_that_of_scipy_over_seeds_and_keeps_its_level() -> None:
+def test_test_of_a_common_slope_is_that_of_scipy_over_seeds_and_keeps_its_level() -> (
+    None
+):
     first, second = curves(SEEDS, seed=1), curves(SEEDS, seed=2)
     differences = loglog_slopes(SIZES, second) - loglog_slopes(SIZES, first)
     found = contrast(SIZES, first, second)
-    assert found.p_common_slope == pytest.approx(stats.ttest_1samp(differences, 0.0).pvalue)
-    assert (found.exponent_low, found.exponent_high) == pytest.approx(t_interval(differences, 0.025))
-    assert found.offset == pytest.approx(offset_differences(SIZES, first, second).mean())
+    assert found.p_common_slope == pytest.approx(
+        stats.ttest_1samp(differences, 0.0).pvalue
+    )
+    assert (found.exponent_low, found.exponent_high) == pytest.approx(
+        t_interval(differences, 0.025)
+    )
+    assert found.offset == pytest.approx(
+        offset_differences(SIZES, first, second).mean()
+    )
 
 
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        ([1, 2, 3], [[1.0, 2.0]], r"sizes of shape \(3,\) and values of shape \(1, 2\)"),
+        (
+            [1, 2, 3],
+            [[1.0, 2.0]],
+            r"sizes of shape \(3,\) and values of shape \(1, 2\)",
+        ),
         ([1], [[1.0]], r"at least 2 sizes; got 1: \[1.0\]"),
         ([1, 2, 2], [1.0, 1.0, 1.0], r"strictly increasing; got \[1.0, 2.0, 2.0\]"),
         ([0, 1, 2], [1.0, 1.0, 1.0], "Sizes must be positive"),
         ([1, 2, float("nan")], [1.0, 1.0, 1.0], "Sizes must be positive, finite"),
-        ([1, 2, 4], [[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]], r"got 0.0 at index \(1, 1\) \(size 2\)"),
+        (
+            [1, 2, 4],
+            [[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]],
+            r"got 0.0 at index \(1, 1\) \(size 2\)",
+        ),
         ([1, 2, 4], [1.0, 1.0, float("nan")], r"got nan at index \(2,\) \(size 4\)"),
         ([1, 2], [[1.0], [1.0, 2.0]], "Values must be numbers in a rectangular array"),
         (["a", 2], [1.0, 1.0], "Sizes must be numbers in a rectangular array"),
     ],
 )
-def test_what_is_no_curve_is_refused(x: list[float], y: list[float], message: str) -> None:
+def test_what_is_no_curve_is_refused(
+    x: list[float], y: list[float], message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         loglog_slopes(x, y)
 
 
 def test_paired_curves_share_a_shape() -> None:
-    with pytest.raises(InvalidInput, match=r"paired by seed and size.*got \(3, 6\) and \(2, 6\)"):
+    with pytest.raises(
+        InvalidInput, match=r"paired by seed and size.*got \(3, 6\) and \(2, 6\)"
+    ):
         exponent_differences(SIZES, curves(3), curves(2))
 
 

@@ -1,4 +1,6 @@
-"""The statistics, against SciPy and statsmodels where these have the quantity, and against simulation where not."""
+"""The statistics, against SciPy and statsmodels where these have the quantity, and against
+simulation where not.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,12 @@ from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
 from harness.statistics.intervals import Bootstrap, p_above, t_interval, varies
 from harness.statistics.multiplicity import holm
-from harness.statistics.power import equivalence_power, power, seeds_needed, superiority_power
+from harness.statistics.power import (
+    equivalence_power,
+    power,
+    seeds_needed,
+    superiority_power,
+)
 from harness.study import Equivalence, Superiority
 
 
@@ -43,18 +50,30 @@ def test_p_is_accurate_far_into_the_tail() -> None:
 def test_leading_axes_are_independent_samples() -> None:
     samples = normal(4, 3, 10)
     low, high = t_interval(samples, 0.05)
-    assert low.shape == high.shape == p_above(samples, 0.2).shape == varies(samples).shape == (4, 3)
+    assert (
+        low.shape
+        == high.shape
+        == p_above(samples, 0.2).shape
+        == varies(samples).shape
+        == (4, 3)
+    )
     assert (low[2, 1], high[2, 1]) == pytest.approx(t_interval(samples[2, 1], 0.05))
-    assert tost(samples, 0.5, 0.05).p[2, 1] == pytest.approx(tost(samples[2, 1], 0.5, 0.05).p)
+    assert tost(samples, 0.5, 0.05).p[2, 1] == pytest.approx(
+        tost(samples[2, 1], 0.5, 0.05).p
+    )
 
 
 @pytest.mark.parametrize(("margin", "p"), [(0.2, 0.0), (0.25, 0.5), (0.3, 1.0)])
-def test_without_spread_p_says_on_which_side_the_mean_lies(margin: float, p: float) -> None:
+def test_without_spread_p_says_on_which_side_the_mean_lies(
+    margin: float, p: float
+) -> None:
     assert p_above([0.25, 0.25, 0.25], margin) == p
 
 
 def test_p_of_what_is_not_finite_is_nan() -> None:
-    np.testing.assert_array_equal(np.isnan(p_above([[0.1, np.nan, 0.3], [0.1, 0.2, 0.3]], 0.0)), [True, False])
+    np.testing.assert_array_equal(
+        np.isnan(p_above([[0.1, np.nan, 0.3], [0.1, 0.2, 0.3]], 0.0)), [True, False]
+    )
     assert np.isnan(p_above([0.1, 0.2, 0.3], np.nan))
     assert np.isnan(tost([0.1, np.nan, 0.3], 0.5, 0.05).p)
     assert not tost([0.1, np.nan, 0.3], 0.5, 0.05).equivalent
@@ -62,9 +81,16 @@ def test_p_of_what_is_not_finite_is_nan() -> None:
 
 @pytest.mark.parametrize(
     ("effects", "expected"),
-    [([0.1] * 10, False), ([0.0] * 3, False), ([1.0, 1.0 + 2e-16, 1.0], False), ([1.0, 1.0 + 1e-9, 1.0], True)],
+    [
+        ([0.1] * 10, False),
+        ([0.0] * 3, False),
+        ([1.0, 1.0 + 2e-16, 1.0], False),
+        ([1.0, 1.0 + 1e-9, 1.0], True),
+    ],
 )
-def test_effects_that_differ_only_by_rounding_do_not_vary(effects: list[float], expected: bool) -> None:
+def test_effects_that_differ_only_by_rounding_do_not_vary(
+    effects: list[float], expected: bool
+) -> None:
     assert varies(effects) == expected
 
 
@@ -75,7 +101,12 @@ def test_one_seed_has_no_spread() -> None:
 
 def test_studentised_bootstrap_covers_as_the_t_interval_does() -> None:
     samples = normal(600, 10)
-    intervals = np.array([bootstrap_interval(s, 0.025, resamples=1000, seed=i) for i, s in enumerate(samples)])
+    intervals = np.array(
+        [
+            bootstrap_interval(s, 0.025, resamples=1000, seed=i)
+            for i, s in enumerate(samples)
+        ]
+    )
     covered = np.mean((intervals[:, 0] < 0) & (intervals[:, 1] > 0))
     assert 0.93 <= covered <= 0.97  # percentile bootstrap: 0.90
 
@@ -95,7 +126,9 @@ def test_bootstrap_of_constant_effects_is_a_point() -> None:
 
 
 @pytest.mark.parametrize("tied", [0.0, 0.1, -0.7])
-def test_bootstrap_is_unbounded_where_resamples_without_spread_are_frequent(tied: float) -> None:
+def test_bootstrap_is_unbounded_where_resamples_without_spread_are_frequent(
+    tied: float,
+) -> None:
     """Also where equal seeds leave a spread of 1e-17 by rounding."""
     low, high = bootstrap_interval([tied] * 5 + [tied + 1.0], 0.05)
     assert np.isfinite(low)
@@ -103,7 +136,9 @@ def test_bootstrap_is_unbounded_where_resamples_without_spread_are_frequent(tied
 
 
 def test_bootstrap_takes_five_seeds() -> None:
-    with pytest.raises(InvalidInput, match=r"one sample of 5 seeds or more; got \(4,\)"):
+    with pytest.raises(
+        InvalidInput, match=r"one sample of 5 seeds or more; got \(4,\)"
+    ):
         bootstrap_interval(normal(4), 0.05)
 
 
@@ -142,23 +177,33 @@ def test_tost_margin_must_be_positive(margin: float) -> None:
         tost([0.1, 0.2], margin, 0.05)
 
 
-@pytest.mark.parametrize(("effect", "n"), [(0.0, 10), (0.6, 2), (0.6, 10), (-0.6, 10), (0.9, 30)])
+@pytest.mark.parametrize(
+    ("effect", "n"), [(0.0, 10), (0.6, 2), (0.6, 10), (-0.6, 10), (0.9, 30)]
+)
 def test_superiority_power_is_that_of_statsmodels(effect: float, n: int) -> None:
     expected = TTestPower().power(effect, n, 0.01, alternative="larger")
-    assert superiority_power(0.2 + 2 * effect, 2.0, n, margin=0.2, alpha=0.01) == pytest.approx(expected, rel=1e-6)
+    assert superiority_power(
+        0.2 + 2 * effect, 2.0, n, margin=0.2, alpha=0.01
+    ) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [3, 10, 25])
 @pytest.mark.parametrize("effect", [0.0, 0.5, 1.0, 1.3])
 def test_equivalence_power_is_that_of_simulation(n: int, effect: float) -> None:
     simulated = tost(effect + normal(40_000, n), 1.0, 0.05).equivalent.mean()
-    assert equivalence_power(effect, 1.0, n, margin=1.0, alpha=0.05) == pytest.approx(simulated, abs=4 * 0.5 / 200)
+    assert equivalence_power(effect, 1.0, n, margin=1.0, alpha=0.05) == pytest.approx(
+        simulated, abs=4 * 0.5 / 200
+    )
 
 
 def test_equivalence_power_at_its_ends() -> None:
-    assert equivalence_power(0.0, 1e-6, 10, margin=1.0, alpha=0.05) == pytest.approx(1.0, abs=1e-9)
+    assert equivalence_power(0.0, 1e-6, 10, margin=1.0, alpha=0.05) == pytest.approx(
+        1.0, abs=1e-9
+    )
     assert equivalence_power(0.0, 100.0, 10, margin=1.0, alpha=0.05) < 1e-8
-    assert equivalence_power(1.0, 0.01, 10, margin=1.0, alpha=0.05) == pytest.approx(0.05, abs=1e-9)
+    assert equivalence_power(1.0, 0.01, 10, margin=1.0, alpha=0.05) == pytest.approx(
+        0.05, abs=1e-9
+    )
     assert equivalence_power(0.3, 1.0, 9, margin=1.0, alpha=0.05) == pytest.approx(
         equivalence_power(-0.3, 1.0, 9, margin=1.0, alpha=0.05)
     )
@@ -189,16 +234,38 @@ def test_two_seeds_are_the_fewest() -> None:
 @pytest.mark.parametrize(
     ("rule", "effect", "sd", "target", "message"),
     [
-        (Superiority(margin=0.05), 0.05, 0.1, 0.9, "where the rule is false: mean effect > 0.05"),
-        (Equivalence(margin=0.1), -0.2, 0.1, 0.9, "where the rule is false: .mean effect. < 0.1"),
+        (
+            Superiority(margin=0.05),
+            0.05,
+            0.1,
+            0.9,
+            "where the rule is false: mean effect > 0.05",
+        ),
+        (
+            Equivalence(margin=0.1),
+            -0.2,
+            0.1,
+            0.9,
+            "where the rule is false: .mean effect. < 0.1",
+        ),
         (Superiority(margin=0.0), 1e-9, 1.0, 0.9, "takes over 100000 seeds"),
         (Superiority(margin=0.0), 1.0, 1.0, 1.0, r"must lie in \(0, 1\); got 1.0"),
-        (Superiority(margin=0.0), 1.0, 0.0, 0.9, "a finite sd > 0; got effect 1.0, sd 0.0"),
+        (
+            Superiority(margin=0.0),
+            1.0,
+            0.0,
+            0.9,
+            "a finite sd > 0; got effect 1.0, sd 0.0",
+        ),
         (Superiority(margin=0.0), float("inf"), 1.0, 0.9, "a finite effect"),
     ],
 )
 def test_seeds_needed_says_what_it_cannot_answer(
-    rule: Superiority | Equivalence, effect: float, sd: float, target: float, message: str
+    rule: Superiority | Equivalence,
+    effect: float,
+    sd: float,
+    target: float,
+    message: str,
 ) -> None:
     with pytest.raises(InvalidInput, match=message):
         seeds_needed(rule, effect, sd, target)
@@ -220,9 +287,16 @@ def test_holm_of_a_whole_family_ignores_the_padding() -> None:
     assert np.array_equal(holm(p, size=3), holm(p))
 
 
-@settings(max_examples=20, derandomize=True, database=None, deadline=None)  # statsmodels collects garbage each time
-@given(strategies.lists(strategies.floats(0, 1), min_size=1, max_size=8), strategies.integers(1, 8))
-def test_running_a_part_of_a_family_never_makes_a_claim_easier(p: list[float], ran: int) -> None:
+@settings(
+    max_examples=20, derandomize=True, database=None, deadline=None
+)  # statsmodels collects garbage each time
+@given(
+    strategies.lists(strategies.floats(0, 1), min_size=1, max_size=8),
+    strategies.integers(1, 8),
+)
+def test_running_a_part_of_a_family_never_makes_a_claim_easier(
+    p: list[float], ran: int
+) -> None:
     whole = holm(p)
     part = holm(p[:ran], size=len(p))
     assert np.all(part >= whole[:ran])
@@ -237,6 +311,8 @@ def test_running_a_part_of_a_family_never_makes_a_claim_easier(p: list[float], r
         ([-0.1], 2, r"Every p must lie in \[0, 1\]"),
     ],
 )
-def test_holm_refuses_what_is_no_family(p: list[float], size: int, message: str) -> None:
+def test_holm_refuses_what_is_no_family(
+    p: list[float], size: int, message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         holm(p, size)

@@ -1,7 +1,8 @@
-"""docs/operations.md: a machine with numpy and one framework computes, a pack travels, the verdict is judged elsewhere.
+"""docs/operations.md: a machine with numpy and one framework computes, a pack travels, the verdict
+is judged elsewhere.
 
-The machine is a process in which nothing else can be imported. tests/harness/test_architecture.py asks the same of every module
-on import; this is the recipe as a whole.
+The machine is a process in which nothing else can be imported. tests/harness/test_architecture.py
+asks the same of every module on import; this is the recipe as a whole.
 """
 
 import json
@@ -20,7 +21,17 @@ from harness.sweep import __main__ as sweep_command
 from harness.sweep import pack as pack_command
 
 ROOT = Path(__file__).parents[3]
-OTHERS = {"scipy", "statsmodels", "pytest", "altair", "vl_convert", "jinja2", "pooch", "pydantic", "hypothesis"}
+OTHERS = {
+    "scipy",
+    "statsmodels",
+    "pytest",
+    "altair",
+    "vl_convert",
+    "jinja2",
+    "pooch",
+    "pydantic",
+    "hypothesis",
+}
 FRAMEWORKS = {"torch": {"jax", "jaxlib"}, "jax": {"torch"}}
 NEEDED = {"jax": {"scipy"}, "torch": set()}  # JAX brings SciPy itself
 
@@ -38,7 +49,9 @@ sys.meta_path.insert(0, Absent())
 
 @pytest.fixture
 def machine(tmp_path):
-    """A folder, and what runs Python there, in a process that lacks everything but one framework; so do its workers."""
+    """A folder, and what runs Python there, in a process that lacks everything but one framework;
+    so do its workers.
+    """
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(BARE)
     path = os.pathsep.join([str(tmp_path / "site"), str(ROOT)])
@@ -52,27 +65,45 @@ def machine(tmp_path):
 
 
 def _run(command, folder, env):
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300
+    )
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_machine_lacks_what_it_is_said_to_lack(machine, framework):
     _, run = machine
     for missing in (*FRAMEWORKS[framework], "statsmodels", "pytest"):
-        assert f"No module named '{missing}' on this machine" in run(framework, "-c", f"import {missing}").stderr
+        assert (
+            f"No module named '{missing}' on this machine"
+            in run(framework, "-c", f"import {missing}").stderr
+        )
     assert run(framework, "-c", f"import {framework}").returncode == 0
 
 
 def computed(machine, framework, plan):
     """The pack of a plan's cells in one backend, computed there in slices."""
     folder, run = machine
-    options = ("--store", framework, "--backend", framework, "--device", "cpu", "--workers", "1", "--minutes", "0.5")
+    options = (
+        "--store",
+        framework,
+        "--backend",
+        framework,
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+        "--minutes",
+        "0.5",
+    )
     for _ in range(20):
         done = run(framework, "-m", "harness.sweep", str(plan), *options)
         if done.returncode != 3:
             break
     assert done.returncode == 0, done.stderr
-    packed = run(framework, "-m", "harness.sweep.pack", "pack", framework, f"{framework}.pack")
+    packed = run(
+        framework, "-m", "harness.sweep.pack", "pack", framework, f"{framework}.pack"
+    )
     assert packed.returncode == 0, packed.stderr
     return folder / f"{framework}.pack"
 
@@ -80,21 +111,35 @@ def computed(machine, framework, plan):
 def test_from_plan_to_verdict(machine, plant, pytester):
     plant("toy", BLOCK=5)
     shutil.copytree(pytester.path / "claims", machine[0] / "claims")
-    own = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"]
+    own = [
+        sys.executable,
+        "-c",
+        "import sys; from harness.cli import main; sys.exit(main())",
+    ]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     plan = pytester.path / "plan.json"
     assert _run([*own, "plan", "--json", str(plan)], pytester.path, env).returncode == 0
     for framework in FRAMEWORKS:
         pack = computed(machine, framework, plan)
-        assert _run([*own, "unpack", str(pack), "store"], pytester.path, env).returncode == 0
+        assert (
+            _run([*own, "unpack", str(pack), "store"], pytester.path, env).returncode
+            == 0
+        )
 
     def judged(*options):
-        pytester.runpytest_subprocess("claims", "--report", "report", *options, timeout=300).assert_outcomes(passed=1)
+        pytester.runpytest_subprocess(
+            "claims", "--report", "report", *options, timeout=300
+        ).assert_outcomes(passed=1)
         report = pytester.path / "report"
-        return (report / "verdicts.json").read_bytes(), json.loads((report / "run.json").read_text())["cells"]
+        return (report / "verdicts.json").read_bytes(), json.loads(
+            (report / "run.json").read_text()
+        )["cells"]
 
     replayed, cells = judged("--replay", "--store", "store")
-    assert (cells["computed"], cells["cached"]) == (0, len(json.loads(plan.read_text())))
+    assert (cells["computed"], cells["cached"]) == (
+        0,
+        len(json.loads(plan.read_text())),
+    )
     direct, cells = judged("--device", "cpu", "--store", "direct")
     assert cells["cached"] == 0
     assert replayed == direct

@@ -1,4 +1,6 @@
-"""Blocks of a kernel follow the memory of the GPU; a GPU is played by what a framework would say of it."""
+"""Blocks of a kernel follow the memory of the GPU; a GPU is played by what a framework would say of
+it.
+"""
 
 from types import SimpleNamespace
 
@@ -16,11 +18,21 @@ GIB = 2**30
 
 
 def torch_with(memory):
-    return {"torch": SimpleNamespace(cuda=SimpleNamespace(get_device_properties=lambda _: SimpleNamespace(**memory)))}
+    return {
+        "torch": SimpleNamespace(
+            cuda=SimpleNamespace(
+                get_device_properties=lambda _: SimpleNamespace(**memory)
+            )
+        )
+    }
 
 
 def jax_with(stats):
-    return {"jax": SimpleNamespace(devices=lambda: [SimpleNamespace(memory_stats=lambda: stats)])}
+    return {
+        "jax": SimpleNamespace(
+            devices=lambda: [SimpleNamespace(memory_stats=lambda: stats)]
+        )
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,7 +50,10 @@ def test_what_the_framework_says(device, loaded, total):
     assert device_memory.total(device, loaded) == total
 
 
-@pytest.mark.parametrize(("total", "budget"), [(80 * GIB, 8 * GIB), (24 * GIB, 2 * GIB), (8 * GIB, GIB), (7, 1)])
+@pytest.mark.parametrize(
+    ("total", "budget"),
+    [(80 * GIB, 8 * GIB), (24 * GIB, 2 * GIB), (8 * GIB, GIB), (7, 1)],
+)
 def test_an_eighth_in_powers_of_two(total, budget):
     assert device_memory.budget(total) == budget
 
@@ -52,7 +67,9 @@ def budget(backend, configuration, replicates, stream):
 """
 
 
-@pytest.mark.parametrize(("total", "budget"), [(None, GIB), (80 * GIB, 8 * GIB), (2**20, 2**17)])
+@pytest.mark.parametrize(
+    ("total", "budget"), [(None, GIB), (80 * GIB, 8 * GIB), (2**20, 2**17)]
+)
 def test_a_worker_computes_with_it_and_records_it(tmp_path, monkeypatch, total, budget):
     monkeypatch.setattr(device_memory, "total", lambda device: total)
     paper = tmp_path / "claims" / "toy"
@@ -71,10 +88,15 @@ def test_a_worker_computes_with_it_and_records_it(tmp_path, monkeypatch, total, 
 def test_the_kernel_is_the_same_in_blocks_of_any_device():
     net, x = mlp((8, 32, 2)), np.random.default_rng(0).standard_normal((40, 8))
     torch = backends.get("torch", "cpu", "float64").operations
-    rows = [block_rows(torch, net, 1, "trace", device_memory.budget(total)) for total in (2**20, 2**24)]
+    rows = [
+        block_rows(torch, net, 1, "trace", device_memory.budget(total))
+        for total in (2**20, 2**24)
+    ]
     assert 1 < rows[0] < 40 < rows[1]
     one, other = (
-        backends.get("torch", "cpu", "float64", device_memory.budget(total)).empirical_ntk(net, net.init(0), x)
+        backends.get(
+            "torch", "cpu", "float64", device_memory.budget(total)
+        ).empirical_ntk(net, net.init(0), x)
         for total in (2**20, 2**24)
     )
     np.testing.assert_allclose(one, other, rtol=1e-13)

@@ -1,4 +1,6 @@
-"""The package as a wheel installs it: it runs the tutorial's claim from an empty folder, with a checkout's digests."""
+"""The package as a wheel installs it: it runs the tutorial's claim from an empty folder, with a
+checkout's digests.
+"""
 
 import os
 import re
@@ -21,7 +23,9 @@ ASK = "from harness.sweep import code; print(code.HOME); print(code.code_digest(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A folder of packages that holds what the wheel of this checkout installs, beside links to all other packages."""
+    """A folder of packages that holds what the wheel of this checkout installs, beside links to all
+    other packages.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     if find_spec("hatchling") is not None:
         build = ["hatchling", "build", "--target", "wheel", "--directory", str(folder)]
@@ -29,12 +33,19 @@ def site(tmp_path_factory):
         build = ["pip", "wheel", str(ROOT), "--no-deps", "--wheel-dir", str(folder)]
     else:
         pytest.skip("a wheel is built by hatchling or pip, and neither is installed")
-    subprocess.run([sys.executable, "-m", *build], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", *build], cwd=ROOT, check=True, capture_output=True
+    )
     (wheel,) = folder.glob("*.whl")
     site = folder / "site-packages"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    for package in ("pytest", "_pytest", "numpy", "pygments"):  # as neighbours, which must not count
+    for package in (
+        "pytest",
+        "_pytest",
+        "numpy",
+        "pygments",
+    ):  # as neighbours, which must not count
         (site / package).symlink_to(Path(find_spec(package).origin).parent)
     return site
 
@@ -42,7 +53,11 @@ def site(tmp_path_factory):
 @pytest.fixture
 def empty(tmp_path):
     """A folder with the tutorial's files alone."""
-    for file, text in re.findall(r"`(claims/\S+\.py)`:\n\n```python\n(.*?)^```$", TUTORIAL, re.DOTALL | re.MULTILINE):
+    for file, text in re.findall(
+        r"`(claims/\S+\.py)`:\n\n```python\n(.*?)^```$",
+        TUTORIAL,
+        re.DOTALL | re.MULTILINE,
+    ):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text, encoding="utf-8")
     return tmp_path
@@ -51,7 +66,11 @@ def empty(tmp_path):
 @pytest.fixture
 def run(site, empty):
     """Runs Python there with the installed package; what it prints."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_")
+    }
 
     def call(*arguments):
         done = subprocess.run(
@@ -73,19 +92,38 @@ def test_the_tutorials_claim_is_verified_by_the_installed_package(run, site, emp
     home, digest = run("-c", ASK).split()
     assert Path(home) == site / "harness"
     assert digest == code.code_digest("tutorial/diagonal", "numpy", empty / "claims")
-    assert run(*NTK_CLAIMS, "register").startswith("registered tutorial/kernel_settles ")
+    assert run(*NTK_CLAIMS, "register").startswith(
+        "registered tutorial/kernel_settles "
+    )
     said = run("-m", "pytest", "claims", "--backend", "numpy")
     assert "cells: 5 of 5 done (0 cached), 0 failed" in said
     assert "SUPPORTED     tutorial/kernel_settles (quick)" in said
-    assert "1 verdict, none recorded." in run(*NTK_CLAIMS, "verdict", "--backend", "numpy")
+    assert "1 verdict, none recorded." in run(
+        *NTK_CLAIMS, "verdict", "--backend", "numpy"
+    )
 
 
 def test_a_store_of_the_checkout_is_taken_as_it_is(run, empty):
-    """The same claim, registered and computed by the checkout: nothing is stale or unregistered for the wheel."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    """The same claim, registered and computed by the checkout: nothing is stale or unregistered for
+    the wheel.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_")
+    }
     environment["PYTHONPATH"] = str(ROOT)
-    for command in ([*NTK_CLAIMS, "register"], ["-m", "pytest", "claims", "--backend", "numpy"]):
-        subprocess.run([sys.executable, *command], cwd=empty, env=environment, check=True, capture_output=True)
+    for command in (
+        [*NTK_CLAIMS, "register"],
+        ["-m", "pytest", "claims", "--backend", "numpy"],
+    ):
+        subprocess.run(
+            [sys.executable, *command],
+            cwd=empty,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
     shutil.rmtree(empty / "reports", ignore_errors=True)
     said = run("-m", "pytest", "claims", "--backend", "numpy")
     assert "cells: 5 of 5 done (5 cached), 0 failed" in said

@@ -27,9 +27,18 @@ from harness.sweep import Circumstances, Failure, Provenance, Store
 from harness.sweep import pack as packs
 from harness.sweep.pack import Limits, main, pack, unpack
 
-REQUEST = Request("harness.measurements:drift", {"width": 64}, (0, 1), "registered", "torch", "float32")
+REQUEST = Request(
+    "harness.measurements:drift",
+    {"width": 64},
+    (0, 1),
+    "registered",
+    "torch",
+    "float32",
+)
 CIRCUMSTANCES = Circumstances("cuda", "c0de", {"numpy": "2.4", "torch": "2.13"})
-PROVENANCE = Provenance("2026-01-01T00:00:00+00:00", 1.5, 1, "a GPU", {"OMP_NUM_THREADS": "1"}, "3.12.0")
+PROVENANCE = Provenance(
+    "2026-01-01T00:00:00+00:00", 1.5, 1, "a GPU", {"OMP_NUM_THREADS": "1"}, "3.12.0"
+)
 FAILURE = Failure("memory", "out of it", 1, "2026-01-01T00:00:00+00:00")
 
 
@@ -41,16 +50,22 @@ def filled(folder, widths=(64, 128, 256), failures=1, provenance=PROVENANCE):
     """A store with a cell per width, and failures of the first."""
     store = Store(folder)
     for width in widths:
-        store.put(request(width), CIRCUMSTANCES, provenance, {"drift": np.array([0.5, width])})
+        store.put(
+            request(width), CIRCUMSTANCES, provenance, {"drift": np.array([0.5, width])}
+        )
     for attempt in range(1, failures + 1):
-        store.put_failure(request(widths[0]), CIRCUMSTANCES, replace(FAILURE, attempt=attempt))
+        store.put_failure(
+            request(widths[0]), CIRCUMSTANCES, replace(FAILURE, attempt=attempt)
+        )
     return store
 
 
 def content(folder):
     """Name -> bytes of every file below a folder."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in Path(folder).rglob("*")
+        if path.is_file()
     }
 
 
@@ -87,12 +102,18 @@ def test_any_tar_reads_a_pack_and_its_contents_are_as_documented(tmp_path, packe
         there = {entry.name: tar.extractfile(entry).read() for entry in tar}
     contents = json.loads(there.pop("contents.json"))
     assert there == content(tmp_path / "there")
-    assert contents == {"format": "ntk-claims-pack 2", "members": 4, "bytes": sum(map(len, there.values()))}
+    assert contents == {
+        "format": "ntk-claims-pack 2",
+        "members": 4,
+        "bytes": sum(map(len, there.values())),
+    }
 
 
 def test_only_what_answers_a_plan(tmp_path, here):
     filled(tmp_path / "there")
-    (tmp_path / "plan.json").write_text(json.dumps([asdict(request(128)), asdict(request(4096))]))
+    (tmp_path / "plan.json").write_text(
+        json.dumps([asdict(request(128)), asdict(request(4096))])
+    )
     pair = str(tmp_path / "there"), str(tmp_path / "a.pack")
     assert main(["pack", *pair, "--plan", str(tmp_path / "plan.json")]) == 0
     assert unpack(tmp_path / "a.pack", here).new == 1
@@ -105,12 +126,20 @@ def test_both_commands_say_what_they_did(tmp_path, monkeypatch, capsys):
     assert cli.main(["pack", "there", "a.pack"]) == 0
     seal = hashlib.sha256(Path("a.pack").read_bytes()).hexdigest()
     size = Path("a.pack").stat().st_size
-    said = f"3 cells and 1 failures, {size} bytes in a.pack\nSHA-256 of the pack: {seal}\n"
+    said = (
+        f"3 cells and 1 failures, {size} bytes in a.pack\nSHA-256 of the pack: {seal}\n"
+    )
     assert capsys.readouterr().out == said
     assert cli.main(["unpack", "a.pack", "here"]) == 0
-    assert capsys.readouterr().out == "4 new in here, 0 there already, 0 kept as they were\n"
+    assert (
+        capsys.readouterr().out
+        == "4 new in here, 0 there already, 0 kept as they were\n"
+    )
     assert cli.main(["unpack", "a.pack", "here"]) == 0
-    assert capsys.readouterr().out == "0 new in here, 4 there already, 0 kept as they were\n"
+    assert (
+        capsys.readouterr().out
+        == "0 new in here, 4 there already, 0 kept as they were\n"
+    )
 
 
 def test_what_is_damaged_is_left_out_and_named(tmp_path, capsys):
@@ -126,13 +155,21 @@ def test_what_is_damaged_is_left_out_and_named(tmp_path, capsys):
 
 
 def test_a_valid_cell_is_never_written_over(tmp_path, packed, capsys):
-    here = filled(tmp_path / "here", widths=(64,), failures=0, provenance=replace(PROVENANCE, seconds=9.0))
+    here = filled(
+        tmp_path / "here",
+        widths=(64,),
+        failures=0,
+        provenance=replace(PROVENANCE, seconds=9.0),
+    )
     before = content(here.path)
     assert main(["unpack", str(packed), str(here.path)]) == 1
     out, err = capsys.readouterr()
     assert out == f"3 new in {here.path}, 0 there already, 1 kept as they were\n"
     (name,) = before
-    assert err == f"Kept: {name}; the store had a valid answer of its own, with other bytes.\n"
+    assert (
+        err
+        == f"Kept: {name}; the store had a valid answer of its own, with other bytes.\n"
+    )
     assert content(here.path).items() >= before.items()
 
 
@@ -175,13 +212,26 @@ def test_stopped_and_started_again(packed, here, monkeypatch):
 def test_killed_and_started_again(tmp_path, here):
     there = filled(tmp_path / "there", widths=range(1, 200))
     pack(there, tmp_path / "a.pack")
-    command = [sys.executable, "-m", "harness.sweep.pack", "unpack", str(tmp_path / "a.pack"), str(here.path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "harness.sweep.pack",
+        "unpack",
+        str(tmp_path / "a.pack"),
+        str(here.path),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None and not list(here.path.glob("cells/*/*/*.cell")):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert all(content(there.path)[name] == data for name, data in content(here.path).items() if name[-4:] != ".tmp")
+    assert all(
+        content(there.path)[name] == data
+        for name, data in content(here.path).items()
+        if name[-4:] != ".tmp"
+    )
     unpack(tmp_path / "a.pack", here)
     assert content(there.path).items() <= content(here.path).items()
 
@@ -198,15 +248,23 @@ def entry(name=CELL, kind=tarfile.REGTYPE, size=0, link=""):
 
 
 def listing(members=0, size=0, **other):
-    return canonical({"format": packs.FORMAT, "members": members, "bytes": size, **other}).encode()
+    return canonical(
+        {"format": packs.FORMAT, "members": members, "bytes": size, **other}
+    ).encode()
 
 
 def assembled(*members, contents=None, first=None):
     """A tar of a contents.json and of members: a header and its content."""
-    listed = listing(len(members), sum(len(data) for _, data in members)) if contents is None else contents
+    listed = (
+        listing(len(members), sum(len(data) for _, data in members))
+        if contents is None
+        else contents
+    )
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.addfile(first or entry(packs.CONTENTS, size=len(listed)), io.BytesIO(listed))
+        tar.addfile(
+            first or entry(packs.CONTENTS, size=len(listed)), io.BytesIO(listed)
+        )
         for header, data in members:
             header.size = len(data)
             tar.addfile(header, io.BytesIO(data))
@@ -222,13 +280,24 @@ def special(kind):
 
 
 def sparse():
-    """A file of ten gigabytes in a few bytes, as GNU tar writes holes; a block with its long name comes before."""
+    """A file of ten gigabytes in a few bytes, as GNU tar writes holes; a block with its long name
+    comes before.
+    """
     blocks = entry(kind=tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT)
     header = bytearray(blocks[-512:])
-    header[386:398], header[398:410], header[483:495] = b"00000000000\0", b"00000000000\0", b"112402762000"
+    header[386:398], header[398:410], header[483:495] = (
+        b"00000000000\0",
+        b"00000000000\0",
+        b"112402762000",
+    )
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
-    return assembled(contents=listing(1))[:1024] + blocks[:-512] + bytes(header) + bytes(1024)
+    return (
+        assembled(contents=listing(1))[:1024]
+        + blocks[:-512]
+        + bytes(header)
+        + bytes(1024)
+    )
 
 
 def attributed():
@@ -259,24 +328,63 @@ HOSTILE = {
     "garbage": (b"\xff" * 4096, "is no pack: "),
     "a compressed bomb": (gzip.compress(bytes(10**7), mtime=0), "is no pack: "),
     "a zip": (zipped(), "is no pack: "),
-    "an empty tar": (bytes(1024), "is no pack: expected contents.json first, found nothing"),
-    "a link for the contents": (first(tarfile.SYMTYPE), "found a symbolic link 'contents.json' of 0 bytes"),
-    "a device for the contents": (first(tarfile.BLKTYPE), "found a device 'contents.json'"),
-    "long contents": (assembled(contents=bytes(2000)), "found a file 'contents.json' of 2000 bytes"),
-    "no JSON": (assembled(contents=b"{"), "expected the contents of 'ntk-claims-pack 2', found others"),
+    "an empty tar": (
+        bytes(1024),
+        "is no pack: expected contents.json first, found nothing",
+    ),
+    "a link for the contents": (
+        first(tarfile.SYMTYPE),
+        "found a symbolic link 'contents.json' of 0 bytes",
+    ),
+    "a device for the contents": (
+        first(tarfile.BLKTYPE),
+        "found a device 'contents.json'",
+    ),
+    "long contents": (
+        assembled(contents=bytes(2000)),
+        "found a file 'contents.json' of 2000 bytes",
+    ),
+    "no JSON": (
+        assembled(contents=b"{"),
+        "expected the contents of 'ntk-claims-pack 2', found others",
+    ),
     "a list": (assembled(contents=b"[]"), "expected the contents of .*, found others"),
-    "deep JSON": (assembled(contents=b"[" * 1000), "expected the contents of .*, found others"),
-    "another version": (assembled(contents=listing(format="ntk-claims-pack 9")), "found others"),
+    "deep JSON": (
+        assembled(contents=b"[" * 1000),
+        "expected the contents of .*, found others",
+    ),
+    "another version": (
+        assembled(contents=listing(format="ntk-claims-pack 9")),
+        "found others",
+    ),
     "more than it says": (
         assembled(member(), contents=listing()),
         "expected .*, found .*it is truncated or was altered",
     ),
-    "less than it says": (assembled(member(), contents=listing(2, 1)), "it is truncated or was altered"),
-    "an absolute name": (assembled(member(name="/etc/passwd")), "'/etc/passwd' is no name of a cell or failure"),
-    "a way out": (assembled(member(name="cells/../../x.cell")), "'cells/../../x.cell' is no name of a cell"),
-    "a way out behind a cell": (assembled(member(name=f"{CELL}/../../../x")), "is no name of a cell or failure"),
-    "a line break": (assembled(member(name=f"{CELL}\n")), "is no name of a cell or failure"),
-    "another folder": (assembled(member(name=CELL.replace("cells/ab/", "cells/cd/"))), "is no name of a cell"),
+    "less than it says": (
+        assembled(member(), contents=listing(2, 1)),
+        "it is truncated or was altered",
+    ),
+    "an absolute name": (
+        assembled(member(name="/etc/passwd")),
+        "'/etc/passwd' is no name of a cell or failure",
+    ),
+    "a way out": (
+        assembled(member(name="cells/../../x.cell")),
+        "'cells/../../x.cell' is no name of a cell",
+    ),
+    "a way out behind a cell": (
+        assembled(member(name=f"{CELL}/../../../x")),
+        "is no name of a cell or failure",
+    ),
+    "a line break": (
+        assembled(member(name=f"{CELL}\n")),
+        "is no name of a cell or failure",
+    ),
+    "another folder": (
+        assembled(member(name=CELL.replace("cells/ab/", "cells/cd/"))),
+        "is no name of a cell",
+    ),
     "a name twice": (assembled(member(), member()), "occurs twice, or out of order"),
     "a link": (special(tarfile.SYMTYPE), "found a symbolic link"),
     "a hard link": (special(tarfile.LNKTYPE), "found a hard link"),
@@ -285,8 +393,14 @@ HOSTILE = {
     "a folder": (special(tarfile.DIRTYPE), "found a folder"),
     "a sparse file": (sparse(), "expected a regular file"),
     "extended attributes": (attributed(), "expected a regular file"),
-    "no cell": (assembled(member()), "is not what its name promises, .* expected a first line"),
-    "no failure": (assembled(member(name=f"failures/{'1' * 64}.1.json")), "expected the record of a failure|Expected"),
+    "no cell": (
+        assembled(member()),
+        "is not what its name promises, .* expected a first line",
+    ),
+    "no failure": (
+        assembled(member(name=f"failures/{'1' * 64}.1.json")),
+        "expected the record of a failure|Expected",
+    ),
 }
 
 
@@ -306,23 +420,39 @@ def test_a_cell_under_the_name_of_another_is_refused(tmp_path, here):
     one, other = (store.file(request(width), CIRCUMSTANCES) for width in (64, 128))
     name = one.relative_to(store.path).as_posix()
     (tmp_path / "swapped.pack").write_bytes(assembled(member(other.read_bytes(), name)))
-    with pytest.raises(PackCorrupted, match=r"is not what its name promises, .* found another one's"):
+    with pytest.raises(
+        PackCorrupted, match=r"is not what its name promises, .* found another one's"
+    ):
         unpack(tmp_path / "swapped.pack", here)
 
 
 def test_a_failure_under_the_name_of_another_cell_is_refused(tmp_path, here):
     (path,) = (filled(tmp_path / "there").path / "failures").iterdir()
-    (tmp_path / "swapped.pack").write_bytes(assembled(member(path.read_bytes(), f"failures/{'1' * 64}.1.json")))
-    with pytest.raises(PackCorrupted, match=r"Expected the record of a failure of 1+, found that of a failure of "):
+    (tmp_path / "swapped.pack").write_bytes(
+        assembled(member(path.read_bytes(), f"failures/{'1' * 64}.1.json"))
+    )
+    with pytest.raises(
+        PackCorrupted,
+        match=r"Expected the record of a failure of 1+, found that of a failure of ",
+    ):
         unpack(tmp_path / "swapped.pack", here)
 
 
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(members=3), r"4 members; allowed are 3\. Nothing was unpacked\. .* raise --max-members\."),
-        (Limits(member_bytes=99), r"bytes in cells/.*; allowed are 99\. .* raise --max-member-bytes\."),
-        (Limits(total_bytes=999), r"bytes together; allowed are 999\. .* raise --max-bytes\."),
+        (
+            Limits(members=3),
+            r"4 members; allowed are 3\. Nothing was unpacked\. .* raise --max-members\.",
+        ),
+        (
+            Limits(member_bytes=99),
+            r"bytes in cells/.*; allowed are 99\. .* raise --max-member-bytes\.",
+        ),
+        (
+            Limits(total_bytes=999),
+            r"bytes together; allowed are 999\. .* raise --max-bytes\.",
+        ),
     ],
 )
 def test_limits(packed, here, limits, message):
@@ -348,19 +478,28 @@ def test_what_was_verified_before_the_fault_stays(tmp_path, packed, here):
     last_cell = data.rfind(b"ntk-claims-cell")
     data[last_cell + 500] ^= 1
     packed.write_bytes(data)
-    with pytest.raises(PackCorrupted, match=r"found .*\. 2 of its files had been verified, and are in the store"):
+    with pytest.raises(
+        PackCorrupted,
+        match=r"found .*\. 2 of its files had been verified, and are in the store",
+    ):
         unpack(packed, here)
     assert content(here.path).items() < content(tmp_path / "there").items()
     assert len(content(here.path)) == 2
 
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @SLOW
 @given(cut=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_pack_is_refused_before_anything_is_unpacked(packed, here, cut):
-    data = packed.read_bytes().rstrip(b"\0")  # what follows the last file is nothing but zeros
+    data = packed.read_bytes().rstrip(
+        b"\0"
+    )  # what follows the last file is nothing but zeros
     file = packed.with_name("cut.pack")
     file.write_bytes(data[: int(cut * len(data))])
     with pytest.raises(PackCorrupted, match=r"is no pack|expected|truncated"):
@@ -370,7 +509,9 @@ def test_a_truncated_pack_is_refused_before_anything_is_unpacked(packed, here, c
 
 @SLOW
 @given(place=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255))
-def test_no_altered_byte_of_a_pack_reaches_the_store(tmp_path_factory, packed, place, change):
+def test_no_altered_byte_of_a_pack_reaches_the_store(
+    tmp_path_factory, packed, place, change
+):
     """Header, contents, cell, padding or end."""
     data = bytearray(packed.read_bytes())
     data[int(place * len(data))] ^= change
@@ -385,30 +526,53 @@ def test_no_altered_byte_of_a_pack_reaches_the_store(tmp_path_factory, packed, p
 @given(data=st.binary(max_size=2000))
 def test_no_bytes_break_the_reader(packed, here, data):
     file = packed.with_name("random.pack")
-    for content_ in (data, assembled(contents=data), assembled(member(data)), packed.read_bytes()[:1536] + data):
+    for content_ in (
+        data,
+        assembled(contents=data),
+        assembled(member(data)),
+        packed.read_bytes()[:1536] + data,
+    ):
         file.write_bytes(content_)
         with pytest.raises(PackCorrupted):
             unpack(file, here)
 
 
 def test_what_cannot_be_packed_or_unpacked(tmp_path, here):
-    with pytest.raises(StoreError, match=r"no store at .*here, so there is nothing to pack\. Name the folder of one"):
+    with pytest.raises(
+        StoreError,
+        match=r"no store at .*here, so there is nothing to pack\. Name the folder of one",
+    ):
         pack(here, tmp_path / "a.pack")
     here.path.mkdir()
-    with pytest.raises(StoreError, match="holds no valid cell or failure; nothing was packed"):
+    with pytest.raises(
+        StoreError, match="holds no valid cell or failure; nothing was packed"
+    ):
         pack(here, tmp_path / "a.pack")
     filled(here.path)
-    with pytest.raises(StoreError, match="holds no valid cell or failure of that plan; nothing was packed"):
+    with pytest.raises(
+        StoreError,
+        match="holds no valid cell or failure of that plan; nothing was packed",
+    ):
         pack(here, tmp_path / "a.pack", [request(4096)])
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InvalidInput, match=r"thesis\.tex is there, and is no pack, so it is not written over"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"thesis\.tex is there, and is no pack, so it is not written over",
+    ):
         pack(here, tmp_path / "thesis.tex")
-    with pytest.raises(StoreError, match=r"nowhere/a\.pack cannot be written: No such file or directory"):
+    with pytest.raises(
+        StoreError,
+        match=r"nowhere/a\.pack cannot be written: No such file or directory",
+    ):
         pack(here, tmp_path / "nowhere" / "a.pack")
-    with pytest.raises(StoreError, match=r"a\.pack cannot be read: No such file or directory"):
+    with pytest.raises(
+        StoreError, match=r"a\.pack cannot be read: No such file or directory"
+    ):
         unpack(tmp_path / "a.pack", here)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(PackCorrupted, match="pipe is no regular file, so it is no pack"):
+    with pytest.raises(
+        PackCorrupted, match="pipe is no regular file, so it is no pack"
+    ):
         unpack(tmp_path / "pipe", here)
     with pytest.raises(InvalidInput, match="pipe is there, and is no pack"):
         pack(here, tmp_path / "pipe")
@@ -420,7 +584,9 @@ def test_a_pack_replaces_the_one_before(tmp_path, packed):
     assert pack(Store(tmp_path / "there"), packed).cells == 4
 
 
-def test_a_cell_that_changes_or_goes_while_it_is_packed_is_noticed(tmp_path, monkeypatch):
+def test_a_cell_that_changes_or_goes_while_it_is_packed_is_noticed(
+    tmp_path, monkeypatch
+):
     store = filled(tmp_path / "there")
     path = store.file(request(128), CIRCUMSTANCES)
     again = packs._again
@@ -435,10 +601,15 @@ def test_a_cell_that_changes_or_goes_while_it_is_packed_is_noticed(tmp_path, mon
         return again(own, size)
 
     monkeypatch.setattr(packs, "_again", changed)
-    with pytest.raises(StoreError, match=r"\.cell was changed while it was being packed\. Pack again\."):
+    with pytest.raises(
+        StoreError, match=r"\.cell was changed while it was being packed\. Pack again\."
+    ):
         pack(store, tmp_path / "a.pack")
     store = filled(tmp_path / "there")
     monkeypatch.setattr(packs, "_again", gone)
-    with pytest.raises(StoreError, match=r"went away while it was being packed \(No such file or directory\)"):
+    with pytest.raises(
+        StoreError,
+        match=r"went away while it was being packed \(No such file or directory\)",
+    ):
         pack(store, tmp_path / "a.pack")
     assert [file.name for file in tmp_path.iterdir()] == ["there"]

@@ -1,4 +1,6 @@
-"""Papers' modules: imported in one way by claim files, pytest and workers, and their computations found by name."""
+"""Papers' modules: imported in one way by claim files, pytest and workers, and their computations
+found by name.
+"""
 
 import os
 import subprocess
@@ -20,12 +22,18 @@ IMPORTS = [
 
 
 def move_out(file, line=IMPORTS[0]):
-    """Moves the computation of a toy claim to experiments.py of its paper, of which a line then imports it."""
+    """Moves the computation of a toy claim to experiments.py of its paper, of which a line then
+    imports it.
+    """
     text = file.read_text(encoding="utf-8")
     start, end = text.index("SEEDS = 10"), text.index("CLAIM = Statement(")
     imports = text[text.index("import errno") : text.index("from harness")]
-    (file.parent / "experiments.py").write_text(f"{imports}\n{text[start:end]}", encoding="utf-8")
-    file.write_text(f"{text[:start]}{line}\n\nSEEDS = 10\n\n{text[end:]}", encoding="utf-8")
+    (file.parent / "experiments.py").write_text(
+        f"{imports}\n{text[start:end]}", encoding="utf-8"
+    )
+    file.write_text(
+        f"{text[:start]}{line}\n\nSEEDS = 10\n\n{text[end:]}", encoding="utf-8"
+    )
     return file
 
 
@@ -44,8 +52,15 @@ def test_a_claim_imports_from_its_paper_in_the_ordinary_ways(plant, pytester, li
     assert load("toy/draw_toy", file.parents[1]) is measure
 
 
-def test_a_computation_that_moves_within_its_paper_keeps_its_name_and_its_registration(toy, pytester):
-    assert registration.check(studies.load(toy), pytester.path / "claims" / registration.FOLDER) == ""
+def test_a_computation_that_moves_within_its_paper_keeps_its_name_and_its_registration(
+    toy, pytester
+):
+    assert (
+        registration.check(
+            studies.load(toy), pytester.path / "claims" / registration.FOLDER
+        )
+        == ""
+    )
 
 
 def test_a_worker_loads_the_module_of_a_computation_and_not_the_claim(toy):
@@ -57,8 +72,13 @@ def test_a_module_that_was_edited_is_loaded_again(toy):
     before = load("toy/draw_toy", toy.parents[1])
     assert load("toy/draw_toy", toy.parents[1]) is before
     experiments = toy.parent / "experiments.py"
-    experiments.write_text(experiments.read_text(encoding="utf-8") + "\nMORE = 'text than before'\n", encoding="utf-8")
-    assert load("toy/draw_toy", toy.parents[1]).__globals__["MORE"] == "text than before"
+    experiments.write_text(
+        experiments.read_text(encoding="utf-8") + "\nMORE = 'text than before'\n",
+        encoding="utf-8",
+    )
+    assert (
+        load("toy/draw_toy", toy.parents[1]).__globals__["MORE"] == "text than before"
+    )
 
 
 def test_papers_of_two_folders_of_claims_do_not_mix(tmp_path):
@@ -68,18 +88,28 @@ def test_papers_of_two_folders_of_claims_do_not_mix(tmp_path):
         (tmp_path / place / "own" / "runs.py").write_text(
             "from claims.own.tables import PLACE\n\n\ndef place(*_):\n    return PLACE\n"
         )
-    assert [load("own/place", tmp_path / place)() for place in ("one", "two", "one")] == ["one", "two", "one"]
+    assert [
+        load("own/place", tmp_path / place)() for place in ("one", "two", "one")
+    ] == ["one", "two", "one"]
     files = [tmp_path / place / "own" / "runs.py" for place in ("one", "two")]
-    with pytest.raises(InvalidInput, match=r"lie in papers' folders of 2 places: \S+one, \S+two\. Name the claims of"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"lie in papers' folders of 2 places: \S+one, \S+two\. Name the claims of",
+    ):
         studies.claims_folder(files)
     assert studies.claims_folder(files[:1]) == tmp_path / "one"
     assert studies.claims_folder([]) == papers.CLAIMS
 
 
-@pytest.mark.parametrize("computation", ["os:system", "subprocess:run", "/etc/own/f", "../own/f", "own.x:f", "own/sys"])
+@pytest.mark.parametrize(
+    "computation",
+    ["os:system", "subprocess:run", "/etc/own/f", "../own/f", "own.x:f", "own/sys"],
+)
 def test_a_plan_calls_nothing_but_computations(computation, tmp_path):
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "runs.py").write_text("import sys\nfrom os import system\nf = system\n")
+    (tmp_path / "own" / "runs.py").write_text(
+        "import sys\nfrom os import system\nf = system\n"
+    )
     with pytest.raises(InvalidInput, match=r"^Computation '"):
         load(computation, tmp_path)
     for name in ("own/system", "own/f"):
@@ -91,7 +121,15 @@ def test_a_run_from_elsewhere_or_through_a_link_finds_the_same_cells(toy, pytest
     """One store: whoever computes under other names computes again, and is not what is registered."""
     (pytester.path / "linked").mkdir()
     (pytester.path / "linked" / "claims").symlink_to(pytester.path / "claims")
-    options = ["--backend", "numpy", "--tb=short", "-p", "no:cacheprovider", "--store", str(pytester.path / "store")]
+    options = [
+        "--backend",
+        "numpy",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+        "--store",
+        str(pytester.path / "store"),
+    ]
     calls = [
         (pytester.path, "claims", "0 cached"),
         (pytester.path.parent, str(pytester.path / "claims"), "3 cached"),
@@ -108,8 +146,26 @@ def test_a_run_from_elsewhere_or_through_a_link_finds_the_same_cells(toy, pytest
 
 def run_pytest(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """A run of pytest of its own, in a folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-p", "no:hypothesispytest", *arguments]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_")
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--import-mode=importlib",
+        "-p",
+        "no:hypothesispytest",
+        *arguments,
+    ]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )

@@ -1,4 +1,6 @@
-"""Engine "ray" on real clusters of this machine: several nodes as processes, logical GPUs, nodes and workers killed."""
+"""Engine "ray" on real clusters of this machine: several nodes as processes, logical GPUs, nodes
+and workers killed.
+"""
 
 import importlib
 import json
@@ -64,12 +66,16 @@ def ray():
 
 
 class Nodes:
-    """A cluster whose nodes are processes of this machine; a node passes its name, NODE, on to its workers."""
+    """A cluster whose nodes are processes of this machine; a node passes its name, NODE, on to its
+    workers.
+    """
 
     def __init__(self):
         self.nodes = {}
         self.cluster = importlib.import_module("ray.cluster_utils").Cluster()
-        self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # short, as the paths of sockets must be
+        self.folder = tempfile.mkdtemp(
+            prefix="ray-", dir="/tmp"
+        )  # short, as the paths of sockets must be
         os.environ["RAY_TMPDIR"] = self.folder
         self.add("head", include_dashboard=False)
 
@@ -79,7 +85,12 @@ class Nodes:
 
     def add(self, name, **options):
         os.environ.update(ray_cluster.QUIET, NODE=name)
-        options = {"num_cpus": 2, "num_gpus": 1, "object_store_memory": ray_cluster.OBJECT_STORE, **options}
+        options = {
+            "num_cpus": 2,
+            "num_gpus": 1,
+            "object_store_memory": ray_cluster.OBJECT_STORE,
+            **options,
+        }
         self.nodes[name] = self.cluster.add_node(**options)
 
     def kill(self, name):
@@ -120,7 +131,11 @@ def calls(tmp_path):
 
     def read():
         log = tmp_path / "calls"
-        return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+        return (
+            [line.split() for line in log.read_text().splitlines()]
+            if log.exists()
+            else []
+        )
 
     return read
 
@@ -135,35 +150,59 @@ def run(nodes, store):
 
 
 def at_once(result):
-    """How many cells ran at the same time, at most; those that `meet` so many wait for each other, however long."""
+    """How many cells ran at the same time, at most; those that `meet` so many wait for each other,
+    however long.
+    """
     spans = [outcome.cell.arrays["span"][0] for outcome in result.outcomes]
-    return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
+    return max(
+        sum(start <= moment < end for start, end in spans) for moment, _ in spans
+    )
 
 
-def test_cells_are_spread_over_the_nodes_and_are_those_of_the_local_engine(run, request_, calls, tmp_path):
+def test_cells_are_spread_over_the_nodes_and_are_those_of_the_local_engine(
+    run, request_, calls, tmp_path
+):
     seen, requests = [], [request_(point, meet=4) for point in range(8)]
     result = run(requests, progress=seen.append)
-    assert result.counts == {"planned": 8, "cached": 0, "done": 8, "failed": 0, "unfinished": 0}
+    assert result.counts == {
+        "planned": 8,
+        "cached": 0,
+        "done": 8,
+        "failed": 0,
+        "unfinished": 0,
+    }
     assert {node for _, _, _, node, _ in calls()} == {"head", "second"}
-    assert Counter(point for point, *_ in calls()) == {str(point): 1 for point in range(8)}
+    assert Counter(point for point, *_ in calls()) == {
+        str(point): 1 for point in range(8)
+    }
     assert at_once(result) == 4
     assert len(seen) >= 10  # at the start, after each cell, at the end
     local = sweep.run(requests, Store(tmp_path / "local"), device="cpu", workers=1)
-    assert run(requests, ray_address="127.0.0.1:1").counts["cached"] == 8  # a warm run needs no cluster
+    assert (
+        run(requests, ray_address="127.0.0.1:1").counts["cached"] == 8
+    )  # a warm run needs no cluster
     for ours, theirs in zip(result.outcomes, local.outcomes, strict=True):
         assert ours.cell.circumstances == theirs.cell.circumstances
         assert np.array_equal(ours.cell.arrays["draw"], theirs.cell.arrays["draw"])
     assert not list((tmp_path / "store").glob(".probe*"))
 
 
-def test_half_a_gpu_per_cell_runs_two_cells_on_each_side_by_side(run, nodes, request_, calls, monkeypatch):
+def test_half_a_gpu_per_cell_runs_two_cells_on_each_side_by_side(
+    run, nodes, request_, calls, monkeypatch
+):
     monkeypatch.setenv("RAY_ADDRESS", nodes.address)
-    result = run([request_(point, meet=4) for point in range(8)], gpus_per_cell=0.5, ray_address=None)
+    result = run(
+        [request_(point, meet=4) for point in range(8)],
+        gpus_per_cell=0.5,
+        ray_address=None,
+    )
     assert at_once(result) == 4
     assert {gpu for _, _, gpu, _, _ in calls()} == {"0"}
 
 
-def test_a_whole_gpu_per_cell_runs_one_cell_on_each_with_all_its_cores(run, request_, calls):
+def test_a_whole_gpu_per_cell_runs_one_cell_on_each_with_all_its_cores(
+    run, request_, calls
+):
     result = run([request_(point, meet=2) for point in range(4)], gpus_per_cell=1)
     assert at_once(result) == 2
     assert {threads for *_, threads in calls()} == {"2"}
@@ -176,11 +215,19 @@ def test_nothing_runs_after_the_deadline(run, request_, calls, alive):
         deadline=time.time() + 40,
         progress=lambda status: seen.append(time.monotonic()),
     )
-    assert result.counts["unfinished"] == 5, [outcome.failure for outcome in result.outcomes]
-    assert 1 <= len(calls()) <= 4  # on a busy machine not every node has a worker by then
+    assert result.counts["unfinished"] == 5, [
+        outcome.failure for outcome in result.outcomes
+    ]
+    assert (
+        1 <= len(calls()) <= 4
+    )  # on a busy machine not every node has a worker by then
     assert time.monotonic() - start < 60
-    ticks = seen[: -1 - len(calls())]  # without those of the cells that were cut, and the last
-    assert 0.9 < np.median(np.diff(ticks)) < 2  # though nothing ends, progress is shown about once a second
+    ticks = seen[
+        : -1 - len(calls())
+    ]  # without those of the cells that were cut, and the last
+    assert (
+        0.9 < np.median(np.diff(ticks)) < 2
+    )  # though nothing ends, progress is shown about once a second
     assert not any(alive(pid) for _, pid, *_ in calls())
 
 
@@ -203,7 +250,10 @@ def test_a_node_killed_in_the_middle_costs_the_cells_in_flight_and_no_more(
     nodes.add("third")
     requests = [request_(point, meet=6, seconds=2.0) for point in range(16)]
     killer = threading.Thread(
-        target=lambda: (wait_for(lambda: sum("third" in call for call in calls()) >= 2, 120), nodes.kill("third"))
+        target=lambda: (
+            wait_for(lambda: sum("third" in call for call in calls()) >= 2, 120),
+            nodes.kill("third"),
+        )
     )
     killer.start()
     result = run(requests)
@@ -216,25 +266,41 @@ def test_a_node_killed_in_the_middle_costs_the_cells_in_flight_and_no_more(
     assert 1 <= len(lost) <= 2  # the third node had two CPUs
     for outcome in result.outcomes:
         failures = store.failures(outcome.request, outcome.cell.circumstances)
-        expected = [("death", 1)] if str(outcome.request.configuration["point"]) in lost else []
+        expected = (
+            [("death", 1)]
+            if str(outcome.request.configuration["point"]) in lost
+            else []
+        )
         assert [(failure.kind, failure.attempt) for failure in failures] == expected
     assert not any(alive(pid) for _, pid, *_ in calls())
 
 
 def command(tmp_path, *options):
     plan = tmp_path / "plan.json"
-    return [sys.executable, "-m", "harness.sweep", str(plan), "--store", str(tmp_path / "store"), *options]
+    return [
+        sys.executable,
+        "-m",
+        "harness.sweep",
+        str(plan),
+        "--store",
+        str(tmp_path / "store"),
+        *options,
+    ]
 
 
 @pytest.fixture
 def plan(tmp_path, request_):
     def write(*requests):
-        (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in requests]))
+        (tmp_path / "plan.json").write_text(
+            json.dumps([asdict(request) for request in requests])
+        )
 
     return write
 
 
-def test_without_an_address_a_cluster_is_started_and_stopped_and_says_nothing(ray, plan, request_, start, tmp_path):
+def test_without_an_address_a_cluster_is_started_and_stopped_and_says_nothing(
+    ray, plan, request_, start, tmp_path
+):
     plan(*(request_(point) for point in range(3)))
     process = start(command(tmp_path, "--engine", "ray"), NODE="own", RAY_ADDRESS="")
     output, _ = process.communicate(timeout=100)
@@ -273,30 +339,42 @@ def test_an_address_where_nothing_answers_is_named_at_once(run, request_):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         start = time.monotonic()
-        with pytest.raises(BackendUnavailable, match=rf"No Ray cluster answers at 127.0.0.1:{port} .*ray start --head"):
+        with pytest.raises(
+            BackendUnavailable,
+            match=rf"No Ray cluster answers at 127.0.0.1:{port} .*ray start --head",
+        ):
             run([request_(1)], ray_address=f"127.0.0.1:{port}")
     assert time.monotonic() - start < 15
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "head", ":6379", "head:port"])
 def test_an_address_that_is_none_is_refused(run, request_, address):
-    expected = re.escape(f"A Ray address reads HOST:PORT, of the head node (usual port: 6379); got {address!r}.")
+    expected = re.escape(
+        f"A Ray address reads HOST:PORT, of the head node (usual port: 6379); got {address!r}."
+    )
     with pytest.raises(InvalidInput, match=expected):
         run([request_(1)], ray_address=address)
 
 
 def test_more_gpus_than_a_node_has(run, request_):
-    with pytest.raises(InvalidInput, match="No node of the Ray cluster has a CPU and 4 GPUs, which a cell needs; they"):
+    with pytest.raises(
+        InvalidInput,
+        match="No node of the Ray cluster has a CPU and 4 GPUs, which a cell needs; they",
+    ):
         run([request_(1)], gpus_per_cell=4)
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
 def test_a_share_that_ray_cannot_give(run, request_, share):
-    with pytest.raises(InvalidInput, match=r"gpus_per_cell must be in \(0, 1\] or a whole number; got "):
+    with pytest.raises(
+        InvalidInput, match=r"gpus_per_cell must be in \(0, 1\] or a whole number; got "
+    ):
         run([request_(1)], gpus_per_cell=share)
 
 
-def test_a_backend_that_is_not_there_is_named_before_anything_runs(run, request_, calls):
+def test_a_backend_that_is_not_there_is_named_before_anything_runs(
+    run, request_, calls
+):
     with pytest.raises(BackendUnavailable, match=r"numpy.*'cuda' is not available"):
         run([request_(1)], device="cuda", gpus_per_cell=1, workers=1)
     assert calls() == []
@@ -310,14 +388,26 @@ def test_options_of_ray_are_refused_with_another_engine(store, request_):
 
 def test_without_ray_the_extra_is_named(store, request_, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(BackendUnavailable, match=r"needs the package 'ray', .* \(pip install 'ntk-claims\[ray\]'\)"):
+    with pytest.raises(
+        BackendUnavailable,
+        match=r"needs the package 'ray', .* \(pip install 'ntk-claims\[ray\]'\)",
+    ):
         sweep.run([request_(1)], store, engine="ray")
 
 
-def test_a_store_that_a_node_does_not_see_is_named_before_hours_are_spent(run, request_, calls, monkeypatch):
+def test_a_store_that_a_node_does_not_see_is_named_before_hours_are_spent(
+    run, request_, calls, monkeypatch
+):
     true = ray_keeper.arguments
-    monkeypatch.setattr(ray_keeper, "arguments", lambda store, *more: true(store.with_name("elsewhere"), *more))
-    with pytest.raises(StoreError, match=r"it cannot read and write .*/elsewhere: .* mounts at the same path"):
+    monkeypatch.setattr(
+        ray_keeper,
+        "arguments",
+        lambda store, *more: true(store.with_name("elsewhere"), *more),
+    )
+    with pytest.raises(
+        StoreError,
+        match=r"it cannot read and write .*/elsewhere: .* mounts at the same path",
+    ):
         run([request_(1)])
     assert calls() == []
 
@@ -328,21 +418,32 @@ def keeper(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NODE", "own")
     (tmp_path / "store").mkdir()
-    made = ray_keeper.Keeper(*ray_keeper.arguments(tmp_path / "store", tmp_path / "claims", Place("cpu", 1)))
+    made = ray_keeper.Keeper(
+        *ray_keeper.arguments(tmp_path / "store", tmp_path / "claims", Place("cpu", 1))
+    )
     yield made
     made.end()
     made._clear()
 
 
 def test_a_node_without_the_current_folder_says_so(tmp_path):
-    keeper = ray_keeper.Keeper(str(tmp_path), "claims", str(tmp_path / "gone"), {"device": "cpu", "threads": 1})
-    assert keeper.arrive("probe") == f"there is no folder {tmp_path}/gone, from which the sweep was started"
+    keeper = ray_keeper.Keeper(
+        str(tmp_path), "claims", str(tmp_path / "gone"), {"device": "cpu", "threads": 1}
+    )
+    assert (
+        keeper.arrive("probe")
+        == f"there is no folder {tmp_path}/gone, from which the sweep was started"
+    )
 
 
 def test_a_node_that_may_not_write_says_so(keeper, tmp_path, monkeypatch):
     (tmp_path / "store" / "probe").write_text("?")
-    (tmp_path / "store" / "probe.answer").mkdir()  # stands for a mount that is read-only: tests may run as root
-    assert keeper.arrive("probe").startswith(f"it cannot read and write {tmp_path}/store: ")
+    (
+        tmp_path / "store" / "probe.answer"
+    ).mkdir()  # stands for a mount that is read-only: tests may run as root
+    assert keeper.arrive("probe").startswith(
+        f"it cannot read and write {tmp_path}/store: "
+    )
 
 
 def test_a_node_with_other_code_refuses_the_cell(keeper, request_):
@@ -361,17 +462,30 @@ def test_a_keeper_that_was_ended_starts_nothing(keeper, request_, calls):
 
 
 def test_a_keeper_keeps_a_worker_of_one_backend(keeper):
-    assert keeper.greet("numpy") == keeper.greet("numpy") == {"event": "ready", "device": "cpu"}
+    assert (
+        keeper.greet("numpy")
+        == keeper.greet("numpy")
+        == {"event": "ready", "device": "cpu"}
+    )
     answer = keeper.greet("cobol")  # the worker that is there is none of it
     assert answer["event"] == "unavailable"
     assert keeper.worker is None
 
 
-@pytest.mark.parametrize(("then", "limit", "event"), [("hang", 2.0, "late"), ("exhaust", 60.0, "failed")])
-def test_a_worker_that_is_late_or_out_of_memory_computes_no_more(keeper, request_, calls, alive, then, limit, event):
+@pytest.mark.parametrize(
+    ("then", "limit", "event"), [("hang", 2.0, "late"), ("exhaust", 60.0, "failed")]
+)
+def test_a_worker_that_is_late_or_out_of_memory_computes_no_more(
+    keeper, request_, calls, alive, then, limit, event
+):
     def attempt(point, limit, **configuration):
         request = request_(point, **configuration)
-        return keeper.attempt(Task(request, sweep.code.circumstances(request.computation, "numpy", "cpu")), limit)
+        return keeper.attempt(
+            Task(
+                request, sweep.code.circumstances(request.computation, "numpy", "cpu")
+            ),
+            limit,
+        )
 
     assert attempt(1, limit, then=then)["event"] == event
     ended = [pid for _, pid, *_ in calls()]

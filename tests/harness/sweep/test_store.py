@@ -1,4 +1,6 @@
-"""Cells are immutable, verified on every read, and never used when they are not what their name promises."""
+"""Cells are immutable, verified on every read, and never used when they are not what their name
+promises.
+"""
 
 import errno
 import hashlib
@@ -17,10 +19,27 @@ from harness.errors import CellCorrupted, InvalidInput, StoreError
 from harness.experiment import Request, canonical
 from harness.sweep import Circumstances, Failure, Provenance, Store, cell
 
-REQUEST = Request("harness.measurements:drift", {"width": 64}, (0, 1), "registered", "torch", "float32")
+REQUEST = Request(
+    "harness.measurements:drift",
+    {"width": 64},
+    (0, 1),
+    "registered",
+    "torch",
+    "float32",
+)
 CIRCUMSTANCES = Circumstances("cpu", "c0de", {"numpy": "2.4", "torch": "2.13"})
-PROVENANCE = Provenance("2026-01-01T00:00:00+00:00", 1.5, 1, "a processor", {"OMP_NUM_THREADS": "1"}, "3.12.0")
-ARRAYS = {"drift": np.array([0.25, 0.5]), "losses": np.arange(6, dtype=np.float32).reshape(2, 3)}
+PROVENANCE = Provenance(
+    "2026-01-01T00:00:00+00:00",
+    1.5,
+    1,
+    "a processor",
+    {"OMP_NUM_THREADS": "1"},
+    "3.12.0",
+)
+ARRAYS = {
+    "drift": np.array([0.25, 0.5]),
+    "losses": np.arange(6, dtype=np.float32).reshape(2, 3),
+}
 
 
 @pytest.fixture
@@ -33,7 +52,13 @@ def store(tmp_path, notices):
     return Store(tmp_path / "store", notify=notices.append)
 
 
-def put(store, request=REQUEST, circumstances=CIRCUMSTANCES, arrays=ARRAYS, provenance=PROVENANCE):
+def put(
+    store,
+    request=REQUEST,
+    circumstances=CIRCUMSTANCES,
+    arrays=ARRAYS,
+    provenance=PROVENANCE,
+):
     return store.put(request, circumstances, provenance, arrays)
 
 
@@ -49,7 +74,11 @@ def test_a_cell_comes_back_as_it_was_put(store):
     path = put(store)
     found = store.find(REQUEST, CIRCUMSTANCES)
     assert found.path == path
-    assert (found.request, found.circumstances, found.provenance) == (REQUEST, CIRCUMSTANCES, PROVENANCE)
+    assert (found.request, found.circumstances, found.provenance) == (
+        REQUEST,
+        CIRCUMSTANCES,
+        PROVENANCE,
+    )
     assert list(found.arrays) == ["drift", "losses"]
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(found.arrays[name], array, strict=True)
@@ -59,13 +88,24 @@ def test_a_cell_comes_back_as_it_was_put(store):
 def test_the_file_reads_as_documented(store):
     path = put(store)
     first, header, body = path.read_bytes().split(b"\n", 2)
-    assert first == b"ntk-claims-cell 1 " + hashlib.sha256(header + b"\n" + body).hexdigest().encode()
-    assert json.loads(header)["arrays"] == [["drift", "<f8", [2]], ["losses", "<f4", [2, 3]]]
+    assert (
+        first
+        == b"ntk-claims-cell 1 "
+        + hashlib.sha256(header + b"\n" + body).hexdigest().encode()
+    )
+    assert json.loads(header)["arrays"] == [
+        ["drift", "<f8", [2]],
+        ["losses", "<f4", [2, 3]],
+    ]
     assert body == ARRAYS["drift"].tobytes() + ARRAYS["losses"].tobytes()
-    assert path == store.path / "cells" / REQUEST.digest[:2] / REQUEST.digest / path.name
+    assert (
+        path == store.path / "cells" / REQUEST.digest[:2] / REQUEST.digest / path.name
+    )
 
 
-@pytest.mark.parametrize("dtype", [bool, "i1", "u2", "<i4", ">i8", "f2", "<f4", ">f8", "c8", "c16"])
+@pytest.mark.parametrize(
+    "dtype", [bool, "i1", "u2", "<i4", ">i8", "f2", "<f4", ">f8", "c8", "c16"]
+)
 def test_every_numeric_dtype_and_memory_order_survives(store, dtype):
     array = np.asfortranarray(np.arange(12).reshape(2, 2, 3)).astype(dtype)[:, ::-1]
     put(store, arrays={"array": array, "none": array[:, :, :0]})
@@ -91,8 +131,12 @@ def test_any_change_of_the_request_is_another_cell(store, change):
     assert store.find(replace(REQUEST, **change), CIRCUMSTANCES) is None
 
 
-@pytest.mark.parametrize("change", [{"device": "cuda"}, {"code": "other"}, {"versions": {"numpy": "2.4"}}])
-def test_any_change_of_the_circumstances_is_another_cell_in_the_same_folder(store, change):
+@pytest.mark.parametrize(
+    "change", [{"device": "cuda"}, {"code": "other"}, {"versions": {"numpy": "2.4"}}]
+)
+def test_any_change_of_the_circumstances_is_another_cell_in_the_same_folder(
+    store, change
+):
     other = replace(CIRCUMSTANCES, **change)
     first, second = put(store), put(store, circumstances=other)
     assert first != second
@@ -103,7 +147,10 @@ def test_answers_come_from_all_circumstances_oldest_first(store):
     assert store.answers(REQUEST) == []
     put(store, circumstances=replace(CIRCUMSTANCES, device="cuda"))
     put(store, provenance=replace(PROVENANCE, started_at="2025-12-31T00:00:00+00:00"))
-    assert [answer.circumstances.device for answer in store.answers(REQUEST)] == ["cpu", "cuda"]
+    assert [answer.circumstances.device for answer in store.answers(REQUEST)] == [
+        "cpu",
+        "cuda",
+    ]
 
 
 def test_the_first_writer_of_a_cell_wins(store):
@@ -135,7 +182,9 @@ def test_no_altered_byte_goes_unnoticed(tmp_path_factory, position, change):
     store = Store(tmp_path_factory.getbasetemp() / "altered")
     path = store.file(REQUEST, CIRCUMSTANCES)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(SEALED[:position] + bytes([SEALED[position] ^ change]) + SEALED[position + 1 :])
+    path.write_bytes(
+        SEALED[:position] + bytes([SEALED[position] ^ change]) + SEALED[position + 1 :]
+    )
     with pytest.raises(CellCorrupted, match="expected"):
         cell.read(path)
 
@@ -144,7 +193,10 @@ def test_arrays_altered_after_the_cell_was_found_are_noticed(store):
     path = put(store)
     found = store.find(REQUEST, CIRCUMSTANCES)
     path.write_bytes(path.read_bytes()[:-1] + b"\x00")
-    with pytest.raises(CellCorrupted, match=r"expected content with SHA-256 '[0-9a-f]{64}', found '[0-9a-f]{64}'"):
+    with pytest.raises(
+        CellCorrupted,
+        match=r"expected content with SHA-256 '[0-9a-f]{64}', found '[0-9a-f]{64}'",
+    ):
         _ = found.arrays
 
 
@@ -153,7 +205,10 @@ def test_a_cell_under_the_name_of_another_is_noticed(store, notices):
     mine, its = put(store), put(store, circumstances=other)
     mine.rename(its)
     assert store.find(REQUEST, other) is None
-    assert f"{its}: expected the answer that its name promises, found another one's: {REQUEST.digest}" in notices[0]
+    assert (
+        f"{its}: expected the answer that its name promises, found another one's: {REQUEST.digest}"
+        in notices[0]
+    )
 
 
 def test_a_cell_in_the_folder_of_another_request_is_noticed(store, notices):
@@ -164,14 +219,20 @@ def test_a_cell_in_the_folder_of_another_request_is_noticed(store, notices):
     assert "found another one's" in notices[0]
 
 
-SEALED_DIFFERENTLY = resealed(SEALED.partition(b"\n")[2].replace(b'"arrays":', b'"arrays": ', 1))
-SEALED_TWICE = resealed(SEALED.partition(b"\n")[2].replace(b'{"arrays":', b'{"arrays":[],"arrays":', 1))
+SEALED_DIFFERENTLY = resealed(
+    SEALED.partition(b"\n")[2].replace(b'"arrays":', b'"arrays": ', 1)
+)
+SEALED_TWICE = resealed(
+    SEALED.partition(b"\n")[2].replace(b'{"arrays":', b'{"arrays":[],"arrays":', 1)
+)
 
 
 def crafted(**changes) -> bytes:
     """A cell's content with changes to its header, and a seal that fits."""
     header, _, body = SEALED.partition(b"\n")[2].partition(b"\n")
-    return resealed(canonical({**json.loads(header), **changes}).encode() + b"\n" + body)
+    return resealed(
+        canonical({**json.loads(header), **changes}).encode() + b"\n" + body
+    )
 
 
 def with_more(**provenance) -> bytes:
@@ -182,36 +243,103 @@ def with_more(**provenance) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04 something else\n{}\n", "expected a first line 'ntk-claims-cell 1 ' \\+ SHA-256, found b'PK"),
+        (
+            b"PK\x03\x04 something else\n{}\n",
+            "expected a first line 'ntk-claims-cell 1 ' \\+ SHA-256, found b'PK",
+        ),
         (resealed(b"{" * 100_000 + b"\n"), "expected a header in JSON"),
         (resealed(b"\xff\xfe\n"), "expected a header in JSON"),
         (resealed(b"[]\n"), "expected a JSON object as header, found list"),
-        (resealed(b" " * 2**20 + b"{}\n"), "expected a header line of at most 1048576 bytes"),
+        (
+            resealed(b" " * 2**20 + b"{}\n"),
+            "expected a header line of at most 1048576 bytes",
+        ),
         (resealed(b"{}\n"), "expected the header of a cell"),
         (crafted(request=[]), "expected the header of a cell"),
         (crafted(circumstances={"device": "cpu"}), "expected the header of a cell"),
-        (crafted(arrays=[["drift", "<f8", [2]]]), "expected 16 bytes of arrays by the header, found 40"),
-        (crafted(arrays=[["drift", "<f8", [2, 2**62]]]), "expected the header of a cell.*array 'drift'"),
-        (crafted(arrays=[["drift", "<f8", [2, 0, 2**62]]]), "expected the header of a cell.*array 'drift'"),
-        (crafted(arrays=[["drift", "<f8", [-5]]]), "expected the header of a cell.*array 'drift'"),
-        (crafted(arrays=[["drift", "|O", [5]]]), "expected the header of a cell.*array 'drift' of dtype '|O'"),
+        (
+            crafted(arrays=[["drift", "<f8", [2]]]),
+            "expected 16 bytes of arrays by the header, found 40",
+        ),
+        (
+            crafted(arrays=[["drift", "<f8", [2, 2**62]]]),
+            "expected the header of a cell.*array 'drift'",
+        ),
+        (
+            crafted(arrays=[["drift", "<f8", [2, 0, 2**62]]]),
+            "expected the header of a cell.*array 'drift'",
+        ),
+        (
+            crafted(arrays=[["drift", "<f8", [-5]]]),
+            "expected the header of a cell.*array 'drift'",
+        ),
+        (
+            crafted(arrays=[["drift", "|O", [5]]]),
+            "expected the header of a cell.*array 'drift' of dtype '|O'",
+        ),
         (crafted(arrays=7), "expected the header of a cell"),
-        (crafted(more=1), "expected the header of a cell, request, circumstances, provenance, arrays; found .*'more'"),
+        (
+            crafted(more=1),
+            "expected the header of a cell, request, circumstances, provenance, arrays; found "
+            ".*'more'",
+        ),
         (crafted(arrays=[]), "expected the header of a cell.*no array"),
-        (crafted(arrays=[["drift", "<f8", [2]], ["drift", "<f8", [2]]]), "expected the header.*two of one name"),
-        (crafted(arrays=[["drift", "<f8", [1, 5]]]), "expected the header of a cell.*array 'drift'"),
-        (crafted(arrays=[[None, "<f8", [2]]]), "expected the header of a cell.*array None"),
-        (crafted(provenance={**asdict(PROVENANCE), "started_at": 5}), "the header of a cell.*'started_at': 'int'"),
-        (crafted(circumstances={**asdict(CIRCUMSTANCES), "versions": []}), "the header of a cell.*'versions': 'list'"),
-        (crafted(circumstances={**asdict(CIRCUMSTANCES), "driver": "580"}), "the header of a cell.*'driver': 'str'"),
-        (crafted(request={**asdict(REQUEST), "engine": "ray"}), "the header of a cell.*got .*, engine"),
-        (crafted(provenance=[["node", ["a", "list"]]]), "the header of a cell.*with a list 'node'"),
-        (crafted(provenance=[["node", "gpu-7"]]), "the header of a cell.*a Provenance has the fields"),
-        (with_more(node=["a", "list"]), "the header of a cell.*1 more fields of provenance, with a list 'node'"),
-        (with_more(node={"depth": {"of": "two"}}), "the header of a cell.*1 more fields of provenance, with a dict"),
-        (with_more(node="n" * 5000), "the header of a cell.*1 more fields of provenance, with a str 'node'"),
-        (with_more(**{f"field {n}": n for n in range(33)}), "the header of a cell.*33 more fields of provenance"),
-        (SEALED_DIFFERENTLY, "expected a header in canonical JSON, found other words for the same"),
+        (
+            crafted(arrays=[["drift", "<f8", [2]], ["drift", "<f8", [2]]]),
+            "expected the header.*two of one name",
+        ),
+        (
+            crafted(arrays=[["drift", "<f8", [1, 5]]]),
+            "expected the header of a cell.*array 'drift'",
+        ),
+        (
+            crafted(arrays=[[None, "<f8", [2]]]),
+            "expected the header of a cell.*array None",
+        ),
+        (
+            crafted(provenance={**asdict(PROVENANCE), "started_at": 5}),
+            "the header of a cell.*'started_at': 'int'",
+        ),
+        (
+            crafted(circumstances={**asdict(CIRCUMSTANCES), "versions": []}),
+            "the header of a cell.*'versions': 'list'",
+        ),
+        (
+            crafted(circumstances={**asdict(CIRCUMSTANCES), "driver": "580"}),
+            "the header of a cell.*'driver': 'str'",
+        ),
+        (
+            crafted(request={**asdict(REQUEST), "engine": "ray"}),
+            "the header of a cell.*got .*, engine",
+        ),
+        (
+            crafted(provenance=[["node", ["a", "list"]]]),
+            "the header of a cell.*with a list 'node'",
+        ),
+        (
+            crafted(provenance=[["node", "gpu-7"]]),
+            "the header of a cell.*a Provenance has the fields",
+        ),
+        (
+            with_more(node=["a", "list"]),
+            "the header of a cell.*1 more fields of provenance, with a list 'node'",
+        ),
+        (
+            with_more(node={"depth": {"of": "two"}}),
+            "the header of a cell.*1 more fields of provenance, with a dict",
+        ),
+        (
+            with_more(node="n" * 5000),
+            "the header of a cell.*1 more fields of provenance, with a str 'node'",
+        ),
+        (
+            with_more(**{f"field {n}": n for n in range(33)}),
+            "the header of a cell.*33 more fields of provenance",
+        ),
+        (
+            SEALED_DIFFERENTLY,
+            "expected a header in canonical JSON, found other words for the same",
+        ),
         (SEALED_TWICE, "expected a header in JSON.*the name 'arrays' is given twice"),
     ],
 )
@@ -222,16 +350,25 @@ def test_a_crafted_file_is_refused_however_well_sealed(store, content, message):
         cell.read(path)
 
 
-def test_a_cell_of_a_version_that_records_more_is_used_and_kept_as_it_is(store, tmp_path, notices):
-    theirs = with_more(node="gpu-7", watts=310.5, retried=True, limits={"memory": "80 GiB"})
+def test_a_cell_of_a_version_that_records_more_is_used_and_kept_as_it_is(
+    store, tmp_path, notices
+):
+    theirs = with_more(
+        node="gpu-7", watts=310.5, retried=True, limits={"memory": "80 GiB"}
+    )
     path = put(store)
     path.write_bytes(theirs)
     found = store.find(REQUEST, CIRCUMSTANCES)
-    assert (found.provenance, found.arrays["drift"].tolist()) == (PROVENANCE, [0.25, 0.5])
+    assert (found.provenance, found.arrays["drift"].tolist()) == (
+        PROVENANCE,
+        [0.25, 0.5],
+    )
     put(store, arrays={"drift": np.zeros(2)})
     copied = Store(tmp_path / "copy", notify=notices.append)
     assert copied.adopt(path.relative_to(store.path).as_posix(), theirs) == "new"
-    assert path.read_bytes() == copied.file(REQUEST, CIRCUMSTANCES).read_bytes() == theirs
+    assert (
+        path.read_bytes() == copied.file(REQUEST, CIRCUMSTANCES).read_bytes() == theirs
+    )
     assert notices == []
 
 
@@ -240,17 +377,24 @@ def test_a_pipe_in_the_place_of_a_cell_is_not_waited_for(store):
     path = put(store)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(CellCorrupted, match="expected a regular file, found another kind"):
+    with pytest.raises(
+        CellCorrupted, match="expected a regular file, found another kind"
+    ):
         cell.read(path)
 
 
-def test_a_corrupted_cell_that_cannot_be_set_aside_is_still_not_used(store, notices, monkeypatch):
+def test_a_corrupted_cell_that_cannot_be_set_aside_is_still_not_used(
+    store, notices, monkeypatch
+):
     path = put(store)
     path.write_bytes(b"garbage")
     monkeypatch.setattr(os, "replace", refuse(errno.EROFS))
     assert store.find(REQUEST, CIRCUMSTANCES) is None
     assert path.exists()
-    assert "It could not be set aside (Read-only file system) and was not used." in notices[0]
+    assert (
+        "It could not be set aside (Read-only file system) and was not used."
+        in notices[0]
+    )
 
 
 def test_by_default_a_corrupted_cell_is_a_warning(tmp_path):
@@ -270,12 +414,22 @@ def refuse(number):
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (errno.ENOSPC, "No space left on device. Free space on that disk or choose another store; the cells already"),
-        (errno.EROFS, "Read-only file system. It is read-only: choose a store in a writable place, or copy it there."),
+        (
+            errno.ENOSPC,
+            "No space left on device. Free space on that disk or choose another store; the cells "
+            "already",
+        ),
+        (
+            errno.EROFS,
+            "Read-only file system. It is read-only: choose a store in a writable place, or copy "
+            "it there.",
+        ),
         (errno.EIO, "Input/output error. Check the disk, or choose another store."),
     ],
 )
-def test_a_store_that_cannot_be_written_says_what_to_do_and_loses_nothing(store, monkeypatch, number, message):
+def test_a_store_that_cannot_be_written_says_what_to_do_and_loses_nothing(
+    store, monkeypatch, number, message
+):
     put(store)
     before = files(store.path)
     other = replace(REQUEST, stream="explored")
@@ -294,7 +448,14 @@ def test_a_store_on_a_read_only_disk_can_be_read(store, monkeypatch):
 
 
 @pytest.mark.parametrize("inside", ["", "store"])
-@pytest.mark.parametrize("act", [put, Store.prepare, lambda store: store.put_failure(REQUEST, CIRCUMSTANCES, FAILURE)])
+@pytest.mark.parametrize(
+    "act",
+    [
+        put,
+        Store.prepare,
+        lambda store: store.put_failure(REQUEST, CIRCUMSTANCES, FAILURE),
+    ],
+)
 def test_a_store_whose_path_is_a_file_is_refused(tmp_path, inside, act):
     file = tmp_path / "file"
     file.write_text("not a folder")
@@ -321,10 +482,22 @@ def test_preparing_proves_the_store_and_removes_old_leavings_only(store):
         (None, "must return a dict of arrays, not empty; got NoneType"),
         ({"drift": [1.0, 2.0]}, "must return name -> numpy array; 'drift' is list"),
         ({3: np.zeros(2)}, "must return name -> numpy array; 3 is ndarray"),
-        ({"drift": np.zeros(3)}, "'drift' must have a leading axis of 2 replicates; its shape is \\(3,\\)"),
-        ({"drift": np.array(1.0)}, "'drift' must have a leading axis of 2 replicates; its shape is \\(\\)"),
-        ({"drift": np.array([None, 1])}, "'drift' has dtype object, which no cell can hold. Allowed: bool"),
-        ({"drift": np.array(["a", "b"])}, "'drift' has dtype <U1, which no cell can hold"),
+        (
+            {"drift": np.zeros(3)},
+            "'drift' must have a leading axis of 2 replicates; its shape is \\(3,\\)",
+        ),
+        (
+            {"drift": np.array(1.0)},
+            "'drift' must have a leading axis of 2 replicates; its shape is \\(\\)",
+        ),
+        (
+            {"drift": np.array([None, 1])},
+            "'drift' has dtype object, which no cell can hold. Allowed: bool",
+        ),
+        (
+            {"drift": np.array(["a", "b"])},
+            "'drift' has dtype <U1, which no cell can hold",
+        ),
     ],
 )
 def test_what_a_computation_must_return(store, arrays, message):
@@ -333,7 +506,9 @@ def test_what_a_computation_must_return(store, arrays, message):
     assert files(store.path) == []
 
 
-FAILURE = Failure("error", "Traceback ...\nValueError: no", 1, "2026-01-01T00:00:00+00:00")
+FAILURE = Failure(
+    "error", "Traceback ...\nValueError: no", 1, "2026-01-01T00:00:00+00:00"
+)
 
 
 def test_failures_pile_up_and_outlive_success(store):
@@ -351,7 +526,8 @@ def test_a_garbled_failure_is_named(store):
     path = store.put_failure(REQUEST, CIRCUMSTANCES, FAILURE)
     path.write_text("{")
     with pytest.raises(
-        StoreError, match=f"{path.name}: expected the record of a failure, found something else.*Delete it"
+        StoreError,
+        match=f"{path.name}: expected the record of a failure, found something else.*Delete it",
     ):
         store.failures(REQUEST, CIRCUMSTANCES)
 
@@ -363,13 +539,31 @@ RECORD = json.loads(SEALED.split(b"\n")[1])["request"]
     ("record", "message"),
     [
         ([], "A request must be a JSON object; got list"),
-        ({"backend": "torch"}, "A request has the fields computation, configuration, .*; got backend"),
+        (
+            {"backend": "torch"},
+            "A request has the fields computation, configuration, .*; got backend",
+        ),
         ({**RECORD, "seed": 1}, "A request has the fields .*; got .*seed"),
-        ({**RECORD, "backend": 3}, "The field 'backend' of a request must not be int \\('3'\\)"),
-        ({**RECORD, "replicates": []}, "The replicates of a request must be one integer or more; got \\[\\]"),
-        ({**RECORD, "replicates": [0.5]}, "The replicates of a request must be one integer or more; got \\[0.5\\]"),
-        ({**RECORD, "configuration": {"x": float("nan")}}, "A configuration must consist of finite JSON values"),
-        ({**RECORD, "configuration": {"x": np.ones(1)}}, "A configuration must consist of finite JSON values"),
+        (
+            {**RECORD, "backend": 3},
+            "The field 'backend' of a request must not be int \\('3'\\)",
+        ),
+        (
+            {**RECORD, "replicates": []},
+            "The replicates of a request must be one integer or more; got \\[\\]",
+        ),
+        (
+            {**RECORD, "replicates": [0.5]},
+            "The replicates of a request must be one integer or more; got \\[0.5\\]",
+        ),
+        (
+            {**RECORD, "configuration": {"x": float("nan")}},
+            "A configuration must consist of finite JSON values",
+        ),
+        (
+            {**RECORD, "configuration": {"x": np.ones(1)}},
+            "A configuration must consist of finite JSON values",
+        ),
     ],
 )
 def test_what_a_request_must_be(record, message):

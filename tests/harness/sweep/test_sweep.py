@@ -79,7 +79,9 @@ def store(tmp_path):
 def request_(computations):
     def make(point, replicates=(0, 1), backend="numpy", **configuration):
         configuration = {"point": point, **configuration}
-        return Request("toy/draw", configuration, replicates, "test", backend, "float64")
+        return Request(
+            "toy/draw", configuration, replicates, "test", backend, "float64"
+        )
 
     return make
 
@@ -112,8 +114,18 @@ def test_a_run_answers_in_the_order_of_the_requests(store, request_):
     requests = [request_(2), request_(1), request_(2, replicates=(2, 3))]
     result = sweep.run(requests, store, device="cpu")
     assert [outcome.request for outcome in result.outcomes] == requests
-    assert [outcome.cell.arrays["draw"].tolist() for outcome in result.outcomes] == [[200, 201], [100, 101], [202, 203]]
-    assert result.counts == {"planned": 3, "cached": 0, "done": 3, "failed": 0, "unfinished": 0}
+    assert [outcome.cell.arrays["draw"].tolist() for outcome in result.outcomes] == [
+        [200, 201],
+        [100, 101],
+        [202, 203],
+    ]
+    assert result.counts == {
+        "planned": 3,
+        "cached": 0,
+        "done": 3,
+        "failed": 0,
+        "unfinished": 0,
+    }
     assert [outcome.cached for outcome in result.outcomes] == [False] * 3
 
 
@@ -124,7 +136,9 @@ def test_identical_requests_are_computed_once(store, request_, calls):
     assert result.outcomes[0].cell == result.outcomes[2].cell
 
 
-def test_only_missing_cells_are_computed_and_a_warm_run_starts_no_worker(store, request_, calls, no_worker):
+def test_only_missing_cells_are_computed_and_a_warm_run_starts_no_worker(
+    store, request_, calls, no_worker
+):
     sweep.run([request_(1)], store)
     result = sweep.run([request_(1), request_(2)], store)
     assert [outcome.cached for outcome in result.outcomes] == [True, False]
@@ -133,7 +147,9 @@ def test_only_missing_cells_are_computed_and_a_warm_run_starts_no_worker(store, 
     assert sweep.run([request_(2), request_(1)], store).counts["cached"] == 2
 
 
-def test_a_corrupted_cell_is_computed_again_and_the_caller_is_told(store, request_, calls):
+def test_a_corrupted_cell_is_computed_again_and_the_caller_is_told(
+    store, request_, calls
+):
     path = sweep.run([request_(1)], store).outcomes[0].cell.path
     path.write_bytes(path.read_bytes()[:-1])
     seen = []
@@ -154,10 +170,18 @@ def test_an_edited_computation_is_computed_again(store, request_, computations):
     assert before.arrays["draw"].tolist() == [100, 101]
 
 
-def test_an_error_is_recorded_not_retried_and_stops_nothing_else(store, request_, calls):
+def test_an_error_is_recorded_not_retried_and_stops_nothing_else(
+    store, request_, calls
+):
     requests = [request_(1), request_(2, then="raise"), request_(3)]
     result = sweep.run(requests, store, device="cpu")
-    assert result.counts == {"planned": 3, "cached": 0, "done": 2, "failed": 1, "unfinished": 0}
+    assert result.counts == {
+        "planned": 3,
+        "cached": 0,
+        "done": 2,
+        "failed": 1,
+        "unfinished": 0,
+    }
     assert calls() == {1: 1, 2: 1, 3: 1}
     failed = result.outcomes[1]
     assert failed.cell is None
@@ -169,14 +193,18 @@ def test_an_error_is_recorded_not_retried_and_stops_nothing_else(store, request_
     assert len(store.failures(failed.request, circumstances)) == 2
 
 
-@pytest.mark.parametrize(("then", "kind"), [("die once", "death"), ("exhaust once", "memory")])
+@pytest.mark.parametrize(
+    ("then", "kind"), [("die once", "death"), ("exhaust once", "memory")]
+)
 def test_death_and_exhaustion_are_retried(store, request_, calls, then, kind):
     requests = [request_(1, then=then), request_(2)]
     result = sweep.run(requests, store, device="cpu")
     assert result.counts["done"] == 2
     assert calls() == {1: 2, 2: 1}
     circumstances = code.circumstances(requests[0].computation, "numpy", "cpu")
-    assert [(f.kind, f.attempt) for f in store.failures(requests[0], circumstances)] == [(kind, 1)]
+    assert [
+        (f.kind, f.attempt) for f in store.failures(requests[0], circumstances)
+    ] == [(kind, 1)]
 
 
 def test_a_cell_that_always_kills_its_worker_is_given_up(store, request_, calls):
@@ -200,27 +228,45 @@ def test_a_hanging_cell_is_ended_at_its_time_limit(store, request_, calls):
 
 def test_a_full_disk_ends_the_run_with_the_earlier_cells_intact(store, request_):
     with pytest.raises(
-        StoreError, match=r"Cannot write the store at .*No space left on device. Free space on that disk"
+        StoreError,
+        match=r"Cannot write the store at .*No space left on device. Free space on that disk",
     ):
-        sweep.run([request_(1), request_(2, then="fill the disk"), request_(3)], store, workers=1)
+        sweep.run(
+            [request_(1), request_(2, then="fill the disk"), request_(3)],
+            store,
+            workers=1,
+        )
     kept = sweep.recorded([request_(point) for point in (1, 2, 3)], store)
-    assert [outcome.cell is not None for outcome in kept.outcomes] == [True, False, False]
+    assert [outcome.cell is not None for outcome in kept.outcomes] == [
+        True,
+        False,
+        False,
+    ]
     assert list(store.path.rglob("*.tmp")) == []
 
 
-def test_a_store_that_cannot_be_written_is_said_before_anything_runs(tmp_path, request_, calls):
+def test_a_store_that_cannot_be_written_is_said_before_anything_runs(
+    tmp_path, request_, calls
+):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="A part of that path is a file: choose a directory"):
+    with pytest.raises(
+        StoreError, match="A part of that path is a file: choose a directory"
+    ):
         sweep.run([request_(1)], Store(tmp_path / "file" / "store"))
     assert calls() == {}
 
 
-def test_a_read_only_store_is_said_before_anything_runs(store, request_, calls, monkeypatch):
+def test_a_read_only_store_is_said_before_anything_runs(
+    store, request_, calls, monkeypatch
+):
     def refuse(descriptor):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(StoreError, match=r"Cannot write the store at .*Read-only file system. It is read-only: choose"):
+    with pytest.raises(
+        StoreError,
+        match=r"Cannot write the store at .*Read-only file system. It is read-only: choose",
+    ):
         sweep.run([request_(1)], store)
     assert calls() == {}
 
@@ -232,14 +278,24 @@ def test_a_missing_device_is_said_before_anything_runs(store, request_, calls):
 
 
 def test_a_missing_framework_is_said_before_anything_runs(store, request_, calls):
-    with pytest.raises(BackendUnavailable, match="Backend 'nonesuch' needs the package 'nonesuch'"):
+    with pytest.raises(
+        BackendUnavailable, match="Backend 'nonesuch' needs the package 'nonesuch'"
+    ):
         sweep.run([request_(1), request_(1, backend="nonesuch")], store)
     assert calls() == {}
 
 
-def test_a_worker_that_cannot_start_is_said_before_anything_runs(store, request_, calls, monkeypatch):
-    monkeypatch.setattr("harness.sweep.worker_process._command", lambda *_: ["sh", "-c", "echo bad driver >&2; exit 7"])
-    with pytest.raises(BackendUnavailable, match=r"'numpy': its worker process did not start.*exit code 7.*bad driver"):
+def test_a_worker_that_cannot_start_is_said_before_anything_runs(
+    store, request_, calls, monkeypatch
+):
+    monkeypatch.setattr(
+        "harness.sweep.worker_process._command",
+        lambda *_: ["sh", "-c", "echo bad driver >&2; exit 7"],
+    )
+    with pytest.raises(
+        BackendUnavailable,
+        match=r"'numpy': its worker process did not start.*exit code 7.*bad driver",
+    ):
         sweep.run([request_(1)], store)
     assert calls() == {}
 
@@ -250,8 +306,14 @@ def test_a_worker_that_cannot_start_is_said_before_anything_runs(store, request_
         ({"engine": "slurm"}, "Unknown engine 'slurm'. Available: local"),
         ({"device": "tpu"}, "Unknown device 'tpu'. Allowed: auto, cpu, cuda."),
         ({"workers": 0}, "workers must be None or at least 1; got 0."),
-        ({"time_limit": 0.0}, "time_limit must be a positive number of seconds; got 0.0."),
-        ({"memory_limit": 0}, "memory_limit must be None or a positive number of bytes; got 0."),
+        (
+            {"time_limit": 0.0},
+            "time_limit must be a positive number of seconds; got 0.0.",
+        ),
+        (
+            {"memory_limit": 0},
+            "memory_limit must be None or a positive number of bytes; got 0.",
+        ),
     ],
 )
 def test_arguments_that_are_not_allowed_are_named(store, request_, options, message):
@@ -260,7 +322,9 @@ def test_arguments_that_are_not_allowed_are_named(store, request_, options, mess
 
 
 def test_a_request_that_is_no_json_is_named(store, request_):
-    with pytest.raises(InvalidInput, match="A configuration must consist of finite JSON values"):
+    with pytest.raises(
+        InvalidInput, match="A configuration must consist of finite JSON values"
+    ):
         sweep.run([request_(np.float32(1))], store)
 
 
@@ -273,26 +337,52 @@ def test_nothing_is_begun_after_the_deadline(store, request_, calls):
 def test_progress_counts_up_and_ends(store, request_):
     sweep.run([request_(1)], store)
     seen = []
-    sweep.run([request_(1), request_(2), request_(3, then="raise")], store, workers=1, progress=seen.append)
-    assert [(status.cached, status.done, status.failed) for status in (seen[0], seen[-1])] == [(1, 0, 0), (1, 1, 1)]
+    sweep.run(
+        [request_(1), request_(2), request_(3, then="raise")],
+        store,
+        workers=1,
+        progress=seen.append,
+    )
+    assert [
+        (status.cached, status.done, status.failed) for status in (seen[0], seen[-1])
+    ] == [(1, 0, 0), (1, 1, 1)]
     assert {status.planned for status in seen} == {3}
     assert [status.ended for status in seen] == [False] * (len(seen) - 1) + [True]
-    assert seen[0].left is not None, "the seconds of the cached cell are an estimate for the others"
+    assert seen[0].left is not None, (
+        "the seconds of the cached cell are an estimate for the others"
+    )
 
 
 def test_recorded_cells_of_another_machine_are_found_by_request(store, request_):
     wanted = request_(1, backend="torch")
-    elsewhere = sweep.Circumstances("cuda", "another digest", {"numpy": "1", "torch": "2"})
-    origin = sweep.Provenance("2026-01-01T00:00:00+00:00", 1.0, 8, "a GPU", {}, "3.12.0")
+    elsewhere = sweep.Circumstances(
+        "cuda", "another digest", {"numpy": "1", "torch": "2"}
+    )
+    origin = sweep.Provenance(
+        "2026-01-01T00:00:00+00:00", 1.0, 8, "a GPU", {}, "3.12.0"
+    )
     store.put(wanted, elsewhere, origin, {"draw": np.array([1.0, 2.0])})
-    store.put(wanted, replace(elsewhere, code="x"), replace(origin, started_at="2026-01-02"), {"draw": np.zeros(2)})
+    store.put(
+        wanted,
+        replace(elsewhere, code="x"),
+        replace(origin, started_at="2026-01-02"),
+        {"draw": np.zeros(2)},
+    )
     result = sweep.recorded([wanted, request_(2)], store)
     assert result.outcomes[0].cell.provenance.started_at == "2026-01-02"
-    assert result.counts == {"planned": 2, "cached": 1, "done": 0, "failed": 0, "unfinished": 1}
+    assert result.counts == {
+        "planned": 2,
+        "cached": 1,
+        "done": 0,
+        "failed": 0,
+        "unfinished": 1,
+    }
 
 
 def test_measurements_join_the_blocks_of_a_configuration(store, request_):
-    result = sweep.run([request_(1, replicates=(2, 3)), request_(1), request_(2)], store)
+    result = sweep.run(
+        [request_(1, replicates=(2, 3)), request_(1), request_(2)], store
+    )
     measured = result.measurements("numpy")
     assert measured("draw", point=1).tolist() == [100, 101, 102, 103]
     assert measured.configurations("draw") == [{"point": 1}, {"point": 2}]
@@ -301,14 +391,17 @@ def test_measurements_join_the_blocks_of_a_configuration(store, request_):
 def test_measurements_that_are_missing_are_named(store, request_):
     result = sweep.run([request_(1), request_(2, then="raise")], store)
     with pytest.raises(
-        SweepFailed, match=r"1 of 2 cells of backend 'numpy' are missing(.|\n)*'point': 2.*ArithmeticError"
+        SweepFailed,
+        match=r"1 of 2 cells of backend 'numpy' are missing(.|\n)*'point': 2.*ArithmeticError",
     ):
         result.measurements("numpy")
 
 
 def test_tuples_in_a_configuration_are_kept_for_the_caller(store, request_):
     wanted = request_(1, widths=(3, 4))
-    assert sweep.run([wanted], store).measurements("numpy")("draw", widths=(3, 4)).tolist() == [100, 101]
+    assert sweep.run([wanted], store).measurements("numpy")(
+        "draw", widths=(3, 4)
+    ).tolist() == [100, 101]
 
 
 @pytest.fixture
@@ -317,18 +410,29 @@ def gpu_machine(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
 
 
-def test_each_slot_of_a_gpu_machine_sees_one_of_the_callers_gpus(store, request_, gpu_machine):
+def test_each_slot_of_a_gpu_machine_sees_one_of_the_callers_gpus(
+    store, request_, gpu_machine
+):
     result = sweep.run([request_(point) for point in range(6)], store)
     assert result.counts["done"] == 6
-    seen = {outcome.cell.provenance.environment["CUDA_VISIBLE_DEVICES"] for outcome in result.outcomes}
+    seen = {
+        outcome.cell.provenance.environment["CUDA_VISIBLE_DEVICES"]
+        for outcome in result.outcomes
+    }
     assert seen <= {"5", "7"}
-    assert {outcome.cell.circumstances.device for outcome in result.outcomes} == {"cpu"}, "numpy has no GPU"
+    assert {outcome.cell.circumstances.device for outcome in result.outcomes} == {
+        "cpu"
+    }, "numpy has no GPU"
 
 
-def test_cells_from_the_gpu_are_taken_without_starting_a_worker(store, request_, gpu_machine, no_worker):
+def test_cells_from_the_gpu_are_taken_without_starting_a_worker(
+    store, request_, gpu_machine, no_worker
+):
     wanted = request_(1)
     circumstances = code.circumstances(wanted.computation, "numpy", "cuda")
-    origin = sweep.Provenance("2026-01-01T00:00:00+00:00", 1.0, 8, "a GPU", {}, "3.12.0")
+    origin = sweep.Provenance(
+        "2026-01-01T00:00:00+00:00", 1.0, 8, "a GPU", {}, "3.12.0"
+    )
     store.put(wanted, circumstances, origin, {"draw": np.zeros(2)})
     no_worker()
     assert sweep.run([wanted], store).outcomes[0].cell.circumstances.device == "cuda"
@@ -343,7 +447,9 @@ def test_cells_from_the_gpu_are_taken_without_starting_a_worker(store, request_,
         ("", ["nvidia0"], []),
     ],
 )
-def test_gpus_come_from_the_caller_or_the_device_files(tmp_path, monkeypatch, visible, files, expected):
+def test_gpus_come_from_the_caller_or_the_device_files(
+    tmp_path, monkeypatch, visible, files, expected
+):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -355,17 +461,34 @@ def test_gpus_come_from_the_caller_or_the_device_files(tmp_path, monkeypatch, vi
 
 def tasks(request_, *backends):
     circumstances = sweep.Circumstances("cpu", "code", {})
-    return [Task(request_(index, backend=backend), circumstances) for index, backend in enumerate(backends)]
+    return [
+        Task(request_(index, backend=backend), circumstances)
+        for index, backend in enumerate(backends)
+    ]
 
 
 def test_slots_keep_to_their_backend_and_then_help_the_one_with_most_to_do(request_):
     agenda = Agenda(
-        tasks(request_, "torch", "torch", "torch", "jax", "numpy", "numpy"), lambda request: None, lambda: math.inf
+        tasks(request_, "torch", "torch", "torch", "jax", "numpy", "numpy"),
+        lambda request: None,
+        lambda: math.inf,
     )
-    order = [agenda.take(backend) for backend in ("torch", "jax", "jax", "jax", "torch")]
-    assert [task.request.backend for task in order] == ["torch", "jax", "torch", "numpy", "torch"]
+    order = [
+        agenda.take(backend) for backend in ("torch", "jax", "jax", "jax", "torch")
+    ]
+    assert [task.request.backend for task in order] == [
+        "torch",
+        "jax",
+        "torch",
+        "numpy",
+        "torch",
+    ]
     agenda.put_back(replace(order[0], attempt=2))
-    assert [agenda.take("numpy").attempt, agenda.take("numpy").attempt, agenda.take("numpy")] == [1, 2, None]
+    assert [
+        agenda.take("numpy").attempt,
+        agenda.take("numpy").attempt,
+        agenda.take("numpy"),
+    ] == [1, 2, None]
 
 
 def test_what_would_not_end_before_the_deadline_is_not_begun(request_):
@@ -375,12 +498,20 @@ def test_what_would_not_end_before_the_deadline_is_not_begun(request_):
         lambda request: seconds[request.configuration["point"]],
         lambda: 60.0,
     )
-    assert [agenda.take("numpy").request.configuration["point"] for _ in range(2)] == [0, 2]
+    assert [agenda.take("numpy").request.configuration["point"] for _ in range(2)] == [
+        0,
+        2,
+    ]
     assert agenda.take("numpy") is None
 
 
 def test_by_default_the_cpu_has_a_slot_per_core_at_most_eight(tmp_path, monkeypatch):
-    for cores, workers, expected in [(2, None, (2, 1)), (8, None, (8, 1)), (16, None, (8, 2)), (8, 3, (3, 2))]:
+    for cores, workers, expected in [
+        (2, None, (2, 1)),
+        (8, None, (8, 1)),
+        (16, None, (8, 2)),
+        (8, 3, (3, 2)),
+    ]:
         monkeypatch.setattr(devices, "cores", lambda cores=cores: cores)
         places = local_engine.Engine(Settings(tmp_path, "cpu", workers))._places()
         assert (len(places), places[0].threads) == expected
@@ -388,9 +519,16 @@ def test_by_default_the_cpu_has_a_slot_per_core_at_most_eight(tmp_path, monkeypa
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs two backends")
 def test_two_backends_run_side_by_side(store, request_):
-    requests = [request_(point, backend=backend, seconds=0.4) for backend in ("numpy", "torch") for point in (1, 2)]
+    requests = [
+        request_(point, backend=backend, seconds=0.4)
+        for backend in ("numpy", "torch")
+        for point in (1, 2)
+    ]
     result = sweep.run(requests, store, workers=2, device="cpu")
-    spans = {(o.request.backend, o.request.configuration["point"]): o.cell.arrays["span"][0] for o in result.outcomes}
+    spans = {
+        (o.request.backend, o.request.configuration["point"]): o.cell.arrays["span"][0]
+        for o in result.outcomes
+    }
     assert spans["numpy", 1][0] < spans["torch", 2][1]
     assert spans["torch", 1][0] < spans["numpy", 2][1]
 
@@ -401,5 +539,7 @@ def test_importing_the_sweep_needs_numpy_alone():
         "import sys, harness.sweep.__main__, harness.sweep.worker, harness.sweep.local_engine;"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     assert found == "[]\n"

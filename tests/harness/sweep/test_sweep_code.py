@@ -103,7 +103,10 @@ def test_an_edit_of_what_a_computation_uses_makes_its_cells_stale(claim, old, ne
             "    return RATE * STEPS * Point(seed).value",
             "    return (\n        RATE * STEPS * Point(seed).value\n    )",
         ),
-        ("def effects(measurements)", "SEEDS = [seed for seed in range(3)]\n\n\ndef effects(measurements)"),
+        (
+            "def effects(measurements)",
+            "SEEDS = [seed for seed in range(3)]\n\n\ndef effects(measurements)",
+        ),
     ],
 )
 def test_an_edit_of_the_rest_of_a_claim_does_not(claim, old, new):
@@ -150,7 +153,10 @@ def paper(tmp_path):
     write(folder / "experiments.py", EXPERIMENTS)
     write(folder / "tables.py", TABLES)
     write(folder / "test_claim.py", "from claims.own.experiments import curves\n")
-    write(tmp_path / "claims" / "other" / "experiments.py", EXPERIMENTS.replace("curves", "lines"))
+    write(
+        tmp_path / "claims" / "other" / "experiments.py",
+        EXPERIMENTS.replace("curves", "lines"),
+    )
     write(tmp_path / "claims" / "other" / "tables.py", TABLES)
     return folder
 
@@ -166,7 +172,9 @@ def paper(tmp_path):
         ("test_claim.py", "curves\n", "curves\n\nLIMITS = 'none'\n", False),
     ],
 )
-def test_an_edit_of_a_papers_module_makes_that_papers_cells_stale_and_no_others(paper, file, old, new, stale):
+def test_an_edit_of_a_papers_module_makes_that_papers_cells_stale_and_no_others(
+    paper, file, old, new, stale
+):
     other = digest_of(paper / file, "other/lines")
     assert edited(paper / file, old, new) is stale
     assert digest_of(paper / file, "other/lines") == other
@@ -179,13 +187,21 @@ def test_a_computation_may_move_within_its_paper(paper):
     text = (paper / "runs.py").read_text()
     helper = text[text.index("def scaled") : text.index("def effects")]
     write(paper / "scales.py", helper)
-    write(paper / "runs.py", "from claims.own.scales import scaled\n" + text.replace(helper, ""))
+    write(
+        paper / "runs.py",
+        "from claims.own.scales import scaled\n" + text.replace(helper, ""),
+    )
     assert digest_of(paper / "runs.py") == before
 
 
 def test_two_definitions_of_a_computation_are_named(paper):
-    write(paper / "test_claim.py", "def curves(backend, configuration, replicates, stream): ...\n")
-    message = r"'own/curves': \S+experiments\.py and \S+test_claim\.py each define 'curves'"
+    write(
+        paper / "test_claim.py",
+        "def curves(backend, configuration, replicates, stream): ...\n",
+    )
+    message = (
+        r"'own/curves': \S+experiments\.py and \S+test_claim\.py each define 'curves'"
+    )
     with pytest.raises(InvalidInput, match=message):
         digest_of(paper / "test_claim.py")
 
@@ -209,7 +225,14 @@ def test_the_encoding_of_a_file_does_not_matter_and_the_locale_is_not_asked(clai
     ask += f"print(code.code_digest('own/curves', 'numpy', Path({place})))"
     plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     call = [sys.executable, "-c", ask]
-    done = subprocess.run(call, env=plain, cwd=code.HOME.parent, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        call,
+        env=plain,
+        cwd=code.HOME.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == before
     claim.write_bytes(b"\xef\xbb\xbf" + claim.read_bytes())
     assert digest_of(claim) == before
@@ -246,22 +269,31 @@ def home(tmp_path, monkeypatch):
         ("sweep/progress.py", set()),
     ],
 )
-def test_which_files_of_the_harness_make_which_backends_cells_stale(home, claim, file, stale):
+def test_which_files_of_the_harness_make_which_backends_cells_stale(
+    home, claim, file, stale
+):
     def digests():
-        return {backend: digest_of(claim, backend=backend) for backend in ("numpy", "torch", "jax")}
+        return {
+            backend: digest_of(claim, backend=backend)
+            for backend in ("numpy", "torch", "jax")
+        }
 
     before = digests()
     (home / file).write_text("# edited\n")
-    assert {backend for backend, digest in digests().items() if digest != before[backend]} == stale
+    assert {
+        backend for backend, digest in digests().items() if digest != before[backend]
+    } == stale
 
 
 def test_other_packages_beside_the_installed_harness_do_not_count(home, claim):
-    """They are known by their versions: an update of one that is only near would make every cell stale."""
+    """They are known by their versions: an update of one that is only near would make every cell
+    stale.
+    """
     write(
         claim,
-        CLAIM.replace("import functools\n", "import functools\n\nimport neighbour\n").replace(
-            "* STEPS", "* neighbour.STEPS"
-        ),
+        CLAIM.replace(
+            "import functools\n", "import functools\n\nimport neighbour\n"
+        ).replace("* STEPS", "* neighbour.STEPS"),
     )
     write(home.parent / "neighbour.py", "STEPS = 1\n")
     before = digest_of(claim)
@@ -303,16 +335,31 @@ def test_a_computation_in_a_module_of_the_harness_counts_whole(home):
     ("computation", "message"),
     [
         ("drift", "Computation 'drift' must read '<paper>/<function>'"),
-        ("subprocess:run", "Computation 'subprocess:run' must read 'harness.module:function', or '<paper>/<fun"),
-        ("claims.own.test_claim:curves", "must read 'harness.module:function', or '<paper>/<function>'"),
+        (
+            "subprocess:run",
+            "Computation 'subprocess:run' must read 'harness.module:function', or '<paper>/<fun",
+        ),
+        (
+            "claims.own.test_claim:curves",
+            "must read 'harness.module:function', or '<paper>/<function>'",
+        ),
         ("harness.measurements:", "must read"),
         ("harness.measurements:Study.effects", "must read"),
         ("harness.nowhere:f", "the harness has no module harness.nowhere"),
         ("../own/curves", "must read '<paper>/<function>'"),
         ("../curves", "must read '<paper>/<function>'"),
-        ("own/Point.value", "must read '<paper>/<function>', for a function at the top level of a file"),
-        ("nowhere/f", r"there is no folder \S+nowhere \(looked from \S+\). Name the folder .* with --claims"),
-        ("own/missing", "no file of .*own defines a function 'missing' at its top level"),
+        (
+            "own/Point.value",
+            "must read '<paper>/<function>', for a function at the top level of a file",
+        ),
+        (
+            "nowhere/f",
+            r"there is no folder \S+nowhere \(looked from \S+\). Name the folder .* with --claims",
+        ),
+        (
+            "own/missing",
+            "no file of .*own defines a function 'missing' at its top level",
+        ),
         ("own/np", "no file of .*own defines a function 'np' at its top level"),
     ],
 )
@@ -335,5 +382,8 @@ def test_a_framework_that_is_not_installed_is_named(monkeypatch):
 
     monkeypatch.setattr(metadata, "version", version)
     assert code.versions("torch") == {"numpy": "1.0", "torch": "1.0"}
-    with pytest.raises(BackendUnavailable, match=r"'jax' needs the package 'jaxlib'.*pip install 'ntk-claims\[jax\]'"):
+    with pytest.raises(
+        BackendUnavailable,
+        match=r"'jax' needs the package 'jaxlib'.*pip install 'ntk-claims\[jax\]'",
+    ):
         code.versions("jax")

@@ -1,4 +1,6 @@
-"""Runs that are killed, interrupted, or that share a store: nothing is lost, nothing is computed twice, none stays."""
+"""Runs that are killed, interrupted, or that share a store: nothing is lost, nothing is computed
+twice, none stays.
+"""
 
 import json
 import os
@@ -39,10 +41,19 @@ def plan(tmp_path, monkeypatch):
 
     def make(seconds):
         requests = [
-            Request("toy/draw", {"point": p, "seconds": seconds}, (0, 1), "test", "numpy", "float64")
+            Request(
+                "toy/draw",
+                {"point": p, "seconds": seconds},
+                (0, 1),
+                "test",
+                "numpy",
+                "float64",
+            )
             for p in range(POINTS)
         ]
-        (tmp_path / "plan.json").write_text(json.dumps([asdict(request) for request in requests]))
+        (tmp_path / "plan.json").write_text(
+            json.dumps([asdict(request) for request in requests])
+        )
         return requests
 
     return make
@@ -54,7 +65,11 @@ def calls(tmp_path):
 
     def read():
         log = tmp_path / "calls"
-        return [tuple(map(int, line.split())) for line in log.read_text().splitlines()] if log.exists() else []
+        return (
+            [tuple(map(int, line.split())) for line in log.read_text().splitlines()]
+            if log.exists()
+            else []
+        )
 
     return read
 
@@ -62,19 +77,36 @@ def calls(tmp_path):
 @pytest.fixture
 def coordinator(start):
     """Starts `python -m harness.sweep` on the plan; ends it after the test."""
-    command = [sys.executable, "-m", "harness.sweep", "plan.json", "--store", "store", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.sweep",
+        "plan.json",
+        "--store",
+        "store",
+        "--device",
+        "cpu",
+    ]
     return lambda: start([*command, "--workers", "2"])
 
 
 def drawn(requests, store):
-    return [outcome.cell.arrays["draw"].tolist() for outcome in sweep.recorded(requests, store).outcomes]
+    return [
+        outcome.cell.arrays["draw"].tolist()
+        for outcome in sweep.recorded(requests, store).outcomes
+    ]
 
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="looks processes up in /proc"
+)
 
 
 @linux
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -9), (signal.SIGTERM, -15), (signal.SIGINT, 130)],
+)
 def test_after_a_kill_only_the_missing_cells_are_computed(
     plan, calls, coordinator, wait_for, alive, tmp_path, number, code
 ):
@@ -87,7 +119,9 @@ def test_after_a_kill_only_the_missing_cells_are_computed(
     before = calls()
     wait_for(lambda: not any(alive(pid) for _, pid in before), seconds=5)
     kept = [
-        outcome.request.configuration["point"] for outcome in sweep.recorded(requests, store).outcomes if outcome.cell
+        outcome.request.configuration["point"]
+        for outcome in sweep.recorded(requests, store).outcomes
+        if outcome.cell
     ]
     assert 3 <= len(kept) < POINTS  # two were in hand
 
@@ -97,23 +131,31 @@ def test_after_a_kill_only_the_missing_cells_are_computed(
     after = Counter(point for point, _ in calls()[len(before) :])
     assert after == Counter(set(range(POINTS)) - set(kept))
     whole = sweep.run(requests, Store(tmp_path / "uninterrupted"), device="cpu")
-    assert drawn(requests, store) == [outcome.cell.arrays["draw"].tolist() for outcome in whole.outcomes]
+    assert drawn(requests, store) == [
+        outcome.cell.arrays["draw"].tolist() for outcome in whole.outcomes
+    ]
 
 
 @linux
-def test_ctrl_c_does_not_wait_for_the_cell_in_hand(plan, calls, coordinator, wait_for, alive):
+def test_ctrl_c_does_not_wait_for_the_cell_in_hand(
+    plan, calls, coordinator, wait_for, alive
+):
     plan(seconds=60)
     process = coordinator()
     wait_for(lambda: len(calls()) >= 1)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert output.endswith("Interrupted. Cells done so far are kept; start again to go on.\n")
+    assert output.endswith(
+        "Interrupted. Cells done so far are kept; start again to go on.\n"
+    )
     assert not alive(calls()[0][1])
 
 
 @linux
-def test_a_worker_killed_from_outside_is_replaced(plan, calls, coordinator, wait_for, tmp_path):
+def test_a_worker_killed_from_outside_is_replaced(
+    plan, calls, coordinator, wait_for, tmp_path
+):
     requests = plan(seconds=0.1)
     process = coordinator()
     wait_for(lambda: len(calls()) >= 3)
@@ -122,7 +164,9 @@ def test_a_worker_killed_from_outside_is_replaced(plan, calls, coordinator, wait
     assert process.returncode == 0, output
     assert len({pid for _, pid in calls()}) == 3
     assert len(calls()) <= POINTS + 1
-    assert sweep.recorded(requests, Store(tmp_path / "store")).counts["cached"] == POINTS
+    assert (
+        sweep.recorded(requests, Store(tmp_path / "store")).counts["cached"] == POINTS
+    )
 
 
 def test_two_runs_may_share_a_store(plan, coordinator, tmp_path):

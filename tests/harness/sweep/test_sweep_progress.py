@@ -27,7 +27,9 @@ def test_on_a_terminal_one_line_is_rewritten():
         "\rcells: 1 of 3 done (1 cached), 0 failed, time left unknown",
         f"\r{'cells: 3 of 3 done (1 cached), 0 failed':<78}\n",
     ]
-    assert {len(text.strip("\r\n")) for text in written} == {78}, "a shorter line must cover a longer one"
+    assert {len(text.strip("\r\n")) for text in written} == {78}, (
+        "a shorter line must cover a longer one"
+    )
 
 
 def test_elsewhere_a_plain_line_comes_every_ten_seconds_and_at_the_end():
@@ -48,10 +50,16 @@ def test_elsewhere_a_plain_line_comes_every_ten_seconds_and_at_the_end():
 def test_a_notice_is_shown_once_at_once(live):
     written = []
     progress = Progress(written.append, live, clock=Clock())
-    for notices in [(), ("a cell was set aside",), ("a cell was set aside", "another one")]:
+    for notices in [
+        (),
+        ("a cell was set aside",),
+        ("a cell was set aside", "another one"),
+    ]:
         progress(Status(planned=1, cached=0, notices=notices))
     lines = "".join(written).replace("\r", "\n").split("\n")
-    assert [line.strip() for line in lines if "cells:" not in line and line.strip()] == [
+    assert [
+        line.strip() for line in lines if "cells:" not in line and line.strip()
+    ] == [
         "a cell was set aside",
         "another one",
     ]
@@ -60,11 +68,15 @@ def test_a_notice_is_shown_once_at_once(live):
 def test_a_stream_that_is_no_terminal_gets_plain_lines(tmp_path):
     with open(tmp_path / "log", "w") as stream:
         on(stream)(Status(planned=1, cached=1, ended=True))
-        assert (tmp_path / "log").read_text() == "cells: 1 of 1 done (1 cached), 0 failed\n", "written at once"
+        assert (
+            tmp_path / "log"
+        ).read_text() == "cells: 1 of 1 done (1 cached), 0 failed\n", "written at once"
 
 
 def request(width=64, backend="torch", computation="harness.x:f", replicates=(0, 1)):
-    return Request(computation, {"width": width}, replicates, "registered", backend, "float32")
+    return Request(
+        computation, {"width": width}, replicates, "registered", backend, "float32"
+    )
 
 
 def test_an_estimate_comes_from_the_closest_kind_that_is_known():
@@ -106,7 +118,9 @@ def test_what_was_expected_is_scaled_by_the_pace_of_the_most_alike():
 
 
 def test_a_recorded_answer_of_other_code_comes_before_the_prior():
-    forecast = forecast_of({64: 1.0, 128: 1.0, 256: 1.0}, a=request(64), b=request(128), c=request(256))
+    forecast = forecast_of(
+        {64: 1.0, 128: 1.0, 256: 1.0}, a=request(64), b=request(128), c=request(256)
+    )
     forecast.remember("a", 5.0)
     assert forecast.seconds("a") == 5.0
     assert forecast.seconds("b") == 1.0
@@ -117,11 +131,15 @@ def test_a_recorded_answer_of_other_code_comes_before_the_prior():
 
 
 MEDIANS = {"small": 0.4, "kernels": 1.3, "trained": 6.0, "curves": 12.0}
-"""Seconds of a cell of each made-up computation; within one they are spread over a factor of about forty."""
+"""Seconds of a cell of each made-up computation; within one they are spread over a factor of about
+forty.
+"""
 
 
 def made_up_run():
-    """Requests with what each takes on this machine, and what it took on another one, twice as fast and otherwise."""
+    """Requests with what each takes on this machine, and what it took on another one, twice as fast
+    and otherwise.
+    """
     draws = random.Random(0)
     run = []
     for computation, median in MEDIANS.items():
@@ -129,12 +147,20 @@ def made_up_run():
             for backend in ("torch", "jax"):
                 seconds = median * draws.lognormvariate(0.0, 0.9)
                 recorded = 0.5 * seconds * draws.lognormvariate(0.0, 0.4)
-                run.append((request(width, backend, f"harness.x:{computation}"), seconds, recorded))
+                run.append(
+                    (
+                        request(width, backend, f"harness.x:{computation}"),
+                        seconds,
+                        recorded,
+                    )
+                )
     return run
 
 
 def forecasts(run, prior):
-    """Time left over the truth, whenever a cell is done between a tenth and nine tenths of the work."""
+    """Time left over the truth, whenever a cell is done between a tenth and nine tenths of the
+    work.
+    """
     ledger, ratios = Ledger({cell.digest: cell for cell, _, _ in run}, prior), []
     ledger.slots = 2
     total, done = sum(seconds for _, seconds, _ in run), 0.0
@@ -148,9 +174,15 @@ def forecasts(run, prior):
 
 
 @pytest.mark.parametrize("order", ["claim by claim", "backwards", "mixed"])
-def test_with_recorded_seconds_the_time_left_is_within_a_factor_of_two_after_a_tenth_of_the_work(order):
+def test_with_recorded_seconds_the_time_left_is_within_a_factor_of_two_after_a_tenth_of_the_work(
+    order,
+):
     run = made_up_run()
-    ordered = {"claim by claim": run, "backwards": run[::-1], "mixed": random.Random(1).sample(run, len(run))}[order]
+    ordered = {
+        "claim by claim": run,
+        "backwards": run[::-1],
+        "mixed": random.Random(1).sample(run, len(run)),
+    }[order]
     known = {cell.digest: recorded for cell, _, recorded in run}
     ratios = forecasts(ordered, lambda request: known[request.digest])
     assert len(ratios) > 50
@@ -166,15 +198,25 @@ def test_without_recorded_seconds_the_time_left_is_known_and_within_a_factor_of_
 
 
 def test_what_is_not_known_yet_counts_as_what_was_done_and_not_as_the_little_that_is_known_of_the_rest():
-    """28,247 s were shown where 700 s were left: two long cells were known of 250, and stood for all."""
+    """28,247 s were shown where 700 s were left: two long cells were known of 250, and stood for
+    all.
+    """
     run = [request(width, computation="harness.x:small") for width in range(100)]
     long = [request(width, computation="harness.x:long") for width in range(3)]
     unknown = [request(width, computation="harness.x:unknown") for width in range(250)]
     ledger = Ledger({cell.digest: cell for cell in (*run, *long, *unknown)})
     assert ledger.status(()).left is None
     for cell, seconds in [*((cell, 1.0) for cell in run), (long[0], 100.0)]:
-        ledger.enter(cell.digest, Outcome(cell, SimpleNamespace(provenance=SimpleNamespace(seconds=seconds))))
+        ledger.enter(
+            cell.digest,
+            Outcome(cell, SimpleNamespace(provenance=SimpleNamespace(seconds=seconds))),
+        )
     assert ledger._time_left() == pytest.approx(2 * 100.0 + 250 * 200.0 / 101)
     for cell in long[1:]:
-        ledger.enter(cell.digest, Outcome(cell, SimpleNamespace(provenance=SimpleNamespace(seconds=100.0))))
-    assert ledger._time_left() == pytest.approx(250 * 400.0 / 103), "none of the rest is known: not 'unknown'"
+        ledger.enter(
+            cell.digest,
+            Outcome(cell, SimpleNamespace(provenance=SimpleNamespace(seconds=100.0))),
+        )
+    assert ledger._time_left() == pytest.approx(250 * 400.0 / 103), (
+        "none of the rest is known: not 'unknown'"
+    )

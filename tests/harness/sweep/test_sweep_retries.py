@@ -1,4 +1,6 @@
-"""What is tried again, with how much memory; what is not computed a second time; and clocks that are set meanwhile."""
+"""What is tried again, with how much memory; what is not computed a second time; and clocks that
+are set meanwhile.
+"""
 
 import time
 from dataclasses import asdict
@@ -42,7 +44,9 @@ def request_(tmp_path, monkeypatch):
 def budgets(tmp_path):
     """The memory budget of each call so far."""
     log = tmp_path / "calls"
-    return lambda: [int(line) for line in log.read_text().split()] if log.exists() else []
+    return lambda: (
+        [int(line) for line in log.read_text().split()] if log.exists() else []
+    )
 
 
 @pytest.fixture
@@ -52,22 +56,30 @@ def serve(tmp_path):
 
     def answer(request, **more):
         circumstances = code.circumstances(request.computation, "numpy", "cpu")
-        return worker.serve({"request": asdict(request), "circumstances": asdict(circumstances), **more})
+        return worker.serve(
+            {"request": asdict(request), "circumstances": asdict(circumstances), **more}
+        )
 
     return answer
 
 
 @pytest.mark.parametrize(("attempt", "budget"), [(1, 2**30), (2, 2**27), (3, 2**24)])
-def test_each_retry_has_an_eighth_of_the_memory_and_says_so(serve, request_, budgets, tmp_path, attempt, budget):
+def test_each_retry_has_an_eighth_of_the_memory_and_says_so(
+    serve, request_, budgets, tmp_path, attempt, budget
+):
     assert serve(request_("budget"), attempt=attempt)["event"] == "done"
     assert budgets() == [budget]
     (answer,) = Store(tmp_path / "store").answers(request_("budget"))
     assert answer.provenance.environment["memory_budget"] == str(budget)
 
 
-def test_a_cell_that_ran_out_of_memory_succeeds_with_smaller_blocks(request_, budgets, tmp_path):
+def test_a_cell_that_ran_out_of_memory_succeeds_with_smaller_blocks(
+    request_, budgets, tmp_path
+):
     store = Store(tmp_path / "store")
-    result = sweep.run([request_("block")], store, device="cpu", workers=1, memory_limit=700 * 2**20)
+    result = sweep.run(
+        [request_("block")], store, device="cpu", workers=1, memory_limit=700 * 2**20
+    )
     assert result.counts["done"] == 1
     assert budgets() == [2**30, 2**27]
     wanted = result.outcomes[0]
@@ -83,7 +95,9 @@ def test_what_is_stored_meanwhile_is_not_computed_again(serve, request_, budgets
 
 
 @pytest.mark.parametrize("jump", [-1e6, 1e6])
-def test_the_seconds_until_the_deadline_are_those_at_the_start_however_the_clock_is_set(tmp_path, monkeypatch, jump):
+def test_the_seconds_until_the_deadline_are_those_at_the_start_however_the_clock_is_set(
+    tmp_path, monkeypatch, jump
+):
     settings = Settings(tmp_path, deadline=time.time() + 60)
     true = time.time
     monkeypatch.setattr(time, "time", lambda: true() + jump)
@@ -91,23 +105,37 @@ def test_the_seconds_until_the_deadline_are_those_at_the_start_however_the_clock
 
 
 @pytest.mark.parametrize("jump", [-1e6, 1e6])
-def test_a_run_ends_at_its_deadline_though_the_clock_is_set(request_, tmp_path, monkeypatch, jump):
+def test_a_run_ends_at_its_deadline_though_the_clock_is_set(
+    request_, tmp_path, monkeypatch, jump
+):
     slow = tmp_path / "claims" / "toy" / "computations.py"
-    slow.write_text("import time\n\ndef wait(backend, configuration, replicates, stream):\n    time.sleep(60)\n")
+    slow.write_text(
+        "import time\n\ndef wait(backend, configuration, replicates, stream):\n    time.sleep(60)\n"
+    )
     true, start = time.time, time.monotonic()
 
     def set_clock(status):
         monkeypatch.setattr(time, "time", lambda: true() + jump)
 
     wanted = Request("toy/wait", {}, (0,), "test", "numpy", "float64")
-    found = sweep.run([wanted], Store(tmp_path / "store"), device="cpu", deadline=true() + 3, progress=set_clock)
+    found = sweep.run(
+        [wanted],
+        Store(tmp_path / "store"),
+        device="cpu",
+        deadline=true() + 3,
+        progress=set_clock,
+    )
     assert found.counts["unfinished"] == 1
     assert 2 < time.monotonic() - start < 20
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_times_and_ages():
     now, ahead = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
-    cells = report.Cells(computed=1, oldest=datetime(2025, 12, 31, tzinfo=UTC), newest=ahead)
-    run = report.run_record(started=ahead, finished=now, command=[], platform={}, claims={}, total=cells)
+    cells = report.Cells(
+        computed=1, oldest=datetime(2025, 12, 31, tzinfo=UTC), newest=ahead
+    )
+    run = report.run_record(
+        started=ahead, finished=now, command=[], platform={}, claims={}, total=cells
+    )
     assert run["seconds"] == 0
     assert (run["cells"]["oldest"]["age"], run["cells"]["newest"]["age"]) == (86400, 0)

@@ -66,7 +66,15 @@ def computations(tmp_path, monkeypatch):
 
 @contextmanager
 def worker(store, *options, backend="numpy", device="cpu"):
-    command = [sys.executable, "-m", "harness.sweep.worker", "--backend", backend, "--device", device]
+    command = [
+        sys.executable,
+        "-m",
+        "harness.sweep.worker",
+        "--backend",
+        backend,
+        "--device",
+        device,
+    ]
     process = subprocess.Popen(
         [*command, "--store", str(store), *options],
         stdin=subprocess.PIPE,
@@ -87,8 +95,13 @@ def hear(process):
 
 
 def ask(process, request, circumstances=None):
-    circumstances = circumstances or code.circumstances(request.computation, "numpy", "cpu")
-    process.stdin.write(json.dumps({"request": asdict(request), "circumstances": asdict(circumstances)}) + "\n")
+    circumstances = circumstances or code.circumstances(
+        request.computation, "numpy", "cpu"
+    )
+    process.stdin.write(
+        json.dumps({"request": asdict(request), "circumstances": asdict(circumstances)})
+        + "\n"
+    )
     process.stdin.flush()
 
 
@@ -110,7 +123,9 @@ def test_a_worker_greets_computes_and_stores(computations, tmp_path):
         done = hear(process)
     assert (done["event"], done["request"]) == ("done", wanted.digest)
     assert done["seconds"] >= 0
-    cell = Store(tmp_path / "store").find(wanted, code.circumstances(wanted.computation, "numpy", "cpu"))
+    cell = Store(tmp_path / "store").find(
+        wanted, code.circumstances(wanted.computation, "numpy", "cpu")
+    )
     assert cell.arrays["draw"].tolist() == [30, 40]
     assert cell.provenance.device_name == ready["device_name"]
 
@@ -140,34 +155,63 @@ def test_the_environment_is_set_before_the_start_and_recorded(computations, tmp_
 
 @pytest.mark.parametrize(
     ("device", "gpu", "expected"),
-    [("cpu", None, {"JAX_PLATFORMS": "cpu"}), ("cuda", "3", {"CUDA_VISIBLE_DEVICES": "3"}), ("auto", None, {})],
+    [
+        ("cpu", None, {"JAX_PLATFORMS": "cpu"}),
+        ("cuda", "3", {"CUDA_VISIBLE_DEVICES": "3"}),
+        ("auto", None, {}),
+    ],
 )
 def test_a_worker_is_kept_to_its_device(device, gpu, expected):
     variables = environment.variables(device, threads=4, gpu=gpu, inherited={})
     assert {
-        name: variables[name] for name in ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES") if name in variables
+        name: variables[name]
+        for name in ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
+        if name in variables
     } == expected
-    assert ("--xla_gpu_deterministic_ops=true" in variables["XLA_FLAGS"].split()) == (device != "cpu")
+    assert ("--xla_gpu_deterministic_ops=true" in variables["XLA_FLAGS"].split()) == (
+        device != "cpu"
+    )
     assert variables["OMP_NUM_THREADS"] == "4"
 
 
 def test_what_the_caller_told_xla_stays_and_comes_before_what_is_set():
-    told = {"XLA_FLAGS": "--xla_dump_to=there --xla_gpu_enable_triton_gemm=false --xla_gpu_deterministic_ops=false"}
+    told = {
+        "XLA_FLAGS": "--xla_dump_to=there --xla_gpu_enable_triton_gemm=false "
+        "--xla_gpu_deterministic_ops=false"
+    }
     own = "--xla_gpu_deterministic_ops=true --xla_gpu_enable_triton_gemm=false"
     expected = f"--xla_dump_to=there --xla_gpu_deterministic_ops=false {own}"
-    assert environment.variables("cuda", threads=4, inherited=told)["XLA_FLAGS"] == expected
-    assert environment.variables("cuda", threads=4, inherited={"XLA_FLAGS": expected})["XLA_FLAGS"] == expected
+    assert (
+        environment.variables("cuda", threads=4, inherited=told)["XLA_FLAGS"]
+        == expected
+    )
+    assert (
+        environment.variables("cuda", threads=4, inherited={"XLA_FLAGS": expected})[
+            "XLA_FLAGS"
+        ]
+        == expected
+    )
     assert environment.variables("cpu", threads=4, inherited={})["XLA_FLAGS"] == ""
 
 
 def test_no_flag_stands_behind_a_word_that_is_none():
-    """XLA reads no further there: `intra_op_parallelism_threads=1 --xla_gpu_deterministic_ops=true` sets nothing."""
-    words = environment.variables("cuda", threads=1, inherited={"XLA_FLAGS": "word --xla_flag=1"})["XLA_FLAGS"].split()
+    """XLA reads no further there: `intra_op_parallelism_threads=1 --xla_gpu_deterministic_ops=true`
+    sets nothing.
+    """
+    words = environment.variables(
+        "cuda", threads=1, inherited={"XLA_FLAGS": "word --xla_flag=1"}
+    )["XLA_FLAGS"].split()
     assert [word[:2] == "--" for word in words] == [True] * 4 + [False] * 2
-    assert {"--xla_flag=1", "--xla_gpu_deterministic_ops=true", "--xla_cpu_multi_thread_eigen=false"} < set(words)
+    assert {
+        "--xla_flag=1",
+        "--xla_gpu_deterministic_ops=true",
+        "--xla_cpu_multi_thread_eigen=false",
+    } < set(words)
 
 
-def test_a_library_that_prints_or_reads_cannot_garble_the_protocol(computations, tmp_path):
+def test_a_library_that_prints_or_reads_cannot_garble_the_protocol(
+    computations, tmp_path
+):
     wanted = request(computations, "chatter")
     with worker(tmp_path) as process:
         hear(process)
@@ -200,7 +244,9 @@ def test_after_an_error_the_worker_goes_on(computations, tmp_path):
     assert failed["traceback"].endswith("ZeroDivisionError: division by zero\n")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process can be limited on Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="memory of a process can be limited on Linux only"
+)
 def test_memory_beyond_the_limit_is_a_failure_of_its_own_kind(computations, tmp_path):
     with worker(tmp_path, "--memory-limit", str(2**30)) as process:
         hear(process)
@@ -212,7 +258,11 @@ def test_memory_beyond_the_limit_is_a_failure_of_its_own_kind(computations, tmp_
     ("name", "kind", "message"),
     [
         ("unaware", "memory", "RESOURCE_EXHAUSTED"),
-        ("listed", "error", "InvalidInput: A computation must return name -> numpy array; 'draw' is list."),
+        (
+            "listed",
+            "error",
+            "InvalidInput: A computation must return name -> numpy array; 'draw' is list.",
+        ),
     ],
 )
 def test_failures_are_told_apart(computations, tmp_path, name, kind, message):
@@ -226,20 +276,30 @@ def test_failures_are_told_apart(computations, tmp_path, name, kind, message):
 
 def test_code_that_changed_since_the_plan_is_not_run(computations, tmp_path):
     wanted = request(computations, "draw", scale=1)
-    planned = replace(code.circumstances(wanted.computation, "numpy", "cpu"), code="older")
+    planned = replace(
+        code.circumstances(wanted.computation, "numpy", "cpu"), code="older"
+    )
     with worker(tmp_path) as process:
         hear(process)
         ask(process, wanted, planned)
         failed = hear(process)
-    assert "code, packages or device changed in between. Start the sweep again." in failed["traceback"]
+    assert (
+        "code, packages or device changed in between. Start the sweep again."
+        in failed["traceback"]
+    )
     assert Store(tmp_path).answers(wanted) == []
 
 
 @pytest.mark.parametrize(
     ("backend", "device", "message"),
-    [("numpy", "cuda", "'cuda' is not available"), ("nonesuch", "cpu", "Unknown backend 'nonesuch'. Available: ")],
+    [
+        ("numpy", "cuda", "'cuda' is not available"),
+        ("nonesuch", "cpu", "Unknown backend 'nonesuch'. Available: "),
+    ],
 )
-def test_a_backend_that_is_not_there_is_said_at_the_start(tmp_path, backend, device, message):
+def test_a_backend_that_is_not_there_is_said_at_the_start(
+    tmp_path, backend, device, message
+):
     with worker(tmp_path, backend=backend, device=device) as process:
         greeting = hear(process)
     assert greeting["event"] == "unavailable"
@@ -253,7 +313,10 @@ def test_a_backend_that_is_not_there_is_said_at_the_start(tmp_path, backend, dev
             "harness.seeds:nothing",
             "Computation 'harness.seeds:nothing': there is no function 'nothing' in harness.seeds.",
         ),
-        ("nowhere/f", "Computation 'nowhere/f': there is no folder claims/nowhere \\(looked from .*\\)"),
+        (
+            "nowhere/f",
+            "Computation 'nowhere/f': there is no folder claims/nowhere \\(looked from .*\\)",
+        ),
     ],
 )
 def test_a_computation_that_cannot_be_loaded_is_named(computation, message):

@@ -22,14 +22,26 @@ RARER = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 if every fault was survived each time, 1 if not, 2 if some could not be planted or there is none."""
-    return guarded(lambda: _run(_parser().parse_args(arguments)), kept="Nothing is written.")
+    """Exit code 0 if every fault was survived each time, 1 if not, 2 if some could not be planted
+    or there is none.
+    """
+    return guarded(
+        lambda: _run(_parser().parse_args(arguments)), kept="Nothing is written."
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
     chosen = [fault for fault in CATALOGUE if options.name in fault.name]
-    if not chosen or options.times < 1 or options.jobs < 1 or (options.write and options.name):
-        print("Nothing to do: -k must name a fault, --times and --jobs be at least 1, and --write is for all (no -k).")
+    if (
+        not chosen
+        or options.times < 1
+        or options.jobs < 1
+        or (options.write and options.name)
+    ):
+        print(
+            "Nothing to do: -k must name a fault, --times and --jobs be at least 1, and --write is "
+            "for all (no -k)."
+        )
         return 2
     start, width = time.perf_counter(), max(len(fault.name) for fault in chosen)
     outcomes = []
@@ -43,18 +55,24 @@ def _run(options: argparse.Namespace) -> int:
                 print(line(outcome, width), flush=True)
     print(f"{time.perf_counter() - start:.0f} s in all.")
     if options.write:
-        PAGE.write_text(updated(PAGE.read_text(encoding="utf-8"), outcomes), encoding="utf-8")
+        PAGE.write_text(
+            updated(PAGE.read_text(encoding="utf-8"), outcomes), encoding="utf-8"
+        )
     unsound = [outcome for outcome in outcomes if not outcome.sound]
     return 0 if not unsound else 2 if all(outcome.skipped for outcome in unsound) else 1
 
 
 def plant(fault: Fault, template: Bench, times: int) -> Outcome:
-    """Plants a fault, each time in a fresh folder beside the template's, until it was planted at least so often."""
+    """Plants a fault, each time in a fresh folder beside the template's, until it was planted at
+    least so often.
+    """
     outcome, trial = Outcome(fault), 0
     while outcome.times < times and not outcome.skipped:
         trial += 1
         with tempfile.TemporaryDirectory(dir=template.folder.parent) as folder:
-            outcome = _planted_once(outcome, copy(template, Path(folder) / "bench"), random.Random(trial))
+            outcome = _planted_once(
+                outcome, copy(template, Path(folder) / "bench"), random.Random(trial)
+            )
     return outcome
 
 
@@ -81,15 +99,22 @@ def _parser() -> argparse.ArgumentParser:
         description="Plants each fault into runs of a toy claim; each must be survived.",
         epilog=CODES,
     )
-    parser.add_argument("-k", dest="name", default="", help="only faults with this in their name")
+    parser.add_argument(
+        "-k", dest="name", default="", help="only faults with this in their name"
+    )
     parser.add_argument(
         "--times",
         type=int,
         default=TIMES,
-        help=f"how often each kill is planted (default: {TIMES}); the other faults a tenth as often",
+        help=f"how often each kill is planted (default: {TIMES}); the other faults a tenth as "
+        "often",
     )
-    parser.add_argument("--jobs", type=int, default=2, help="faults planted at a time (default: 2)")
-    parser.add_argument("--write", action="store_true", help="write the table to docs/operations.md")
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="faults planted at a time (default: 2)"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write the table to docs/operations.md"
+    )
     return parser
 
 

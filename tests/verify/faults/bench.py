@@ -1,4 +1,6 @@
-"""A folder with a toy claim of thirty cells, runs of it, and the books: cells finished, lost, computed twice."""
+"""A folder with a toy claim of thirty cells, runs of it, and the books: cells finished, lost,
+computed twice.
+"""
 
 import json
 import os
@@ -25,7 +27,8 @@ LONGEST = 240.0
 """Seconds that a run may take on a busy machine; beyond, it hangs."""
 
 PROGRAMS = {
-    "pytest": "pytest claims -q -p no:cacheprovider -p no:xdist --backend=numpy --device=cpu --store=store "
+    "pytest": "pytest claims -q -p no:cacheprovider -p no:xdist --backend=numpy --device=cpu "
+    "--store=store "
     f"--report=report --claim-workers={WORKERS}",
     "sweep": f"harness.sweep plan.json --device=cpu --store=store --workers={WORKERS}",
 }
@@ -53,24 +56,32 @@ def expect(condition: object, otherwise: str) -> None:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The caller's environment, one thread per process, without what belongs to the caller's own pytest."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    """The caller's environment, one thread per process, without what belongs to the caller's own
+    pytest.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "COV_"))
+    }
     # Bytecode is matched by time and size, which another version of equal length would not change.
     return {**kept, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def name_of(request: Request) -> str:
     """A cell as the toy claim logs it."""
-    return f"toy {request.configuration['arm']} {request.backend} {request.replicates[0]}"
+    return (
+        f"toy {request.configuration['arm']} {request.backend} {request.replicates[0]}"
+    )
 
 
 @dataclass
 class Bench:
     """A run's folder, and what an undisturbed run's verdicts.json holds.
 
-    `finished` are the cells that were seen in the store, verified; each belongs there until the end. `lost` counts
-    those that did not stay, `twice` those whose computation began again, or in one run more often than its workers
-    died.
+    `finished` are the cells that were seen in the store, verified; each belongs there until the
+    end. `lost` counts those that did not stay, `twice` those whose computation began again, or in
+    one run more often than its workers died.
     """
 
     folder: Path
@@ -83,7 +94,12 @@ class Bench:
     @cached_property
     def requests(self) -> list[Request]:
         """The plan."""
-        return [request_of(record) for record in json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))]
+        return [
+            request_of(record)
+            for record in json.loads(
+                (self.folder / "plan.json").read_text(encoding="utf-8")
+            )
+        ]
 
     @property
     def store(self) -> Store:
@@ -97,13 +113,19 @@ class Bench:
     def calls(self) -> list[str]:
         """The cells whose computation has begun, since the last stocktaking."""
         log = self.folder / "calls"
-        return log.read_text(encoding="utf-8").splitlines()[self.logged :] if log.exists() else []
+        return (
+            log.read_text(encoding="utf-8").splitlines()[self.logged :]
+            if log.exists()
+            else []
+        )
 
     def command(self, program: str, *options: str) -> list[str]:
         """How a run is started from the folder."""
         return [sys.executable, "-m", *PROGRAMS[program].split(), *options]
 
-    def start(self, program: str, *options: str, **variables: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, program: str, *options: str, **variables: str
+    ) -> subprocess.Popen[bytes]:
         """Starts a run; what it says goes to the file `output`."""
         with (self.folder / "output").open("wb") as output:
             return subprocess.Popen(
@@ -126,43 +148,66 @@ class Bench:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise NotSurvived(f"a run hung for {LONGEST:.0f} s: {self.output()[-500:]}") from None
-        expect(found == code, f"exit code {found} instead of {code}: {self.output()[-1500:]}")
+            raise NotSurvived(
+                f"a run hung for {LONGEST:.0f} s: {self.output()[-500:]}"
+            ) from None
+        expect(
+            found == code,
+            f"exit code {found} instead of {code}: {self.output()[-1500:]}",
+        )
         return self.output()
 
     def take_stock(self, deaths: int = 0) -> None:
-        """Brings the books up to date, after a run in which so many workers were killed and others took their place."""
+        """Brings the books up to date, after a run in which so many workers were killed and others
+        took their place.
+        """
         begun = Counter(self.calls())
         again = {name for name in begun if name in self.finished}
         surplus = begun.total() - len(begun) - deaths
         self.twice += max(len(again), surplus)
         found = sweep.recorded(self.requests, self.store)
-        expect(not found.notices, f"a damaged cell is in the store: {' '.join(found.notices)}")
+        expect(
+            not found.notices,
+            f"a damaged cell is in the store: {' '.join(found.notices)}",
+        )
         kept = {name_of(outcome.request) for outcome in found.outcomes if outcome.cell}
         self.lost += len(self.finished - kept)
         self.finished |= kept
         self.logged += begun.total()
 
     def finish(self, also: Callable[[str], object] = lambda output: None) -> None:
-        """The rerun: it completes, and its verdicts are those of an undisturbed run. `also` is given what it says."""
+        """The rerun: it completes, and its verdicts are those of an undisturbed run.
+
+        `also` is given what it says.
+        """
         also(self.end(self.start("pytest")))
         self.take_stock()
         missing = {name_of(request) for request in self.requests} - self.finished
         expect(not missing, f"after the rerun {len(missing)} cells are missing")
         verdicts = (self.folder / "report" / "verdicts.json").read_bytes()
-        expect(verdicts == self.undisturbed, "verdicts.json is not that of an undisturbed run")
+        expect(
+            verdicts == self.undisturbed,
+            "verdicts.json is not that of an undisturbed run",
+        )
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = LONGEST) -> None:
+def wait_for(
+    condition: Callable[[], object], what: str, seconds: float = LONGEST
+) -> None:
     """Waits; raises NotSurvived if it does not come to pass."""
     until = time.monotonic() + seconds
     while not condition():
-        expect(time.monotonic() < until, f"in {seconds:.0f} s it did not come to pass that {what}")
+        expect(
+            time.monotonic() < until,
+            f"in {seconds:.0f} s it did not come to pass that {what}",
+        )
         time.sleep(0.005)
 
 
 def furnish(folder: Path, changes: Sequence[tuple[str, str]] = ()) -> Bench:
-    """A bench in an empty folder: the toy claim, with changes of its text, registered; run once, undisturbed."""
+    """A bench in an empty folder: the toy claim, with changes of its text, registered; run once,
+    undisturbed.
+    """
     text = TOY.read_text(encoding="utf-8")
     for old, new in [("NAME", "toy"), ("SECONDS", SECONDS), ("BLOCK", 1)]:
         text = re.sub(rf"^{old} = .*", f"{old} = {new!r}", text, count=1, flags=re.M)
@@ -173,9 +218,12 @@ def furnish(folder: Path, changes: Sequence[tuple[str, str]] = ()) -> Bench:
     claim.parent.mkdir(parents=True)
     claim.write_text(text, encoding="utf-8")
     (folder / "pytest.ini").write_text(
-        "[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest\n", encoding="utf-8"
+        "[pytest]\naddopts = --import-mode=importlib -p no:hypothesispytest\n",
+        encoding="utf-8",
     )
-    subprocess.run([sys.executable, "-c", FURNISH], cwd=folder, env=environment(), check=True)
+    subprocess.run(
+        [sys.executable, "-c", FURNISH], cwd=folder, env=environment(), check=True
+    )
     bench = Bench(folder)
     bench.end(bench.start("pytest"))
     bench.undisturbed = (folder / "report" / "verdicts.json").read_bytes()

@@ -12,7 +12,16 @@ import time
 from pathlib import Path
 
 from harness.sweep import cell
-from tests.verify.faults.bench import SECONDS, WORKERS, Bench, environment, expect, furnish, name_of, wait_for
+from tests.verify.faults.bench import (
+    SECONDS,
+    WORKERS,
+    Bench,
+    environment,
+    expect,
+    furnish,
+    name_of,
+    wait_for,
+)
 from tests.verify.faults.fault import Fault
 
 MEMORY_LIMIT = 700 * 2**20
@@ -69,10 +78,16 @@ def hang(bench: Bench, dice: random.Random) -> int:
     """One cell never ends: it fails at its time limit, the others are computed."""
     struck = _strike(bench, dice, "hang")
     said = bench.end(bench.start("sweep", "--cell-minutes=0.05"), code=1)
-    expect("Failed (timeout):\nNo answer within 3 s" in said, f"no timeout is told of: {said[-1500:]}")
+    expect(
+        "Failed (timeout):\nNo answer within 3 s" in said,
+        f"no timeout is told of: {said[-1500:]}",
+    )
     bench.take_stock()
     others = {name_of(request) for request in bench.requests} - {struck}
-    expect(bench.finished == others, f"not all others are there: {len(bench.finished)} of {len(others)}")
+    expect(
+        bench.finished == others,
+        f"not all others are there: {len(bench.finished)} of {len(others)}",
+    )
     _mended(bench)
     bench.finish()
     return 1
@@ -83,12 +98,16 @@ def diverge(bench: Bench, dice: random.Random) -> int:
     struck = _strike(bench, dice, "diverge")
     bench.end(bench.start("pytest"), code=1)
     bench.take_stock()
-    document = json.loads((bench.folder / "report" / "verdicts.json").read_text(encoding="utf-8"))
+    document = json.loads(
+        (bench.folder / "report" / "verdicts.json").read_text(encoding="utf-8")
+    )
     kind = document["claims"][0]["verdict"]["kind"]
     primary = struck.split()[1] == "effect"
     expect(kind == ("INCONCLUSIVE" if primary else "BROKEN"), f"NaN came out {kind}")
     expect("NaN" in document["not_finite"].values(), "not_finite does not list it")
-    (damaged,) = (path for path in bench.files() if name_of(cell.read(path).request) == struck)
+    (damaged,) = (
+        path for path in bench.files() if name_of(cell.read(path).request) == struck
+    )
     damaged.unlink()
     bench.finished.discard(struck)
     _mended(bench)
@@ -97,7 +116,9 @@ def diverge(bench: Bench, dice: random.Random) -> int:
 
 
 def exhaust_memory(bench: Bench, dice: random.Random) -> int:
-    """One cell takes all of its memory budget, and a worker may not have so much: tried again with smaller blocks."""
+    """One cell takes all of its memory budget, and a worker may not have so much: tried again with
+    smaller blocks.
+    """
     _strike(bench, dice, "hoard")
     done = subprocess.run(
         [sys.executable, "-c", WITH_A_LIMIT],
@@ -109,7 +130,8 @@ def exhaust_memory(bench: Bench, dice: random.Random) -> int:
     )
     expect(done.returncode == 0, f"not all cells were computed: {done.stderr[-1500:]}")
     failures = [
-        json.loads(path.read_text(encoding="utf-8")) for path in (bench.folder / "store" / "failures").iterdir()
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (bench.folder / "store" / "failures").iterdir()
     ]
     found = [(failure["kind"], failure["attempt"]) for failure in failures]
     expect(found == [("memory", 1)], f"the recorded failures are {found}")
@@ -119,21 +141,33 @@ def exhaust_memory(bench: Bench, dice: random.Random) -> int:
 
 
 def set_clock(bench: Bench, dice: random.Random) -> int:
-    """The clock is set by up to ten days, either way, twice while a run with a deadline is under way."""
+    """The clock is set by up to ten days, either way, twice while a run with a deadline is under
+    way.
+    """
     (bench.folder / "sitecustomize.py").write_text(CLOCK, encoding="utf-8")
     clock, jumps = bench.folder / "clock", 0
-    paths = os.pathsep.join(filter(None, [str(bench.folder), os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(
+        filter(None, [str(bench.folder), os.environ.get("PYTHONPATH")])
+    )
     process = bench.start("sweep", "--minutes=2", PYTHONPATH=paths, CLOCK=str(clock))
     while jumps < 2:
-        wait_for(lambda: bench.calls() or process.poll() is not None, "a computation begins")
+        wait_for(
+            lambda: bench.calls() or process.poll() is not None, "a computation begins"
+        )
         time.sleep(dice.uniform(0.0, 4 * SECONDS))
         clock.write_text(str(dice.uniform(-10.0, 10.0) * 86400), encoding="utf-8")
         jumps += 1
     bench.end(process)
     bench.take_stock()
-    expect(len(bench.finished) == len(bench.requests), f"only {len(bench.finished)} cells are there")
+    expect(
+        len(bench.finished) == len(bench.requests),
+        f"only {len(bench.finished)} cells are there",
+    )
     taken = [cell.read(path).provenance.seconds for path in bench.files()]
-    expect(0 <= min(taken) <= max(taken) < 60, f"cells took {min(taken):g} to {max(taken):g} s")
+    expect(
+        0 <= min(taken) <= max(taken) < 60,
+        f"cells took {min(taken):g} to {max(taken):g} s",
+    )
     bench.finish()
     return jumps
 
@@ -142,18 +176,30 @@ def _computed(bench: Bench, dice: random.Random, count: int) -> dict[Path, str]:
     """So many cells of an undisturbed run, by their files; they are about to be damaged."""
     bench.end(bench.start("sweep"))
     bench.take_stock()
-    chosen = {path: name_of(cell.read(path).request) for path in dice.sample(sorted(bench.files()), count)}
+    chosen = {
+        path: name_of(cell.read(path).request)
+        for path in dice.sample(sorted(bench.files()), count)
+    }
     bench.finished -= set(chosen.values())
     return chosen
 
 
 def _noticed(bench: Bench, damaged: dict[Path, str]) -> int:
-    """The rerun names each damaged cell, and computes it again; the books tell if it computed any other."""
+    """The rerun names each damaged cell, and computes it again; the books tell if it computed any
+    other.
+    """
 
     def named(said: str) -> None:
-        unnamed = [path.name for path in damaged if not re.search(f"{path.name}: expected .*set aside as", said)]
+        unnamed = [
+            path.name
+            for path in damaged
+            if not re.search(f"{path.name}: expected .*set aside as", said)
+        ]
         expect(not unnamed, f"nothing is said of {unnamed}: {said[-1500:]}")
-        expect(sorted(bench.calls()) == sorted(damaged.values()), f"computed again were {bench.calls()}")
+        expect(
+            sorted(bench.calls()) == sorted(damaged.values()),
+            f"computed again were {bench.calls()}",
+        )
 
     bench.finish(also=named)
     return len(damaged)
@@ -193,23 +239,44 @@ def change_code(bench: Bench, dice: random.Random) -> int:
     bench.take_stock()
     first = bench.files()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        other = furnish(Path(folder), changes=[("np.linspace(-1, 1, SEEDS)", "np.linspace(1, -1, SEEDS)")])
+        other = furnish(
+            Path(folder),
+            changes=[("np.linspace(-1, 1, SEEDS)", "np.linspace(1, -1, SEEDS)")],
+        )
         expect(other.undisturbed != bench.undisturbed, "both versions measure the same")
         shutil.copytree(bench.folder / "claims", bench.folder / "first version")
-        shutil.copytree(other.folder / "claims", bench.folder / "claims", dirs_exist_ok=True)
+        shutil.copytree(
+            other.folder / "claims", bench.folder / "claims", dirs_exist_ok=True
+        )
         bench.end(bench.start("pytest"))
         verdicts = (bench.folder / "report" / "verdicts.json").read_bytes()
-        expect(verdicts == other.undisturbed, "the second version's verdicts are not those of a store of its own")
-    expect(len(bench.calls()) == len(bench.requests), f"the second version computed {len(bench.calls())} cells")
+        expect(
+            verdicts == other.undisturbed,
+            "the second version's verdicts are not those of a store of its own",
+        )
+    expect(
+        len(bench.calls()) == len(bench.requests),
+        f"the second version computed {len(bench.calls())} cells",
+    )
     bench.logged += len(bench.requests)
     bench.lost += len(first - bench.files())
-    shutil.copytree(bench.folder / "first version", bench.folder / "claims", dirs_exist_ok=True)
-    bench.finish(also=lambda said: expect(not bench.calls(), "the first version's cells were computed again"))
+    shutil.copytree(
+        bench.folder / "first version", bench.folder / "claims", dirs_exist_ok=True
+    )
+    bench.finish(
+        also=lambda said: expect(
+            not bench.calls(), "the first version's cells were computed again"
+        )
+    )
     return 1
 
 
 FAULTS = (
-    Fault("a cell hangs", "it never ends; it fails at its time limit, and the others are computed", hang),
+    Fault(
+        "a cell hangs",
+        "it never ends; it fails at its time limit, and the others are computed",
+        hang,
+    ),
     Fault(
         "a cell returns NaN",
         "never a pass: INCONCLUSIVE, or BROKEN in a control, and `not_finite` lists it",
@@ -217,17 +284,31 @@ FAULTS = (
     ),
     Fault(
         "memory runs out",
-        "a cell takes its whole memory budget, and RLIMIT_DATA forbids that; tried again with smaller blocks",
+        "a cell takes its whole memory budget, and RLIMIT_DATA forbids that; tried again with "
+        "smaller blocks",
         exhaust_memory,
     ),
     Fault(
         "the clock is set",
-        "by up to ten days, either way, twice in a run with a deadline; it moves no deadline and no duration",
+        "by up to ten days, either way, twice in a run with a deadline; it moves no deadline and "
+        "no duration",
         set_clock,
     ),
-    Fault("cells are altered", "one byte of each of three files; noticed, set aside, computed again", alter),
-    Fault("cells are truncated", "three files, at random lengths; noticed, set aside, computed again", truncate),
-    Fault("cells are swapped", "two valid files exchange their names; noticed, set aside, computed again", swap),
+    Fault(
+        "cells are altered",
+        "one byte of each of three files; noticed, set aside, computed again",
+        alter,
+    ),
+    Fault(
+        "cells are truncated",
+        "three files, at random lengths; noticed, set aside, computed again",
+        truncate,
+    ),
+    Fault(
+        "cells are swapped",
+        "two valid files exchange their names; noticed, set aside, computed again",
+        swap,
+    ),
     Fault(
         "two versions of the code",
         "on one store, in turn; each has its own cells and verdicts, and both stay",

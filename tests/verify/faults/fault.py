@@ -15,10 +15,12 @@ class Fault:
 
     Args:
         name: unique, in words.
-        planted: how it is planted and what must come of it, beyond a rerun with the verdicts of an undisturbed run.
-        plant: takes a fresh bench and a source of random moments, plants, lets a rerun complete; how often it planted.
-            Raises NotSurvived, or Skipped where this machine cannot.
-        rarely: whether it is planted a tenth as often as the others, since nothing of it is left to chance.
+        planted: how it is planted and what must come of it, beyond a rerun with the verdicts of an
+            undisturbed run.
+        plant: takes a fresh bench and a source of random moments, plants, lets a rerun complete;
+            how often it planted. Raises NotSurvived, or Skipped where this machine cannot.
+        rarely: whether it is planted a tenth as often as the others, since nothing of it is left to
+            chance.
     """
 
     name: str
@@ -33,7 +35,9 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How often a fault was planted and survived, what was lost or computed twice, and what went wrong."""
+    """How often a fault was planted and survived, what was lost or computed twice, and what went
+    wrong.
+    """
 
     fault: Fault
     times: int = 0
@@ -45,5 +49,7 @@ class Outcome:
 
     @property
     def sound(self) -> bool:
-        """Whether it was planted, and survived each time with nothing lost and nothing computed twice."""
+        """Whether it was planted, and survived each time with nothing lost and nothing computed
+        twice.
+        """
         return 0 < self.times == self.survived and not self.lost and not self.twice

@@ -21,7 +21,9 @@ def children(parent: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            state, ppid = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+            state, ppid = (
+                stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+            )
             if int(ppid) == parent and state != "Z":
                 found.append(int(stat.parent.name))
     return found
@@ -31,7 +33,13 @@ def ended(pids: Iterable[int]) -> bool:
     """Whether none of these processes still runs."""
     for pid in pids:
         with suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
+            if (
+                Path(f"/proc/{pid}/stat")
+                .read_text(encoding="utf-8")
+                .rpartition(")")[2]
+                .split()[0]
+                != "Z"
+            ):
                 return False
     return True
 
@@ -49,7 +57,10 @@ def _moment(bench: Bench, dice: random.Random) -> None:
 
 
 def kill_workers(bench: Bench, dice: random.Random) -> int:
-    """Kills one worker after another; the run itself gets over it. A third death of one cell would be given up."""
+    """Kills one worker after another; the run itself gets over it.
+
+    A third death of one cell would be given up.
+    """
     _killable()
     process, kills = bench.start(dice.choice(["sweep", "pytest"])), 0
     while kills < 2 and process.poll() is None:
@@ -83,7 +94,9 @@ def _end_runs(bench: Bench, dice: random.Random, workers_too: bool) -> int:
                     os.kill(pid, signal.SIGKILL)
             kills += 1
             process.wait()
-            wait_for(partial(ended, workers), "workers end with their coordinator", 20.0)
+            wait_for(
+                partial(ended, workers), "workers end with their coordinator", 20.0
+            )
             bench.lost += len(present - bench.files())
         bench.take_stock()
         if len(bench.finished) == len(bench.requests):
@@ -105,7 +118,8 @@ def kill_both(bench: Bench, dice: random.Random) -> int:
 FAULTS = (
     Fault(
         "a worker is killed",
-        "SIGKILL at a random moment, twice in a run; another worker takes its place and the run completes",
+        "SIGKILL at a random moment, twice in a run; another worker takes its place and the run "
+        "completes",
         kill_workers,
         rarely=False,
     ),

@@ -9,22 +9,32 @@ BLOCK = re.compile(r"(<!-- faults:[^>]*-->\n).*?(<!-- end of faults -->)", re.DO
 
 
 def updated(text: str, outcomes: Sequence[Outcome]) -> str:
-    """The text of docs/operations.md, with the table of these outcomes between its pair of comments."""
+    """The text of docs/operations.md, with the table of these outcomes between its pair of
+    comments.
+    """
     (_,) = BLOCK.findall(text)
     return BLOCK.sub(lambda match: f"{match[1]}\n{table(outcomes)}\n{match[2]}", text)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """The outcomes as a Markdown table, and what was not survived or not planted."""
-    total, survived = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("times", "survived"))
+    total, survived = (
+        sum(getattr(outcome, name) for outcome in outcomes)
+        for name in ("times", "survived")
+    )
     return "\n".join(
         [
             f"{survived} of {total} are survived.\n",
-            "| fault | how it is planted, and what must come of it | times | survived | cells lost | computed twice |",
+            "| fault | how it is planted, and what must come of it | times | survived | cells lost "
+            "| computed twice |",
             "|---|---|---:|---:|---:|---:|",
             *map(_row, outcomes),
             "",
-            *(f"- {outcome.fault.name}: {note}\n" for outcome in outcomes for note in _notes(outcome)),
+            *(
+                f"- {outcome.fault.name}: {note}\n"
+                for outcome in outcomes
+                for note in _notes(outcome)
+            ),
         ]
     )
 
@@ -35,7 +45,9 @@ def _row(outcome: Outcome) -> str:
 
 
 def _notes(outcome: Outcome) -> list[str]:
-    return [f"not planted: {outcome.skipped}."] if outcome.skipped else list(outcome.notes)
+    return (
+        [f"not planted: {outcome.skipped}."] if outcome.skipped else list(outcome.notes)
+    )
 
 
 def line(outcome: Outcome, width: int) -> str:

@@ -28,29 +28,56 @@ class Hang(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 if every input ended in a value or in a documented error; 1 if not."""
-    return guarded(lambda: _run(_parser().parse_args(arguments)), kept="Nothing is written.")
+    return guarded(
+        lambda: _run(_parser().parse_args(arguments)), kept="Nothing is written."
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
     names = [name for name in catalogue() if options.target in name]
     if not names:
-        print(f"No target has {options.target!r} in its name. There are: {', '.join(catalogue())}.")
+        print(
+            f"No target has {options.target!r} in its name. There are: {', '.join(catalogue())}."
+        )
         return 2
     each = -(-options.inputs // len(names))
     start, findings = time.perf_counter(), 0
     for name in names:
-        findings += _in_a_process(name, options.seed, range(options.first, options.first + each))
+        findings += _in_a_process(
+            name, options.seed, range(options.first, options.first + each)
+        )
     seconds = time.perf_counter() - start
-    print(f"{each * len(names)} inputs, {len(names)} targets, {findings} findings, {seconds:.0f} s.")
+    print(
+        f"{each * len(names)} inputs, {len(names)} targets, {findings} findings, {seconds:.0f} s."
+    )
     return int(findings > 0)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.verify.fuzz", description=__doc__, epilog=CODES)
-    parser.add_argument("--inputs", type=int, default=100_000, help="over all targets (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the alterations (default: %(default)s)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first input of a target (default: 0)")
-    parser.add_argument("--target", default="", metavar="TEXT", help="only targets with this text in their names")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.verify.fuzz", description=__doc__, epilog=CODES
+    )
+    parser.add_argument(
+        "--inputs",
+        type=int,
+        default=100_000,
+        help="over all targets (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the alterations (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=0,
+        help="number of the first input of a target (default: 0)",
+    )
+    parser.add_argument(
+        "--target",
+        default="",
+        metavar="TEXT",
+        help="only targets with this text in their names",
+    )
     return parser
 
 
@@ -69,12 +96,17 @@ def _in_a_process(name: str, seed: int, numbers: range) -> int:
     at, findings, refused = counters
     start, ended = time.perf_counter(), 0
     while at.value < numbers.stop:
-        process = context.Process(target=_work, args=(name, seed, numbers.stop, counters))
+        process = context.Process(
+            target=_work, args=(name, seed, numbers.stop, counters)
+        )
         process.start()
         process.join()
         if process.exitcode:
             ended += 1
-            print(f"{name}: input {at.value} of seed {seed} ended the process, exit code {process.exitcode}")
+            print(
+                f"{name}: input {at.value} of seed {seed} ended the process, exit code "
+                f"{process.exitcode}"
+            )
             at.value += 1
     found, seconds = findings.value + ended, time.perf_counter() - start
     counts = f"{len(numbers):>7} inputs {refused.value:>7} refused {found:>4} findings"
@@ -92,7 +124,9 @@ def _work(name: str, seed: int, stop: int, counters: Counters) -> None:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
             signal.alarm(SECONDS)
             try:
-                refused.value += target.refuses(Path(folder), target.input(seed, at.value))
+                refused.value += target.refuses(
+                    Path(folder), target.input(seed, at.value)
+                )
             except (Exception, Hang) as error:
                 findings.value += 1
                 if findings.value <= 5:
@@ -112,7 +146,9 @@ def _limit_memory() -> None:
     """Address space, in use now and a part on top."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEGABYTES * 2**20, most))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (pages * resource.getpagesize() + MEGABYTES * 2**20, most)
+    )
 
 
 if __name__ == "__main__":

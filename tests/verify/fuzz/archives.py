@@ -24,7 +24,10 @@ from tests.verify.fuzz.target import Target
 IMAGES = 2
 PIXELS = np.arange(IMAGES * 32 * 32 * 3, dtype=np.uint8).reshape(IMAGES, 32, 32, 3)
 LABELS = np.array([3, 9], dtype=np.uint8)
-VARIABLES, CODES = np.array([[0.0, 0.5], [1.0, 0.25]], np.float32), np.array([1, 0], np.int64)
+VARIABLES, CODES = (
+    np.array([[0.0, 0.5], [1.0, 0.25]], np.float32),
+    np.array([1, 0], np.int64),
+)
 TABLE = hashlib.sha256(VARIABLES.tobytes() + CODES.tobytes()).hexdigest()
 BATCH = "cifar-10-batches-bin/test_batch.bin"
 IMAGE_FILE, LABEL_FILE = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -33,7 +36,11 @@ IMAGE_FILE, LABEL_FILE = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 def targets() -> list[Target]:
     """Of this module."""
     refusals = (DatasetUnavailable,)
-    grey = bytes([0, 0, 8, 3]) + np.array([IMAGES, 28, 28], ">u4").tobytes() + PIXELS[:, :28, :28, 0].tobytes()
+    grey = (
+        bytes([0, 0, 8, 3])
+        + np.array([IMAGES, 28, 28], ">u4").tobytes()
+        + PIXELS[:, :28, :28, 0].tobytes()
+    )
     return [
         Target("idx", [grey], _idx, refusals),
         Target("idx-gz", [gzip.compress(grey)], _idx_gz, refusals),
@@ -47,7 +54,9 @@ def targets() -> list[Target]:
 
 
 def _unverified(wanted: Published) -> Published:
-    return replace(wanted, files=tuple(replace(file, sha256="") for file in wanted.files))
+    return replace(
+        wanted, files=tuple(replace(file, sha256="") for file in wanted.files)
+    )
 
 
 def _checked(data: Dataset) -> None:
@@ -61,7 +70,9 @@ def _checked(data: Dataset) -> None:
 
 def _idx(folder: Path, content: bytes, suffix: str = "") -> None:
     (folder / f"{IMAGE_FILE}{suffix}").write_bytes(content)
-    (folder / LABEL_FILE).write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, IMAGES]) + LABELS.tobytes())
+    (folder / LABEL_FILE).write_bytes(
+        bytes([0, 0, 8, 1, 0, 0, 0, IMAGES]) + LABELS.tobytes()
+    )
     data = fashion_mnist.assemble(_unverified(fashion_mnist.published("t10k")), folder)
     if data.x.size:
         _checked(data)
@@ -79,7 +90,10 @@ def _tar() -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         member = tarfile.TarInfo(BATCH)
-        content = b"".join(bytes([label]) + image.tobytes() for label, image in zip(LABELS, PIXELS, strict=True))
+        content = b"".join(
+            bytes([label]) + image.tobytes()
+            for label, image in zip(LABELS, PIXELS, strict=True)
+        )
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()
@@ -97,7 +111,9 @@ def _tar_gz(folder: Path, content: bytes) -> None:
 
 def _npz(stored: bool) -> bytes:
     stream = io.BytesIO()
-    (np.savez if stored else np.savez_compressed)(stream, X=PIXELS, Y=LABELS.astype(np.int64))
+    (np.savez if stored else np.savez_compressed)(
+        stream, X=PIXELS, Y=LABELS.astype(np.int64)
+    )
     return stream.getvalue()
 
 
@@ -110,7 +126,10 @@ def _cifar5m(folder: Path, content: bytes) -> None:
 def _other_header(draws: random.Random, content: bytes) -> bytes:
     """The members altered at their beginning, and packed with checksums that fit."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for name in old.namelist():
             member = old.read(name)
             new.writestr(name, altered(draws, member[:128]) + member[128:])
@@ -118,9 +137,17 @@ def _other_header(draws: random.Random, content: bytes) -> bytes:
 
 
 def _rda() -> bytes:
-    columns = {"V1": [0.0, 1.0], "V2": [0.5, 0.25], "Class": pandas.Categorical(["High", "Bypass"])}
+    columns = {
+        "V1": [0.0, 1.0],
+        "V2": [0.5, 0.25],
+        "Class": pandas.Categorical(["High", "Bypass"]),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        rdata.write_rda(Path(folder, "table.rda"), {"Shuttle": pandas.DataFrame(columns)}, compression=None)
+        rdata.write_rda(
+            Path(folder, "table.rda"),
+            {"Shuttle": pandas.DataFrame(columns)},
+            compression=None,
+        )
         return Path(folder, "table.rda").read_bytes()
 
 

@@ -9,4 +9,8 @@ from tests.verify.fuzz.target import Target
 @cache
 def catalogue() -> dict[str, Target]:
     """Name -> target."""
-    return {target.name: target for module in (stores, documents, archives) for target in module.targets()}
+    return {
+        target.name: target
+        for module in (stores, documents, archives)
+        for target in module.targets()
+    }

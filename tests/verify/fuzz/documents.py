@@ -1,4 +1,6 @@
-"""Targets: reports, calibrations, registrations and recorded verdicts, read as the commands read them."""
+"""Targets: reports, calibrations, registrations and recorded verdicts, read as the commands read
+them.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,23 +24,46 @@ TOML = (
     f'["{CLAIM}"]\nquick = {{ verdict = "REFUTED", reason = "so" }}\n'
     'full = { verdict = "INCONCLUSIVE", reason = "x" }\n'
 )
-RECORD = {"claim": {"id": CLAIM, "statement": "It holds."}, "tiers": {"quick": {"replicates": 10, "grid": [{"n": 1}]}}}
+RECORD = {
+    "claim": {"id": CLAIM, "statement": "It holds."},
+    "tiers": {"quick": {"replicates": 10, "grid": [{"n": 1}]}},
+}
 
 
 def targets() -> list[Target]:
     """Of this module."""
-    verdicts, run = (json.loads((RECORDED / f"{name}.json").read_bytes()) for name in ("verdicts", "run"))
+    verdicts, run = (
+        json.loads((RECORDED / f"{name}.json").read_bytes())
+        for name in ("verdicts", "run")
+    )
     rates_ = json.loads((RECORDED / "calibration.json").read_bytes())
     (claim,) = (claim for claim in verdicts["claims"] if claim["id"] == CLAIM)
     verdicts |= {"claims": [_short(claim)], "not_finite": {}}
     run |= {"claims": {CLAIM: run["claims"][CLAIM]}, "distributions": {"numpy": "2.4"}}
     rates_["claims"] = {CLAIM: _short(rates_["claims"][CLAIM])}
-    texts = {name: json.dumps(value).encode() for name, value in (("verdicts", verdicts), ("run", run))}
+    texts = {
+        name: json.dumps(value).encode()
+        for name, value in (("verdicts", verdicts), ("run", run))
+    }
     refusals = (InvalidInput,)
     return [
-        Target("verdicts", [texts["verdicts"]], _report("verdicts.json", texts), refusals, altered_json),
-        Target("run", [texts["run"]], _report("run.json", texts), refusals, altered_json),
-        Target("calibration", [json.dumps(rates_).encode()], _calibration, refusals, altered_json),
+        Target(
+            "verdicts",
+            [texts["verdicts"]],
+            _report("verdicts.json", texts),
+            refusals,
+            altered_json,
+        ),
+        Target(
+            "run", [texts["run"]], _report("run.json", texts), refusals, altered_json
+        ),
+        Target(
+            "calibration",
+            [json.dumps(rates_).encode()],
+            _calibration,
+            refusals,
+            altered_json,
+        ),
         Target("registration", [_registration()[0]], _record, refusals, altered_json),
         Target("registration-log", [_registration()[1]], _log, refusals, altered_json),
         Target("recorded-verdicts", [TOML.encode()], _toml, refusals),
@@ -46,7 +71,9 @@ def targets() -> list[Target]:
 
 
 def _short(value: Any) -> Any:
-    """With two entries of each list at most, but the pairs and columns of figures, which belong together."""
+    """With two entries of each list at most, but the pairs and columns of figures, which belong
+    together.
+    """
     if isinstance(value, dict):
         return {name: _short(inner) for name, inner in value.items()}
     return [_short(inner) for inner in value[:2]] if isinstance(value, list) else value
@@ -104,7 +131,9 @@ def _registered(folder: Path, record: bytes, log: bytes) -> None:
     place.with_name(f"{place.name}.log.jsonl").write_bytes(log)
     found = registration.read(folder, CLAIM)
     assert found is not None
-    assert (found.record, found.digest) == (RECORD, experiment.digest(RECORD)), "an altered record was read"
+    assert (found.record, found.digest) == (RECORD, experiment.digest(RECORD)), (
+        "an altered record was read"
+    )
 
 
 def _record(folder: Path, content: bytes) -> None:

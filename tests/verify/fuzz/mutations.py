@@ -6,8 +6,36 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-NUMBERS = (0, 1, 7, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
-WORDS = (b"\0", b"\xff" * 8, b"\n", b'"', b"{", b"[" * 100, b"}", b"NaN", b"1e999", b"-1", b"../", b"|O", b'{"a":' * 50)
+NUMBERS = (
+    0,
+    1,
+    7,
+    127,
+    128,
+    255,
+    256,
+    2**15,
+    2**16 - 1,
+    2**24,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+)
+WORDS = (
+    b"\0",
+    b"\xff" * 8,
+    b"\n",
+    b'"',
+    b"{",
+    b"[" * 100,
+    b"}",
+    b"NaN",
+    b"1e999",
+    b"-1",
+    b"../",
+    b"|O",
+    b'{"a":' * 50,
+)
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, 10**299, 0.5, -0.0, 1e308, "", "a", "..", "../../etc", "/dev/zero",
     "\0", "\ud800", "|O", "<f8", "NaN", "SUPPORTED", "<script>", "x" * 5000, [], {}, [[]], {"": None}, [1], ["a"],
@@ -24,7 +52,9 @@ def altered(draws: random.Random, content: bytes) -> bytes:
 
 def _place(draws: random.Random, content: bytearray) -> int:
     """Anywhere, but often near the beginning, where the headers are."""
-    return draws.randrange(min(len(content), draws.choice((16, 64, 512, len(content) + 1)) or 1) or 1)
+    return draws.randrange(
+        min(len(content), draws.choice((16, 64, 512, len(content) + 1)) or 1) or 1
+    )
 
 
 def _flip(draws: random.Random, content: bytearray) -> None:
@@ -65,7 +95,9 @@ CHANGES: tuple[Callable[[random.Random, bytearray], None], ...] = (
 
 
 def altered_json(draws: random.Random, content: bytes) -> bytes:
-    """A JSON text with other values, members or nesting; one time in four its bytes are altered instead."""
+    """A JSON text with other values, members or nesting; one time in four its bytes are altered
+    instead.
+    """
     if draws.random() < 0.25:
         return altered(draws, content)
     value = json.loads(content)
@@ -77,7 +109,9 @@ def altered_json(draws: random.Random, content: bytes) -> bytes:
 def altered_value(draws: random.Random, value: Any) -> Any:
     """A copy of a JSON value in which one value, somewhere, is another."""
     if isinstance(value, dict | list) and value and draws.random() < 0.9:
-        items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+        items = (
+            list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+        )
         at = draws.randrange(len(items))
         name, inner = items[at]
         match draws.randrange(12):

@@ -16,10 +16,27 @@ from harness.sweep.pack import Limits, pack, unpack
 from tests.verify.fuzz.mutations import altered, altered_json
 from tests.verify.fuzz.target import Target
 
-REQUEST = Request("harness.measurements:drift", {"width": 64, "rates": [0.5]}, (0, 1), "fuzz", "torch", "float32")
+REQUEST = Request(
+    "harness.measurements:drift",
+    {"width": 64, "rates": [0.5]},
+    (0, 1),
+    "fuzz",
+    "torch",
+    "float32",
+)
 CIRCUMSTANCES = Circumstances("cpu", "c0de", {"numpy": "2.4", "torch": "2.13"})
-PROVENANCE = Provenance("2026-01-01T00:00:00+00:00", 1.5, 1, "a processor", {"OMP_NUM_THREADS": "1"}, "3.12.0")
-ARRAYS = {"drift": np.array([0.25, 0.5]), "losses": np.arange(6, dtype=np.float32).reshape(2, 3)}
+PROVENANCE = Provenance(
+    "2026-01-01T00:00:00+00:00",
+    1.5,
+    1,
+    "a processor",
+    {"OMP_NUM_THREADS": "1"},
+    "3.12.0",
+)
+ARRAYS = {
+    "drift": np.array([0.25, 0.5]),
+    "losses": np.arange(6, dtype=np.float32).reshape(2, 3),
+}
 SEALED = b"".join(cell.encode(REQUEST, CIRCUMSTANCES, PROVENANCE, ARRAYS))
 KEY = cell.key(REQUEST, CIRCUMSTANCES)
 FAILURE = json.dumps(
@@ -53,7 +70,9 @@ def _damaged_cell(folder: Path, content: bytes) -> None:
 
 
 def _sealed_cell(folder: Path, content: bytes) -> None:
-    """Under the name that it claims, as somebody would who forges one: it is read only if we could have written it."""
+    """Under the name that it claims, as somebody would who forges one: it is read only if we could
+    have written it.
+    """
     path = folder / REQUEST.digest / f"{KEY}.cell"
     try:
         found = cell.read(path, content)
@@ -64,18 +83,28 @@ def _sealed_cell(folder: Path, content: bytes) -> None:
         path = folder / name.removesuffix(".")
         found = cell.read(path, content)
     _written(path, content)
-    again = cell.encode(found.request, found.circumstances, found.provenance, found.arrays)
+    again = cell.encode(
+        found.request, found.circumstances, found.provenance, found.arrays
+    )
     cell.check_arrays(found.arrays, len(found.request.replicates))
     header, newline, body = content.partition(b"\n")[2].partition(b"\n")
     known = json.loads(header)
     said = known["provenance"]
-    known["provenance"] = {name: said[name] for name in asdict(PROVENANCE)}  # another version may have recorded more
-    assert b"".join(again[1:]) == canonical(known).encode() + newline + body, "a cell that nobody could have written"
+    known["provenance"] = {
+        name: said[name] for name in asdict(PROVENANCE)
+    }  # another version may have recorded more
+    assert b"".join(again[1:]) == canonical(known).encode() + newline + body, (
+        "a cell that nobody could have written"
+    )
 
 
 def _resealed(draws: random.Random, content: bytes) -> bytes:
     header, _, body = content.partition(b"\n")[2].partition(b"\n")
-    inner = altered_json(draws, header) + b"\n" + (altered(draws, body) if draws.random() < 0.2 else body)
+    inner = (
+        altered_json(draws, header)
+        + b"\n"
+        + (altered(draws, body) if draws.random() < 0.2 else body)
+    )
     return cell.MAGIC + hashlib.sha256(inner).hexdigest().encode() + b"\n" + inner
 
 
@@ -83,14 +112,19 @@ def _failure(folder: Path, content: bytes) -> None:
     store = Store(folder)
     _written(folder / "failures" / f"{KEY}.1.json", content)
     (found,) = store.failures(REQUEST, CIRCUMSTANCES)
-    assert all(isinstance(text, str) for text in (found.kind, found.traceback, found.time))
+    assert all(
+        isinstance(text, str) for text in (found.kind, found.traceback, found.time)
+    )
     store.lacking()
 
 
 def _plan(folder: Path, content: bytes) -> None:
     _written(folder / "plan.json", content)
     for request in plans.read(folder / "plan.json"):
-        assert cell.request_of(json.loads(canonical(asdict(request)))).digest == request.digest
+        assert (
+            cell.request_of(json.loads(canonical(asdict(request)))).digest
+            == request.digest
+        )
 
 
 def _pack(folder: Path, content: bytes) -> None:
@@ -103,8 +137,12 @@ def _pack(folder: Path, content: bytes) -> None:
     finally:
         for path in folder.rglob("*"):
             if path.is_file() and path.name != "file.pack":
-                assert path.read_bytes() in (SEALED, FAILURE), f"{path} was unpacked, and is not what was packed"
-                assert path.is_relative_to(store.path), f"{path} is outside of the store"
+                assert path.read_bytes() in (SEALED, FAILURE), (
+                    f"{path} was unpacked, and is not what was packed"
+                )
+                assert path.is_relative_to(store.path), (
+                    f"{path} is outside of the store"
+                )
 
 
 def _packed() -> bytes:
@@ -124,7 +162,12 @@ def _other_contents(draws: random.Random, content: bytes) -> bytes:
     header[124:135] = b"%011o" % len(manifest)
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
-    return bytes(header) + manifest + bytes(-len(manifest) % 512) + content[512 + size + -size % 512 :]
+    return (
+        bytes(header)
+        + manifest
+        + bytes(-len(manifest) % 512)
+        + content[512 + size + -size % 512 :]
+    )
 
 
 def _written(path: Path, content: bytes) -> None:

@@ -15,8 +15,8 @@ class Target:
     Args:
         name: of the target.
         samples: valid contents of the file.
-        read: takes an empty folder and a content; reads it as a user's command would, and raises AssertionError if
-            what comes out is not what a valid value is.
+        read: takes an empty folder and a content; reads it as a user's command would, and raises
+            AssertionError if what comes out is not what a valid value is.
         refusals: the errors that the reader documents.
         mutate: alters a content; bytes by default.
     """
@@ -42,9 +42,13 @@ class Target:
         try:
             self.read(folder, content)
         except self.refusals as error:
-            starved = [cause for cause in _causes(error) if isinstance(cause, MemoryError)]
+            starved = [
+                cause for cause in _causes(error) if isinstance(cause, MemoryError)
+            ]
             if starved:
-                raise AssertionError(f"{self.name} takes memory without bound: {error}") from error
+                raise AssertionError(
+                    f"{self.name} takes memory without bound: {error}"
+                ) from error
             return True
         return False
 

@@ -12,10 +12,12 @@ class Defect:
     """A planted defect.
 
     Args:
-        target: "package.module:function", "package.module:Class.method" or "package.module:CONSTANT".
+        target: "package.module:function", "package.module:Class.method" or
+            "package.module:CONSTANT".
         caught_by: pytest node ids, of which at least one must fail.
-        replacement: called in place of the target, with the sound target first and then the target's own arguments.
-            In place of a constant it is called once, and what it returns is the constant.
+        replacement: called in place of the target, with the sound target first and then the
+            target's own arguments. In place of a constant it is called once, and what it returns is
+            the constant.
     """
 
     target: str
@@ -41,7 +43,9 @@ class Defect:
 class Defects(dict[str, Defect]):
     """The defects of one part of the harness, by name."""
 
-    def plant(self, target: str, *caught_by: str) -> Callable[[Replacement], Replacement]:
+    def plant(
+        self, target: str, *caught_by: str
+    ) -> Callable[[Replacement], Replacement]:
         """A decorator: the function below takes the target's place, and these tests must catch it."""
 
         def enter(replacement: Replacement) -> Replacement:

@@ -1,4 +1,6 @@
-"""Runs the tests that must catch a defect, with the defect planted in every process that they start."""
+"""Runs the tests that must catch a defect, with the defect planted in every process that they
+start.
+"""
 
 import os
 import re
@@ -13,7 +15,9 @@ from tests.verify.mutants.defect import Defect
 
 ROOT = Path(__file__).resolve().parents[3]
 FAILED = 1
-"""Pytest's exit code if tests ran and some failed; but also Python's, if pytest itself did not start."""
+"""Pytest's exit code if tests ran and some failed; but also Python's, if pytest itself did not
+start.
+"""
 SUMMARY = re.compile(r"^\d+ failed\b.* in [\d.]+s", re.MULTILINE)
 """Pytest's last line if tests ran and some failed."""
 
@@ -26,7 +30,10 @@ class UnsoundError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether the tests of a defect caught it; if not, pytest's last words. Seconds that they took."""
+    """Whether the tests of a defect caught it; if not, pytest's last words.
+
+    Seconds that they took.
+    """
 
     defect: Defect
     caught: bool
@@ -49,16 +56,33 @@ def check_soundness(tests: Iterable[str]) -> None:
         raise UnsoundError(f"Tests fail without any defect:\n{said}")
 
 
-def _pytest(tests: Iterable[str], planted: str, time_limit: float = TIME_LIMIT) -> tuple[int | None, str]:
+def _pytest(
+    tests: Iterable[str], planted: str, time_limit: float = TIME_LIMIT
+) -> tuple[int | None, str]:
     """Pytest's exit code, None if it took too long, and its last lines."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "COV_"))
+    }
     environment = {
         **inherited,
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "verify" / "mutants" / "site"), str(ROOT)]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(ROOT / "tests" / "verify" / "mutants" / "site"), str(ROOT)]
+        ),
         "NTK_CLAIMS_MUTANT": planted,
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--no-header",
+        "-p",
+        "no:cacheprovider",
+        *tests,
+    ]
     try:
         ran = subprocess.run(
             command + (["-x"] if planted else []),

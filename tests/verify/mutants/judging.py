@@ -22,19 +22,30 @@ def controls_ignored(broken_controls, claim, controls, effects):
 @plant("harness.judge:as_planted", CONTROL)
 def disagreeing_control_passes(as_planted, control, verdict):
     """A control that must not be supported passes when the backends do not agree on it."""
-    return as_planted(control, verdict) or (control.expected != "SUPPORTED" and verdict.kind == "DISAGREE")
+    return as_planted(control, verdict) or (
+        control.expected != "SUPPORTED" and verdict.kind == "DISAGREE"
+    )
 
 
-@plant("harness.judge:_failures", f"{JUDGE}test_a_failed_gate_leaves_the_claim_inconclusive")
+@plant(
+    "harness.judge:_failures",
+    f"{JUDGE}test_a_failed_gate_leaves_the_claim_inconclusive",
+)
 def gates_ignored(failures, claim, gates):
     """A gate that failed is passed over."""
     return []
 
 
-@plant("harness.judge:_failures", f"{JUDGE}test_a_broken_gate_comes_before_an_inconclusive_one")
+@plant(
+    "harness.judge:_failures",
+    f"{JUDGE}test_a_broken_gate_comes_before_an_inconclusive_one",
+)
 def broken_gate_is_inconclusive(failures, claim, gates):
     """A failed gate that says the check is broken leaves the claim inconclusive."""
-    return [(replace(gate, failure="INCONCLUSIVE"), text) for gate, text in failures(claim, gates)]
+    return [
+        (replace(gate, failure="INCONCLUSIVE"), text)
+        for gate, text in failures(claim, gates)
+    ]
 
 
 @plant("harness.study:Claim.primary", f"{JUDGE}test_conjunction")
@@ -65,7 +76,10 @@ def family_correction_skipped(judge_family, members, family_sizes):
     return [verdict for _, _, verdict in members]
 
 
-@plant("harness.judge:holm", f"{JUDGE}test_a_member_without_p_counts_as_one_that_did_not_run")
+@plant(
+    "harness.judge:holm",
+    f"{JUDGE}test_a_member_without_p_counts_as_one_that_did_not_run",
+)
 def claims_that_did_not_run_help(holm, p, size):
     """A claim of the family that did not run counts with p = 0."""
     return holm([0.0 if value == 1.0 else value for value in p], size)
@@ -84,12 +98,18 @@ def registration_not_asked_for(check, study, folder):
     return "" if "unregistered change" in said else said
 
 
-@plant("harness.registration.ledger:_check", f"{REGISTRATION}test_what_was_altered_by_hand_is_named")
+@plant(
+    "harness.registration.ledger:_check",
+    f"{REGISTRATION}test_what_was_altered_by_hand_is_named",
+)
 def history_may_be_rewritten(check, found, content, claim):
     """A record or a log of amendments that was altered by hand is not noticed."""
 
 
-@plant("harness.registration.code:code_digest", f"{REGISTRATION}test_code_behind_the_effects_is_registered")
+@plant(
+    "harness.registration.code:code_digest",
+    f"{REGISTRATION}test_code_behind_the_effects_is_registered",
+)
 def code_not_registered(code_digest, study):
     """The code of a claim's effects can be changed after the run without anyone being told."""
     return "the same" if code_digest(study) else ""

@@ -13,7 +13,9 @@ plant = DEFECTS.plant
 AGREES = "tests/harness/backends/test_backends.py::test_agrees_with_the_oracle"
 STRUCTURED = "tests/harness/backends/test_convolutions.py::test_both_structured_forms_agree_with_the_oracle"
 HALF = "tests/harness/backends/test_backends.py::test_the_half_that_is_not_computed_is_that_of_the_other_side"
-FLAT = "tests/verify/test_planted_defects.py::test_relu_is_flat_at_zero_in_every_backend"
+FLAT = (
+    "tests/verify/test_planted_defects.py::test_relu_is_flat_at_zero_in_every_backend"
+)
 LADDER = "tests/harness/kernels/test_kernel_regression.py::test_ladder_equals_separate_solves"
 DEVICE = "tests/harness/backends/test_infinite_width.py::test_perceptrons_have_the_kernels_of_the_oracle"
 
@@ -22,7 +24,8 @@ DEVICE = "tests/harness/backends/test_infinite_width.py::test_perceptrons_have_t
 
 
 @plant(
-    "harness.networks.builder:scales_of", "tests/harness/backends/test_backends.py::test_oracle_forward_is_the_formula"
+    "harness.networks.builder:scales_of",
+    "tests/harness/backends/test_backends.py::test_oracle_forward_is_the_formula",
 )
 def parametrizations_swapped(scales_of, activation, parametrization, sigma_w, sigma_b):
     """A network in "ntk" parametrization is the standard one, and the other way round."""
@@ -36,7 +39,9 @@ def parametrizations_swapped(scales_of, activation, parametrization, sigma_w, si
 )
 def fan_in_missing(weights, self, fan_in, fan_out):
     """The scale 1/sqrt(fan_in) of the weights is missing, so preactivations grow with the width."""
-    *names_and_sizes, weight_scale, bias_scale, weight_std, bias_std = weights(self, fan_in, fan_out)
+    *names_and_sizes, weight_scale, bias_scale, weight_std, bias_std = weights(
+        self, fan_in, fan_out
+    )
     root = fan_in**0.5
     if self.parametrization == "ntk":
         return *names_and_sizes, root * weight_scale, bias_scale, weight_std, bias_std
@@ -52,7 +57,9 @@ def torch_relu_slope_at_zero(derivative, name, h):
     return (h >= 0).to(h.dtype) if name == "relu" else derivative(name, h)
 
 
-@plant("harness.backends.jax_layers:derivative", f"{AGREES}[jax-float64-sigmoid-ntk-0.3]")
+@plant(
+    "harness.backends.jax_layers:derivative", f"{AGREES}[jax-float64-sigmoid-ntk-0.3]"
+)
 def jax_sigmoid_slope_doubled(derivative, name, h):
     """In JAX the derivative of the sigmoid is twice what it is."""
     slope = derivative(name, h)
@@ -72,7 +79,10 @@ def torch_forward_without_bias(affine, layer, theta, x, bias=True):
 def oracle_bias_gradient_missing(layer_gradient, layer, x, delta):
     """The oracle's kernel lacks the gradients of the biases."""
     gradients = layer_gradient(layer, x, delta)
-    return {name: gradient if name == layer.weight else 0 * gradient for name, gradient in gradients.items()}
+    return {
+        name: gradient if name == layer.weight else 0 * gradient
+        for name, gradient in gradients.items()
+    }
 
 
 @plant("harness.backends.jax_layers:position_gram", f"{STRUCTURED}[jax-image-True]")
@@ -85,7 +95,9 @@ def jax_bias_dropped_by_position(position_gram, layer, outputs, left, right):
     "harness.backends.backend:Backend.empirical_ntk",
     "tests/verify/test_planted_defects.py::test_the_kernel_of_two_sets_is_a_block_of_that_of_both[numpy]",
 )
-def second_set_ignored(empirical_ntk, self, net, theta, x1, x2=None, *arguments, **options):
+def second_set_ignored(
+    empirical_ntk, self, net, theta, x1, x2=None, *arguments, **options
+):
     """The kernel of x1 against x2 is that of x1 against itself."""
     other = None if x2 is None else np.resize(x1, np.shape(x2))
     return empirical_ntk(self, net, theta, x1, other, *arguments, **options)
@@ -96,7 +108,10 @@ def half_not_mirrored(mirror, block):
     """The half of a diagonal block that is not computed stays as it was."""
 
 
-@plant("harness.backends.torch_backend:TorchOperations.pushforward", f"{AGREES}[torch-float64-relu-ntk-0.3]")
+@plant(
+    "harness.backends.torch_backend:TorchOperations.pushforward",
+    f"{AGREES}[torch-float64-relu-ntk-0.3]",
+)
 def kernel_vector_product_doubled(pushforward, self, net, theta, x, tangent):
     """In PyTorch the product of the kernel and a vector is twice what it is."""
     return 2 * pushforward(self, net, theta, x, tangent)
@@ -194,7 +209,10 @@ def pooling_without_pairs_of_positions(crossed_steps, net):
     return 0
 
 
-@plant("harness.backends.torch_infinite:TorchArrays.relu", f"{DEVICE}[torch-relu-ntk-0.3-10]")
+@plant(
+    "harness.backends.torch_infinite:TorchArrays.relu",
+    f"{DEVICE}[torch-relu-ntk-0.3-10]",
+)
 def device_kernel_differs(relu, self, s):
     """In PyTorch the infinite-width ReLU kernels are those of other angles."""
     return relu(self, 0.99 * s)

@@ -1,4 +1,6 @@
-"""Puts a defect into its module as soon as the module has been imported, before anybody takes a name from it."""
+"""Puts a defect into its module as soon as the module has been imported, before anybody takes a
+name from it.
+"""
 
 import functools
 import importlib.abc
@@ -21,7 +23,8 @@ def plant_on_import(defect: Defect) -> None:
 
 
 def target_of(defect: Defect, module: ModuleType) -> tuple[Any, str, Any]:
-    """Where the target is, its name there, and the target as it is defined: functions of classes unbound.
+    """Where the target is, its name there, and the target as it is defined: functions of classes
+    unbound.
 
     Raises:
         NoTargetError: if there is no such thing.
@@ -32,7 +35,8 @@ def target_of(defect: Defect, module: ModuleType) -> tuple[Any, str, Any]:
         return owner, name, vars(owner)[name]
     except (AttributeError, KeyError):
         raise NoTargetError(
-            f"Defect {defect.name!r}: there is no {defect.target}. Point it to where the function is now."
+            f"Defect {defect.name!r}: there is no {defect.target}. Point it to where the function "
+            "is now."
         ) from None
 
 
@@ -67,7 +71,9 @@ def _wrapped(sound: Any, replacement: Replacement) -> Any:
 
 
 class _FirstStays(list[Any]):
-    """The finders of modules, of which the first stays the first: pytest inserts one that rewrites assertions."""
+    """The finders of modules, of which the first stays the first: pytest inserts one that rewrites
+    assertions.
+    """
 
     def insert(self, index: SupportsIndex, finder: Any) -> None:
         """Inserts behind the first."""
@@ -75,13 +81,18 @@ class _FirstStays(list[Any]):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the module of a defect as Python does, and plants the defect once the module has been executed."""
+    """Finds the module of a defect as Python does, and plants the defect once the module has been
+    executed.
+    """
 
     def __init__(self, defect: Defect) -> None:
         self.defect = defect
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
         """The module's own spec, whose loader plants; None for every other module."""
         if fullname != self.defect.module:

@@ -64,13 +64,20 @@ def failed_control_shown_as_passed(control_entry, control, verdict):
     return control_entry(control, verdict) | {"passed": True}
 
 
-@plant("harness.report.forest:deciding", f"{FOREST}test_where_all_hold_the_least_sure_effect_decides")
+@plant(
+    "harness.report.forest:deciding",
+    f"{FOREST}test_where_all_hold_the_least_sure_effect_decides",
+)
 def surest_effect_decides(deciding, claim):
     """The overview shows the primary effect of smallest p instead of largest."""
     found = deciding(claim)
     if len(found) != 1 or found[0]["verdict"]["kind"] != "SUPPORTED":
         return found
-    primary = [h for h in claim["hypotheses"] if h["role"] == "primary" and h["verdict"]["backends"]]
+    primary = [
+        h
+        for h in claim["hypotheses"]
+        if h["role"] == "primary" and h["verdict"]["backends"]
+    ]
     return sorted(primary, key=lambda h: h["verdict"]["p"])[:1]
 
 
@@ -96,7 +103,10 @@ def any_verdict_is_expected(outcome, claim):
     return outcome({**claim, "recorded": claim["verdict"]["kind"]})
 
 
-@plant("harness.export.crate:_file", f"{ARCHIVE}test_the_metadata_lists_every_file_with_its_digest")
+@plant(
+    "harness.export.crate:_file",
+    f"{ARCHIVE}test_the_metadata_lists_every_file_with_its_digest",
+)
 def digest_of_the_name(entity, part):
     """The archive lists the digest of a file's name instead of its content."""
     import hashlib

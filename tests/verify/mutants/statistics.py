@@ -93,7 +93,9 @@ def family_is_what_ran(holm, p, size=None):
 )
 def agreement_unpaired(worst_agreement, samples, margin, alpha):
     """The agreement of backends is tested on sorted effects, not seed by seed."""
-    return worst_agreement({name: np.sort(sample) for name, sample in samples.items()}, margin, alpha)
+    return worst_agreement(
+        {name: np.sort(sample) for name, sample in samples.items()}, margin, alpha
+    )
 
 
 @plant("harness.statistics.agreement:worst_agreement", DIFFERENCE)
@@ -130,13 +132,17 @@ def slope_of_the_mean_curve(loglog_slopes, x, y):
 )
 def diverged_networks_are_trained(untrained, sizes, loss, gain, *limits, **options):
     """Networks whose loss is not a number count as trained."""
-    return untrained(sizes, np.nan_to_num(loss), np.nan_to_num(gain), *limits, **options)
+    return untrained(
+        sizes, np.nan_to_num(loss), np.nan_to_num(gain), *limits, **options
+    )
 
 
 # The decision on one hypothesis
 
 
-@plant("harness.verdict:_against_rule", f"{DECIDE}test_one_backend_of_two_does_not_support")
+@plant(
+    "harness.verdict:_against_rule", f"{DECIDE}test_one_backend_of_two_does_not_support"
+)
 def one_backend_suffices(against_rule, estimates, *arguments):
     """Where one backend supports a hypothesis, nobody asks the other."""
     return against_rule(dict(list(estimates.items())[:1]), *arguments)
@@ -160,10 +166,17 @@ def equivalence_of_one_side(side, low, high, rule):
     """An interval that is below the upper margin counts as inside."""
     from harness.study import Equivalence
 
-    return side(max(low, -rule.margin / 2), high, rule) if isinstance(rule, Equivalence) else side(low, high, rule)
+    return (
+        side(max(low, -rule.margin / 2), high, rule)
+        if isinstance(rule, Equivalence)
+        else side(low, high, rule)
+    )
 
 
-@plant("harness.verdict:not_finite", "tests/harness/test_judge.py::test_a_diverged_seed_is_named_and_never_dropped")
+@plant(
+    "harness.verdict:not_finite",
+    "tests/harness/test_judge.py::test_a_diverged_seed_is_named_and_never_dropped",
+)
 def diverged_seeds_pass(not_finite, sample):
     """Seeds whose effect is not a number are no obstacle."""
     return []

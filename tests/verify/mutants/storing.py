@@ -30,7 +30,9 @@ def seed_ignored(derive, purpose, **axes):
 @plant("harness.seeds:derive", DRAWN)
 def stream_ignored(derive, purpose, **axes):
     """What is registered is drawn from the seeds that were explored."""
-    return derive(purpose, **(axes | {"stream": "explored"} if "stream" in axes else axes))
+    return derive(
+        purpose, **(axes | {"stream": "explored"} if "stream" in axes else axes)
+    )
 
 
 @plant("harness.seeds:derive", DRAWN)
@@ -58,7 +60,8 @@ def samples_come_twice(chunk_of, seed, chunk, *arguments):
 
 
 @plant(
-    "harness.datasets.fashion_mnist:assemble", "tests/harness/datasets/test_datasets.py::test_embedded_part_as_arrays"
+    "harness.datasets.fashion_mnist:assemble",
+    "tests/harness/datasets/test_datasets.py::test_embedded_part_as_arrays",
 )
 def labels_shuffled(assemble, *arguments, **options):
     """Labels are not those of their images."""
@@ -84,7 +87,8 @@ def request_digest_without_stream(digest, self):
 
 
 @plant(
-    "harness.experiment:Tier.blocks", "tests/verify/test_planted_defects.py::test_blocks_are_the_replicates_once_each"
+    "harness.experiment:Tier.blocks",
+    "tests/verify/test_planted_defects.py::test_blocks_are_the_replicates_once_each",
 )
 def replicates_shared_by_blocks(blocks, self):
     """Every block of an experiment has the replicates of the first."""
@@ -118,7 +122,10 @@ def any_configuration_will_do(measurements, self, quantity, **where):
 # Store
 
 
-@plant("harness.sweep.cell:_verified", f"{STORE}test_arrays_altered_after_the_cell_was_found_are_noticed")
+@plant(
+    "harness.sweep.cell:_verified",
+    f"{STORE}test_arrays_altered_after_the_cell_was_found_are_noticed",
+)
 def altered_cells_accepted(verified, path, content=None):
     """A cell whose bytes were altered is read all the same."""
     found = path.read_bytes() if content is None else content
@@ -127,14 +134,23 @@ def altered_cells_accepted(verified, path, content=None):
     return verified(path, whole)
 
 
-@plant("harness.sweep.cell:_read", f"{STORE}test_a_cell_under_the_name_of_another_is_noticed")
+@plant(
+    "harness.sweep.cell:_read",
+    f"{STORE}test_a_cell_under_the_name_of_another_is_noticed",
+)
 def cell_of_another_request_accepted(read, path, content=None):
     """A cell under the name of another counts as that one."""
     from harness.sweep import cell
 
     header, _ = cell._verified(path, content)
-    request, circumstances = cell.request_of(header["request"]), cell.circumstances_of(header["circumstances"])
-    named = path.parent.with_name(request.digest) / f"{cell.key(request, circumstances)}.cell"
+    request, circumstances = (
+        cell.request_of(header["request"]),
+        cell.circumstances_of(header["circumstances"]),
+    )
+    named = (
+        path.parent.with_name(request.digest)
+        / f"{cell.key(request, circumstances)}.cell"
+    )
     return read(named, path.read_bytes() if content is None else content)
 
 
@@ -144,7 +160,9 @@ def cell_of_another_request_accepted(read, path, content=None):
 )
 def circumstances_not_in_the_key(key, request, circumstances):
     """A cell computed by other code, with other versions or on another device counts as the same."""
-    return key(request, replace(circumstances, **dict.fromkeys(vars(circumstances), "")))
+    return key(
+        request, replace(circumstances, **dict.fromkeys(vars(circumstances), ""))
+    )
 
 
 @plant("harness.sweep.store:check_failure", "tests/harness/sweep/test_pack.py")
@@ -161,19 +179,31 @@ def last_name_counts(members, pairs):
 # Sweep
 
 
-@plant("harness.sweep.ledger:Outcome.kind", f"{SWEEP}test_an_error_is_recorded_not_retried_and_stops_nothing_else")
+@plant(
+    "harness.sweep.ledger:Outcome.kind",
+    f"{SWEEP}test_an_error_is_recorded_not_retried_and_stops_nothing_else",
+)
 def failed_cells_count_as_done(kind, self):
     """A cell that failed is counted as done."""
     return "done" if self.failure else kind(self)
 
 
-@plant("harness.sweep.coordinator:Sweep.measurements", f"{SWEEP}test_measurements_that_are_missing_are_named")
+@plant(
+    "harness.sweep.coordinator:Sweep.measurements",
+    f"{SWEEP}test_measurements_that_are_missing_are_named",
+)
 def missing_cells_passed_over(measurements, self, backend):
-    """Measurements are joined from the cells that are there, without a word about those that are missing."""
-    return measurements(replace(self, outcomes=tuple(one for one in self.outcomes if one.cell)), backend)
+    """Measurements are joined from the cells that are there, without a word about those that are
+    missing.
+    """
+    return measurements(
+        replace(self, outcomes=tuple(one for one in self.outcomes if one.cell)), backend
+    )
 
 
-@plant("harness.sweep.local_engine:failed", f"{SWEEP}test_death_and_exhaustion_are_retried")
+@plant(
+    "harness.sweep.local_engine:failed", f"{SWEEP}test_death_and_exhaustion_are_retried"
+)
 def nothing_is_retried(failed, task, kind, text):
     """A cell whose worker died, or ran out of memory, is not tried again."""
     return replace(failed(task, kind, text), again=False)

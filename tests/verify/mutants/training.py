@@ -55,13 +55,19 @@ def minibatches_shared_by_seeds(lanes, batch_seed, count):
     return lanes(batch_seed, count)[:1] * count
 
 
-@plant("harness.backends.plan:Plan._epoch", f"{TESTS}test_epochs_are_permutations_each_of_its_own[numpy]")
+@plant(
+    "harness.backends.plan:Plan._epoch",
+    f"{TESTS}test_epochs_are_permutations_each_of_its_own[numpy]",
+)
 def every_epoch_is_the_first(epoch_order, self, epoch, per_epoch):
     """Every epoch repeats the order of the first."""
     return epoch_order(self, 0, per_epoch)
 
 
-@plant("harness.backends.training:_outcome", f"{TESTS}test_validation_returns_the_best_weights[numpy]")
+@plant(
+    "harness.backends.training:_outcome",
+    f"{TESTS}test_validation_returns_the_best_weights[numpy]",
+)
 def early_stopping_keeps_the_last_weights(outcome, training, descent, watch):
     """Early stopping returns the last weights instead of the best."""
     stop = replace(training.stop, validation=None, patience=None)
@@ -97,7 +103,10 @@ def reached_loss_not_noticed(record, losses, target, watch):
     return record(losses, None, watch)
 
 
-@plant("harness.backends.training:accuracy", f"{TESTS}test_stops_at_the_first_check_with_the_accuracy")
+@plant(
+    "harness.backends.training:accuracy",
+    f"{TESTS}test_stops_at_the_first_check_with_the_accuracy",
+)
 def accuracy_of_the_first_output(accuracy, f, y):
     """Accuracy looks at the sign of the first output, whatever the number of outputs."""
     return accuracy(f[..., :1], y[..., :1])

@@ -11,7 +11,9 @@ Arrays = dict[str, np.ndarray]
 
 
 def compared(name: str, ours: Arrays, theirs: Arrays) -> Iterator[str]:
-    """A line for each entry that disagrees: the network, the entry, and the worst place with both values."""
+    """A line for each entry that disagrees: the network, the entry, and the worst place with both
+    values.
+    """
     for key, reference in theirs.items():
         mine = ours["empirical" if key.startswith(REPEATED) else key]
         if mine.shape != reference.shape:

@@ -1,9 +1,11 @@
-"""The referee: neural-tangents, unmodified, recomputes what `oracle.ours` wrote, and says where the two disagree.
+"""The referee: neural-tangents, unmodified, recomputes what `oracle.ours` wrote, and says where the
+two disagree.
 
     python -m tests.verify.oracle.theirs OURS.npz [--freeze REFERENCE.npz]
 
-Exit code 1 if any entry of any network is off by more than 1e-10 (relative, Frobenius norm). With --freeze, and if
-all agree, writes the inputs, the weights, neural-tangents' numbers and the versions for the ordinary tests.
+Exit code 1 if any entry of any network is off by more than 1e-10 (relative, Frobenius norm). With
+--freeze, and if all agree, writes the inputs, the weights, neural-tangents' numbers and the
+versions for the ordinary tests.
 """
 
 import argparse
@@ -32,22 +34,41 @@ PACKAGES = ("neural-tangents", "jax", "jaxlib", "numpy", "scipy")
 
 def main() -> None:
     """Compares, reports, and freezes if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("ours")
     parser.add_argument("--freeze", metavar="REFERENCE.npz")
     arguments = parser.parse_args()
     with np.load(arguments.ours, allow_pickle=False) as file:
         ours = dict(file)
     architectures = json.loads(str(ours["architectures"]))
-    frozen, complaints = {"architectures": ours["architectures"], "versions": versions()}, list[str]()
+    frozen, complaints = (
+        {"architectures": ours["architectures"], "versions": versions()},
+        list[str](),
+    )
     for name, architecture in architectures.items():
-        entries = {key.removeprefix(f"{name}/"): ours[key] for key in ours if key.startswith(f"{name}/")}
+        entries = {
+            key.removeprefix(f"{name}/"): ours[key]
+            for key in ours
+            if key.startswith(f"{name}/")
+        }
         theirs = computed(architecture, entries)
         complaints += compared(name, entries, theirs)
-        kept = {key: entries[key] for key in entries if key in INPUTS or key.startswith("theta/")}
-        kept |= {key: array for key, array in theirs.items() if not key.startswith(REPEATED)}
+        kept = {
+            key: entries[key]
+            for key in entries
+            if key in INPUTS or key.startswith("theta/")
+        }
+        kept |= {
+            key: array for key, array in theirs.items() if not key.startswith(REPEATED)
+        }
         frozen |= {f"{name}/{key}": array for key, array in kept.items()}
-    print(*complaints, f"{len(architectures)} networks, {len(complaints)} disagreements.", sep="\n")
+    print(
+        *complaints,
+        f"{len(architectures)} networks, {len(complaints)} disagreements.",
+        sep="\n",
+    )
     if complaints:
         sys.exit(1)
     if arguments.freeze:
@@ -64,27 +85,41 @@ def computed(architecture: dict[str, Any], ours: Arrays) -> Arrays:
     """neural-tangents' value of each entry that we have; the empirical NTK once per implementation."""
     init_fn, apply_fn, kernel_fn = network(architecture)
     x, y = images(architecture, ours["x"]), jnp.asarray(ours["y"])
-    params = parameters(init_fn, x, {key[6:]: ours[key] for key in ours if key.startswith("theta/")})
+    params = parameters(
+        init_fn, x, {key[6:]: ours[key] for key in ours if key.startswith("theta/")}
+    )
     start = apply_fn(params, x)
     found = {"outputs": start} | empirical(apply_fn, params, x)
     kernel = found["empirical"]
-    found["flow_empirical"] = flow(kernel, y, ours["times_empirical"], start, trace_axes=())
+    found["flow_empirical"] = flow(
+        kernel, y, ours["times_empirical"], start, trace_axes=()
+    )
     if "ntk" in ours:
         found |= infinite(architecture, kernel_fn, x)
-        found["flow_ntk"] = flow(found["ntk"], y, ours["times_ntk"], jnp.zeros_like(start), trace_axes=(-1,))
+        found["flow_ntk"] = flow(
+            found["ntk"], y, ours["times_ntk"], jnp.zeros_like(start), trace_axes=(-1,)
+        )
     if "trained" in ours:
         found["trained"] = flow(kernel, y, None, start, trace_axes=())
     return {entry: np.asarray(array) for entry, array in found.items()}
 
 
 def empirical(apply_fn: Any, params: Any, x: Any) -> dict[str, Any]:
-    """The full empirical NTK by every implementation; the plainest, an explicit Jacobian, is `empirical`."""
+    """The full empirical NTK by every implementation; the plainest, an explicit Jacobian, is
+    `empirical`.
+    """
     found = {}
     for implementation in nt.NtkImplementation:
-        kernel_fn = nt.empirical_ntk_fn(apply_fn, trace_axes=(), vmap_axes=0, implementation=implementation)
+        kernel_fn = nt.empirical_ntk_fn(
+            apply_fn, trace_axes=(), vmap_axes=0, implementation=implementation
+        )
         plain = implementation is nt.NtkImplementation.JACOBIAN_CONTRACTION
-        with contextlib.redirect_stdout(io.StringIO()):  # AUTO prints the costs that it weighs
-            found["empirical" if plain else REPEATED + implementation.name] = kernel_fn(x, None, params)
+        with contextlib.redirect_stdout(
+            io.StringIO()
+        ):  # AUTO prints the costs that it weighs
+            found["empirical" if plain else REPEATED + implementation.name] = kernel_fn(
+                x, None, params
+            )
     return found
 
 
@@ -98,10 +133,21 @@ def infinite(architecture: dict[str, Any], kernel_fn: Any, x: Any) -> dict[str, 
     return {"ntk": ntk, "nngp": kernel.nngp}
 
 
-def flow(kernel: Any, y: Any, times: np.ndarray | None, start: Any, *, trace_axes: tuple[int, ...]) -> Any:
-    """`predict` on all inputs, trained on the first; its loss is a mean over samples and outputs, hence y.size."""
+def flow(
+    kernel: Any,
+    y: Any,
+    times: np.ndarray | None,
+    start: Any,
+    *,
+    trace_axes: tuple[int, ...],
+) -> Any:
+    """`predict` on all inputs, trained on the first; its loss is a mean over samples and outputs,
+    hence y.size.
+    """
     train = len(y)
-    predict = nt.predict.gradient_descent_mse(kernel[:train, :train], y, trace_axes=trace_axes)
+    predict = nt.predict.gradient_descent_mse(
+        kernel[:train, :train], y, trace_axes=trace_axes
+    )
     scaled = None if times is None else jnp.asarray(times) * y.size
     _, result = predict(scaled, start[:train], start, kernel[:, :train])
     return result

@@ -1,1 +1,4 @@
-"""Whether a GPU computes what the CPU computes: each framework against itself. `python -m tests.verify.parity`."""
+"""Whether a GPU computes what the CPU computes: each framework against itself.
+
+`python -m tests.verify.parity`.
+"""

@@ -1,4 +1,6 @@
-"""`python -m tests.verify.parity`: compares a GPU with the CPU, in each framework; one process for each, as in a sweep."""
+"""`python -m tests.verify.parity`: compares a GPU with the CPU, in each framework; one process for
+each, as in a sweep.
+"""
 
 import argparse
 import json
@@ -27,7 +29,10 @@ error of this program's own, with its traceback; 130 interrupted."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; the worst over the frameworks."""
-    return guarded(lambda: _run(_parser().parse_args(arguments)), kept="What was compared so far stands above.")
+    return guarded(
+        lambda: _run(_parser().parse_args(arguments)),
+        kept="What was compared so far stands above.",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -39,9 +44,18 @@ def _run(options: argparse.Namespace) -> int:
 
 def _process(name: str, folder: Path | None) -> int:
     """One framework in a process of its own, with the environment that a sweep's worker gets."""
-    command = [sys.executable, "-m", "tests.verify.parity", "--alone", "--backend", name]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.verify.parity",
+        "--alone",
+        "--backend",
+        name,
+    ]
     command += [] if folder is None else ["--json", str(folder)]
-    code = subprocess.run(command, env=os.environ | environment.variables("cuda", threads=1), check=False).returncode
+    code = subprocess.run(
+        command, env=os.environ | environment.variables("cuda", threads=1), check=False
+    ).returncode
     return code if code in (0, DIFFERS, REFUSED) else CRASHED
 
 
@@ -53,12 +67,23 @@ def _alone(name: str, folder: Path | None) -> int:
             compared.append(one)
             print(one.line(), flush=True)
     with pair[1].operations.session():
-        settings = environment.recorded(os.environ) | environment.in_force(pair[1].device)
-    print(f"{name}: {sum(one.agrees for one in compared)} of {len(compared)} agree. Settings: {json.dumps(settings)}")
+        settings = environment.recorded(os.environ) | environment.in_force(
+            pair[1].device
+        )
+    print(
+        f"{name}: {sum(one.agrees for one in compared)} of {len(compared)} agree. Settings: "
+        f"{json.dumps(settings)}"
+    )
     if folder is not None:
-        record = {"backend": name, "settings": settings, "compared": [asdict(one) for one in compared]}
+        record = {
+            "backend": name,
+            "settings": settings,
+            "compared": [asdict(one) for one in compared],
+        }
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"parity-{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (folder / f"parity-{name}.json").write_text(
+            json.dumps(record, indent=1) + "\n", encoding="utf-8"
+        )
     return 0 if all(one.agrees for one in compared) else DIFFERS
 
 
@@ -69,8 +94,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--backend", default="torch,jax", help="comma-separated (default: torch,jax)")
-    parser.add_argument("--json", type=Path, metavar="FOLDER", help="write what was found there, a file per framework")
+    parser.add_argument(
+        "--backend", default="torch,jax", help="comma-separated (default: torch,jax)"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FOLDER",
+        help="write what was found there, a file per framework",
+    )
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     return parser
 

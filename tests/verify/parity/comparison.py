@@ -16,10 +16,12 @@ class Compared:
 
     Args:
         backend, dtype, quantity: what.
-        distance: the largest over the quantity's arrays; infinity where one is not finite, or has another shape.
+        distance: the largest over the quantity's arrays; infinity where one is not finite, or has
+            another shape.
         tolerance, why: registered.
         fault: what is wrong beside the distance; "" if nothing.
-        digest: SHA-256 of what the other device computed; two runs of equal digests agree to the last bit.
+        digest: SHA-256 of what the other device computed; two runs of equal digests agree to the
+            last bit.
     """
 
     backend: str
@@ -44,11 +46,14 @@ class Compared:
         return f"{verdict:<8} {self.backend:<6} {self.dtype}  {self.quantity}: {found}{reason}"
 
 
-def compare(cpu: Backend, other: Backend, quantities: Sequence[Quantity] = QUANTITIES) -> Iterator[Compared]:
+def compare(
+    cpu: Backend, other: Backend, quantities: Sequence[Quantity] = QUANTITIES
+) -> Iterator[Compared]:
     """Every quantity on both devices.
 
-    The distance is |a - b| / |a| in the Frobenius norm, where a is the CPU's. The other device computes everything
-    twice, and has to agree with itself to the last bit. An error there is a fault of that quantity alone.
+    The distance is |a - b| / |a| in the Frobenius norm, where a is the CPU's. The other device
+    computes everything twice, and has to agree with itself to the last bit. An error there is a
+    fault of that quantity alone.
     """
     for quantity in quantities:
         tolerance = quantity.float32 if cpu.dtype == "float32" else quantity.float64
@@ -60,12 +65,26 @@ def compare(cpu: Backend, other: Backend, quantities: Sequence[Quantity] = QUANT
             fault = f"{type(error).__name__}: {error}".split("\n")[0]
         distance = np.inf if fault else max(map(_distance, known, found))
         judged = float(distance), tolerance, quantity.why, fault
-        yield Compared(cpu.name, cpu.dtype, quantity.name, *judged, digest=_digest(found))
+        yield Compared(
+            cpu.name, cpu.dtype, quantity.name, *judged, digest=_digest(found)
+        )
 
 
-def _faults(known: Sequence[np.ndarray], found: Sequence[np.ndarray], again: Sequence[np.ndarray]) -> str:
-    faults = (fault for one, two in zip(known, found, strict=True) if (fault := _fault(one, two)))
-    unsteady = "" if _digest(found) == _digest(again) else "not the same to the last bit when computed again"
+def _faults(
+    known: Sequence[np.ndarray],
+    found: Sequence[np.ndarray],
+    again: Sequence[np.ndarray],
+) -> str:
+    faults = (
+        fault
+        for one, two in zip(known, found, strict=True)
+        if (fault := _fault(one, two))
+    )
+    unsteady = (
+        ""
+        if _digest(found) == _digest(again)
+        else "not the same to the last bit when computed again"
+    )
     return next(faults, unsteady)
 
 
@@ -84,4 +103,8 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
 
 def _distance(one: np.ndarray, two: np.ndarray) -> float:
     scale = np.linalg.norm(one.astype(float))
-    return float(np.linalg.norm(two.astype(float) - one.astype(float)) / scale) if scale else float(two.any())
+    return (
+        float(np.linalg.norm(two.astype(float) - one.astype(float)) / scale)
+        if scale
+        else float(two.any())
+    )

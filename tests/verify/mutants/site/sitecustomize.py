@@ -1,4 +1,6 @@
-"""Python runs this at its start, in pytest and in every worker: plants the defect that the environment names."""
+"""Python runs this at its start, in pytest and in every worker: plants the defect that the
+environment names.
+"""
 
 import os
 
