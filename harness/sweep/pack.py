@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import strict_json
+from harness.console import guarded
 from harness.errors import (
     CellCorrupted,
-    ClaimsError,
     InvalidInput,
     PackCorrupted,
     StoreError,
@@ -48,7 +48,6 @@ NAME = re.compile(
 CONTENTS_BYTES = 1024
 """No contents.json is longer."""
 UNREADABLE = (tarfile.TarError, ValueError, OverflowError, EOFError)
-REFUSED, INTERRUPTED = 2, 130
 
 
 @dataclass(frozen=True)
@@ -440,7 +439,9 @@ cells make equal bytes. The store is only read; what is damaged in it is left ou
 UNPACK = """\
 Takes what a pack holds over into a store. Everything is verified before it lies there; a valid cell that the store has
 stays as it is. It may be stopped at any moment and started again."""
-CODES = "Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why."
+CODES = """\
+Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why; 70 an error of this
+program's own, with its traceback; 130 interrupted; 141 what read the output went away."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -532,18 +533,15 @@ def _unpack(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m harness.sweep.pack`; the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except ClaimsError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-    except KeyboardInterrupt:
-        print(
-            "\nInterrupted. What was unpacked so far is kept; start again to go on.",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
+    return guarded(
+        lambda: _run(arguments),
+        kept="What was unpacked so far is kept; start again to go on.",
+    )
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parsed = parser().parse_args(arguments)
+    return int(parsed.run(parsed))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -130,6 +130,7 @@ class AnyCall:
     [
         ("harness.cli", "_run"),
         ("harness.sweep.__main__", "_run"),
+        ("harness.sweep.pack", "_run"),
         ("tests.verify.parity.__main__", "_run"),
         ("tests.verify.faults.__main__", "_run"),
         ("tests.verify.fuzz.__main__", "_run"),

@@ -496,9 +496,6 @@ def test_a_changed_estimator_constant_or_number_of_seeds_is_an_unregistered_chan
     )
 
 
-@pytest.mark.xfail(
-    strict=False, reason="Needs the digest that follows imports into other modules."
-)
 def test_a_constant_in_another_module_is_an_unregistered_change(
     plant, folder, pytester, monkeypatch
 ):
@@ -522,9 +519,6 @@ def test_a_constant_in_another_module_is_an_unregistered_change(
     )
 
 
-@pytest.mark.xfail(
-    strict=False, reason="Needs the version of the statistics in the record."
-)
 def test_the_version_of_the_statistics_is_registered(plant):
     content = registration.ClaimRecord.of(studies.load(plant("toy"))).content
     assert any("statistic" in name for name in content)

@@ -605,6 +605,7 @@ def test_a_cell_that_changes_or_goes_while_it_is_packed_is_noticed(
         StoreError, match=r"\.cell was changed while it was being packed\. Pack again\."
     ):
         pack(store, tmp_path / "a.pack")
+    path.unlink()
     store = filled(tmp_path / "there")
     monkeypatch.setattr(packs, "_again", gone)
     with pytest.raises(

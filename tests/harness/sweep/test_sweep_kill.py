@@ -75,7 +75,15 @@ def calls(tmp_path):
 
 
 @pytest.fixture
-def coordinator(start):
+def interruptible():
+    """Interrupts reach what a test starts, also in the background of a shell, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def coordinator(start, interruptible):
     """Starts `python -m harness.sweep` on the plan; ends it after the test."""
     command = [
         sys.executable,
