@@ -99,9 +99,9 @@ def _arrays(stream: BinaryIO, file: File) -> tuple[np.ndarray, np.ndarray]:
     its checksum.
     """
     try:
-        from scipy.io import (
-            loadmat,
-        )  # here: a worker that needs no SVHN has NumPy alone
+        # Here: a worker that needs no SVHN has NumPy alone.
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
     except ImportError as error:
         raise DatasetUnavailable(
             f"To read {file.name} takes SciPy (pip install scipy): {error}."
@@ -115,6 +115,7 @@ def _arrays(stream: BinaryIO, file: File) -> tuple[np.ndarray, np.ndarray]:
         NotImplementedError,
         zlib.error,
         OSError,
+        MatReadError,
     ) as error:
         raise DatasetCorrupted(
             f"{file.name} is no MATLAB file of version 5: {error}. Get it again."

@@ -60,7 +60,7 @@ def test_keys_are_sorted_so_that_files_can_be_compared(tmp_path, run):
     )
     keys = [line.split('"')[1] for line in lines if line.startswith(' "')]
     assert keys == sorted(keys)
-    assert len(keys) == 7
+    assert len(keys) == 8
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, run):
@@ -142,7 +142,7 @@ def test_a_report_of_the_version_before_is_read_as_one_of_this(tmp_path, documen
 
 def test_a_report_without_claims_can_be_written(tmp_path, run):
     path = report.write(tmp_path, EMPTY, run)
-    assert "All 0 claims" in path.read_text(encoding="utf-8")
+    assert "This run has no claims." in path.read_text(encoding="utf-8")
     assert "No claims" in path.with_name("summary.md").read_text(encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from harness.export import properties
 def test_what_stands_beside_goes_with_the_claim(document):
     claims = {claim["verdict"]["kind"]: claim for claim in document["claims"]}
     assert properties(claims["REFUTED"])["beside"].startswith(
-        "SUPPORTED kernels alike: -0.0"
+        "SUPPORTED kernels alike: −0.0"
     )
     assert "beside" not in properties(claims["SUPPORTED"])
 
