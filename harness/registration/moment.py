@@ -65,8 +65,10 @@ def cut(folder: Path, name: str) -> str:
         folder: that holds the file.
         name: of the file.
     """
+    place = _place(folder)  # another than the folder, where that was deleted
+    path = str((folder.absolute() / name).relative_to(place))
     listed, _ = _answer(
-        folder, "log", "--first-parent", "--format=commit %H", "--numstat", "--", name
+        place, "log", "--first-parent", "--format=commit %H", "--numstat", "--", path
     )
     commit = ""
     for line in (listed or "").splitlines():
@@ -74,7 +76,7 @@ def cut(folder: Path, name: str) -> str:
             commit = line.removeprefix("commit ")
         elif line and line.split("\t")[1] != "0":
             return commit
-    changed, _ = _answer(folder, "diff", "--numstat", "HEAD", "--", name)
+    changed, _ = _answer(place, "diff", "--numstat", "HEAD", "--", path)
     return "the working tree" if changed and changed.split("\t")[1] != "0" else ""
 
 
@@ -87,15 +89,8 @@ def _answer(folder: Path, *arguments: str) -> tuple[str | None, str]:
 
 
 def _run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs git in the nearest folder that exists; return code 127 where there is no git, or it does
-    not end.
-    """
-    place = next(
-        above
-        for above in (folder.absolute(), *folder.absolute().parents)
-        if above.is_dir()
-    )
-    command = ["git", "-C", str(place), *arguments]
+    """Runs git there; return code 127 where there is no git, or it does not end."""
+    command = ["git", "-C", str(_place(folder)), *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
         return subprocess.run(
@@ -108,3 +103,9 @@ def _run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         )
     except (OSError, subprocess.TimeoutExpired):
         return subprocess.CompletedProcess(command, 127, "", "")
+
+
+def _place(folder: Path) -> Path:
+    """The folder, or the nearest above it that exists."""
+    above = (folder.absolute(), *folder.absolute().parents)
+    return next(place for place in above if place.is_dir())

@@ -20,10 +20,11 @@ from harness.cli import main
 from harness.errors import InvalidInput
 from harness.registration import chain, ledger
 from harness.session import Settings, requests, verify
+from harness.statistics.versions import DECIDING, VERSIONS
 from harness.sweep import Circumstances, Provenance, Store, code
 
 ROOT = Path(__file__).parents[3]
-MARGIN, WEAKER = 'Superiority(0.1), "as good', 'Superiority(0.05), "as good'
+MARGIN, WEAKER = "Superiority(0.1)", "Superiority(0.05)"
 LATE = Provenance("2100-01-01T00:00:00+00:00", 1.0, 1, "some machine", {}, "3.12.0")
 
 
@@ -496,32 +497,39 @@ def test_a_changed_estimator_constant_or_number_of_seeds_is_an_unregistered_chan
     )
 
 
-def test_a_constant_in_another_module_is_an_unregistered_change(
-    plant, folder, pytester, monkeypatch
-):
-    monkeypatch.syspath_prepend(pytester.path)
-    (pytester.path / "estimators.py").write_text(
-        "SCALE = 1.0\n\n\ndef scaled(values):\n    return SCALE * values\n"
-    )
+SCALED = """SCALE = 1.0
+
+
+def scaled(values):
+    return SCALE * values
+"""
+
+
+def test_a_constant_in_another_module_is_an_unregistered_change(plant, folder):
     file = plant("toy", registered=False)
-    file.write_text("from estimators import scaled\n" + file.read_text())
+    file.write_text("from claims.toy.estimators import scaled\n" + file.read_text())
+    estimators = file.with_name("estimators.py")
+    estimators.write_text(SCALED)
     study = edited(
         file,
-        '{"gap": m("value", arm="effect")',
-        '{"gap": scaled(m("value", arm="effect"))',
+        '"gap": m("value", arm="effect")',
+        '"gap": scaled(m("value", arm="effect"))',
     )
     registration.register(study, folder, "First.", results_seen=False)
-    (pytester.path / "estimators.py").write_text(
-        "SCALE = 2.0\n\n\ndef scaled(values):\n    return SCALE * values\n"
-    )
+    estimators.write_text(SCALED.replace("1.0", "2.0"))
     assert registration.check(studies.load(file), folder).startswith(
         "unregistered change: "
     )
 
 
-def test_the_version_of_the_statistics_is_registered(plant):
-    content = registration.ClaimRecord.of(studies.load(plant("toy"))).content
-    assert any("statistic" in name for name in content)
+@pytest.mark.parametrize("estimator", DECIDING)
+def test_the_version_of_the_statistics_is_registered(
+    plant, folder, monkeypatch, estimator
+):
+    study = studies.load(plant("toy"))
+    assert registration.check(study, folder) == ""
+    monkeypatch.setitem(VERSIONS, estimator, VERSIONS[estimator] + 1)
+    assert registration.check(study, folder).startswith("unregistered change: ")
 
 
 def test_cells_of_other_code_are_said_and_turn_the_exit_code(plant, folder, call):

@@ -75,7 +75,8 @@ def test_a_worker_computes_with_it_and_records_it(tmp_path, monkeypatch, total, 
     paper = tmp_path / "claims" / "toy"
     paper.mkdir(parents=True)
     (paper / "computations.py").write_text(COMPUTATION)
-    worker = Worker("numpy", "cpu", 1, Store(tmp_path / "store"), tmp_path / "claims")
+    store, claims = Store(tmp_path / "store"), tmp_path / "claims"
+    worker = Worker("numpy", "cpu", 1, store, claims=claims)
     wanted = Request("toy/budget", {}, (0,), "test", "numpy", "float64")
     circumstances = worker._load(wanted)[1]
     task = {"request": vars(wanted), "circumstances": vars(circumstances)}
