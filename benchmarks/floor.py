@@ -5,8 +5,9 @@ One forward pass, one backward pass per output, and per layer the cheaper of two
 in which the exact half of a symmetric kernel is computed. With N samples, O outputs, P positions,
 fan-in K, C channels out, and pairs(n) = n (n + 1) / 2:
 
-    Grams over positions   pairs(N P) (K + O C)  for the trace,   pairs(N P) K + pairs(N O P) C  for the full kernel
-    gradients per sample   N O P K C + pairs(N) O K C             N O P K C + pairs(N O) K C
+                           for the trace               for the full kernel
+    Grams over positions   pairs(N P) (K + O C)        pairs(N P) K + pairs(N O P) C
+    gradients per sample   N O P K C + pairs(N) O K C  N O P K C + pairs(N O) K C
 
 Whatever is done entry by entry is not counted. Nobody reaches the floor; it makes machines and
 cases comparable.

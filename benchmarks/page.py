@@ -1,4 +1,4 @@
-"""docs/performance.md from a record: tables and one figure, nothing that the record does not say."""
+"""docs/performance.md from a record: tables and one figure, nothing but what the record says."""
 
 import json
 import re

@@ -69,7 +69,7 @@ def plain(text: str) -> str:
 
 
 def _ascii(sign: str) -> str:
-    """One sign: what it is composed of, if that is ASCII; else its code point, as Python writes it."""
+    """One sign: what it is composed of, if that is ASCII; else its code point, as in Python."""
     letters = "".join(
         part
         for part in unicodedata.normalize("NFKD", sign)

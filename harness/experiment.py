@@ -256,7 +256,8 @@ class Measurements:
         """Which data set kept a configuration that matches `where` from being measured; "" if none
         did.
 
-        >>> Measurements(absent=[({"task": "cifar10", "width": 8}, "No CIFAR-10.")]).lacks(task="cifar10")
+        >>> absent = [({"task": "cifar10", "width": 8}, "No CIFAR-10.")]
+        >>> Measurements(absent=absent).lacks(task="cifar10")
         'No CIFAR-10.'
         """
         return next(

@@ -3,12 +3,15 @@ belongs to.
 
 What comes first decides (DESIGN: rules of evidence 4 to 6):
 
-    0. a primary hypothesis or a control whose data set is not there                             NOT_RUN
-    1. a control that does not come out as planted, or a failed gate whose failure is BROKEN     BROKEN
-    2. any other failed gate, or a primary effect that is not finite                             INCONCLUSIVE
-    3. a primary hypothesis on which the backends do not agree                                   DISAGREE
-    4. every primary hypothesis is supported; any is refuted; otherwise          SUPPORTED; REFUTED; INCONCLUSIVE
-    5. Holm over the family of claims, once the session ends                     SUPPORTED may become INCONCLUSIVE
+    0. NOT_RUN        a primary hypothesis or a control whose data set is not there
+    1. BROKEN         a control that does not come out as planted, or a failed gate whose failure
+                      is BROKEN
+    2. INCONCLUSIVE   any other failed gate, or a primary effect that is not finite
+    3. DISAGREE       a primary hypothesis on which the backends do not agree
+    4. SUPPORTED      every primary hypothesis is supported
+       REFUTED        any is refuted
+       INCONCLUSIVE   otherwise
+    5. INCONCLUSIVE   instead of SUPPORTED: by Holm over the family of claims, once the session ends
 
 REFUTED is not corrected, neither for primary hypotheses nor for the family: with k hypotheses whose
 means lie on their margins, up to k alpha of such claims come out REFUTED.

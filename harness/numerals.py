@@ -50,7 +50,8 @@ def bootstrap(values: Mapping[str, Any], scale: str = "linear") -> str:
     """The bootstrap's interval of an estimate with the decimals of Student's; an en dash where
     there is none.
 
-    >>> bootstrap({"mean": 0.214, "sd": 0.033, "low": 0.1903, "high": 0.23866, "bootstrap": [0.1876, 0.2341]})
+    >>> effect = {"mean": 0.214, "sd": 0.033, "low": 0.1903, "high": 0.23866}
+    >>> bootstrap(effect | {"bootstrap": [0.1876, 0.2341]})
     '[0.188, 0.234]'
     >>> bootstrap({"low": 0.0488, "high": 0.1398, "bootstrap": [0.05, None]}, "ratio")
     '[1.051, –]'
@@ -72,7 +73,8 @@ def bootstrap(values: Mapping[str, Any], scale: str = "linear") -> str:
 def points(series: Mapping[str, Any]) -> list[dict[str, str]]:
     """The points of a figure's series: x as it is, y with its ends to the digits that they carry.
 
-    >>> points({"x": [64, "wide"], "y": [0.123456, 2.0], "low": [0.1198, None], "high": [0.1271, None]})[0]
+    >>> ends = {"low": [0.1198, None], "high": [0.1271, None]}
+    >>> points({"x": [64, "wide"], "y": [0.123456, 2.0]} | ends)[0]
     {'x': '64', 'y': '0.1235', 'low': '0.1198', 'high': '0.1271'}
     >>> points({"x": ["wide"], "y": [2.0], "low": None, "high": None})
     [{'x': 'wide', 'y': '2'}]
@@ -206,7 +208,8 @@ def columns(values: Mapping[str, Any], scale: str) -> dict[str, str]:
 
     The sd of a ratio is that of its natural logarithm.
 
-    >>> columns({"mean": 0.0953, "sd": 0.05, "low": 0.0488, "high": 0.1398, "bootstrap": [0.05, None]}, "ratio")
+    >>> effect = {"mean": 0.0953, "sd": 0.05, "low": 0.0488, "high": 0.1398}
+    >>> columns(effect | {"bootstrap": [0.05, None]}, "ratio")
     {'mean': '1.100', 'low': '1.050', 'high': '1.150', 'sd': '0.05', 'bootstrap': '[1.051, –]'}
     """
     text = shown(values, scale) if scale == "ratio" else estimate(values)

@@ -3,7 +3,8 @@ outcomes.
 
 A claim's test takes the fixture `verdict` and asserts that it is SUPPORTED. What else may come:
 
-    recorded in verdicts.toml   a strict xfail with the recorded reason; any other verdict turns the run red
+    recorded in verdicts.toml   a strict xfail with the recorded reason; any other verdict turns the
+                                run red
     NOT_RUN                     skipped with its reason, or failed under --require-all
     BROKEN                      an error
 
@@ -207,7 +208,7 @@ def _stopped(session: pytest.Session) -> bool:
 
 
 def _only_shown(config: pytest.Config) -> bool:
-    """Whether no test is run: --collect-only, --setup-only and --setup-plan, which sets the same."""
+    """Whether no test is run: --collect-only, --setup-only, --setup-plan (it sets the same)."""
     return bool(config.option.collectonly or config.option.setuponly)
 
 
@@ -327,10 +328,16 @@ def verdict(request: pytest.FixtureRequest) -> ClaimVerdict:
     collected = request.config.stash[KEY]
     study = studies.study_of(request.module)
     if study is None:
-        text = f"{request.path} takes the fixture 'verdict' but defines no claim = harness.claim.Claim(...)."
+        text = (
+            f"{request.path} takes the fixture 'verdict' "
+            "but defines no claim = harness.claim.Claim(...)."
+        )
         pytest.fail(text, pytrace=False)
     if _distributed(request.config):
-        text = "Claims share one sweep with workers of its own; run them without pytest-xdist (-n 0)."
+        text = (
+            "Claims share one sweep with workers of its own; "
+            "run them without pytest-xdist (-n 0)."
+        )
         pytest.fail(text, pytrace=False)
     if collected.outcome is None or study.claim.id not in collected.outcome.verdicts:
         pytest.skip(

@@ -128,20 +128,35 @@ def order(
 def _order(entry: registration.Entry, made_on: registration.Moment) -> str:
     """In which order the commits of an entry and of a run stand."""
     if entry.time is None:
-        return f"The order cannot be shown: the entry of {entry.date} names the day alone, and no commit."
+        return (
+            f"The order cannot be shown: the entry of {entry.date} names the day "
+            "alone, and no commit."
+        )
     if entry.commit is None:
-        return f"The order cannot be shown: the entry of {entry.time} names no commit, since {entry.no_commit}."
+        return (
+            f"The order cannot be shown: the entry of {entry.time} names no commit, "
+            f"since {entry.no_commit}."
+        )
     if made_on.commit is None:
         return f"The order cannot be shown: the run names no commit, since {made_on.no_commit}."
     here, before, after = Path.cwd(), entry.commit[:12], made_on.commit[:12]
     written = registration.committed_at(here, entry.commit)
     if written is not None and written > datetime.fromisoformat(entry.time):
-        return f"The entry of {entry.time} is backdated: commit {before}, which it names, is younger ({written})."
+        return (
+            f"The entry of {entry.time} is backdated: "
+            f"commit {before}, which it names, is younger ({written})."
+        )
     ancestor = registration.is_ancestor(here, entry.commit, made_on.commit)
     if ancestor is None:
-        return f"The order cannot be shown: git does not know commit {before} or {after} (a shallow clone?)."
+        return (
+            f"The order cannot be shown: git does not know commit {before} or "
+            f"{after} (a shallow clone?)."
+        )
     if not ancestor:
-        return f"Registered at commit {before}, which is NO ancestor of {after}, the commit of the run."
+        return (
+            f"Registered at commit {before}, which is NO ancestor of {after}, "
+            "the commit of the run."
+        )
     same = "the same as" if before == after else "an ancestor of"
     return f"Registered at commit {before}, {same} commit {after}, at which it was run."
 

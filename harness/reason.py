@@ -30,7 +30,10 @@ def holds(claim: Statement, verdicts: Verdicts) -> str:
         key=lambda hypothesis: clearness(hypothesis, verdicts[hypothesis.name]),
     )
     clause = _clause(least, verdicts[least.name])
-    return f"{HOLD.get(n, f'All {n} primary hypotheses hold')}. {'Nearest to failing: ' * (n > 1)}{clause}."
+    return (
+        f"{HOLD.get(n, f'All {n} primary hypotheses hold')}. "
+        f"{'Nearest to failing: ' * (n > 1)}{clause}."
+    )
 
 
 def against(
@@ -107,9 +110,9 @@ def in_margins(
     """An interval of effects in units of the margin: from its worst to its best place for the
     claim.
 
-        superiority   u = (effect - margin) / |margin|      0 at the margin, 1 where the effect is as far again beyond
-        difference    u = |effect| / margin - 1             0 at either margin
-        equivalence   u = 1 - |effect| / margin             0 at either margin, 1 where there is no difference at all
+        superiority   u = (effect - margin) / |margin|   0 at the margin, 1 as far again beyond it
+        difference    u = |effect| / margin - 1          0 at either margin
+        equivalence   u = 1 - |effect| / margin          0 at either margin, 1 at no difference
 
     A margin of 0 has no unit of its own: there it is the registered effect.
 

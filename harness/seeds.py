@@ -1,9 +1,10 @@
 """Seeds derived from named axes by SHA-256, so that no two uses of randomness share a stream by
 accident.
 
->>> derive("init", stream="registered", replicate=3) == derive("init", stream="registered", replicate=3)
+>>> seed = derive("init", stream="registered", replicate=3)
+>>> seed == derive("init", stream="registered", replicate=3)
 True
->>> derive("init", stream="registered", replicate=3) == derive("data", stream="registered", replicate=3)
+>>> seed == derive("data", stream="registered", replicate=3)
 False
 """
 

@@ -57,7 +57,7 @@ class Superiority:
 
 @dataclass(frozen=True)
 class Equivalence:
-    """The mean effect lies inside (-margin, margin): two one-sided t tests (TOST) at level alpha."""
+    """The mean effect is in (-margin, margin): two one-sided t tests (TOST) at level alpha."""
 
     margin: float
     alpha: float = 0.05
@@ -128,7 +128,10 @@ class Difference:
 
     def describe(self) -> str:
         """The rule in words."""
-        return f"|mean effect| > {self.margin:.3g}, on either side (two-sided t, alpha = {self.alpha:g})"
+        return (
+            f"|mean effect| > {self.margin:.3g}, on either side (two-sided t, "
+            f"alpha = {self.alpha:g})"
+        )
 
 
 Rule = Superiority | Equivalence | Difference
@@ -231,7 +234,8 @@ class Hypothesis:
     def sentence(self, value: str) -> str:
         """The statement with the value in its place; a statement that has none stands before it.
 
-        >>> Hypothesis("gap", "The gap is {}.", Superiority(0.1), "", 0.2, 0.1).sentence("0.21 [0.18, 0.24]")
+        >>> gap = Hypothesis("gap", "The gap is {}.", Superiority(0.1), "", 0.2, 0.1)
+        >>> gap.sentence("0.21 [0.18, 0.24]")
         'The gap is 0.21 [0.18, 0.24].'
         """
         return (

@@ -1,12 +1,12 @@
-r"""The decision: per-seed effects of each backend, held against a registered rule, become a verdict.
+"""The decision: effects of each backend, held against a registered rule, become a verdict.
 
 >>> effects = [0.11, 0.14, 0.12, 0.16, 0.13]
 >>> verdict = decide({"torch": effects, "jax": effects}, Superiority(margin=0.05))
 >>> print(verdict.kind)
 SUPPORTED
->>> print(verdict.reason)
-Mean effect 0.132 [0.1137, 0.1503] in torch and 0.132 [0.1137, 0.1503] in jax (90 % t intervals, 5
-seeds): above the \ margin 0.05 in torch and jax; p = 0.001.
+>>> print(verdict.reason)  # doctest: +NORMALIZE_WHITESPACE
+Mean effect 0.132 [0.114, 0.150] in torch and 0.132 [0.114, 0.150] in jax (90 % t intervals, 5
+seeds): above the margin 0.05 in torch and jax; p = 0.001.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -216,7 +216,10 @@ def decide(
         )
     elif constant:
         kind = Kind.INCONCLUSIVE
-        finding = f"effects do not vary over seeds in {_listed(constant)}, so seeds are not a unit to infer from"
+        finding = (
+            f"effects do not vary over seeds in {_listed(constant)}, "
+            "so seeds are not a unit to infer from"
+        )
     else:
         kind, finding = _against_rule(estimates, rule, scale)
         finding += f"; p = {p:.2g}"
@@ -225,7 +228,7 @@ def decide(
 
 
 def as_sample(values: ArrayLike, name: str) -> Sample:
-    """The effects as float64 of shape (n,); raises InvalidInput, with the name, for anything else."""
+    """The effects as float64, (n,); raises InvalidInput, with the name, for anything else."""
     try:
         raw = np.asarray(values)
     except ValueError as error:  # rows of different lengths

@@ -51,7 +51,7 @@ class Kernels:
         return nngp / ntk
 
     def apart(self, m: Measurements, cell: Configuration) -> np.ndarray:
-        """Root mean square of f_NNGP - f_NTK on one problem, in deviations of the target, (seeds,)."""
+        """Root mean square of f_NNGP - f_NTK on a problem, in the target's deviations, (seeds,)."""
         distance = m[self.networks]("distance", **cell)
         return distance[:, TUNED]
 

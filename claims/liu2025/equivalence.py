@@ -302,7 +302,14 @@ def heavy_ball(
     Two samples that the kernel keeps apart are learnt each by itself; without momentum the residual
     falls by 1 - 2 rate / N per step:
 
-    >>> heavy_ball(np.eye(2)[None], np.eye(2)[None], np.ones((1, 2, 1)), np.array([0.5]), steps=2, momentum=0.0).ravel()
+    >>> heavy_ball(
+    ...     np.eye(2)[None],
+    ...     np.eye(2)[None],
+    ...     np.ones((1, 2, 1)),
+    ...     np.array([0.5]),
+    ...     steps=2,
+    ...     momentum=0.0,
+    ... ).ravel()
     array([0.75, 0.75])
     """
     eigenvalues, modes = np.linalg.eigh(k_train.astype(float))

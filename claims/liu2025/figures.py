@@ -136,7 +136,7 @@ def by_cause(chain: Mapping[str, Errors], unit: Errors) -> Builder:
 
 
 def random_kernel(predictors: Experiment) -> Builder:
-    """D / E of the predictor with the eNTK at initialisation against that with the NTK, over width."""
+    """D / E over width: the predictor of the eNTK at initialisation against that of the NTK."""
     axes = Axes("width", "D / E", log_x=True, reference=0.0)
 
     def build(m: Measurements) -> Figure:

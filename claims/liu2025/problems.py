@@ -1,4 +1,6 @@
-"""Regression problems: noisy samples to learn a target from, and the target itself to be judged by."""
+"""Regression problems: noisy samples to learn a target from,
+and the target itself to be judged by.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise

@@ -1,9 +1,17 @@
 """Regression problems, and kernel ridge regression whose ridge is tuned by cross-validation.
 
->>> problem = draw({"target": "rough", "samples": 100, "inputs": 3, "noise": 0.1}, replicate=0, stream="doc")
+>>> problem = draw(
+...     {"target": "rough", "samples": 100, "inputs": 3, "noise": 0.1},
+...     replicate=0,
+...     stream="doc",
+... )
 >>> near, far = distances(problem.x, problem.x), distances(problem.x_test, problem.x)
 >>> laplace = STATIONARY["laplace"]
->>> fit = tuned([(laplace(near / 4), laplace(far / 4))], problem.y, folds(100, replicate=0, stream="doc"))
+>>> fit = tuned(
+...     [(laplace(near / 4), laplace(far / 4))],
+...     problem.y,
+...     folds(100, replicate=0, stream="doc"),
+... )
 >>> fit.ridge, float(relative_error(fit.prediction, problem.f).round(2))
 (1e-08, 0.18)
 """

@@ -128,7 +128,9 @@ def network_off_on(m, target):
     because="tells -1/2, the rate of independent fluctuations, from -1",
 )
 def kernel_rate(m):
-    """Untrained, the eNTK's predictor approaches the NTK's as width to the power -1/2, but for {}."""
+    """Untrained, the eNTK's predictor approaches the NTK's as width to the power -1/2,
+    but for {}.
+    """
     return rate(m, kernels, "own_to_limit", dict(width=m[kernels].axis("width"))) + 0.5
 
 

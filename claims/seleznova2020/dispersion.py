@@ -22,8 +22,8 @@ def ntk_dispersion(
     """Dispersion of the NTK at initialisation, R = E[Theta(x, x)^2] / E[Theta(x, x)]^2 >= 1, over
     fresh networks.
 
-    |x| = 1 and n_0 = width, one output, standard parametrization (Hanin, Nica 2019; Seleznova, Kutyniok 2020, Fig. 2;
-    x and n_0 are our reading, the paper does not state them).
+    |x| = 1 and n_0 = width, one output, standard parametrization (Hanin, Nica 2019; Seleznova,
+    Kutyniok 2020, Fig. 2; x and n_0 are our reading, the paper does not state them).
 
     Configuration: width, depth (hidden layers), draws per replicate, phases: list of (activation,
     sigma_w^2, sigma_b^2 or None for no biases). All phases see the same noise.

@@ -103,7 +103,10 @@ def part_learnt(experiments: Mapping[str, Experiment]) -> Builder:
                     [1 - part_left(measured, depth=depth) for depth in depths],
                 )
             )
-        note = f"{m.backend}, mean over seeds. No more than what is learnt can have moved the kernel for the labels."
+        note = (
+            f"{m.backend}, mean over seeds. No more than what is learnt can have "
+            "moved the kernel for the labels."
+        )
         return plots.figure(
             "What was learnt by the end of the protocol", axes, series, note
         )
@@ -165,7 +168,10 @@ def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder
                         log=True,
                     )
                 )
-        note = f"{m.backend}, geometric mean over seeds. A network that reaches its target loss stops there."
+        note = (
+            f"{m.backend}, geometric mean over seeds. "
+            "A network that reaches its target loss stops there."
+        )
         return plots.figure(title, axes, series, note)
 
     return build

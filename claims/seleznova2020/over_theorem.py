@@ -1,4 +1,6 @@
-"""The measured variance of trained outputs over that of Theorem 3: settings, estimator and figures."""
+"""The measured variance of trained outputs over that of Theorem 3: settings, estimator
+and figures.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -163,14 +165,17 @@ def own_over_one(experiment: Experiment, depth: int) -> Builder:
             ]
             series.append(Series.of(phase, widths, list(np.divide(own, one)), log=True))
         title = "What own kernels lack of the variance closes with the width"
-        note = f"ReLU, {depth} layers, S = {SAMPLES}, no labels, {m.backend}, geometric mean over groups."
+        note = (
+            f"ReLU, {depth} layers, S = {SAMPLES}, no labels, {m.backend}, "
+            "geometric mean over groups."
+        )
         return plots.figure(title, axes, series, note)
 
     return build
 
 
 def conditioning(m: Measurements) -> Figure:
-    """kappa1 / kappa2 in closed form against depth, beside the paper's; nothing of it is measured."""
+    """kappa1 / kappa2 in closed form against depth, beside the paper's; nothing is measured."""
     axes = Axes("hidden layers", "kappa1 / kappa2")
     series = []
     for phase, scales in PHASES.items():
@@ -181,7 +186,10 @@ def conditioning(m: Measurements) -> Figure:
         )
     for phase, ends in READ_OFF.items():
         series.append(Series(f"paper, read off: {phase}", (47.0, 47.0), ends))
-    note = "Closed form at input correlation 1/2; 1 is singular. The paper's ranges: correlations 0 to 1."
+    note = (
+        "Closed form at input correlation 1/2; 1 is singular. "
+        "The paper's ranges: correlations 0 to 1."
+    )
     return plots.figure("Conditioning of the mean-field kernel", axes, series, note)
 
 

@@ -143,7 +143,9 @@ def centred_reversed(m):
     because="as in the raw arm",
 )
 def centred_grows_with_depth(m):
-    """From an output of zero the chaotic phase changes {} times as much with 10 layers as with 3."""
+    """From an output of zero the chaotic phase changes {} times as much with 10 layers
+    as with 3.
+    """
     delta = m[matched].select("kernel_change", sigma_w2=CHAOTIC, centred=True)
     return delta(depth=DEEP) / delta(depth=SHALLOW)
 
@@ -167,7 +169,9 @@ def protocol_chaotic_over_ordered(m):
     published=read_off(0.35 / 0.2, "Figure 3, M = 256, 10 and 3 layers"),
 )
 def protocol_grows_with_depth(m):
-    """By the paper's protocol the chaotic phase changes {} times as much with 10 layers as with 3."""
+    """By the paper's protocol the chaotic phase changes {} times as much with 10 layers
+    as with 3.
+    """
     return m[chaotic]("kernel_change", depth=DEEP) / m[chaotic](
         "kernel_change", depth=SHALLOW
     )

@@ -87,7 +87,10 @@ QUARTER = (
     "times this width; "
     "the change in training falls at most as 1 / width"
 )
-DOUBLING = "read off the paper, Delta grows fourfold from 3 to 20 layers in the chaotic phase; half of that"
+DOUBLING = (
+    "read off the paper, Delta grows fourfold from 3 to 20 layers in the chaotic "
+    "phase; half of that"
+)
 LITTLE = "who has learnt less than a tenth of what there is has learnt next to nothing"
 GROWTH = "half as much again is the least that one would call growth"
 

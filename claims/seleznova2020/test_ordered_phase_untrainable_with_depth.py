@@ -151,7 +151,9 @@ def over_frozen_kernel(m, depth):
     because="as at the fixed rate",
 )
 def frozen_kernel_over_faster(m):
-    """At half the edge, with 10 layers, the loss with the kernel frozen is {} times the least loss."""
+    """At half the edge, with 10 layers, the loss with the kernel frozen
+    is {} times the least loss.
+    """
     return m[faster]("linearised_loss", depth=DEEP) / m[faster]("min_loss", depth=DEEP)
 
 

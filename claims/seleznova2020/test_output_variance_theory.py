@@ -64,9 +64,15 @@ groups = claim.experiment(
 )
 
 CLEAR = "clear of the Monte-Carlo error of 2 %; depth / width is 0.05"
-EIGHTH = "an output's standard deviation off by an eighth; left out are terms of order depth / width, 0.16"
+EIGHTH = (
+    "an output's standard deviation off by an eighth; "
+    "left out are terms of order depth / width, 0.16"
+)
 WORSE = "an order of magnitude is the least that one would call ill-conditioned beside the other"
-RIDGED = "does a ridge that conditions own kernels as at the edge (45; there 65) restore the estimate?"
+RIDGED = (
+    "does a ridge that conditions own kernels as at the edge (45; there 65) "
+    "restore the estimate?"
+)
 FAILS = "the paper calls an estimate failing or not, without a number; for us failing is off by 2"
 
 AT_3_LAYERS = {"ordered": (1.0, 0.06), "edge": (1.01, 0.06), "chaotic": (1.02, 0.06)}
@@ -85,7 +91,9 @@ OWN_AT_3_LAYERS = {
     primary=True, ratio=True, within=1.15, each=ALL, expect=AT_3_LAYERS, because=CLEAR
 )
 def premise_shallow(m, phase):
-    """With 3 layers and one mean-field kernel the variance is {} times that of Theorem 3 ({phase})."""
+    """With 3 layers and one mean-field kernel the variance
+    is {} times that of Theorem 3 ({phase}).
+    """
     return ratio(m[groups], "mean_field", phase, SHALLOW)
 
 

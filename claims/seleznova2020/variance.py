@@ -1,4 +1,6 @@
-"""The variance of trained outputs over networks, with constant kernels: Monte Carlo for Theorem 3."""
+"""The variance of trained outputs over networks, with constant kernels:
+Monte Carlo for Theorem 3.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

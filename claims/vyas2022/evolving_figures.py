@@ -15,7 +15,7 @@ NOTE = "the leftmost points are the start"
 
 
 def steps(measured: Measured, arm: str) -> np.ndarray:
-    """Steps at the checkpoints; the start, step 0, is drawn at half of the first that any arm has."""
+    """Steps at the checkpoints; step 0, the start, is drawn at half of the first of any arm."""
     (cell,) = measured.configurations(arm=arm)
     first = min(
         cell["checkpoints"][1] / cell["steps"] for cell in measured.configurations()
@@ -55,7 +55,10 @@ def errors(
                     log=True,
                 )
             )
-        note = f"{m.backend}, geometric means; {NOTE}. In brackets the late slope, negated, and its interval."
+        note = (
+            f"{m.backend}, geometric means; {NOTE}. "
+            "In brackets the late slope, negated, and its interval."
+        )
         return plots.figure(title, axes, series, note)
 
     return build
@@ -114,7 +117,10 @@ def still_to_come(experiment: Experiment, arms: Sequence[Arm]) -> Builder:
             Series.of(f"ln error: {first}", parts(measured, first.name), list(values.T))
         )
         series.append(Series("steady change", (0.0, 1.0), (1.0, 0.0)))
-        note = f"{m.backend}. Of the angle what the last 3 epochs move is left out, as jitter of single steps."
+        note = (
+            f"{m.backend}. Of the angle what the last 3 epochs move is left out, "
+            "as jitter of single steps."
+        )
         return plots.figure(
             "How much of all change is still to come", axes, series, note
         )

@@ -122,7 +122,7 @@ def exponents(errors: Curve) -> np.ndarray:
 
 
 def lead(steep: Curve, flat: Curve) -> np.ndarray:
-    """Exponent of the first curve minus that of the second, per seed, at the sizes that both have."""
+    """Exponent of the first curve minus that of the second, per seed, at the sizes of both."""
     return exponents(ratio(steep, flat))
 
 

@@ -28,7 +28,10 @@ from harness.statistics.intervals import t_interval
 ERRORS = {"error": "test error rate", "loss": "squared test error"}
 METRICS = {"error": "error rate", "loss": "squared error"}
 SIZES = "training samples n"
-NOTE = "geometric means over seeds with 95 % t intervals. In brackets the exponent, its mean and interval."
+NOTE = (
+    "geometric means over seeds with 95 % t intervals. "
+    "In brackets the exponent, its mean and interval."
+)
 
 Of = Callable[[Measurements], Curve]
 """A learning curve out of the measurements."""

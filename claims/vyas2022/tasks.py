@@ -46,7 +46,9 @@ def samples(
     Raises:
         InvalidInput: for an unknown task, or more samples than a data set has.
 
-    >>> training, _, test = samples({"name": "parity", "inputs": 30, "order": 2}, [0, 1], "doc", (8, 4, 16))
+    >>> training, _, test = samples(
+    ...     {"name": "parity", "inputs": 30, "order": 2}, [0, 1], "doc", (8, 4, 16)
+    ... )
     >>> training.x.shape, test.y.shape
     ((2, 8, 30), (2, 16, 1))
     """

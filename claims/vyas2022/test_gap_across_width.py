@@ -69,7 +69,10 @@ CIFAR = tuple(add_setting(claim, recipe, block=2) for recipe in recipes.CIFAR_10
 
 MARGIN = 0.1
 TRAINED = Trained(loss=0.1, gain=0.1, spare=0.2)
-A_LAW = "0.1 is 13 % of error over two doublings, and what the first run could not exclude where it is 0"
+A_LAW = (
+    "0.1 is 13 % of error over two doublings, "
+    "and what the first run could not exclude where it is 0"
+)
 A_SLOPE = "0.1 per factor e changes a gap of 0.3 by half over the widths"
 STEEPER = Terms(above=MARGIN, because=A_LAW)
 
@@ -82,7 +85,9 @@ STEEPER = Terms(above=MARGIN, because=A_LAW)
     **STEEPER,
 )
 def gap(m, channels):
-    """With {channels} the exponent of the network is larger by {} than that of its initial kernel."""
+    """With {channels} the exponent of the network is larger by {}
+    than that of its initial kernel.
+    """
     return exponents.gap(m, channels, INITIAL, "error")
 
 
@@ -101,7 +106,9 @@ def gap_to_infinite(m, channels):
 
 @claim.effect(within=0.1, expect=(0.02, 0.12), because=A_SLOPE)
 def flat_in_width(m):
-    """In practice the gap to the initial kernel grows by {} when the width grows by a factor of e."""
+    """In practice the gap to the initial kernel grows by {}
+    when the width grows by a factor of e.
+    """
     gaps = np.array([gap(m, channels) for channels in WIDTHS])  # (widths, seeds)
     widths = [width(m, channels) for channels in WIDTHS]
     return loglog_slopes(

@@ -69,7 +69,10 @@ TRAINED = Trained(loss=0.1, gain=0.1, spare=0.2)
 ROBUST = (
     "as for the gap: if it holds, the sign of the gap is robust and its size is not"
 )
-WHY = "0.1 is 13 % of error over two doublings, and what the first run could not exclude where it is 0"
+WHY = (
+    "0.1 is 13 % of error over two doublings, "
+    "and what the first run could not exclude where it is 0"
+)
 STEEPER = Terms(above=MARGIN, because=WHY)
 
 
@@ -106,7 +109,9 @@ def gap(m, arm):
     **STEEPER,
 )
 def gap_to_infinite(m, arm):
-    """{arm}: the exponent of the network is larger by {} than that of the kernel at infinite width."""
+    """{arm}: the exponent of the network is larger by {}
+    than that of the kernel at infinite width.
+    """
     return exponents.gap(m, arm, INFINITE, "error")
 
 

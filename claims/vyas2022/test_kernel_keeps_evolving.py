@@ -66,7 +66,10 @@ unrelated = evolving.strangers_of(evolving.ON_IMAGES)
 independent_on_images = claim.experiment(unrelated_kernels, (), full=unrelated, block=2)
 
 PLATEAU = "15 % fewer errors over a fivefold of steps; less would be read as a plateau"
-NOISE = "a tenth of what lies between unrelated initialisations; noise about a resting kernel is at 0"
+NOISE = (
+    "a tenth of what lies between unrelated initialisations; "
+    "noise about a resting kernel is at 0"
+)
 BETTER = Terms(above=0.1, agreement=0.05, because=PLATEAU)
 FARTHER = Terms(above=0.1, agreement=0.05, because=NOISE)
 IMAGES = grid(arm=evolving.IMAGES)
@@ -168,7 +171,9 @@ def moves_strangers(m):
 
 @claim.gate()
 def fitted(m):
-    """Fixed samples, constant rate: every network ends with at most 5 % of its own samples wrong."""
+    """Fixed samples, constant rate: every network ends with at most 5 % of its own samples
+    wrong.
+    """
     failed = int((m[trained]("train_error", arm=FIXED.name) > FITTED).sum())
     return (
         f"{failed} networks on fixed samples end with more than 5 % of them wrong"

@@ -117,7 +117,9 @@ def gap_on_images(m, setting):
 
 @claim.effect(ratio=True, above=1.05, expect=(1.197, 0.06), because=A_CHOICE)
 def infinite_over_network(m):
-    """At the largest n the squared error of its infinite-width kernel is {} times that of that CNN."""
+    """At the largest n the squared error of its infinite-width kernel
+    is {} times that of that CNN.
+    """
     return exponents.last_ratio(kernel_curve(m, WIDE, INFINITE), network_curve(m, WIDE))
 
 
@@ -162,7 +164,9 @@ def halves(m):
 
 @claim.gate()
 def floor(m):
-    """CNN of 64 channels: no floor under the network's curve takes more than 0.1 off its exponent."""
+    """CNN of 64 channels: no floor under the network's curve takes more
+    than 0.1 off its exponent.
+    """
     errors = network_curve(m, WIDE)
     return (
         ""

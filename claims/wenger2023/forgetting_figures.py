@@ -61,7 +61,7 @@ def learning_of(what: str, lines: Lines, note: str = "") -> Builder:
 def _of_width(
     title: str, label: str, measure: Measure, lines: Lines, note: str
 ) -> Builder:
-    """One line per entry; those that the tier lacks, or whose images are not there, are left out."""
+    """One line per entry, except where the tier lacks it or its images are not there."""
 
     def build(m: Measurements) -> Figure:
         series = []

@@ -42,7 +42,7 @@ def by_round(experiment: Experiment, bandit: str) -> Builder:
 
 
 def by_exploration(experiment: Experiment, bandit: str) -> Builder:
-    """The last regret of constants, of theory at its gamma, and of evidence and greedy as levels."""
+    """The last regret of constants and of theory at its gamma; evidence and greedy as levels."""
 
     def build(m: Measurements) -> Figure:
         measured = m[experiment]

@@ -58,8 +58,14 @@ from harness.claim import Claim, grid
 
 WIDTHS, ENDS = (32, 128, 512), (32, 256)
 WIDE = (32, 256, 2048, 16384, 65536)
-A_POINT = "0.0025 per doubling is one point of accuracy from width 32 to 512: less is no use of width"
-NOT_POWERED = "Exploration saw a fall at convergence too; the power to refute at that effect is above 0.99."
+A_POINT = (
+    "0.0025 per doubling is one point of accuracy from width 32 to 512: "
+    "less is no use of width"
+)
+NOT_POWERED = (
+    "Exploration saw a fall at convergence too; "
+    "the power to refute at that effect is above 0.99."
+)
 # The backends agree less closely at convergence: after thousands of steps in float32 a seed may
 # stop later.
 FALLS = dict(above=0.0025, agreement=0.0025, because=A_POINT)

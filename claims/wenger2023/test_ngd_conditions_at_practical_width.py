@@ -167,7 +167,9 @@ def widest(m):
 
 @claim.gate()
 def regular(m):
-    """In every network wider than deep lambda_min(G_0) > 1e-10 lambda_max(G_0), far above rounding."""
+    """In every network wider than deep lambda_min(G_0) > 1e-10 lambda_max(G_0),
+    far above rounding.
+    """
     singular = failing(m, ALL, "eigenvalues", is_regular, wider_than_deep)
     return f"a singular Gram matrix at the start: {singular}" if singular else ""
 

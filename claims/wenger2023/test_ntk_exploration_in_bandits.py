@@ -171,7 +171,9 @@ def random_arms(m):
 
 @claim.control("SUPPORTED", of=theory_worse, at=dict(bandit="wheel"))
 def greedy_on_wheel(m):
-    """A wheel must be explored: greedy in the place of theory, the constant 1 in that of evidence."""
+    """A wheel must be explored: greedy in the place of theory,
+    the constant 1 in that of evidence.
+    """
     return share(m[practical], "wheel", "constant 0") - share(
         m[practical], "wheel", "constant 1"
     )

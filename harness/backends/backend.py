@@ -139,7 +139,7 @@ class Backend:
 
     @contextmanager
     def _session(self, net: Network | Function, batch: Batch) -> Iterator[Operations]:
-        """The operations for this kind of network, in their session; a function is checked first."""
+        """The operations for this kind of network, in their session; a function is checked."""
         ops = (
             self.operations if isinstance(net, Network) else self.operations.autodiff()
         )
@@ -226,7 +226,9 @@ class Backend:
         Beyond the result it needs copies of the inputs, and blocks within the memory budget.
 
         >>> from harness import backends, networks
-        >>> backends.get("numpy").infinite_ntk(networks.mlp((2, 8, 1), sigma_b=None), np.eye(2)).round(4)
+        >>> backends.get("numpy").infinite_ntk(
+        ...     networks.mlp((2, 8, 1), sigma_b=None), np.eye(2)
+        ... ).round(4)
         array([[2.    , 0.3183],
                [0.3183, 2.    ]])
         """
@@ -277,7 +279,9 @@ class Backend:
         gives NaN.
 
         >>> from harness import backends
-        >>> backends.get("numpy").kernel_regression(np.eye(2), np.array([1.0, 2.0]), np.array([[1.0, 1.0]]), (1.0, 2.0))
+        >>> backends.get("numpy").kernel_regression(
+        ...     np.eye(2), np.array([1.0, 2.0]), np.array([[1.0, 1.0]]), (1.0, 2.0)
+        ... )
         array([[1.5],
                [1. ]])
         """

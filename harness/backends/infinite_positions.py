@@ -135,7 +135,7 @@ def propagate(
     images: Images,
     factors_of: Callable[[State], Sides],
 ) -> State:
-    """The state at the output; `factors_of` gives the factors of both sides of the next activation."""
+    """The state at the output; `factors_of` gives both sides' factors of the next activation."""
     net = kernel.net
     (first, layer), crossed = opening(net), crossed_steps(net)
     state = start(

@@ -93,7 +93,7 @@ class Kernel:
 def half_angles(
     arrays: Arrays, near: float, directions1: Tensor, directions2: Tensor
 ) -> Pair:
-    """s of all pairs, (N1, N2), and where it is so near to 0 or 1 that rounding shows in the angle."""
+    """s of all pairs, (N1, N2), and where, near 0 or 1, rounding shows in the angle."""
     s = arrays.clip(0.5 - 0.5 * (directions1 @ directions2.T), 0.0, 1.0)
     return s, (s < near) | (s > 1 - near)
 

@@ -200,7 +200,7 @@ class Perceptron:
         return self._arrays.replaced(s, (i, j), self._device.put(values))
 
     def _put(self, array: np.ndarray, axis: int, rows: int) -> Tensor:
-        """To the device; where shapes are compiled, with zeros up to so many rows along the axis."""
+        """To the device; where shapes are compiled, padded to so many rows along the axis."""
         spare = rows - array.shape[axis] if self._arrays.compiles else 0
         array = array.astype(self._device.dtype)
         return self._device.put(padded(array, axis, spare))

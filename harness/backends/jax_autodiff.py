@@ -82,7 +82,7 @@ def contract(outputs: Outputs, left: Tensors, right: Tensors) -> Array:
 
 
 def gram(outputs: Outputs, j1: Array, j2: Array) -> Array:
-    """J J'^T of Jacobians (S, N, O, size): (S, N1, N2) summed over outputs, or (S, N1, N2, O, O)."""
+    """J J'^T of Jacobians (S, N, O, size): (S, N1, N2), of outputs' sums, or (S, N1, N2, O, O)."""
     (seeds, n1, o, size), n2 = j1.shape, j2.shape[1]
     # One matrix product per seed: of Jacobians with four axes XLA makes transposed copies first.
     if outputs == "trace":

@@ -31,7 +31,7 @@ def shifted(theta: Theta, name: str, index: tuple[int, ...], step: float) -> The
 def derivative(
     f: Callable[[Theta], np.ndarray], theta: Theta, name: str, index: tuple[int, ...]
 ) -> np.ndarray:
-    """df/d theta_name[index], (4 D(h/2) - D(h)) / 3 with D(h) = (f(theta + h) - f(theta - h)) / 2h."""
+    """df/d theta_name[index], (4 D(h/2) - D(h)) / 3 of central differences D(h)."""
     wide, narrow = (
         (f(shifted(theta, name, index, step)) - f(shifted(theta, name, index, -step)))
         / (2.0 * step)

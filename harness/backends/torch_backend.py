@@ -78,7 +78,10 @@ def absence() -> str:
     """Why PyTorch may see no GPU."""
     if torch.version.cuda is None:
         return "It was built for the CPU alone."
-    return f"It was built for CUDA {torch.version.cuda}: is a driver there (nvidia-smi) and CUDA_VISIBLE_DEVICES right?"
+    return (
+        f"It was built for CUDA {torch.version.cuda}: "
+        "is a driver there (nvidia-smi) and CUDA_VISIBLE_DEVICES right?"
+    )
 
 
 class TorchOperations:
@@ -315,6 +318,6 @@ class TorchOperations:
 
 
 class TorchFunctionOperations(TorchAutodiff, TorchOperations):  # type: ignore[misc]  # of another kind of network
-    """The operations of a `networks.Function`: what depends on it by torch.func, the rest as above."""
+    """Those of a `networks.Function`: what depends on it by torch.func, the rest as above."""
 
     foreign = True

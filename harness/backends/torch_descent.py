@@ -218,7 +218,7 @@ def fused(
 def direct(
     optimizer: Optimizer, step: int, grad: Tensor, slots: list[Tensor]
 ) -> Tensor:
-    """The direction of a step; overwrites the gradient, and updates momentum and moments in place."""
+    """The direction of a step; overwrites the gradient, updates momentum and moments in place."""
     if isinstance(optimizer, Adam):
         m, v = slots
         m.lerp_(grad, 1 - optimizer.beta1)

@@ -83,7 +83,9 @@ def reached(conv: Convolution, axis: int) -> Iterator[tuple[slice, slice]]:
     """Per kernel offset along rows (0) or columns (1): positions out whose patch has it, and those
     that come in there.
 
-    >>> conv = Convolution("W1", None, 3, 1, 1.0, 1.0, 1.0, 0.0, (1, 3), 1, (1, 3), (1, 1), ((0, 0), (1, 1)))
+    >>> conv = Convolution(
+    ...     "W1", None, 3, 1, 1.0, 1.0, 1.0, 0.0, (1, 3), 1, (1, 3), (1, 1), ((0, 0), (1, 1))
+    ... )
     >>> list(reached(conv, 1))[0]
     (slice(1, 3, None), slice(0, 2, 1))
     """

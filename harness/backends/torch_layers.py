@@ -130,7 +130,7 @@ def convolved(layer: Convolution, weight: Tensor, x: Tensor) -> Tensor:
 
 
 def unconvolved(layer: Convolution, weight: Tensor, delta: Tensor) -> Tensor:
-    """The transpose of `convolved`: from (S, M, P, fan_out) to (S, M, size of the layer's input)."""
+    """The transpose of `convolved`: (S, M, P, fan_out) to (S, M, size of the layer's input)."""
     before, after = more_after(layer)
     sizes = zip(
         layer.grid, after, layer.out, layer.stride, before, layer.kernel, strict=True

@@ -77,7 +77,7 @@ class Stage(Protocol):
     entry: Tensor | None
 
     def forward(self, theta: Tensors, x: Tensor, into: Tensor | None) -> Tensor:
-        """The features after the step; written to `into`, if the step writes any and there is one."""
+        """The features after the step; written to `into`, if it writes any and there is one."""
 
     def backward(
         self,

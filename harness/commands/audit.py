@@ -141,7 +141,7 @@ def _recorded(
 
 
 def _incomparable(cell: Cell, options: argparse.Namespace) -> str:
-    """Why a recorded cell cannot be compared with what this code and machine compute; "" if it can."""
+    """Why a cell cannot be compared with what this code and machine compute; "" if it can."""
     recorded = cell.circumstances
     request, device = cell.request, options.device
     here = code.circumstances(

@@ -1,4 +1,4 @@
-"""`ntk-claims data`: the data sets, where each was found, and how to get those that are not there."""
+"""`ntk-claims data`: the data sets, where each was found, and how to get what is not there."""
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -84,7 +84,8 @@ def downloadable(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Data set and part of whatever in a configuration names both: a "dataset" whose "options" have
     a "part".
 
-    >>> list(downloadable({"task": {"dataset": "svhn", "options": {"part": "train"}}, "sizes": (64, 128)}))
+    >>> task = {"dataset": "svhn", "options": {"part": "train"}}
+    >>> list(downloadable({"task": task, "sizes": (64, 128)}))
     [('svhn', 'train')]
     """
     options = configuration.get("options")

@@ -80,7 +80,7 @@ def diff(options: argparse.Namespace) -> int:
 
 
 def _emphasised(line: str, stream: TextIO) -> str:
-    """What matters in bold, on a terminal whose owner has not asked for none of it (no-color.org)."""
+    """What matters in bold, on a terminal whose owner does not forbid it (no-color.org)."""
     matters = line.startswith("  CHANGED") or line.endswith("  APART")
     if not matters or not stream.isatty() or os.environ.get("NO_COLOR"):
         return line

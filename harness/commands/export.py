@@ -19,23 +19,27 @@ from harness.sweep import Cell, Sweep
 
 Json = Mapping[str, Any]
 DESCRIPTION = """\
-Writes a run, as its folder's verdicts.json and run.json have it, in the formats that other programs read. Any number
-of formats at once; - instead of a file writes to the terminal.
+Writes a run, as its folder's verdicts.json and run.json have it, in the formats that other
+programs read. Any number of formats at once; - instead of a file writes to the terminal.
 
   --markdown FILE  a table for the page of a CI job, e.g. --markdown - >> "$GITHUB_STEP_SUMMARY".
-  --schemas FOLDER the JSON Schemas of verdicts.json and run.json, to check them or to write a reader.
-  --parquet FILE   every raw measurement as one table, a row per claim, quantity, configuration, backend, seed and
-                   element; for pandas, Polars, DuckDB, R.
-  --crate PLACE    the archive to publish or to hand to a referee: an RO-Crate (Process Run Crate) with the report,
-                   the measurements as Parquet, the registrations, the claims as code and the installed packages. A
-                   new folder, or a zip file if the name ends in .zip.
+  --schemas FOLDER the JSON Schemas of verdicts.json and run.json, to check them or to write a
+                   reader.
+  --parquet FILE   every raw measurement as one table, a row per claim, quantity, configuration,
+                   backend, seed and element; for pandas, Polars, DuckDB, R.
+  --crate PLACE    the archive to publish or to hand to a referee: an RO-Crate (Process Run Crate)
+                   with the report, the measurements as Parquet, the registrations, the claims as
+                   code and the installed packages. A new folder, or a zip file if the name ends in
+                   .zip.
 
-JUnit XML is pytest's: pytest claims --replay --junitxml FILE judges the recorded cells and writes it, with each claim's
-verdict, effects, intervals, margins and p as properties. junit-to-ctrf (npm) turns that into CTRF.
+JUnit XML is pytest's: pytest claims --replay --junitxml FILE judges the recorded cells and writes
+it, with each claim's verdict, effects, intervals, margins and p as properties. junit-to-ctrf (npm)
+turns that into CTRF.
 
-The last two formats need the store with the run's cells, the claims as they were in the run, and: pip install
-'ntk-claims[export]'. The cells are held against the run first: every claim must be registered as it was, and must give
-the effects that verdicts.json has. Exports of one run have the same bytes."""
+The last two formats need the store with the run's cells, the claims as they were in the run, and:
+pip install 'ntk-claims[export]'. The cells are held against the run first: every claim must be
+registered as it was, and must give the effects that verdicts.json has. Exports of one run have the
+same bytes."""
 EXAMPLES = """\
 examples:
   ntk-claims export reports/quick-1 --parquet quick-1.parquet

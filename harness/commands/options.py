@@ -83,7 +83,10 @@ def asked(options: argparse.Namespace) -> tuple[str, ...]:
 def matching(ids: Iterable[str], part: str) -> list[str]:
     """The ids that a part of one means: the id that it is, else all that contain it.
 
-    >>> matching(["a/gap", "a/gap_grows", "b/gap"], "gap"), matching(["a/gap", "a/gap_grows"], "a/gap")
+    >>> (
+    ...     matching(["a/gap", "a/gap_grows", "b/gap"], "gap"),
+    ...     matching(["a/gap", "a/gap_grows"], "a/gap"),
+    ... )
     (['a/gap', 'a/gap_grows', 'b/gap'], ['a/gap'])
     """
     known = list(ids)

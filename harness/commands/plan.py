@@ -137,7 +137,7 @@ def _counts(
 
 
 def _time(missing: Sequence[Request], known: Estimates) -> str:
-    """Worker time for what is missing; "> " where of some cells' computations nothing was measured."""
+    """Worker time for what is missing; "> " where for some cells nothing was measured."""
     guesses = [known.guess(likeness(request)) for request in missing]
     seconds = [guess for guess in guesses if guess is not None]
     if guesses and not seconds:

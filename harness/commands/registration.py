@@ -107,7 +107,10 @@ def _withdraw(command: argparse.ArgumentParser) -> None:
         "whether its file is still there or not. It still counts in its family. `amend` takes it "
         "up again."
     )
-    command.epilog = 'Example: ntk-claims withdraw vyas2022/gap_across_width --reason "The gate cannot be met."'
+    command.epilog = (
+        "Example: ntk-claims withdraw vyas2022/gap_across_width "
+        '--reason "The gate cannot be met."'
+    )
     claims_options(command, "the claim, by a part that no other's id has")
     command.add_argument(
         "--reason", required=True, help="why, for the readers of the report"

@@ -49,7 +49,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "Exit code 0 if every control came out as planted and every gate was met; 1 if not, or if "
         "a cell failed."
     )
-    command.epilog = "Example: ntk-claims rehearse vyas2022/gap_across_width --seeds 10 --backend torch"
+    command.epilog = (
+        "Example: ntk-claims rehearse vyas2022/gap_across_width "
+        "--seeds 10 --backend torch"
+    )
     claims_options(command, "the claim, by a part that no other's id has")
     command.add_argument(
         "--seeds", type=int, default=SEEDS, help=f"how many seeds (default: {SEEDS})"
@@ -210,7 +213,10 @@ def _of_hypothesis(
             if finite
             else "not defined"
         )
-        yield f"        {backend:<9} {mean:.4g}, sd {scatter:.4g}; power with the claim's {seeds} seeds: {power}"
+        yield (
+            f"        {backend:<9} {mean:.4g}, sd {scatter:.4g}; "
+            f"power with the claim's {seeds} seeds: {power}"
+        )
 
 
 def _holds(study: Study, outcome: ClaimVerdict) -> bool:

@@ -1,4 +1,4 @@
-"""How long the cells of a plan took, by a store, and so how long those that are missing will take."""
+"""How long a plan's cells took, by a store, and so how long the missing ones will take."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

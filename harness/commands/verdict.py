@@ -45,7 +45,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "not withdrawn."
     )
     run_options(command)
-    stale = "exit code 0 even if cells were computed by other code than the present; it is said all the same"
+    stale = (
+        "exit code 0 even if cells were computed by other code than the present; "
+        "it is said all the same"
+    )
     command.add_argument("--stale-ok", action="store_true", help=stale)
     command.set_defaults(run=verdict)
 
@@ -117,7 +120,10 @@ def _tally(claims: Sequence[Json]) -> str:
     kept = sum(not _change(claim) for claim in recorded)
     if not recorded:
         return f"{counted(unrecorded, 'verdict')}, none recorded."
-    words = f"{kept} of {counted(len(recorded), 'verdict')} {'is' if len(recorded) == 1 else 'are'} as recorded"
+    words = (
+        f"{kept} of {counted(len(recorded), 'verdict')} "
+        f"{'is' if len(recorded) == 1 else 'are'} as recorded"
+    )
     return (
         f"{words}; of {unrecorded} more none is recorded."
         if unrecorded
@@ -132,4 +138,7 @@ def _change(claim: Json) -> str:
         kind == Kind.NOT_RUN and recorded is None
     ):
         return ""
-    return f"{claim['id']}: {kind}, and {f'{recorded} is recorded' if recorded else 'none is recorded'}"
+    return (
+        f"{claim['id']}: {kind}, and "
+        f"{f'{recorded} is recorded' if recorded else 'none is recorded'}"
+    )

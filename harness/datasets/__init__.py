@@ -1,7 +1,7 @@
 """Data sets by name: real ones, read from verified files, and generated ones, unlimited.
 
     name            samples               from
-    fashion-mnist   70,000 of 28x28       10,000 embedded; the rest: Debian package, folder, download
+    fashion-mnist   70,000 of 28x28       10,000 embedded; rest: Debian package, folder, download
     diabetes        442 of 10             embedded; a regression
     digits          1,797 of 8x8          embedded
     digits-1d       unlimited, of 40      generated
@@ -61,7 +61,7 @@ class Dataset:
 def names() -> list[str]:
     """The data sets that `load` knows.
 
-    >>> names()
+    >>> names()  # doctest: +NORMALIZE_WHITESPACE
     ['cifar10', 'cifar5m', 'diabetes', 'digits', 'digits-1d', 'fashion-mnist', 'letter', 'mnist',
     'shuttle', 'svhn']
     """

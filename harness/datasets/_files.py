@@ -232,8 +232,14 @@ def _unreadable(path: Path, error: OSError) -> DatasetUnavailable:
 
 def _corrupted(path: Path, file: File, url: str, found: str) -> DatasetCorrupted:
     on_disk = "Replace it by the published file, or delete it."
-    downloaded = "The download was discarded. Try again later, or get the file another way and put it into a folder."
-    changed = f" If upstream meant to change the file, delete its record, {file.record}, to accept the new one."
+    downloaded = (
+        "The download was discarded. Try again later, "
+        "or get the file another way and put it into a folder."
+    )
+    changed = (
+        f" If upstream meant to change the file, delete its record, {file.record}, "
+        "to accept the new one."
+    )
     return DatasetCorrupted(
         f"{url or path} is not the {file.authority} file {file.name}. Expected sha256"
         f"{'' if file.as_published else ' of the decompressed bytes'}: {file.sha256}; found: "

@@ -139,7 +139,7 @@ def _given(dataset: str, folder: str | os.PathLike[str] | None) -> Place | None:
 
 
 def _standard(wanted: Published) -> Iterator[Place]:
-    """One after the other, so that pooch is imported only when the search gets as far as the cache."""
+    """One after the other, so pooch is imported only if the search gets as far as the cache."""
     if wanted.package:
         yield Place("embedded", embedded(wanted.dataset))
         yield Place("system package", wanted.system or SYSTEM / wanted.dataset)

@@ -42,7 +42,7 @@ def published(part: Part) -> Published:
 
 
 def idx_files(part: Part, sha256: tuple[str, str]) -> tuple[File, File]:
-    """The image and the label file of a part, of MNIST or of Fashion-MNIST, with their checksums."""
+    """The image and label files of a part of MNIST or Fashion-MNIST, with their checksums."""
     images, labels = sha256
     return File(f"{part}-images-idx3-ubyte", images), File(
         f"{part}-labels-idx1-ubyte", labels

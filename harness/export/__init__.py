@@ -1,7 +1,8 @@
 """A run in the formats that other programs read, each made from the report's verdicts.json and
 run.json.
 
-    crate         an archive: Process Run Crate with the measurements as Parquet, registrations, claims and the report
+    crate         an archive: Process Run Crate with the measurements as Parquet, the
+                  registrations, the claims and the report
     properties    what pytest's own JUnit XML says of a claim (`pytest claims --junitxml FILE`)
 
 The Markdown for the page of a CI job is `harness.report.summary_markdown`.

@@ -133,7 +133,10 @@ def schemas() -> dict[str, bytes]:
 
 def _schemas() -> Iterator[Part]:
     for name, content in schemas().items():
-        description = f"JSON Schema of {'each registration' if name.startswith('reg') else name.replace('.schema', '')}."
+        description = (
+            "JSON Schema of "
+            f"{'each registration' if name.startswith('reg') else name.replace('.schema', '')}."
+        )
         yield Part(
             f"schemas/{name}", content, "application/schema+json", description, "input"
         )
@@ -198,7 +201,10 @@ def _lock(run: Json) -> Iterator[Part]:
             f"{name}=={version}"
             for name, version in sorted(run["distributions"].items())
         ]
-        description = "Every installed distribution of the environment that judged, as requirements for pip."
+        description = (
+            "Every installed distribution of the environment that judged, "
+            "as requirements for pip."
+        )
         yield Part(
             "environment/requirements.txt",
             ("\n".join(lines) + "\n").encode(),

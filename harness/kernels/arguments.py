@@ -13,7 +13,7 @@ SHORTEST = 1e-150
 def checked_inputs(
     net: Network, x1: np.ndarray, x2: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """x1 and x2 (or None) as float64; raises InvalidInput, as documented at `harness.kernels.ntk`."""
+    """x1 and x2 (or None) as float64; raises InvalidInput, as `harness.kernels.ntk` does."""
     if not isinstance(net, Network):
         raise InvalidInput(
             f"Infinite-width kernels need a harness.networks.Network; got {type(net).__name__}."

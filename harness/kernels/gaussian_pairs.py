@@ -10,8 +10,8 @@ Expectations over a centred Gaussian pair with variances q1, q2 and covariance q
 activations):
 
     relu: arc-cosine kernels (Cho, Saul 2009), relu'(0) = 0.
-    erf:  E[phi phi] = 2/pi arcsin(q12 / sqrt((q1 + 1/2)(q2 + 1/2))) (Williams 1997); its derivative in q12 is
-          E[phi' phi'] = 2/pi / sqrt((q1 + 1/2)(q2 + 1/2) - q12^2) (Price's theorem).
+    erf:  E[phi phi] = 2/pi arcsin(q12 / sqrt((q1 + 1/2)(q2 + 1/2))) (Williams 1997); its derivative
+          in q12 is E[phi' phi'] = 2/pi / sqrt((q1 + 1/2)(q2 + 1/2) - q12^2) (Price's theorem).
     tanh, sigmoid: as averages of error functions, since a logistic variable is a normal one with a
           random scale: tanh(x) = E_K[erf(x / (K sqrt 2))], K of the Kolmogorov distribution
           (Andrews, Mallows 1974; Stefanski 1991). One quadrature, over K, replaces the

@@ -4,7 +4,7 @@ In a multilayer perceptron with q^0 = <x, x'> / n_0 and, for layers l = 1 ... D 
 w_l, weight standard deviation d_l, fan-in n_{l-1}, bias scale s_l and bias standard deviation e_l
 (harness.networks.Dense),
 
-    K^l     = (w_l d_l)^2 n_{l-1} q^{l-1} + (s_l e_l)^2                                covariance of preactivations
+    K^l     = (w_l d_l)^2 n_{l-1} q^{l-1} + (s_l e_l)^2,   the covariance of preactivations
     q^l     = E[phi(u) phi(v)],   p^l = E[phi'(u) phi'(v)],   (u, v) ~ N(0, K^l of the pair)
     Theta^l = w_l^2 n_{l-1} q^{l-1} + s_l^2 + (w_l d_l)^2 n_{l-1} p^{l-1} Theta^{l-1},   Theta^0 = 0
 

@@ -5,13 +5,13 @@ The state of a pair of inputs is K[p, p'] and Theta[p, p'], the covariance betwe
 and p' of the other and its tangent counterpart, both per channel. With q = E[phi phi] and p =
 E[phi' phi'] of each pair of positions:
 
-    convolution      K'[r, r'] = (w d)^2 C sum over kernel offsets o of q[r t + o, r' t + o] + (s e)^2
+    convolution      K'[r, r'] = (w d)^2 C sum over offsets o of q[r t + o, r' t + o] + (s e)^2
     average pooling  K'[r, r'] = mean over p in window r and p' in window r' of q[p, p']
     dense layer      K'        = (w d)^2 C sum over positions p of q[p, p] + (s e)^2
 
 with weight scale w and standard deviation d, those of the bias s and e, stride t, C channels in,
-and zero where r t + o or r' t + o lies in the padding. Theta' is the same sum, of (w d)^2 C p Theta
-+ w^2 C q, plus s^2.
+the offsets those of the kernel, and zero where r t + o or r' t + o lies in the padding. Theta' is
+the same sum, of (w d)^2 C p Theta + w^2 C q, plus s^2.
 
 Sources: Novak et al. 2019, "Bayesian Deep Convolutional Networks with Many Channels are Gaussian
 Processes" (K); Arora et al. 2019, "On Exact Computation with an Infinitely Wide Neural Net"

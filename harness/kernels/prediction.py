@@ -3,8 +3,10 @@ of the kernel.
 
 With K = U diag(lambda) U^T the predictor is k_test U diag(filter(lambda)) U^T y, where
 
-    filter = 1 / (lambda + ridge)                   ridge regression; posterior mean of a GP with noise variance ridge
-    filter = (1 - exp(-time lambda)) / lambda       gradient flow on 1/2 |f - y|^2 from f = 0, stopped at that time
+    filter = 1 / (lambda + ridge)               ridge regression; the posterior mean of a GP with
+                                                noise variance ridge
+    filter = (1 - exp(-time lambda)) / lambda   gradient flow on 1/2 |f - y|^2 from f = 0, stopped
+                                                at that time
 
 so one eigendecomposition serves any number of ridges or times.
 
@@ -14,8 +16,8 @@ for certain. The filter of unresolved eigenvalues is multiplied by exp(-excess^2
 long as the ridge is large or the time is short beside the rounding errors, and 0 in the limit. So
 both filters tend to that of ridge 0, where unresolved eigenvalues count as zero. The excess is
 
-    eps lambda_max / ridge        ridge regression
-    time cut                      gradient flow, where cut is the bound of unresolved eigenvalues above
+    eps lambda_max / ridge   ridge regression
+    time cut                 gradient flow, where cut is the bound of unresolved eigenvalues above
 """
 
 import math
@@ -124,7 +126,7 @@ class _Spectrum:
     y: np.ndarray
 
     def kept(self, excess: np.ndarray) -> np.ndarray:
-        """By how much each eigenvalue takes part, from 0 to 1, (..., N), for each excess, (..., 1)."""
+        """By how much, from 0 to 1, each eigenvalue takes part, (..., N); excess (..., 1)."""
         share = np.where(
             excess < 6, np.exp(-(np.minimum(excess, 6) ** 2)), 0.0
         )  # exp(-36) is eps

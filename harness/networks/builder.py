@@ -120,7 +120,7 @@ class Builder:
 
 
 def _same(size: int, kernel: int, stride: int) -> Grid:
-    """Padding before and after such that ceil(size / stride) patches fit; the odd one comes after."""
+    """Padding before and after so that ceil(size / stride) patches fit; an odd one is after."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

@@ -29,7 +29,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Pool:
-    """Part of a `cnn`: average pooling over windows that do not overlap; None: over all positions."""
+    """Part of a `cnn`: average pooling over windows without overlap; None: over all positions."""
 
     window: int | tuple[int, ...] | None = 2
 

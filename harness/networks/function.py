@@ -58,8 +58,12 @@ class Function:
             InvalidInput: an empty sequence, a draw whose names or shapes are not those of the
                 first, or more than one seed of a function whose initial weights are fixed.
 
-        >>> net = from_callable(lambda theta, x: x @ theta["w"], inputs=3, outputs=1,
-        ...                     initial=lambda rng: {"w": rng.standard_normal((3, 1))})
+        >>> net = from_callable(
+        ...     lambda theta, x: x @ theta["w"],
+        ...     inputs=3,
+        ...     outputs=1,
+        ...     initial=lambda rng: {"w": rng.standard_normal((3, 1))},
+        ... )
         >>> many, one = net.init(range(5)), net.init(2)
         >>> many["w"].shape, bool((many["w"][2] == one["w"]).all())
         ((5, 3, 1), True)
@@ -124,14 +128,17 @@ def from_callable(
 
     >>> def f(theta, x):
     ...     return x**2 @ theta["W"].T + theta["b"]
-    >>> net = from_callable(f, inputs=3, outputs=2, initial={"W": np.ones((2, 3)), "b": np.zeros(2)})
+    >>> net = from_callable(
+    ...     f, inputs=3, outputs=2, initial={"W": np.ones((2, 3)), "b": np.zeros(2)}
+    ... )
     >>> net.shapes
     {'W': (2, 3), 'b': (2,)}
 
     Θ(x, x') = <x², x'²> + 1 per output:
 
     >>> from harness import backends
-    >>> backends.get("numpy").empirical_ntk(net, net.init(0), np.eye(3), outputs="full")[:, :, 0, 0].round(6)
+    >>> kernel = backends.get("numpy").empirical_ntk(net, net.init(0), np.eye(3), outputs="full")
+    >>> kernel[:, :, 0, 0].round(6)
     array([[2., 1., 1.],
            [1., 2., 1.],
            [1., 1., 2.]])

@@ -33,7 +33,7 @@ class _Affine:
 
 @dataclass(frozen=True)
 class Dense(_Affine):
-    """One dense layer, h = weight_scale * W x + bias_scale * b, with W of shape (fan_out, fan_in)."""
+    """One dense layer, h = weight_scale * W x + bias_scale * b; W is (fan_out, fan_in)."""
 
     @property
     def size(self) -> int:
@@ -79,7 +79,9 @@ class Convolution(_Affine):
         """Which flat input feature each patch entry is, (positions, fan_in); the padding is feature
         number `grid size`.
 
-        >>> conv = Convolution("W1", None, 3, 1, 1.0, 1.0, 1.0, 0.0, (1, 3), 1, (1, 3), (1, 1), ((0, 0), (1, 1)))
+        >>> conv = Convolution(
+        ...     "W1", None, 3, 1, 1.0, 1.0, 1.0, 0.0, (1, 3), 1, (1, 3), (1, 1), ((0, 0), (1, 1))
+        ... )
         >>> conv.patches.tolist()
         [[3, 0, 1], [0, 1, 2], [1, 2, 3]]
         """

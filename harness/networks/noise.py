@@ -14,7 +14,10 @@ def ntk_noise(net: Network, seed: int, draws: int, dtype: type = np.float32) -> 
     sigma_b can share them.
 
     >>> from harness.networks import mlp
-    >>> {name: array.shape for name, array in ntk_noise(mlp((5, 4, 1), sigma_b=0.0), seed=0, draws=2).items()}
+    >>> {
+    ...     name: array.shape
+    ...     for name, array in ntk_noise(mlp((5, 4, 1), sigma_b=0.0), seed=0, draws=2).items()
+    ... }
     {'uW1': (2, 4), 'b1': (2, 4), 'uW2': (2, 1), 'gW2': (2, 4), 'b2': (2, 1)}
     """
     return {

@@ -1,7 +1,8 @@
 """The chain: one file for all registrations of a claims folder, which outlives the files of each
 claim.
 
-    claims/registrations/chain.jsonl    a line for each registration, amendment and withdrawal, only appended to
+    claims/registrations/chain.jsonl    a line for each registration, amendment and withdrawal;
+                                        only appended to
 
 Each line names the line of the claim's log that it stands for, and carries the digest of the
 chain's line before it. A record or a log that is deleted, cut or written anew is therefore noticed.
@@ -135,7 +136,7 @@ def append(folder: Path, action: Action, line: Any, made: Moment) -> None:
 
 
 def cut(folder: Path) -> str:
-    """What the version control says against the chain: which commit took lines away; "" if nothing."""
+    """What speaks against the chain in version control: who took lines away; "" if nothing."""
     where = moment.cut(folder, CHAIN)
     if not where:
         return ""

@@ -23,7 +23,10 @@ def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
     """Every value that differs between two records; hypotheses, controls and gates are told apart
     by name.
 
-    >>> [change.path for change in changes({"gates": [{"name": "loss", "failure": 1}]}, {"gates": []})]
+    >>> [
+    ...     change.path
+    ...     for change in changes({"gates": [{"name": "loss", "failure": 1}]}, {"gates": []})
+    ... ]
     ['gates', 'gates[loss]']
     >>> next(changes({"tiers": [{"replicates": 10}]}, {"tiers": [{"replicates": 20}]})).path
     'tiers[0].replicates'

@@ -119,7 +119,7 @@ def _computations(computations: Sequence[Node], library: Library) -> Reached:
 
 
 def _is_named(module: str) -> bool:
-    """Whether a module is named in the record, or left to the harness, instead of being followed."""
+    """Whether a module is named in the record, or the harness's, and so is not followed."""
     return (
         module in LANGUAGE
         or module == STATISTICS

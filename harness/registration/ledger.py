@@ -1,8 +1,11 @@
 """The registrations of a claims folder: read and checked. Written they are by `writing`.
 
-    claims/registrations/<paper>/<name>.json       the record that holds, its digest, and where its history ends
-    claims/registrations/<paper>/<name>.log.jsonl  one line for the registration and one per amendment, only appended to
-    claims/registrations/chain.jsonl               a line for each of these lines, of all claims (`chain`)
+    claims/registrations/<paper>/<name>.json       the record that holds, its digest, and where its
+                                                   history ends
+    claims/registrations/<paper>/<name>.log.jsonl  one line for the registration and one per
+                                                   amendment, only appended to
+    claims/registrations/chain.jsonl               a line for each of these lines, of all claims
+                                                   (`chain`)
 
 Each line carries the digest of the line before it, and the record's file that of the last line, so
 a history that was rewritten in part is detected and named. The chain misses one that is deleted or
@@ -230,7 +233,10 @@ def check(study: Study, folder: Path) -> str:
     if registered.digest == record.digest:
         return ""
     found = list(changes(registered.record, record.content))
-    return f'unregistered change: {in_words(found)}; run `ntk-claims amend {claim} --reason "..." --results-seen yes|no`.'
+    return (
+        f"unregistered change: {in_words(found)}; "
+        f'run `ntk-claims amend {claim} --reason "..." --results-seen yes|no`.'
+    )
 
 
 def claims_on_file(folder: Path) -> list[str]:

@@ -36,7 +36,10 @@ def _of_experiments(study: Study) -> Iterator[str]:
     if not study.experiments:
         yield "it has no experiment"
     if not record.code:
-        yield "its effects or gates are no function at the top level of a claim's file: changing them would go unseen"
+        yield (
+            "its effects or gates are no function at the top level of a claim's "
+            "file: changing them would go unseen"
+        )
     yield from (
         text
         for experiment in study.experiments
@@ -44,13 +47,19 @@ def _of_experiments(study: Study) -> Iterator[str]:
     )
     for experiment in record.experiments:
         if experiment.stream.startswith(REHEARSAL):
-            yield f"its stream {experiment.stream!r} is that of a rehearsal, whose seeds may have been seen"
+            yield (
+                f"its stream {experiment.stream!r} is that of a rehearsal, "
+                "whose seeds may have been seen"
+            )
     for name in TIERS:
         counts = sorted({tier.replicates for tier in _tiers(study, name)})
         if counts and counts[0] < SEEDS:
             yield f"its {name} tier has {counts[0]} replicates, and at least {SEEDS} are needed"
         if len(counts) > 1:
-            yield f"the experiments of its {name} tier have different numbers of replicates: {counts}"
+            yield (
+                f"the experiments of its {name} tier have different numbers of "
+                f"replicates: {counts}"
+            )
 
 
 def _unfound(measure: Callable[..., Any]) -> str:
@@ -78,14 +87,23 @@ def _tiers(study: Study, name: str) -> list[Tier]:
 def _of_hypothesis(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
     named = f"hypothesis {hypothesis.name!r}"
     if not hypothesis.expected_sd > 0:
-        yield f"{named} expects a standard deviation of {hypothesis.expected_sd!r}, which must be positive"
+        yield (
+            f"{named} expects a standard deviation of {hypothesis.expected_sd!r}, "
+            "which must be positive"
+        )
     elif hypothesis.role == "primary" and not hypothesis.power_note.strip():
         yield from (f"{named} {text}" for text in _weak(hypothesis, study))
     low, high = hypothesis.bounds or (-math.inf, math.inf)
     if not low <= hypothesis.expected_effect <= high:
-        yield f"{named} expects an effect of {hypothesis.expected_effect:g}, outside its bounds [{low:g}, {high:g}]"
+        yield (
+            f"{named} expects an effect of {hypothesis.expected_effect:g}, "
+            f"outside its bounds [{low:g}, {high:g}]"
+        )
     for branch in unreachable(hypothesis):
-        yield f"{named} can never come out {branch}: {hypothesis.rule.describe()}, with effects in [{low:g}, {high:g}]"
+        yield (
+            f"{named} can never come out {branch}: "
+            f"{hypothesis.rule.describe()}, with effects in [{low:g}, {high:g}]"
+        )
 
 
 def _weak(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
@@ -111,7 +129,8 @@ def unreachable(hypothesis: Hypothesis) -> list[str]:
     without bounds.
 
     >>> from harness.study import Superiority
-    >>> unreachable(Hypothesis("rate", "a rate is above 1", Superiority(1.0), "", 0.9, 0.1, bounds=(0.0, 1.0)))
+    >>> above = Superiority(1.0)
+    >>> unreachable(Hypothesis("rate", "a rate is above 1", above, "", 0.9, 0.1, bounds=(0.0, 1.0)))
     ['SUPPORTED']
     """
     low, high = hypothesis.bounds or (-math.inf, math.inf)

@@ -51,7 +51,7 @@ class HypothesisChange:
 
     @property
     def alike(self) -> bool:
-        """Whether the verdict, what it needs, and every effect are the same to the printed digits."""
+        """Whether verdict, what it needs, and every effect are the same as printed."""
         same = self.kinds[0] == self.kinds[1] and self.needs[0] == self.needs[1]
         return same and all(effect.alike for effect in self.effects)
 

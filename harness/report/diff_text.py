@@ -28,7 +28,10 @@ def tiers(difference: Difference) -> str:
     a, b = difference.a.tier, difference.b.tier
     if a == b:
         return ""
-    return f"The tiers differ: A is at {a} scale, B at {b} scale. A change may be one of scale, not of what is true."
+    return (
+        f"The tiers differ: A is at {a} scale, B at {b} scale. "
+        "A change may be one of scale, not of what is true."
+    )
 
 
 def as_lines(difference: Difference, everything: bool = False) -> list[str]:
@@ -50,7 +53,8 @@ def as_lines(difference: Difference, everything: bool = False) -> list[str]:
         *_verdict_lines(difference.claims),
         "",
         "Effects: "
-        f"{difference.effects}.{'' if everything else ' Those that changed (--all lists the others too):'}",
+        f"{difference.effects}."
+        f"{'' if everything else ' Those that changed (--all lists the others too):'}",
         *(
             line
             for claim in difference.claims
@@ -86,7 +90,10 @@ def _effect_lines(claim: ClaimChange, everything: bool) -> Iterator[str]:
     if shown:
         yield f"  {claim.id}"
     for hypothesis in shown:
-        yield f"    {hypothesis.label} ({hypothesis.role}; {needs(hypothesis)}){_verdicts(hypothesis)}"
+        yield (
+            f"    {hypothesis.label} ({hypothesis.role}; "
+            f"{needs(hypothesis)}){_verdicts(hypothesis)}"
+        )
         for effect in listed(hypothesis, everything):
             yield f"      {effect.backend:<6} {effect.before} -> {effect.after}  {effect.words}"
 
@@ -165,7 +172,10 @@ def _markdown_row(claim: ClaimChange) -> str:
     registration = (
         f"{escape(digests[0])} → {escape(digests[1])}" if claim.reregistered else "same"
     )
-    return f"| {state} | {escape(claim.title)} | {before} | {after} | {registration if claim.in_both else '–'} |"
+    return (
+        f"| {state} | {escape(claim.title)} | {before} | {after} | "
+        f"{registration if claim.in_both else '–'} |"
+    )
 
 
 def _markdown_effects(difference: Difference) -> Iterator[str]:
@@ -190,10 +200,16 @@ def _markdown_rows(claim: ClaimChange, hypothesis: HypothesisChange) -> Iterator
     """A row for each effect that changed; one without an effect where only the verdict or what it
     needs did.
     """
-    what = f"{escape(hypothesis.label)} ({hypothesis.role}; {escape(needs(hypothesis))}){_verdicts(hypothesis)}"
+    what = (
+        f"{escape(hypothesis.label)} ({hypothesis.role}; "
+        f"{escape(needs(hypothesis))}){_verdicts(hypothesis)}"
+    )
     start = f"| {escape(claim.title)} | {what} |"
     for effect in listed(hypothesis):
-        yield f"{start} {escape(effect.backend)} | {escape(effect.before)} | {escape(effect.after)} | {effect.words} |"
+        yield (
+            f"{start} {escape(effect.backend)} | {escape(effect.before)} | "
+            f"{escape(effect.after)} | {effect.words} |"
+        )
     if not listed(hypothesis):
         yield f"{start} all | | | {AS_PRINTED} |"
 

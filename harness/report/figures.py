@@ -26,7 +26,10 @@ Part = dict[str, Any]
 
 DOT = {"type": "point", "filled": True, "size": 56, "opacity": 1}
 BAND = {"y": field("low"), "y2": {"field": "high"}}
-SHORT = "abs(log(abs(datum.value)) / LN10 - 1) >= 4 && datum.value != 0 ? format(datum.value, '~e') : datum.label"
+SHORT = (
+    "abs(log(abs(datum.value)) / LN10 - 1) >= 4 && datum.value != 0 "
+    "? format(datum.value, '~e') : datum.label"
+)
 """Labels of very large and very small values in powers of ten, so that they fit beside the axis."""
 
 
@@ -122,7 +125,11 @@ def _wrapped(name: str, figure: Json) -> str:
 def hidden_points(figure: Json) -> int:
     """How many points cannot be drawn: not finite, or not positive on a logarithmic axis.
 
-    >>> figure = {"log_x": True, "log_y": False, "series": [{"label": "a", "x": [0, 1, 2], "y": [1, None, 3]}]}
+    >>> figure = {
+    ...     "log_x": True,
+    ...     "log_y": False,
+    ...     "series": [{"label": "a", "x": [0, 1, 2], "y": [1, None, 3]}],
+    ... }
     >>> hidden_points(figure)
     2
     """

@@ -36,7 +36,10 @@ def deciding(claim: Json) -> list[Json]:
 
     >>> unknown = {"jax": {"mean": None, "low": None, "high": None}}
     >>> verdicts = ({"kind": "SUPPORTED", "p": p, "backends": unknown} for p in (0.01, 0.03))
-    >>> parts = [{"name": f"p = {verdict['p']}", "role": "primary", "verdict": verdict} for verdict in verdicts]
+    >>> parts = [
+    ...     {"name": f"p = {verdict['p']}", "role": "primary", "verdict": verdict}
+    ...     for verdict in verdicts
+    ... ]
     >>> [hypothesis["name"] for hypothesis in deciding({"hypotheses": parts})]
     ['p = 0.03']
     """

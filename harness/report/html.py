@@ -139,7 +139,10 @@ def short_name(claim: Json) -> str:
 def cited(paper: Json) -> str:
     """A paper as a text cites it.
 
-    >>> cited({"authors": "Seleznova, Kutyniok", "year": 2020}), cited({"authors": "Liu, Tai, Huang", "year": 2025})
+    >>> (
+    ...     cited({"authors": "Seleznova, Kutyniok", "year": 2020}),
+    ...     cited({"authors": "Liu, Tai, Huang", "year": 2025}),
+    ... )
     ('Seleznova, Kutyniok 2020', 'Liu et al. 2025')
     """
     authors = paper["authors"].split(", ")

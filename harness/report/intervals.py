@@ -97,7 +97,10 @@ def ends(estimate: Json) -> tuple[float, float] | None:
 
     An end that the bootstrap has not is infinite.
 
-    >>> ends({"low": 0.1, "high": 0.2, "bootstrap": [0.08, 0.19]}), ends({"low": 0.1, "high": 0.2, "bootstrap": None})
+    >>> (
+    ...     ends({"low": 0.1, "high": 0.2, "bootstrap": [0.08, 0.19]}),
+    ...     ends({"low": 0.1, "high": 0.2, "bootstrap": None}),
+    ... )
     ((0.08, 0.2), (0.1, 0.2))
     >>> ends({"low": 0.1, "high": 0.2, "bootstrap": [0.08, None]})
     (0.08, inf)

@@ -53,7 +53,7 @@ def _only_moved(element: Element) -> bool:
 
 
 def _paint_of_line(element: Element) -> Paint | None:
-    """What a line is painted with; None for anything else, and for lines that are placed otherwise."""
+    """What a line is painted with; None for anything else, and for lines placed otherwise."""
     if (
         element.tag != "line"
         or {"x1", "y1"} & element.attrib.keys()
@@ -101,7 +101,11 @@ def _points(paint: Paint, points: list[Element]) -> Element:
 def _relative(path: str) -> str:
     """A path around the origin, as steps from wherever the pen is. Commands: M, L, A, Z, h, v.
 
-    >>> _relative("M-3,-3h6v6h-6Z"), _relative("M0,-3L-4,3L4,3Z"), _relative("M4,0A4,4,0,1,1,-4,0A4,4,0,1,1,4,0")
+    >>> (
+    ...     _relative("M-3,-3h6v6h-6Z"),
+    ...     _relative("M0,-3L-4,3L4,3Z"),
+    ...     _relative("M4,0A4,4,0,1,1,-4,0A4,4,0,1,1,4,0"),
+    ... )
     ('m-3 -3h6v6h-6z', 'm0 -3l-4 6l8 0z', 'm4 0a4 4 0 1 1 -8 0a4 4 0 1 1 8 0')
     """
     ends, steps = [(0.0, 0.0)], []

@@ -25,9 +25,9 @@ BLOCK = re.compile(
 def updated(text: str, document: Json, folder: Path, readme: Path) -> str:
     """The text of a Markdown file, with what is generated between its pairs of comments.
 
-        <!-- verdicts: a note --> ... <!-- end of verdicts -->                  the table of verdicts
-        <!-- example of CLAIM: a note --> ... <!-- end of example -->           one claim, as in a terminal
-        <!-- calibration: a note --> ... <!-- end of calibration -->            the simulated error rates
+        <!-- verdicts: a note --> ... <!-- end of verdicts -->         the table of verdicts
+        <!-- example of CLAIM: a note --> ... <!-- end of example -->  one claim, as in a terminal
+        <!-- calibration: a note --> ... <!-- end of calibration -->   the simulated error rates
 
     Args:
         text: of the file.
@@ -162,7 +162,7 @@ def _measured(claim: Json, role: str) -> list[Json]:
 
 
 def _effect(hypothesis: Json) -> str:
-    """The sentence with mean over backends and the interval that holds theirs, and what is needed."""
+    """The sentence with the mean, the interval over all backends, and what is needed."""
     backends = list(hypothesis["verdict"]["backends"].values())
     low, high = hypothesis["verdict"]["interval"]
     mean = sum(backend["mean"] for backend in backends) / len(backends)

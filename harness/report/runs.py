@@ -32,7 +32,10 @@ class Effect:
     def overlaps(self, other: "Effect") -> bool | None:
         """Whether the two intervals have a number in common; None where an end is missing.
 
-        >>> Effect(1.0, 0.5, 1.5).overlaps(Effect(2.0, 1.5, 2.5)), Effect(1.0, 0.5, 1.5).overlaps(Effect(2.0, 1.6, 2.4))
+        >>> (
+        ...     Effect(1.0, 0.5, 1.5).overlaps(Effect(2.0, 1.5, 2.5)),
+        ...     Effect(1.0, 0.5, 1.5).overlaps(Effect(2.0, 1.6, 2.4)),
+        ... )
         (True, False)
         """
         if (

@@ -134,7 +134,7 @@ class _Resolver:
     def name(
         self, module: str, chain: Chain, seen: frozenset[Node]
     ) -> list[Node | str]:
-        """What a name at the top level of a module stands for; nothing for a local or built-in one."""
+        """What a name at a module's top level stands for; nothing for a local or built-in one."""
         source, root = self.library.source(module), chain[0]
         if source is None or (module, root) in seen:
             return []

@@ -7,10 +7,12 @@ away; they are left out.
 
 For each hypothesis and each scatter over seeds:
 
-    false SUPPORTED   the mean is on the margin (where there are two, the worse counts), so SUPPORTED is wrong
+    false SUPPORTED   the mean is on the margin (where there are two, the worse counts), so
+                      SUPPORTED is wrong
     power             the mean is the registered effect
-    coverage          how often the t interval of the decision (level 1 - 2 end), the 95 % t interval and the 95 %
-                      studentised bootstrap interval hold the mean that was planted
+    coverage          how often the t interval of the decision (level 1 - 2 end), the 95 % t
+                      interval and the 95 % studentised bootstrap interval hold the mean that was
+                      planted
 
 For the claim as a whole, which is SUPPORTED where all its primary hypotheses are, effects are drawn
 independently between hypotheses, and a false SUPPORTED is that of one hypothesis on its margin and

@@ -9,7 +9,8 @@ experiments are two matrix products.
 
 >>> import numpy as np
 >>> from harness.study import Superiority
->>> effects = np.random.default_rng(1).normal(0.3, 0.1, size=(2, 1000, 10))  # backends, experiments, seeds
+>>> shape = (2, 1000, 10)  # backends, experiments, seeds
+>>> effects = np.random.default_rng(1).normal(0.3, 0.1, shape)
 >>> int(decisions(effects, Superiority(margin=0.1), agreement=0.2).supported.sum())
 985
 """

@@ -189,7 +189,11 @@ def region(interval: tuple[float, float], margins: Sequence[float]) -> int | Non
     region 1 being the inside. An interval that ends on a margin lies on neither side, and one with
     an end that is NaN nowhere.
 
-    >>> region((0.06, 0.12), [0.05]), region((0.04, 0.12), [0.05]), region((0.01, 0.04), [-0.05, 0.05])
+    >>> (
+    ...     region((0.06, 0.12), [0.05]),
+    ...     region((0.04, 0.12), [0.05]),
+    ...     region((0.01, 0.04), [-0.05, 0.05]),
+    ... )
     (1, None, 1)
     """
     low, high = interval

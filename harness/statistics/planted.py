@@ -1,12 +1,12 @@
 """Coverage of the 95 % intervals of exponents: planted learning curves, the fits of the claims, t
 over seeds.
 
-    E_s(n) = c + a n^-(b + d_s),  d_s over seeds with standard deviation 0.1 b, and noise of 3 % at each size
+    E_s(n) = c + a n^-(b + d_s)
 
-Three plants: seeds that differ in slope; the same with heavy tails (Student's t with 3 degrees of
-freedom, scaled); and over a floor c that the fit has to find. For the last every fit searches, so
-experiments are 10 seeds each out of fits that are made once, each used once, and there are fewer of
-them.
+with d_s over seeds of standard deviation 0.1 b, and noise of 3 % at each size. Three plants: seeds
+that differ in slope; the same with heavy tails (Student's t with 3 degrees of freedom, scaled); and
+over a floor c that the fit has to find. For the last every fit searches, so experiments are 10
+seeds each out of fits that are made once, each used once, and there are fewer of them.
 """
 
 from collections.abc import Mapping

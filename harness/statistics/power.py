@@ -3,9 +3,11 @@
 In closed form, for Student's t alone in one backend. With n seeds, mean d, standard deviation s
 over seeds and t = t_{n-1, 1-alpha}:
 
-    Superiority   P(T > t),  T noncentral t with n - 1 degrees of freedom and noncentrality (d - margin) sqrt(n) / s
+    Superiority   P(T > t), T noncentral t with n - 1 degrees of freedom and noncentrality
+                  (d - margin) sqrt(n) / s
     Difference    the same above the margin plus the same below -margin, each at alpha / 2
-    Equivalence   integral over the sample's sd S of P(|mean| < margin - t S / sqrt(n) given S) f(S) dS,
+    Equivalence   integral over the sample's sd S of
+                  P(|mean| < margin - t S / sqrt(n) given S) f(S) dS,
                   which is exact since mean and sd of a normal sample are independent (Phillips
                   1990)
 

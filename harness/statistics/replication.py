@@ -1,16 +1,18 @@
-r"""Our seeds against a number that a paper publishes: three criteria, since each alone misleads.
+"""Our seeds against a number that a paper publishes: three criteria, since each alone misleads.
 
     direction    is our mean established on the same side of zero?
-    prediction   does the number lie where one more run of ours (or the mean of m more) would fall, 95 times in 100?
+    prediction   does the number lie where one more run of ours (or the mean of m more) would fall,
+                 95 times in 100?
     ratio        how large is our mean relative to the number?
 
 The large replication project of psychology (Open Science Collaboration 2015) found 36 % by
 significance and 47 % by interval on the same studies. The prediction interval is that of Patil,
 Peng, Leek 2016.
 
->>> replication([0.9, 1.1, 1.0, 1.2], published=1.3).reason
-'Published 1.3, here 1.05 [0.845, 1.26] over 4 seeds: same direction, inside the 95 % prediction
-interval \ [0.591, 1.51], ratio 0.808 [0.65, 0.966].'
+>>> print(replication([0.9, 1.1, 1.0, 1.2], published=1.3).reason)
+... # doctest: +NORMALIZE_WHITESPACE
+Published 1.3, here 1.05 [0.845, 1.26] over 4 seeds: same direction, inside the 95 % prediction
+interval [0.591, 1.51], ratio 0.808 [0.65, 0.966].
 """
 
 from dataclasses import dataclass

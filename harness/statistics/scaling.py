@@ -12,7 +12,8 @@ Fits are by variable projection (Golub, Pereyra 1973). In this loss log a and th
 linear and solved for exactly; only these are searched:
 
     "power"        none
-    "power+floor"  b in [0, 5] and the floor's share s = c / E(n_K) of the error at the largest size, in [0, 1)
+    "power+floor"  b in [0, 5] and, in [0, 1), s = c / E(n_K): the floor's share of the error at the
+                   largest size
 
 The search starts from the best points of a grid, one per range of it, and says how it ended:
 `gradient` and `spread` are fields of the result. An optimiser that stopped early has made a

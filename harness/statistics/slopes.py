@@ -4,8 +4,10 @@ differ in.
 Two arms can differ in exponent (the gap grows with the number of samples) or in offset alone (a
 constant factor). Only the first is an improved scaling law, so the two are told apart:
 
-    exponent difference   how much faster the first curve falls: b_first - b_second of y ~ n^-b, per seed
-    offset difference     mean over sizes of log(first / second), per seed: the vertical distance of two parallel lines
+    exponent difference   how much faster the first curve falls: b_first - b_second of y ~ n^-b,
+                          per seed
+    offset difference     mean over sizes of log(first / second), per seed: the vertical distance of
+                          two parallel lines
 
 Seeds are on the second last axis of a batch of curves (..., K), sizes on the last; leading axes
 pass through.

@@ -21,21 +21,25 @@ from harness.sweep.store import Store
 
 FAILED, UNFINISHED, STUCK = 1, 3, 4
 DESCRIPTION = """\
-Computes the cells of a plan that the store does not have yet. It may be stopped at any moment and started again; only
-what is missing is computed. Copy the store to another machine to evaluate it there."""
+Computes the cells of a plan that the store does not have yet. It may be stopped at any moment and
+started again; only what is missing is computed. Copy the store to another machine to evaluate it
+there."""
 EPILOGUE = """\
 A plan is a JSON list of requests:
-  [{"computation": "harness.measurements:drift", "configuration": {"width": 64}, "replicates": [0, 1],
-    "stream": "registered", "backend": "torch", "dtype": "float32"}, ...]
+  [{"computation": "harness.measurements:drift", "configuration": {"width": 64},
+    "replicates": [0, 1], "stream": "registered", "backend": "torch", "dtype": "float32"}, ...]
 
 Examples:
-  python -m harness.sweep plan.json --store results                      everything, wherever each backend runs best
+  python -m harness.sweep plan.json --store results
+      everything, wherever each backend runs best
   python -m harness.sweep plan.json --store results --backend torch --device cuda --minutes 9
-  python -m harness.sweep plan.json --store results --shard 2/8          the second of eight parts, in a job array
+  python -m harness.sweep plan.json --store results --shard 2/8
+      the second of eight parts, in a job array
 
-Exit code: 0 all cells are there; 1 some failed (why: <store>/failures); 2 it could not start; 3 unfinished, the time
-was up: start it again; 4 the same, and no cell was finished: give it more minutes; 70 an error of this program's own,
-with its traceback; 130 interrupted; 141 what read the output went away."""
+Exit code: 0 all cells are there; 1 some failed (why: <store>/failures); 2 it could not start;
+3 unfinished, the time was up: start it again; 4 the same, and no cell was finished: give it more
+minutes; 70 an error of this program's own, with its traceback; 130 interrupted; 141 what read the
+output went away."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

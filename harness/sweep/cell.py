@@ -142,8 +142,16 @@ def request_of(record: Any) -> Request:
     Raises:
         InvalidInput: naming the field that is missing, unknown or of the wrong type.
 
-    >>> request_of({"computation": "harness.measurements:drift", "configuration": {"width": 64}, "replicates": [0, 1],
-    ...             "stream": "registered", "backend": "torch", "dtype": "float32"}).replicates
+    >>> request_of(
+    ...     {
+    ...         "computation": "harness.measurements:drift",
+    ...         "configuration": {"width": 64},
+    ...         "replicates": [0, 1],
+    ...         "stream": "registered",
+    ...         "backend": "torch",
+    ...         "dtype": "float32",
+    ...     }
+    ... ).replicates
     (0, 1)
     """
     if not isinstance(record, Mapping):

@@ -143,7 +143,7 @@ def _package(file: Path) -> str:
 
 
 def _of_another_backend(file: Path, backend: str) -> bool:
-    """Whether a file is `<name>_backend.py`, or a part of it, `<name>_*.py`, of some other backend."""
+    """Whether a file is `<name>_backend.py`, or its part `<name>_*.py`, of another backend."""
     name, underscore, _ = file.stem.partition("_")
     return (
         bool(underscore)

@@ -19,8 +19,14 @@ from harness.papers import CLAIMS
 from harness.sweep.cell import Circumstances
 from harness.sweep.store import Failure
 
-RAY_ADDRESS = "head of the Ray cluster for --engine ray (default: RAY_ADDRESS, else a cluster on this machine)"
-GPUS_PER_CELL = "GPUs of each cell with --engine ray, 0.5 for two cells on one (default: 1 where there are GPUs)"
+RAY_ADDRESS = (
+    "head of the Ray cluster for --engine ray "
+    "(default: RAY_ADDRESS, else a cluster on this machine)"
+)
+GPUS_PER_CELL = (
+    "GPUs of each cell with --engine ray, 0.5 for two cells on one "
+    "(default: 1 where there are GPUs)"
+)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,10 @@ def likeness(request: Request) -> Likeness:
 class Estimates:
     """Mean seconds of the closest kind of which anything is known.
 
-    >>> torch, jax = (Request("harness.x:f", {"width": 64}, (0,), "registered", b, "float32") for b in ("torch", "jax"))
+    >>> torch, jax = (
+    ...     Request("harness.x:f", {"width": 64}, (0,), "registered", b, "float32")
+    ...     for b in ("torch", "jax")
+    ... )
     >>> estimates = Estimates()
     >>> estimates.learn(likeness(torch), 2.0)
     >>> estimates.guess(likeness(jax))
@@ -68,10 +71,15 @@ class Forecast:
         requests: by their digest; those are the names that the methods take.
         prior: of any request.
 
-    >>> wide, narrow, other = (Request(f"harness.x:{f}", {"width": w}, (0,), "registered", "torch", "float32")
-    ...                        for f, w in (("f", 64), ("f", 8), ("g", 8)))
+    >>> wide, narrow, other = (
+    ...     Request(f"harness.x:{f}", {"width": w}, (0,), "registered", "torch", "float32")
+    ...     for f, w in (("f", 64), ("f", 8), ("g", 8))
+    ... )
     >>> known = {64: 8.0, 8: 1.0}
-    >>> forecast = Forecast({"wide": wide, "narrow": narrow}, lambda request: known[request.configuration["width"]])
+    >>> forecast = Forecast(
+    ...     {"wide": wide, "narrow": narrow},
+    ...     lambda request: known[request.configuration["width"]],
+    ... )
     >>> forecast.learn("narrow", 3.0)
     >>> forecast.seconds("wide")
     24.0
@@ -99,7 +107,7 @@ class Forecast:
             self._paces[source].learn(kinds, seconds, expected)
 
     def seconds(self, name: str) -> float | None:
-        """Seconds that a request will take; None if nothing is known of it and none was computed."""
+        """Seconds that a request will take; None if unknown, and none was computed."""
         kinds, sources = self._sources(name)
         source, expected = next(iter(sources.items()))
         pace = self._paces[source].guess(kinds)

@@ -1,12 +1,13 @@
 """Packs: the cells and failures of a store as one file, for the way from one machine to another.
 
-    python -m harness.sweep.pack pack results results.pack         on the machine that computed; numpy is enough
-    python -m harness.sweep.pack unpack results.pack STORE         on the one that judges
+    python -m harness.sweep.pack pack results results.pack   on the machine that computed, where
+                                                             numpy is enough
+    python -m harness.sweep.pack unpack results.pack STORE   on the one that judges
 
 `ntk-claims pack` and `ntk-claims unpack` are the same. A pack is a tar archive, not compressed,
 that any tar can list:
 
-    contents.json      {"bytes": of all that follow, "format": "ntk-claims-pack 2", "members": how many}
+    contents.json    {"bytes": of all that follow, "format": "ntk-claims-pack 2", "members": number}
     cells/<2 hex>/<request digest>/<cell key>.cell
     failures/<cell key>.<number>.json
 
@@ -160,7 +161,7 @@ def _valid(
 
 
 def _request(path: Path, content: bytes) -> Request:
-    """The request of a cell, or of the record of a failure; raises CellCorrupted for anything else."""
+    """The request of a cell or of a failure's record; raises CellCorrupted for anything else."""
     if path.suffix == ".cell":
         return cell.read(path, content).request
     return check_failure(_key(path.as_posix()), content)
@@ -434,14 +435,16 @@ def _explained(file: Path, action: str) -> Iterator[None]:
 # The commands
 
 PACK = """\
-Writes the valid cells and the recorded failures of a store into one file, for the way to another machine. Equal
-cells make equal bytes. The store is only read; what is damaged in it is left out, and named."""
+Writes the valid cells and the recorded failures of a store into one file, for the way to another
+machine. Equal cells make equal bytes. The store is only read; what is damaged in it is left out,
+and named."""
 UNPACK = """\
-Takes what a pack holds over into a store. Everything is verified before it lies there; a valid cell that the store has
-stays as it is. It may be stopped at any moment and started again."""
+Takes what a pack holds over into a store. Everything is verified before it lies there; a valid
+cell that the store has stays as it is. It may be stopped at any moment and started again."""
 CODES = """\
-Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why; 70 an error of this
-program's own, with its traceback; 130 interrupted; 141 what read the output went away."""
+Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why; 70 an
+error of this program's own, with its traceback; 130 interrupted; 141 what read the output went
+away."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -37,11 +37,17 @@ class Status:
         >>> Status(planned=40, cached=8, done=4, left=400.0).describe()
         'cells: 12 of 40 done (8 cached), 0 failed, about 7 min left'
         """
-        text = f"cells: {self.cached + self.done} of {self.planned} done ({self.cached} cached), {self.failed} failed"
+        text = (
+            f"cells: {self.cached + self.done} of {self.planned} done ({self.cached} "
+            f"cached), {self.failed} failed"
+        )
         unfinished = self.planned - self.cached - self.done - self.failed
         if self.ended:
             return f"{text}, {unfinished} unfinished" if unfinished else text
-        return f"{text}, {'time left unknown' if self.left is None else f'about {duration(self.left)} left'}"
+        return (
+            f"{text}, "
+            f"{'time left unknown' if self.left is None else f'about {duration(self.left)} left'}"
+        )
 
 
 def duration(seconds: float) -> str:

@@ -2,8 +2,9 @@
 
 Safe to kill, to copy, and to share between runs.
 
-    <store>/cells/<2 hex>/<request digest>/<cell key>.cell      all answers to one request lie in one folder
-    <store>/failures/<cell key>.<attempt>.json                  what went wrong, kept for reading
+    <store>/cells/<2 hex>/<request digest>/<cell key>.cell   all answers to one request lie in one
+                                                             folder
+    <store>/failures/<cell key>.<attempt>.json               what went wrong, kept for reading
 
 Files are written under a temporary name, synced and renamed; what is found under its own name is
 complete. Every read verifies checksum, name and sizes; a file that fails is set aside as *.corrupt,

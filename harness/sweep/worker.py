@@ -4,7 +4,7 @@ It reads tasks as JSON lines on stdin, and writes cells to the store.
 
     in    {"request": {...}, "circumstances": {...}, "attempt": 1, 2 ...}
     out   {"event": "ready", "backend", "device", "device_name", "versions"}     once, at the start
-          {"event": "unavailable", "message"}                                    instead, if the backend is not there
+          {"event": "unavailable", "message"}     instead, if the backend is not there
           {"event": "done", "request", "seconds"}
           {"event": "failed", "request", "kind": "error" | "data" | "memory" | "store", "traceback"}
 

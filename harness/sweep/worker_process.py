@@ -32,7 +32,7 @@ class WorkerTimeoutError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker runs: device, threads, and on a GPU machine the entry of CUDA_VISIBLE_DEVICES."""
+    """Where a worker runs: device, threads, and with a GPU its entry of CUDA_VISIBLE_DEVICES."""
 
     device: str
     threads: int
@@ -140,7 +140,10 @@ class WorkerProcess:
             if code == -signal.SIGKILL
             else ""
         )
-        return f"The worker of backend {self.backend!r} died: {cause}.{hint} Its last words: {self._last_words()}"
+        return (
+            f"The worker of backend {self.backend!r} died: "
+            f"{cause}.{hint} Its last words: {self._last_words()}"
+        )
 
     def _last_words(self) -> str:
         end = self.errors.seek(0, os.SEEK_END)
