@@ -418,9 +418,9 @@ def test_the_table_of_verdicts_is_written_and_checked(recorded_report, pytester,
 | Verdict | Claim | What decided | Beside it, ours |
 |---|---|---|---|
 | ✅ SUPPORTED | [Toy linear](claims/toy/test_linear.py)<br>Doe 2020 \
-| gap: 0.305 \\[0.292, 0.318\\], needs &gt; 0.1 |  |
+| gap: 0.305 \\[0.292, 0.318\\] (needs &gt; 0.1) |  |
 | ✅ SUPPORTED | [The \\[ratio\\]](claims/toy/test_ratio.py)<br>Doe 2020 \
-| error \\| ratio: 1.357 \\[1.339, 1.374\\], needs &gt; 1.105 |  |
+| error \\| ratio: 1.357 \\[1.339, 1.374\\] (needs &gt; 1.105) |  |
 | ◌ NOT_RUN | [Toy missing](claims/toy/test_missing.py)<br>Doe 2020 | This claim has no quick tier. |  |
 
 At quick scale; means over seeds, with an interval that holds those of all backends, Student's t and \

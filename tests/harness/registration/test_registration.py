@@ -451,8 +451,10 @@ def unused(values):
 def spread_out(plant, pytester):
     """The file of a toy claim whose effects live in other modules, one of them in the harness."""
     file = plant("toy", registered=False)
-    text = file.read_text(encoding="utf-8").replace('{"gap": m(', '{"gap": gap_of(m(')
-    text = text.replace('arm="effect"),', 'arm="effect")),')
+    old, new = 'm("value", arm="effect")', 'gap_of(m("value", arm="effect"))'
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    text = text.replace(old, new)
     file.write_text(
         f"from claims.toy.estimators import gap_of\n{text}", encoding="utf-8"
     )
@@ -462,7 +464,7 @@ def spread_out(plant, pytester):
         studies.load(file),
         pytester.path / "claims" / registration.FOLDER,
         "First.",
-        False,
+        results_seen=False,
     )
     return file
 
@@ -597,9 +599,7 @@ def test_registering_and_amending_from_the_command_line(toy, folder, call):
     date = registration.read(folder, "toy/toy").date
     assert (code, out) == (0, f"registered toy/toy {first[:12]}, {date}\n")
     assert call("register") == (0, "Every claim below claims is registered.\n", "")
-    study = toy_again = edited(
-        study, 'Superiority(0.1), "as good', 'Superiority(0.05), "as good'
-    )
+    study = toy_again = edited(study, "Superiority(0.1)", "Superiority(0.05)")
     second = ClaimRecord.of(toy_again).digest
     code, out, _ = call(
         "amend", "toy/toy", "--reason", "Half is enough.", "--results-seen", "yes"

@@ -89,15 +89,15 @@ def test_a_worker_computes_with_it_and_records_it(tmp_path, monkeypatch, total, 
 def test_the_kernel_is_the_same_in_blocks_of_any_device():
     net, x = mlp((8, 32, 2)), np.random.default_rng(0).standard_normal((40, 8))
     torch = backends.get("torch", "cpu", "float64").operations
+    budgets = [device_memory.budget(total) for total in (2**20, 2**24)]
     rows = [
-        block_rows(torch, net, 1, "trace", device_memory.budget(total))
-        for total in (2**20, 2**24)
+        block_rows(torch, net, 1, outputs="trace", budget=budget) for budget in budgets
     ]
     assert 1 < rows[0] < 40 < rows[1]
     one, other = (
-        backends.get(
-            "torch", "cpu", "float64", device_memory.budget(total)
-        ).empirical_ntk(net, net.init(0), x)
-        for total in (2**20, 2**24)
+        backends.get("torch", "cpu", "float64", budget).empirical_ntk(
+            net, net.init(0), x
+        )
+        for budget in budgets
     )
     np.testing.assert_allclose(one, other, rtol=1e-13)
