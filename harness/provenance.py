@@ -66,9 +66,11 @@ def run_record(
     )
 
 
-def stale_cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome]) -> int:
-    """How many of a claim's cells were computed by other code than is here now; by no code here
-    counts too.
+def stale_cells(
+    plan: Sequence[Request], outcomes: Mapping[str, Outcome], claims: Path
+) -> int:
+    """How many of a claim's cells were computed by other code than is here now, in the harness and
+    in this folder of claims; by no code here counts too.
     """
     present: dict[tuple[str, str], str] = {}
     stale = 0
@@ -76,15 +78,15 @@ def stale_cells(plan: Sequence[Request], outcomes: Mapping[str, Outcome]) -> int
         cell = outcomes[name].cell
         kind = (request.computation, request.backend)
         if cell is not None and kind not in present:
-            present[kind] = _present(request)
+            present[kind] = _present(request, claims)
         stale += cell is not None and cell.circumstances.code != present[kind]
     return stale
 
 
-def _present(request: Request) -> str:
+def _present(request: Request, claims: Path) -> str:
     """The digest of the code that would compute a request now; "" where none would."""
     try:
-        return code.code_digest(request.computation, request.backend)
+        return code.code_digest(request.computation, request.backend, claims)
     except InvalidInput:
         return ""
 

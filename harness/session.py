@@ -182,7 +182,10 @@ def verify(  # noqa: PLR0913 -- public; what is optional is given by name
         progress,
     )
     outcomes = {outcome.request.digest: outcome for outcome in swept.outcomes}
-    stale = {claim: stale_cells(plan, outcomes) for claim, plan in plans.items()}
+    stale = {
+        claim: stale_cells(plan, outcomes, settings.claims)
+        for claim, plan in plans.items()
+    }
     judged = {}
     for study in studies:
         claim = study.claim.id

@@ -237,9 +237,8 @@ def test_a_plan_says_which_cells_the_code_has_left_behind(plant, pytester, call)
     file = plant("first")
     call("sweep", "--backend", "numpy")
     text = file.read_text()
-    file.write_text(
-        text.replace('return {"value": centre +', 'return {"value": 1.0 * centre +')
-    )
+    assert text.count('"value": centre\n') == 1
+    file.write_text(text.replace('"value": centre\n', '"value": 1.0 * centre\n'))
     assert call("plan", "--backend", "numpy")[1].splitlines()[2].split()[:6] == [
         "numpy",
         "3",
@@ -421,10 +420,11 @@ def test_the_table_of_verdicts_is_written_and_checked(recorded_report, pytester,
 | gap: 0.305 \\[0.292, 0.318\\] (needs &gt; 0.1) |  |
 | ✅ SUPPORTED | [The \\[ratio\\]](claims/toy/test_ratio.py)<br>Doe 2020 \
 | error \\| ratio: 1.357 \\[1.339, 1.374\\] (needs &gt; 1.105) |  |
-| ◌ NOT_RUN | [Toy missing](claims/toy/test_missing.py)<br>Doe 2020 | This claim has no quick tier. |  |
+| ◌ NOT_RUN | [Toy missing](claims/toy/test_missing.py)<br>Doe 2020 \
+| This claim has no quick tier. |  |
 
-At quick scale; means over seeds, with an interval that holds those of all backends, Student's t and \
-bootstrap. torch 2.13.0 on cpu, jax 0.10.2 \
+At quick scale; means over seeds, with an interval that holds those of all backends, \
+Student's t and bootstrap. torch 2.13.0 on cpu, jax 0.10.2 \
 on cuda. All effects: [full report](recorded/report.html)
 
 """,
