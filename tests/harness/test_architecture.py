@@ -148,7 +148,7 @@ def nodes(tree, inside_functions):
 
 
 def imports(path, inside_functions=True):
-    """Full names of what a file imports: harness modules as such, not the names taken out of them."""
+    """Full names of what a file imports: harness modules, not the names taken out of them."""
     found = set()
     for node in nodes(ast.parse(path.read_text(encoding="utf-8")), inside_functions):
         if isinstance(node, ast.Import):

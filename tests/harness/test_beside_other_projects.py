@@ -93,7 +93,8 @@ def test_their_names_are_theirs(verdict, request):
     assert answer() == 42
     assert verdict == "guilty"
     assert "claim" not in [mark.name for mark in request.node.iter_markers()]
-    assert not [name for name in sys.modules if name.startswith(("harness.", "torch", "jax", "scipy"))]
+    ours = ("harness.", "torch", "jax", "scipy")
+    assert not [name for name in sys.modules if name.startswith(ours)]
 """
 
 

@@ -62,7 +62,10 @@ def nested(tree: ast.AST) -> list[int]:
 
 
 def test_what_is_counted():
-    text = "def f(x):\n    '''Words.'''\n    # a comment\n    y = x + 1\n    return (\n        y\n    )\n"
+    text = (
+        "def f(x):\n    '''Words.'''\n    # a comment\n    y = x + 1\n"
+        "    return (\n        y\n    )\n"
+    )
     assert tokens_a_line(text) == [6, 1, 5, 2, 1, 1]
     assert tokens_a_line("def f(x):\n    return x\n") == []
 

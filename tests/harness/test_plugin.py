@@ -1,4 +1,4 @@
-"""`pytest claims`: what each verdict comes to, what is computed, and what is said about bad input."""
+"""`pytest claims`: what each verdict comes to, what is computed, and how it refuses bad input."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def recorded(claim, verdict):
 
 
 def outcomes(junit):
-    """Claim -> (outcome, verdict, message) of a JUnit file; the claim's name is that of its file."""
+    """Claim -> (outcome, verdict, message) of a JUnit file; a claim has its file's name."""
     found = {}
     for case in ElementTree.parse(junit).iter("testcase"):
         properties = {
@@ -161,7 +161,10 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
     refuted = (
         r"At quick scale: Refuted by the primary hypothesis\. gap: .*; needs > 0\.1\)\."
     )
-    planted = "BROKEN: At quick scale: Control 'false' must come out not SUPPORTED and came out SUPPORTED"
+    planted = (
+        "BROKEN: At quick scale: Control 'false' must come out not SUPPORTED and "
+        "came out SUPPORTED"
+    )
     expected = {
         "a_supported": ("passed", "SUPPORTED", ""),
         "b_refuted": ("failure", "REFUTED", refuted),

@@ -255,7 +255,10 @@ def test_replay_names_a_damaged_cell_and_what_is_missing(toy, run, settings, sta
 def test_there_must_be_a_store_to_replay(toy, settings, pytester, statuses, place):
     (pytester.path / "file").touch()
     chosen = replace(settings(replay=True), store=pytester.path / place)
-    message = f"There is no store at {chosen.store}, so there is nothing to replay. Name the folder that holds the "
+    message = (
+        f"There is no store at {chosen.store}, so there is nothing to replay. "
+        "Name the folder that holds the "
+    )
     with pytest.raises(StoreError, match=re.escape(message)):
         verify([toy()], chosen, progress=statuses.append)
 
@@ -283,7 +286,10 @@ def test_a_read_only_store_is_judged_where_it_has_everything_and_named_where_not
         assert report.as_text(run(recorded, **options).document) == report.as_text(
             before.document
         )
-    message = f"Cannot write the store at {pytester.path / 'store'}: Read-only file system. It is read-only: choose a "
+    message = (
+        f"Cannot write the store at {pytester.path / 'store'}: "
+        "Read-only file system. It is read-only: choose a "
+    )
     with pytest.raises(StoreError, match=re.escape(message)):
         run(recorded, new)
     assert "new" not in (pytester.path / "calls").read_text()

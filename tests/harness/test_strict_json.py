@@ -1,4 +1,4 @@
-"""JSON of strangers: what the format forbids, what no reader here can use, and files that are none."""
+"""JSON of strangers: what the format forbids, what no reader can use, and what is no JSON."""
 
 import json
 import os

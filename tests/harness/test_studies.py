@@ -30,7 +30,10 @@ def test_claims_are_found_by_file_and_sorted(claims, plant):
 @pytest.mark.parametrize("name", ["nowhere", "file"])
 def test_a_folder_of_claims_must_be_there(tmp_path, name):
     (tmp_path / "file").touch()
-    message = f"There is no folder {tmp_path / name}. Name the folder that holds the claims with --claims DIR."
+    message = (
+        f"There is no folder {tmp_path / name}. "
+        "Name the folder that holds the claims with --claims DIR."
+    )
     with pytest.raises(InvalidInput, match=re.escape(message)):
         studies.discover(tmp_path / name)
 

@@ -1,4 +1,4 @@
-"""The planted defects have targets and tests; a handful are caught, and a survivor fails the run."""
+"""The planted defects have targets and tests; a few are caught; a survivor fails the run."""
 
 import ast
 import importlib

@@ -178,8 +178,8 @@ def test_one_slot_serves_two_backends_with_a_worker_of_each(tmp_path, monkeypatc
     file.write_text(
         "import sys, numpy as np\n"
         "def frameworks(backend, configuration, replicates, stream):\n"
-        "    return "
-        "{backend.name: np.array([[name in sys.modules for name in ('torch', 'jax')]] * len(replicates))}\n"
+        "    there = [name in sys.modules for name in ('torch', 'jax')]\n"
+        "    return {backend.name: np.array([there] * len(replicates))}\n"
     )
     wanted = [
         Request("toy/frameworks", {}, (0,), "test", name, "float64")

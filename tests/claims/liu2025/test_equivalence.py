@@ -1,4 +1,4 @@
-"""Networks and their kernel predictors: against descent written out, brute force and closed forms."""
+"""Networks and their kernel predictors: against descent, brute force and closed forms."""
 
 from dataclasses import replace
 

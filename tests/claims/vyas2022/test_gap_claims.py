@@ -144,7 +144,7 @@ def test_gaps_and_drifts_against_width(width, tier, widths):
 
 
 def unlearnt(array):
-    """Over four sizes, networks that have learnt nothing from the least; else the array as it is."""
+    """Over four sizes, networks that learnt nothing from the least; else the array as it is."""
     return np.where(
         (np.arange(array.shape[1]) == 0) & (array.shape[1] == 4), 1.0, array
     )

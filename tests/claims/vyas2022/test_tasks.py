@@ -1,4 +1,4 @@
-"""Samples of tasks: nested, disjoint, the same for every claim, and what each task says they are."""
+"""Samples of tasks: nested, disjoint, the same for every claim, and as their task says."""
 
 import numpy as np
 import pytest

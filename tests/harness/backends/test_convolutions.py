@@ -816,7 +816,7 @@ class Peak:
 
 @pytest.mark.parametrize("outputs", ["trace", "full"])
 def test_grams_over_positions_stay_within_the_memory_budget(outputs):
-    """Four positions and many samples: the Grams of a block, not its sides, are what fills memory."""
+    """Four positions, many samples: the Grams of a block, not its sides, fill the memory."""
     torch = pytest.importorskip("torch")
     budget, net = 2**23, cnn((2, 2, 32), [Conv(32, 1)], 1, sigma_b=None)
     tight, peak = (

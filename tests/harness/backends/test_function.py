@@ -160,7 +160,7 @@ def modules(torch):
     nn = torch.nn
 
     class Residual(nn.Module):
-        """A convolution around which its input goes, a layer norm, an attention block, a readout."""
+        """A convolution that its input goes around, a layer norm, an attention block, a readout."""
 
         def __init__(self):
             super().__init__()

@@ -32,7 +32,7 @@ def call(pytester, capfdbinary):
 
 @pytest.fixture
 def record(plant, pytester):
-    """Plants toy claims, puts their cells into a store, and writes the report of a run over them."""
+    """Plants toy claims, puts their cells into a store, and writes the report of a run."""
     origin = Provenance(
         "2026-01-01T00:00:00+00:00", 1.0, 8, "some machine", {}, "3.12.0"
     )

@@ -215,7 +215,7 @@ def test_a_bad_call_is_named(record, call, arguments, message):
 
 
 def test_it_needs_no_framework(record, pytester):
-    """The toy's cells, judged by a fresh interpreter in which PyTorch and JAX cannot be imported."""
+    """The toy's cells, judged by a fresh interpreter that cannot import PyTorch and JAX."""
     record({"toy": "SUPPORTED"}, toy={})
     for framework in ("torch", "jax", "jaxlib"):
         (pytester.path / "trap" / framework).mkdir(parents=True)

@@ -182,7 +182,10 @@ def test_plain_and_compressed_files_are_read(places, suffix):
 def test_given_folder_is_the_only_place(places, tmp_path, monkeypatch, part):
     monkeypatch.setattr(_places, "embedded", lambda dataset: FIXTURES)
     (tmp_path / "empty").mkdir()
-    expected = rf"(?s)folder argument \(.*empty\): has no {part}-images.*no {part}-labels.*nowhere else"
+    expected = (
+        rf"(?s)folder argument \(.*empty\): has no {part}-images.*"
+        rf"no {part}-labels.*nowhere else"
+    )
     with pytest.raises(DatasetUnavailable, match=expected):
         datasets.load(
             "fashion-mnist", part=part, folder=tmp_path / "empty", download=True

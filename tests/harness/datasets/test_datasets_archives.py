@@ -291,7 +291,7 @@ def test_svhn_files_may_be_uncompressed_and_hold_other_variables(tmp_path):
 
 
 def test_scipy_reads_no_matlab_file_but_the_published_one(tmp_path, monkeypatch):
-    """SciPy trusts what it reads: a type beyond its table ends the process by a segmentation fault."""
+    """SciPy trusts what it reads: a type beyond its table ends the process by a SIGSEGV."""
     monkeypatch.setattr(
         scipy.io, "loadmat", lambda *arguments, **options: pytest.fail("it was read")
     )
@@ -374,21 +374,27 @@ def test_labels_that_are_not_the_images_are_corrupted(tmp_path, labels, message)
             "cifar10",
             "train",
             {
-                "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+                "cifar-10-binary.tar.gz": (
+                    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+                )
             },
         ),
         (
             "cifar10",
             "test",
             {
-                "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+                "cifar-10-binary.tar.gz": (
+                    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+                )
             },
         ),
         (
             "svhn",
             "train",
             {
-                "train_32x32.mat": "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"
+                "train_32x32.mat": (
+                    "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"
+                )
             },
         ),
         (
@@ -402,23 +408,33 @@ def test_labels_that_are_not_the_images_are_corrupted(tmp_path, labels, message)
             "svhn",
             "extra",
             {
-                "extra_32x32.mat": "a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3"
+                "extra_32x32.mat": (
+                    "a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3"
+                )
             },
         ),
         (
             "mnist",
             "train",
             {
-                "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                "train-images-idx3-ubyte": (
+                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+                ),
+                "train-labels-idx1-ubyte": (
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+                ),
             },
         ),
         (
             "mnist",
             "t10k",
             {
-                "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                "t10k-images-idx3-ubyte": (
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+                ),
+                "t10k-labels-idx1-ubyte": (
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+                ),
             },
         ),
     ],
@@ -468,7 +484,10 @@ def test_another_file_of_that_name_is_corrupted(tmp_path, monkeypatch, name, fil
     (tmp_path / name / file).write_bytes(b"other")
     monkeypatch.setenv("NTK_CLAIMS_DATA", str(tmp_path))
     found = hashlib.sha256(b"other").hexdigest()
-    expected = rf"{file} is not the published file {file}\. Expected sha256: \w+; found: {found} \(5 bytes\)\. Replace it"
+    expected = (
+        rf"{file} is not the published file {file}\. Expected sha256: \w+; "
+        rf"found: {found} \(5 bytes\)\. Replace it"
+    )
     with pytest.raises(DatasetCorrupted, match=expected):
         datasets.load(name)
 

@@ -238,7 +238,10 @@ def test_the_first_download_is_recorded_and_later_reads_are_held_against_it(
     ]
     other = npz(Y=LABELS[::-1].copy())
     (cache / "part0.npz").write_bytes(other)
-    expected = rf"is not the recorded file part0\.npz\. Expected sha256: {sha256(PART)}; found: {sha256(other)} .*delete"
+    expected = (
+        rf"is not the recorded file part0\.npz\. Expected sha256: {sha256(PART)}; "
+        rf"found: {sha256(other)} .*delete"
+    )
     with pytest.raises(DatasetCorrupted, match=expected):
         read()
 

@@ -130,7 +130,10 @@ def test_a_table_may_be_compressed_in_each_way_of_r(tmp_path, compress):
 def test_without_rdata_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rdata", None)
     (tmp_path / "LetterRecognition.rda").write_bytes(b"")
-    message = "LetterRecognition.rda is read with rdata, which is missing: pip install ntk-claims[mlbench]."
+    message = (
+        "LetterRecognition.rda is read with rdata, which is missing: "
+        "pip install ntk-claims[mlbench]."
+    )
     with pytest.raises(DatasetUnavailable, match=re.escape(message)):
         datasets.load("letter", folder=tmp_path)
 

@@ -36,7 +36,7 @@ def test_same_seed_same_data_other_seed_other_data():
 
 
 def test_stream_is_frozen():
-    """Registered claims rest on these samples; the tolerance is float32 rounding of values near 1."""
+    """Registered claims rest on these samples; the tolerance is float32 rounding near 1."""
     data = load(n=2000, seed=0)
     assert data.labels[[0, 1, 2, 1999]].tolist() == [2, 3, 1, 9]
     np.testing.assert_allclose(

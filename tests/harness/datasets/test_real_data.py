@@ -47,7 +47,10 @@ IMAGES = {
         "shrink": 4,
     },
 }
-FIRST_LINE = "Data set 'cifar5m', part 'part0', was not found. To download it: ntk-claims data fetch cifar5m --part part0"
+FIRST_LINE = (
+    "Data set 'cifar5m', part 'part0', was not found. To download it: "
+    "ntk-claims data fetch cifar5m --part part0"
+)
 
 
 def hypothesis(name, **more):

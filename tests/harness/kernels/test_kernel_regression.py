@@ -89,7 +89,7 @@ def test_float32_kernels_are_cut_at_float32_rounding():
 
 
 def test_posterior_of_a_gaussian_process():
-    """Conditioning a draw of the NNGP on noisy observations: unbiased, with the posterior variance."""
+    """A draw of the NNGP given noisy observations: unbiased, with the posterior variance."""
     random = np.random.default_rng(2)
     x, noise, draws = random.standard_normal((9, 3)), 0.2, 20_000
     k = kernels.nngp(NET, x)
@@ -197,7 +197,7 @@ def test_eigenvalues_no_larger_than_a_negative_one_are_rounding_too():
 
 
 def test_the_filters_have_no_step():
-    """An unresolved eigenvalue is left out little by little, as the time grows or the ridge falls."""
+    """An unresolved eigenvalue leaves little by little, as time grows or the ridge falls."""
     k, y, k_test = np.diag([1.0, 1e-17]), np.array([0.0, 1.0]), np.array([[0.0, 1.0]])
     times = np.geomspace(1e10, 1e17, 500)
     flow = kernels.gradient_flow(k, y, k_test, times)[:, 0]

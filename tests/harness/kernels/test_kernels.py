@@ -220,7 +220,7 @@ def test_one_relu_layer_against_monte_carlo():
 
 
 def finite_kernels(net: Network, theta, x):
-    """Empirical NTK of the first output, and its covariance given the last hidden layer, by hand."""
+    """Empirical NTK of the first output and its covariance given the last layer, by hand."""
     posts, pres = [x], []
     for layer in net.layers:
         bias = 0.0 if layer.bias is None else layer.bias_scale * theta[layer.bias]

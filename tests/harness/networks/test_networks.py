@@ -96,7 +96,7 @@ def test_both_parametrizations_are_the_same_function_at_the_start(
 
 
 def test_variance_at_the_start_is_the_predicted_one(oracle):
-    """ReLU halves the second moment: q_l = sigma_b^2 + sigma_w^2 q_{l-1} / 2, exactly at any width."""
+    """ReLU halves the second moment: q_l = sigma_b^2 + sigma_w^2 q_{l-1} / 2, at any width."""
     sigma_w2, sigma_b2, draws = 1.5, 0.4, 4000
     net = mlp((2, 5, 5, 1), "relu", "ntk", sigma_w2**0.5, sigma_b2**0.5)
     x = np.array([[0.6, -1.1]])
@@ -209,7 +209,10 @@ def test_zero_biases_that_train_have_scale_one(build):
 def test_zero_biases_that_train_are_refused_where_they_mean_nothing(
     parametrization, sigma_b
 ):
-    message = rf"train_zero_biases=True needs parametrization='ntk' and sigma_b=0\.0; got '{parametrization}' and {sigma_b}"
+    message = (
+        r"train_zero_biases=True needs parametrization='ntk' and sigma_b=0\.0; "
+        rf"got '{parametrization}' and {sigma_b}"
+    )
     for build in (
         lambda **scales: mlp((3, 2), **scales),
         lambda **scales: cnn((4, 1), [Conv(2)], **scales),

@@ -306,7 +306,7 @@ def test_if_everything_is_deleted_git_has_the_lines(plant, folder, call, git):
 
 
 def amended(plant, folder):
-    """A claim with two lines of history; its study, and its two files as they were after the first."""
+    """A claim with two lines of history; its study, and its two files after the first."""
     file = plant("toy")
     first = {path: path.read_bytes() for path in folder.glob("toy/toy.*")}
     study = edited(file, MARGIN, WEAKER)

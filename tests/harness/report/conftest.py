@@ -26,7 +26,10 @@ from harness.study import (
 from harness.verdict import ClaimVerdict, Kind, decide
 
 BACKENDS = ("torch", "jax")
-HOSTILE = """</title></style></script><script>alert(1)</script><img src=x onerror="alert(2)">'"{{ 7*7 }}`|\x1b[31m\x00&amp;"""
+HOSTILE = (
+    "</title></style></script><script>alert(1)</script>"
+    """<img src=x onerror="alert(2)">'"{{ 7*7 }}`|\x1b[31m\x00&amp;"""
+)
 SIZES = (64.0, 128.0, 256.0, 512.0, 1024.0)
 
 SCALING = Statement(

@@ -40,7 +40,10 @@ def missing():
                 f"The package {package} is not installed; `tox run -e browser` has it."
             )
     if CHROMIUM is None:
-        return "No Chromium on the PATH: install it (Debian: apt install chromium), or name it by NTK_CLAIMS_CHROMIUM."
+        return (
+            "No Chromium on the PATH: install it (Debian: apt install chromium), "
+            "or name it by NTK_CLAIMS_CHROMIUM."
+        )
     return ""
 
 
@@ -174,7 +177,10 @@ def test_a_page_needs_nothing_but_itself_and_says_nothing(visit, pages, name):
 
 def test_the_policy_blocks_a_script_that_got_in(visit, pages, tmp_path):
     """Escaping is the first lock; this is the second."""
-    stolen = '<script>document.title = 1</script><img src=x onerror="document.title = 1"><style>body{}</style>'
+    stolen = (
+        "<script>document.title = 1</script>"
+        '<img src=x onerror="document.title = 1"><style>body{}</style>'
+    )
     broken = tmp_path / "broken.html"
     broken.write_text(
         pages["ordinary"].read_text("utf-8").replace("</footer>", f"{stolen}</footer>"),
@@ -327,7 +333,7 @@ def test_on_a_phone_no_verdict_lies_beyond_the_screen(visit, pages, name):
 
 
 def test_the_margin_of_the_forest_stands_where_the_rows_have_it(visit, pages):
-    """The line is drawn by the style sheet, the effects by Python; both must mean the same place."""
+    """The style sheet draws the line, Python the effects; both must mean the same place."""
     page = visit(pages["ordinary"])
     cell, strip = page.locator("td.forest").first, page.locator("td.forest svg").first
     assert cell.bounding_box()["x"] == pytest.approx(strip.bounding_box()["x"], abs=0.6)

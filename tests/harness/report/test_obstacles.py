@@ -1,4 +1,4 @@
-"""What keeps a claim whose effects may all hold: it stands on the first screen and in the README."""
+"""What keeps a claim whose effects may all hold: on the first screen and in the README."""
 
 import copy
 

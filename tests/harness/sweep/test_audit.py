@@ -100,7 +100,10 @@ def toy_requests(count, backend="numpy"):
     "sample", ["0", "0%", "-1", "101%", "nan%", "inf%", "five", "", "%", "2.5"]
 )
 def test_a_sample_that_makes_no_sense_is_named(sample):
-    message = "The sample must be 'all', a share such as '5%' (above 0, at most 100) or a number of cells such as '12' "
+    message = (
+        "The sample must be 'all', a share such as '5%' (above 0, at most 100) "
+        "or a number of cells such as '12' "
+    )
     with pytest.raises(
         InvalidInput, match=re.escape(message) + f".*got {re.escape(repr(sample))}"
     ):

@@ -35,7 +35,8 @@ def draw(backend, configuration, replicates, stream):
         log.write(f"{configuration['point']}\\n")
     while configuration["waits"] and not Path("go").exists():
         time.sleep(0.05)
-    return {"draw": np.random.default_rng(configuration["point"]).standard_normal((len(replicates), 3))}
+    generator = np.random.default_rng(configuration["point"])
+    return {"draw": generator.standard_normal((len(replicates), 3))}
 """
 
 

@@ -18,7 +18,10 @@ from harness.sweep import code
 ROOT = Path(__file__).parents[3]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 NTK_CLAIMS = ("-c", "import sys; from harness.cli import main; sys.exit(main())")
-ASK = "from harness.sweep import code; print(code.HOME); print(code.code_digest('tutorial/diagonal', 'numpy'))"
+ASK = (
+    "from harness.sweep import code; print(code.HOME); "
+    "print(code.code_digest('tutorial/diagonal', 'numpy'))"
+)
 
 
 @pytest.fixture(scope="module")

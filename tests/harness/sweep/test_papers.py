@@ -118,7 +118,7 @@ def test_a_plan_calls_nothing_but_computations(computation, tmp_path):
 
 
 def test_a_run_from_elsewhere_or_through_a_link_finds_the_same_cells(toy, pytester):
-    """One store: whoever computes under other names computes again, and is not what is registered."""
+    """One store: whoever computes under other names computes again, and is not registered."""
     (pytester.path / "linked").mkdir()
     (pytester.path / "linked" / "claims").symlink_to(pytester.path / "claims")
     options = [

@@ -46,7 +46,8 @@ def draw(backend, configuration, replicates, stream):
         time.sleep(600)
     if configuration.get("then") == "exhaust":
         raise MemoryError
-    while len(calls.read_text().splitlines()) < configuration.get("meet", 0) and time.time() < start + 120:
+    meet, until = configuration.get("meet", 0), start + 120
+    while len(calls.read_text().splitlines()) < meet and time.time() < until:
         time.sleep(0.05)
     time.sleep(configuration.get("seconds", 0))
     return {
@@ -381,7 +382,10 @@ def test_a_backend_that_is_not_there_is_named_before_anything_runs(
 
 
 def test_options_of_ray_are_refused_with_another_engine(store, request_):
-    message = r"ray_address and gpus_per_cell are for engine 'ray'; .* engine 'local'. Ask for engine 'ray', or leave"
+    message = (
+        r"ray_address and gpus_per_cell are for engine 'ray'; .* engine 'local'. "
+        r"Ask for engine 'ray', or leave"
+    )
     with pytest.raises(InvalidInput, match=message):
         sweep.run([request_(1)], store, gpus_per_cell=0.5)
 

@@ -17,14 +17,15 @@ import numpy as np
 
 
 def draw(backend, configuration, replicates, stream):
-    time.sleep(configuration.get("seconds", configuration["point"] if configuration["point"] >= 60 else 0))
-    return {"draw": 1 / np.array([configuration["point"]])} if configuration["point"] else 1 / 0
+    point = configuration["point"]
+    time.sleep(configuration.get("seconds", point if point >= 60 else 0))
+    return {"draw": 1 / np.array([point])} if point else 1 / 0
 """
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Runs the command on requests for these points; exit code, standard output and standard error."""
+    """Runs the command on requests for these points; exit code, stdout and stderr."""
     (tmp_path / "claims" / "toy").mkdir(parents=True)
     (tmp_path / "claims" / "toy" / "computations.py").write_text(COMPUTATIONS)
     monkeypatch.chdir(tmp_path)

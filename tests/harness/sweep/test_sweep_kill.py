@@ -27,7 +27,8 @@ def draw(backend, configuration, replicates, stream):
     with Path("calls").open("a") as log:
         log.write(f"{configuration['point']} {os.getpid()}\\n")
     time.sleep(configuration["seconds"])
-    return {"draw": np.random.default_rng(configuration["point"]).standard_normal((len(replicates), 3))}
+    generator = np.random.default_rng(configuration["point"])
+    return {"draw": generator.standard_normal((len(replicates), 3))}
 """
 POINTS = 12
 
@@ -76,7 +77,7 @@ def calls(tmp_path):
 
 @pytest.fixture
 def interruptible():
-    """Interrupts reach what a test starts, also in the background of a shell, which ignores them."""
+    """Interrupts reach what a test starts, even behind a shell that ignores them."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

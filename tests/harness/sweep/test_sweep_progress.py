@@ -190,14 +190,14 @@ def test_with_recorded_seconds_the_time_left_is_within_a_factor_of_two_after_a_t
     assert max(ratios) < 2.0
 
 
-def test_without_recorded_seconds_the_time_left_is_known_and_within_a_factor_of_two_in_a_mixed_order():
+def test_without_recorded_seconds_the_time_left_is_within_a_factor_of_two_in_a_mixed_order():
     run = made_up_run()
     ratios = forecasts(random.Random(1).sample(run, len(run)), nothing_known)
     assert min(ratios) > 0.5
     assert max(ratios) < 2.0
 
 
-def test_what_is_not_known_yet_counts_as_what_was_done_and_not_as_the_little_that_is_known_of_the_rest():
+def test_what_is_not_known_yet_counts_as_what_was_done_and_not_as_what_is_known_of_the_rest():
     """28,247 s were shown where 700 s were left: two long cells were known of 250, and stood for
     all.
     """

@@ -1,4 +1,4 @@
-"""Cells that hang, diverge, run out of memory, are damaged on disk, or were computed by other code."""
+"""Cells that hang, diverge, lack memory, are damaged on disk, or were computed by other code."""
 
 import json
 import os
@@ -32,7 +32,8 @@ from harness import sweep
 from harness.sweep.cell import request_of
 
 plan = [request_of(record) for record in json.loads(Path("plan.json").read_text())]
-counts = sweep.run(plan, sweep.Store("store"), device="cpu", workers={WORKERS}, memory_limit={MEMORY_LIMIT}).counts
+limits = dict(workers={WORKERS}, memory_limit={MEMORY_LIMIT})
+counts = sweep.run(plan, sweep.Store("store"), device="cpu", **limits).counts
 raise SystemExit(counts["done"] != len(plan))
 """
 CLOCK = """

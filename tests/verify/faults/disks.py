@@ -1,4 +1,4 @@
-"""A disk that is full, and one that is read-only: real mounts, in a mount namespace of their own."""
+"""A full disk, and one that is read-only: real mounts, in a mount namespace of their own."""
 
 import os
 import random

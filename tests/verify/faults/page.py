@@ -52,5 +52,8 @@ def _notes(outcome: Outcome) -> list[str]:
 
 def line(outcome: Outcome, width: int) -> str:
     """One outcome as text, the fault's name padded to `width`."""
-    counts = f"{outcome.survived:3} of {outcome.times:3} survived, {outcome.lost} lost, {outcome.twice} computed twice"
+    counts = (
+        f"{outcome.survived:3} of {outcome.times:3} survived, {outcome.lost} lost, "
+        f"{outcome.twice} computed twice"
+    )
     return "\n    ".join([f"{outcome.fault.name:<{width}}  {counts}", *_notes(outcome)])

@@ -90,7 +90,7 @@ class Counters(NamedTuple):
 
 
 def _in_a_process(name: str, seed: int, numbers: range) -> int:
-    """The number of findings; after an input that ended the process, another one goes on behind it."""
+    """The number of findings; after an input that ended the process, another goes on."""
     context = multiprocessing.get_context("fork")
     counters = Counters(*(context.Value("q", value) for value in (numbers.start, 0, 0)))
     at, findings, refused = counters

@@ -1,4 +1,4 @@
-"""Targets: the files of data sets, without the checksums that stand before their readers otherwise."""
+"""Targets: the files of data sets, without the checksums that guard their readers."""
 
 import gzip
 import hashlib

@@ -16,7 +16,7 @@ from tests.verify.mutants.table import TABLE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 if every defect was caught, 1 if one survived, 2 if that could not be found out."""
+    """Exit code: 0 every defect was caught, 1 one survived, 2 it could not be found out."""
     options = _parser().parse_args(arguments)
     chosen = [defect for defect in TABLE.values() if options.name in defect.name]
     if not chosen or options.jobs < 1:

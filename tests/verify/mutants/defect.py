@@ -46,7 +46,7 @@ class Defects(dict[str, Defect]):
     def plant(
         self, target: str, *caught_by: str
     ) -> Callable[[Replacement], Replacement]:
-        """A decorator: the function below takes the target's place, and these tests must catch it."""
+        """A decorator: the function takes the target's place, and these tests must catch it."""
 
         def enter(replacement: Replacement) -> Replacement:
             defect = Defect(target, caught_by, replacement)

@@ -50,7 +50,7 @@ def examine(defect: Defect) -> Outcome:
 
 
 def check_soundness(tests: Iterable[str]) -> None:
-    """Runs the tests without any defect; raises UnsoundError, with pytest's words, unless all pass."""
+    """Runs the tests without a defect; raises UnsoundError, in pytest's words, unless all pass."""
     code, said = _pytest(sorted(tests), planted="", time_limit=6 * TIME_LIMIT)
     if code:
         raise UnsoundError(f"Tests fail without any defect:\n{said}")

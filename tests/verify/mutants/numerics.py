@@ -11,13 +11,22 @@ DEFECTS = Defects()
 plant = DEFECTS.plant
 
 AGREES = "tests/harness/backends/test_backends.py::test_agrees_with_the_oracle"
-STRUCTURED = "tests/harness/backends/test_convolutions.py::test_both_structured_forms_agree_with_the_oracle"
-HALF = "tests/harness/backends/test_backends.py::test_the_half_that_is_not_computed_is_that_of_the_other_side"
+STRUCTURED = (
+    "tests/harness/backends/test_convolutions.py::"
+    "test_both_structured_forms_agree_with_the_oracle"
+)
+HALF = (
+    "tests/harness/backends/test_backends.py::"
+    "test_the_half_that_is_not_computed_is_that_of_the_other_side"
+)
 FLAT = (
     "tests/verify/test_planted_defects.py::test_relu_is_flat_at_zero_in_every_backend"
 )
 LADDER = "tests/harness/kernels/test_kernel_regression.py::test_ladder_equals_separate_solves"
-DEVICE = "tests/harness/backends/test_infinite_width.py::test_perceptrons_have_the_kernels_of_the_oracle"
+DEVICE = (
+    "tests/harness/backends/test_infinite_width.py::"
+    "test_perceptrons_have_the_kernels_of_the_oracle"
+)
 
 
 # Networks
@@ -205,7 +214,7 @@ def infinite_biases_missing(gains, layer):
     "tests/harness/kernels/test_kernels_convolutional.py::test_kernels_equal_plain_sums_over_positions_and_offsets",
 )
 def pooling_without_pairs_of_positions(crossed_steps, net):
-    """Average pooling of a convolutional kernel leaves out the covariances of different positions."""
+    """Average pooling of a kernel leaves out the covariances of different positions."""
     return 0
 
 

@@ -11,7 +11,10 @@ DEFECTS = Defects()
 plant = DEFECTS.plant
 
 STREAMS = "tests/harness/networks/test_networks.py::test_seeds_and_arrays_have_streams_of_their_own"
-DRAWN = "tests/harness/test_architecture.py::test_whatever_is_drawn_depends_on_the_stream_and_the_replicate"
+DRAWN = (
+    "tests/harness/test_architecture.py::"
+    "test_whatever_is_drawn_depends_on_the_stream_and_the_replicate"
+)
 REQUESTS = "tests/verify/test_planted_defects.py::test_every_field_of_a_request_is_in_its_digest"
 STORE = "tests/harness/sweep/test_store.py::"
 SWEEP = "tests/harness/sweep/test_sweep.py::"
@@ -159,7 +162,7 @@ def cell_of_another_request_accepted(read, path, content=None):
     f"{STORE}test_any_change_of_the_circumstances_is_another_cell_in_the_same_folder",
 )
 def circumstances_not_in_the_key(key, request, circumstances):
-    """A cell computed by other code, with other versions or on another device counts as the same."""
+    """A cell of other code, with other versions or of another device counts as the same."""
     return key(
         request, replace(circumstances, **dict.fromkeys(vars(circumstances), ""))
     )

@@ -22,5 +22,8 @@ def compared(name: str, ours: Arrays, theirs: Arrays) -> Iterator[str]:
         error = np.linalg.norm(mine - reference) / np.linalg.norm(reference)
         if not error <= TOLERANCE:
             place = np.unravel_index(np.argmax(np.abs(mine - reference)), mine.shape)
-            values = f"{list(map(int, place))}: ours {mine[place]:.17g}, neural-tangents {reference[place]:.17g}"
+            values = (
+                f"{list(map(int, place))}: ours {mine[place]:.17g}, "
+                f"neural-tangents {reference[place]:.17g}"
+            )
             yield f"{name}: {key}: off by {error:.1e} (allowed {TOLERANCE:.0e}); worst at {values}."

@@ -9,10 +9,14 @@ trained on:
     x (SAMPLES, n_0), y (TRAIN, O), theta/W1 ...    what both sides compute from
     outputs (SAMPLES, O)                            the network, by the NumPy oracle
     empirical (SAMPLES, SAMPLES, O, O)              its empirical NTK, by the same
-    ntk, nngp (SAMPLES, SAMPLES)                    infinite width, where neural-tangents has a closed form
-    flow_empirical, flow_ntk (times, SAMPLES, O)    f after gradient flow with these kernels; the second from f = 0
-    times_empirical, times_ntk (times,)             their times, for the loss 1/2 |f - y|^2 summed over TRAIN and O
-    trained (SAMPLES, O)                            without a hidden layer: f after full-batch training to the end
+    ntk, nngp (SAMPLES, SAMPLES)                    infinite width, where neural-tangents has a
+                                                    closed form
+    flow_empirical, flow_ntk (times, SAMPLES, O)    f after gradient flow with these kernels; the
+                                                    second from f = 0
+    times_empirical, times_ntk (times,)             their times, for the loss 1/2 |f - y|^2 summed
+                                                    over TRAIN and O
+    trained (SAMPLES, O)                            without a hidden layer: f after full-batch
+                                                    training to the end
 """
 
 import argparse

@@ -82,7 +82,7 @@ def versions() -> np.ndarray:
 
 
 def computed(architecture: dict[str, Any], ours: Arrays) -> Arrays:
-    """neural-tangents' value of each entry that we have; the empirical NTK once per implementation."""
+    """neural-tangents' value of each of our entries; the empirical NTK per implementation."""
     init_fn, apply_fn, kernel_fn = network(architecture)
     x, y = images(architecture, ours["x"]), jnp.asarray(ours["y"])
     params = parameters(

@@ -19,12 +19,13 @@ from tests.verify.parity.comparison import compare
 
 DIFFERS = 1
 DESCRIPTION = """\
-Computes the same networks, kernels and training steps on the CPU and on a GPU, in each framework, in float32 and
-float64, and holds the differences against tolerances with reasons (parity/quantities.py). What the GPU computes twice
-has to be the same to the last bit; digests in --json say whether two runs agree so. No claim, no store."""
+Computes the same networks, kernels and training steps on the CPU and on a GPU, in each framework,
+in float32 and float64, and holds the differences against tolerances with reasons
+(parity/quantities.py). What the GPU computes twice has to be the same to the last bit; digests in
+--json say whether two runs agree so. No claim, no store."""
 CODES = """\
-Exit code: 0 both devices agree; 1 they differ; 2 a framework or the GPU is not there, and nothing was shown; 70 an
-error of this program's own, with its traceback; 130 interrupted."""
+Exit code: 0 both devices agree; 1 they differ; 2 a framework or the GPU is not there, and nothing
+was shown; 70 an error of this program's own, with its traceback; 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

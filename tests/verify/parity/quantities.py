@@ -38,10 +38,22 @@ SEEDS = range(2)
 # Ten times what PyTorch and JAX were measured to differ by on one CPU, where they add in different
 # orders too.
 EXACT = "every sum has one term, and every product fits into float32"
-SUMS = "rounding in sums of up to 2,304 products, added in another order; measured on a CPU: 3e-7, 8e-16"
-STEPS = "such rounding, fed back through 20 steps, and units that switch a step earlier; measured on a CPU: 5e-5, 6e-14"
-SERIES = "such rounding, and arc tangents and square roots of the device's own; measured on a CPU: 3e-7, 4e-16"
-SOLVE = "rounding of float64 times the condition number of the kernel with the ridge; measured on a CPU: 1e-12"
+SUMS = (
+    "rounding in sums of up to 2,304 products, added in another order; "
+    "measured on a CPU: 3e-7, 8e-16"
+)
+STEPS = (
+    "such rounding, fed back through 20 steps, and units that switch a step earlier; "
+    "measured on a CPU: 5e-5, 6e-14"
+)
+SERIES = (
+    "such rounding, and arc tangents and square roots of the device's own; "
+    "measured on a CPU: 3e-7, 4e-16"
+)
+SOLVE = (
+    "rounding of float64 times the condition number of the kernel with the ridge; "
+    "measured on a CPU: 1e-12"
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,7 @@ def watched(backend: Backend) -> list[np.ndarray]:
 
 
 def function(backend: Backend) -> list[np.ndarray]:
-    """A function of one's own, differentiated automatically: outputs, kernels, J^T v, and 5 steps."""
+    """A function of one's own, differentiated: outputs, kernels, J^T v, and 5 steps."""
     theta, x, v = FUNCTION.init(SEEDS), drawn(32, 64), drawn(32, 4)
     found = [
         backend.forward(FUNCTION, theta, x),
