@@ -704,7 +704,10 @@ def test_what_was_altered_by_hand_is_named(toy, folder, run, file, change, said)
     path = folder / "toy" / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
-    wanted = rf"he registration in toy\.json and toy\.log\.jsonl does not hold: {said}.*\. Restore both files from the v"
+    wanted = (
+        rf"he registration in toy\.json and toy\.log\.jsonl does not hold: {said}.*\. "
+        r"Restore both files from the v"
+    )
     assert re.search(wanted, registration.check(study, folder))
     verdict = run(study).verdicts["toy/toy"]
     assert verdict.kind == "BROKEN"
