@@ -1,5 +1,4 @@
-"""The form in which a claim is written: one file, read from top to bottom, whose docstrings are
-what the report prints.
+"""The form in which a claim is written: one file, whose docstrings are what the report prints.
 
 The module's docstring begins with the title and has four headings:
 

@@ -1,5 +1,4 @@
-"""What every command of this project does around its work: signs that any terminal can show, and
-its exit code.
+"""What every command does around its work: signs that any terminal can show, and its exit code.
 
     0 done, nothing found      130 interrupted
     1 done, with a finding     141 what read the output went away

@@ -1,5 +1,4 @@
-"""What is measured for a claim: a computation, its grid of configurations, and the replicates of
-each tier.
+"""What is measured for a claim: a computation, its configurations, and the replicates of each tier.
 
 A replicate is one seed: data draw, initial weights and order of minibatches together. Replicates
 are numbered, and every arm of a claim and every backend uses the same ones, so comparisons are

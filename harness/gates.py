@@ -1,5 +1,4 @@
-"""Conditions that many claims set before their verdict counts, as functions of the measurements: ""
-or what failed.
+"""Conditions that many claims set before their verdict counts: "" or what failed.
 
 A claim's gate is a function of its own with a docstring; these do the checking:
 

@@ -1,5 +1,4 @@
-"""The verdict on a claim: its effects, gates and controls in every backend, and then the family it
-belongs to.
+"""The verdict on a claim: its effects, gates and controls in every backend, and then its family.
 
 What comes first decides (DESIGN: rules of evidence 4 to 6):
 

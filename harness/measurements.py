@@ -1,5 +1,4 @@
-"""What is measured: computations that turn a configuration and replicates into arrays, in any
-backend.
+"""What is measured: computations from a configuration and replicates to arrays, in any backend.
 
 Each takes (backend, configuration, replicates, stream) and returns arrays with a leading replicate
 axis. Seeds come from the named axes (purpose, stream, replicate), so every backend and every arm

@@ -1,6 +1,4 @@
-"""Numbers for readers: as many digits as their uncertainty carries, decimals aligned, a true minus
-sign.
-"""
+"""Numbers for readers: as many digits as their uncertainty carries, aligned, with a true minus."""
 
 from collections.abc import Mapping
 from math import exp, floor, isfinite, log10

@@ -1,5 +1,4 @@
-"""Figures of a claim: what a reader of the paper would look for, as plain data that the report
-draws.
+"""Figures of a claim: what a reader of the paper would look for, as plain data to be drawn.
 
 `lines` and `points` make the usual figures of one experiment; a figure of its own is a function of
 the measurements that returns a `Figure`. Each point is a mean over seeds with its 95 % t interval.

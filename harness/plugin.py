@@ -1,5 +1,4 @@
-"""The pytest plugin: collects claims, runs one sweep for all of them, and turns verdicts into
-outcomes.
+"""The pytest plugin: collects claims, runs one sweep for all, and turns verdicts into outcomes.
 
 A claim's test takes the fixture `verdict` and asserts that it is SUPPORTED. What else may come:
 

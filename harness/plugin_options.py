@@ -1,5 +1,4 @@
-"""The options of a claims run under pytest: `--ntk-tier` and so on, and `--tier` where that name is
-free.
+"""The options of a claims run under pytest: `--ntk-tier` etc., and `--tier` where that is free.
 
 A project's own conftest and plugins come first. A short name that they took stays theirs; ours has
 the long one.

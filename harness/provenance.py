@@ -1,6 +1,4 @@
-"""What the cells of a session say of themselves: with what they were computed, when, and at what
-cost.
-"""
+"""What the cells of a session say of themselves: how and when they were computed, at what cost."""
 
 import os
 import platform

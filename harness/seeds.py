@@ -1,5 +1,4 @@
-"""Seeds derived from named axes by SHA-256, so that no two uses of randomness share a stream by
-accident.
+"""Seeds derived from named axes by SHA-256, so that no two uses of randomness share a stream.
 
 >>> seed = derive("init", stream="registered", replicate=3)
 >>> seed == derive("init", stream="registered", replicate=3)

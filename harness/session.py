@@ -1,6 +1,4 @@
-"""A session: studies go in; one sweep over all their cells runs; verdicts, families and the report
-come out.
-"""
+"""A session: studies go in; one sweep runs; verdicts, families and the report come out."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

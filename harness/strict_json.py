@@ -1,5 +1,4 @@
-"""JSON from files that others may have written: what is not plain, finite and small enough is
-refused.
+"""JSON from files that others may have written: refused unless plain, finite and small enough.
 
 `json` accepts more than the format: the literals NaN and Infinity, numbers that become infinite, a
 name given twice of which the last one counts. It fails by RecursionError where nesting is deep, and

@@ -1,5 +1,4 @@
-"""A claim: what a paper says, how we make it measurable, and the rule that decides, all fixed
-before the run.
+"""A claim: what a paper says, how we measure it, and the rule that decides, fixed before the run.
 
 A claim rests on hypotheses. Each is one effect per seed held against a margin. The primary ones
 make the verdict: all of them must hold (intersection-union). Secondary ones (ablations, arms that

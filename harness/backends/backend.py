@@ -1,6 +1,4 @@
-"""What every backend offers: checks, seed axes and blocks here, in NumPy; the computation in its
-operations.
-"""
+"""What every backend offers: checks, seed axes and blocks, in NumPy; operations do the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,6 +1,4 @@
-"""What a layer's term of the kernel costs by either of its two structured forms, in multiply-adds
-and in memory.
-"""
+"""What a layer's term of the kernel costs by either of its forms, in multiply-adds and memory."""
 
 from math import prod
 

@@ -1,5 +1,4 @@
-"""The recursion of harness.kernels.position_pairs over blocks of pairs of inputs, once for every
-framework.
+"""The recursion of harness.kernels.position_pairs over blocks, once for every framework.
 
 The axes of the inputs stand after those of the positions, (rows, columns, N1, rows', columns', N2),
 so a sum over the offsets of a kernel adds stretches of memory, and a factor of one side multiplies

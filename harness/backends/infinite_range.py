@@ -1,5 +1,4 @@
-"""Which inputs the infinite-width kernels of a dtype take; what would overflow or vanish is refused
-with the range.
+"""Which inputs the infinite-width kernels of a dtype take; the others are refused with the range.
 
 The recursions multiply standard deviations in pairs. So those of one input, at every layer, must
 lie within the square root of the dtype's range, with room for sums above and for the terms of sums,

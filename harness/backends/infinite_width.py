@@ -1,5 +1,4 @@
-"""Infinite-width kernels on a framework's device: blocks here, in NumPy, the recursions in two
-modules.
+"""Infinite-width kernels on a framework's device: blocks in NumPy; the recursions are elsewhere.
 
 infinite_steps has that of perceptrons, infinite_positions that of convolutional networks.
 

@@ -1,6 +1,4 @@
-"""JAX: what the infinite-width recursion takes from it, and one compiled function per net and shape
-of a block.
-"""
+"""JAX: what the infinite-width recursion takes from it; one function compiled per net and block."""
 
 import functools
 import math

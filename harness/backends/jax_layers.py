@@ -1,6 +1,4 @@
-"""JAX: what each step of one network does to features and signals, and each layer's term of the
-kernel.
-"""
+"""JAX: what a network's steps do to features and signals, and each layer's term of the kernel."""
 
 from collections.abc import Sequence
 from functools import partial

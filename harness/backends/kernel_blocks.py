@@ -1,6 +1,4 @@
-"""A kernel larger than its budget, block by block: the two sides of a block are made once per row
-and per block.
-"""
+"""A kernel larger than its budget, block by block: sides are made once per row and per block."""
 
 from typing import Any
 

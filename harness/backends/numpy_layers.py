@@ -1,6 +1,4 @@
-"""The naive oracle: what each step of one network does to one sample, and its gradient by
-backpropagation.
-"""
+"""The naive oracle: what each step of one network does to one sample, and its backpropagation."""
 
 import math
 from collections.abc import Callable

@@ -1,6 +1,4 @@
-"""PyTorch: what each step of a network does to features and signals, and each layer's term of the
-kernel.
-"""
+"""PyTorch: what a network's steps do to features and signals, and each layer's kernel term."""
 
 import math
 from typing import TypeAlias, TypeGuard

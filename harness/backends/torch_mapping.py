@@ -1,5 +1,4 @@
-"""PyTorch: the derivatives of any function, mapped over seeds and samples, or one by one by plain
-autograd.
+"""PyTorch: derivatives of any function, mapped over seeds and samples, or one by one.
 
 The mapped ways are fast. Some of PyTorch's batching rules are wrong for some shapes, and some are
 missing; plain autograd is right there. The Jacobian of a sample is taken of a batch of that sample

@@ -1,3 +1,1 @@
-"""Commands of `ntk-claims` that have a file of their own; each has `add(commands)`, which the
-parser calls.
-"""
+"""Commands of `ntk-claims` with a file of their own; the parser calls their `add(commands)`."""

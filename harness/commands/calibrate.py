@@ -1,6 +1,4 @@
-"""`ntk-claims calibrate`: how often each claim's decision errs, simulated with the scatter that was
-measured.
-"""
+"""`ntk-claims calibrate`: how often each claim's decision errs, simulated with measured scatter."""
 
 import argparse
 import sys

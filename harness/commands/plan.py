@@ -1,6 +1,4 @@
-"""`ntk-claims plan`: the cells of a run, those that the store has, and how long the others will
-take.
-"""
+"""`ntk-claims plan`: the cells of a run, those that the store has, and how long the others take."""
 
 import argparse
 import json

@@ -1,6 +1,4 @@
-"""`ntk-claims power`: the power of every hypothesis, for the decision as it is made, and the seeds
-that 0.9 takes.
-"""
+"""`ntk-claims power`: the power of every hypothesis as decided, and the seeds that 0.9 takes."""
 
 import argparse
 import sys

@@ -1,6 +1,4 @@
-"""`ntk-claims readme`: what a Markdown file shows of a recorded report, written into it, or
-checked.
-"""
+"""`ntk-claims readme`: what a Markdown file shows of a recorded report, written or checked."""
 
 import argparse
 import sys

@@ -1,6 +1,4 @@
-"""`ntk-claims register`, `amend` and `withdraw`: what a claim fixes before it runs; changes of it,
-in the open.
-"""
+"""`ntk-claims register`, `amend`, `withdraw`: what a claim fixes in advance, and its changes."""
 
 import argparse
 import sys

@@ -1,6 +1,4 @@
-"""`ntk-claims rehearse`: a claim tried on seeds that cannot be the registered ones, before it is
-registered.
-"""
+"""`ntk-claims rehearse`: a claim tried on seeds that cannot be the registered ones."""
 
 import argparse
 import sys

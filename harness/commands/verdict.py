@@ -1,6 +1,4 @@
-"""`ntk-claims verdict`: every verdict again from recorded cells, held against the recorded
-verdicts.
-"""
+"""`ntk-claims verdict`: every verdict again from recorded cells, against the recorded verdicts."""
 
 import argparse
 import sys

@@ -1,5 +1,4 @@
-"""Published files: found under their name, plain or compressed, and verified before anyone sees
-their bytes.
+"""Published files: found under their name, plain or compressed, and verified before they are read.
 
 A file is known by the SHA-256 of its decompressed bytes. The published checksums of .gz files are
 of no use: they depend on the name and time in the gzip header, which Debian strips. Archives, and

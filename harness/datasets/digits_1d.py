@@ -1,5 +1,4 @@
-"""One-dimensional digits: ten profiles that are stretched, moved, scaled, tilted and drowned in
-noise, without end.
+"""One-dimensional digits: ten profiles, stretched, moved, scaled, tilted and noisy, without end.
 
 The idea is MNIST-1D's (Greydanus, Kobak 2020, arXiv:2011.14439): a task so small that it runs
 anywhere, on which convolutions still beat dense layers, because a class is a shape and says nothing

@@ -1,5 +1,4 @@
-"""Letters: sixteen numbers that describe the shape of a distorted capital letter, by Frey, Slate
-1991.
+"""Letters: sixteen numbers that describe the shape of a distorted capital, by Frey, Slate 1991.
 
 "Letter Recognition Using Holland-Style Adaptive Classifiers", as the R package mlbench has it:
 20,000 rows.

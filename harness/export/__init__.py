@@ -1,5 +1,4 @@
-"""A run in the formats that other programs read, each made from the report's verdicts.json and
-run.json.
+"""A run in the formats that other programs read, made from its verdicts.json and run.json.
 
     crate         an archive: Process Run Crate with the measurements as Parquet, the
                   registrations, the claims and the report

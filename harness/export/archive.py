@@ -1,6 +1,4 @@
-"""Writing the archive: a new folder or one zip file, whole or not at all, the same bytes for the
-same content.
-"""
+"""Writing the archive: a new folder or one zip file, whole or not at all, in reproducible bytes."""
 
 import os
 import shutil

@@ -1,5 +1,4 @@
-"""Infinite-width kernels of a network and regression with a kernel; NumPy alone, float64, arrays in
-and out.
+"""Infinite-width kernels of a network and regression with a kernel, in NumPy and float64.
 
 >>> import numpy as np
 >>> from harness import kernels, networks

@@ -1,5 +1,4 @@
-"""Blocks of the kernels of a convolutional network: the recursion of infinite_width over pairs of
-positions.
+"""Blocks of the kernels of a convolutional network: the recursion over pairs of positions.
 
 A pair of inputs takes positions^2 float64 up to the last pooling, and positions after it or without
 pooling.

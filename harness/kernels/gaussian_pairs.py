@@ -1,5 +1,4 @@
-"""What a dense layer and an activation do to the second moments of pairs: one step of the
-infinite-width recursion.
+"""What a dense layer and an activation do to second moments of pairs: one step of the recursion.
 
 A pair (u, v) is the value of one unit at two inputs, random over the weights. Its moments are kept
 as two standard deviations and the deficit std(u) std(v) - E[uv] >= 0 of the Cauchy-Schwarz

@@ -1,5 +1,4 @@
-"""What the steps of a convolutional network do to covariances between positions of two inputs, at
-infinite width.
+"""What the steps of a convolutional network do to covariances between positions of two inputs.
 
 The state of a pair of inputs is K[p, p'] and Theta[p, p'], the covariance between position p of one
 and p' of the other and its tangent counterpart, both per channel. With q = E[phi phi] and p =

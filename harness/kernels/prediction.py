@@ -1,5 +1,4 @@
-"""Prediction with a kernel: ridge regression and gradient flow, both as a filter on the eigenvalues
-of the kernel.
+"""Prediction with a kernel: ridge regression and gradient flow, as filters on its eigenvalues.
 
 With K = U diag(lambda) U^T the predictor is k_test U diag(filter(lambda)) U^T y, where
 

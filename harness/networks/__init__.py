@@ -1,5 +1,4 @@
-"""Architectures, their parametrization, and their initial weights, drawn once in NumPy for every
-backend.
+"""Architectures, their parametrization, and initial weights, drawn in NumPy for every backend.
 
 A multilayer perceptron with widths (n_0, ..., n_D) computes, for layers l = 1 ... D,
 

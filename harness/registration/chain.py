@@ -1,5 +1,4 @@
-"""The chain: one file for all registrations of a claims folder, which outlives the files of each
-claim.
+"""The chain: one file for all registrations of a claims folder, which outlives each claim's files.
 
     claims/registrations/chain.jsonl    a line for each registration, amendment and withdrawal;
                                         only appended to

@@ -1,5 +1,4 @@
-"""The digest of the code with which a claim turns measurements into effects, and the estimators
-under it.
+"""The digest of the code that turns a claim's measurements into effects, estimators included.
 
 A changed `effects` changes what is tested as much as a changed margin does. Covered: `effects` and
 `gates`, and whatever they name, transitively: in the claim's file, in its paper's modules, and in

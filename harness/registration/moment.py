@@ -1,6 +1,4 @@
-"""When and on which git commit something was done, and what git can say of the order of two
-commits.
-"""
+"""When and on which git commit something was done, and what git says of the order of commits."""
 
 import os
 import subprocess

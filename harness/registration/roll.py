@@ -1,6 +1,4 @@
-"""The roll of a folder of registrations: claims that are registered, and of which there is no claim
-file any more.
-"""
+"""The roll of a folder of registrations: registered claims of which there is no file any more."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""What is written to the registrations of a claims folder: a claim registered, amended, withdrawn;
-the chain begun.
-"""
+"""What is written to the registrations: a claim registered, amended, withdrawn; the chain begun."""
 
 import json
 from collections.abc import Sequence

@@ -1,6 +1,4 @@
-"""calibration.json as Markdown: how often the decisions err in simulation, over all hypotheses and
-per claim.
-"""
+"""calibration.json as Markdown: how often decisions err in simulation, overall and per claim."""
 
 from collections.abc import Iterator, Mapping
 from statistics import median

@@ -1,6 +1,4 @@
-"""The difference of two runs for a terminal, for Markdown, and as a page; colour says nothing that
-words do not.
-"""
+"""The difference of two runs for a terminal, for Markdown, and as a page; colour is not needed."""
 
 from collections.abc import Iterator, Sequence
 

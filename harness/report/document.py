@@ -1,5 +1,4 @@
-"""The content of verdicts.json: what was claimed, registered, measured and decided, as plain JSON
-values.
+"""The content of verdicts.json: what was claimed, registered, measured and decided, as plain JSON.
 
 It holds no time, host or path, so two builds from the same store are byte-identical. What differs
 from run to run is in run.json (`harness.report.run`). Its JSON Schema is `verdicts.schema.json`

@@ -1,5 +1,4 @@
-"""A figure from its data: lines with bands, or points with intervals over names, drawn by Vega-Lite
-as static SVG.
+"""A figure from its data, lines with bands or points with intervals, as static SVG by Vega-Lite.
 
 A series is told apart three times: by colour, by dashes and by the shape of its points.
 """

@@ -1,6 +1,4 @@
-"""Many runs in their order in time: per claim the verdicts, and what happened between one run and
-the next.
-"""
+"""Many runs in their order in time: per claim the verdicts, and what happened between two runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""A history as a page: each primary effect over time with its intervals, its margin, and what
-happened.
-"""
+"""A history as a page: each primary effect over time with intervals, margin and events."""
 
 import json
 from collections.abc import Iterator, Sequence

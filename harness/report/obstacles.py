@@ -1,6 +1,4 @@
-"""What keeps a claim from the verdict that its primary effects alone would have: gates, and the
-family of claims.
-"""
+"""What keeps a claim from the verdict that its primary effects would have: gates and the family."""
 
 from collections.abc import Mapping
 from typing import Any

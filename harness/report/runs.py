@@ -1,6 +1,4 @@
-"""Runs as they are compared: what a verdicts.json, and the run.json beside it, say in values that
-can be relied on.
-"""
+"""Runs as they are compared: what verdicts.json and run.json say, in values to be relied on."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,5 +1,4 @@
-"""From the SVG that Vega draws to one that can stand inside an HTML page: small, named, without ids
-of its own.
+"""From the SVG that Vega draws to one for an HTML page: small, named, without ids of its own.
 
 Vega marks every part of a chart with ARIA roles. Behind role="img" a screen reader hears only the
 title and the description, and the numbers are in the table beside the figure, so the roles go.

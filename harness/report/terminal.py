@@ -1,6 +1,4 @@
-"""A claim in lines for a terminal, as `ntk-claims verdict` prints it and docs/reading-a-verdict.md
-explains it.
-"""
+"""A claim in lines for a terminal, as docs/reading-a-verdict.md explains it."""
 
 from collections.abc import Mapping
 from typing import Any

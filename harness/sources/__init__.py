@@ -1,5 +1,4 @@
-"""Python sources as evidence: parsed, never executed, and followed from a function to all that it
-names.
+"""Python sources as evidence: parsed, never executed, and followed to all that a function names.
 
 A digest of code must be the same on every machine and change only with what the code does. So files
 are decoded as Python does it (PEP 263, UTF-8 by default, whatever the locale), lines may end in LF

@@ -1,5 +1,4 @@
-"""How often a claim's decision errs: the same decision, over thousands of simulated experiments
-whose truth is known.
+"""How often a claim's decision errs, over thousands of simulated experiments with known truth.
 
 Simulated are effects, so what is counted is the decision on effects: both intervals in both
 backends, and that these agree. Gates, controls and Holm over the family can only take a SUPPORTED

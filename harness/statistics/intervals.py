@@ -1,5 +1,4 @@
-"""The mean of an effect over seeds: Student-t interval, one-sided p, and a studentised bootstrap to
-hold against them.
+"""The mean of an effect over seeds: Student-t interval, one-sided p, and studentised bootstrap.
 
 Seeds are on the last axis; leading axes are independent samples, so that thousands of simulated
 experiments cost one call. alpha is the level of ONE end everywhere: an interval has level 1 - 2

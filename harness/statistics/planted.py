@@ -1,5 +1,4 @@
-"""Coverage of the 95 % intervals of exponents: planted learning curves, the fits of the claims, t
-over seeds.
+"""Coverage of the 95 % t intervals of exponents: planted learning curves, the fits of the claims.
 
     E_s(n) = c + a n^-(b + d_s)
 

@@ -1,6 +1,4 @@
-"""The forms of a scaling law as equations, each split into what a fit solves for and what it
-searches: `scaling`.
-"""
+"""The forms of a scaling law, each split into what a fit solves for and what it searches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
-"""Straight lines in log-log axes, one per seed, and what two learning curves of the same seeds
-differ in.
+"""Straight lines in log-log axes, one per seed, and what two learning curves differ in.
 
 Two arms can differ in exponent (the gap grows with the number of samples) or in offset alone (a
 constant factor). Only the first is an improved scaling law, so the two are told apart:

@@ -1,6 +1,4 @@
-"""How much of a GPU's memory the blocks of a kernel may take, by what the loaded framework says of
-the GPU.
-"""
+"""How much of a GPU's memory the blocks of a kernel may take, by what the loaded framework says."""
 
 import sys
 from collections.abc import Mapping

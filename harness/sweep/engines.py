@@ -1,5 +1,4 @@
-"""What an engine is, and how one is found: a file `<name>_engine.py` in this folder, with a class
-`Engine`.
+"""What an engine is, and how one is found: a file `<name>_engine.py` here, with a class `Engine`.
 
 An engine turns tasks into cells in a store. It decides where and when; what a worker does is the
 same under each.

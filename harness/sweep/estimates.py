@@ -1,6 +1,4 @@
-"""Estimates of the seconds a request will take: what like requests took, and what was known before,
-at today's pace.
-"""
+"""Estimates of the seconds a request will take: what like requests took, at today's pace."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,6 +1,4 @@
-"""Engine "local": worker processes on this machine, one per slot, a thread of the coordinator for
-each.
-"""
+"""Engine "local": worker processes on this machine, one per slot, each with a thread."""
 
 import queue
 import threading

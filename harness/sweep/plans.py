@@ -1,6 +1,4 @@
-"""Plan files: a JSON list of requests, for `python -m harness.sweep` and for packing what answers
-them.
-"""
+"""Plan files: a JSON list of requests, to be computed or packed."""
 
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""The Ray cluster of engine "ray": how it is reached or started, left or stopped; how many cells it
-has room for.
-"""
+"""The Ray cluster of engine "ray": how it is reached, started, left; how many cells it can run."""
 
 import importlib
 import logging

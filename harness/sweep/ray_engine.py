@@ -1,5 +1,4 @@
-"""Engine "ray": the same worker processes on the nodes of a Ray cluster, each kept by an actor
-(`ray_keeper`).
+"""Engine "ray": the same worker processes on a Ray cluster's nodes, each kept by an actor.
 
 The cluster is at `Settings.ray_address`, else at the environment variable RAY_ADDRESS; without
 either, one is started on this machine, and stopped at the end. Python, the packages, the store and

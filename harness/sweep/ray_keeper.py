@@ -1,5 +1,4 @@
-"""The part of engine "ray" that runs on a node: an actor that keeps one worker process of one
-backend at a time.
+"""The part of engine "ray" that runs on a node: an actor that keeps a worker process.
 
 The worker is that of the local engine. It ends with its keeper, whose death it sees as the end of
 its stdin.
