@@ -218,7 +218,7 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
             "ntk-claims: *, tier quick, engine local, device auto, store .ntk-claims/store, torch "
             "2*, jax *, jaxlib *",
             "cells: 72 of 78 done (0 cached), 6 failed",
-            "*AssertionError: At quick scale: Refuted by the primary hypothesis. gap is *",
+            "*AssertionError: At quick scale: Refuted by the primary hypothesis. gap: *; needs > 0.1).",
             "*= verdicts =*",
             "SUPPORTED     toy/a_supported (quick)",
             "DISAGREE      toy/d_disagree (quick)",
@@ -469,8 +469,14 @@ def test_a_full_disk_is_a_usage_error_and_loses_nothing(pytester, plant, verify,
             ["--backend=numpy", "--claim-workers=0"],
             "workers must be None or at least 1; got 0.",
         ),
-        (["--tier=huge"], "argument --tier: invalid choice: 'huge' (choose from "),
-        (["--device=tpu"], "argument --device: invalid choice: 'tpu' (choose from "),
+        (
+            ["--tier=huge"],
+            "argument --ntk-tier/--tier: invalid choice: 'huge' (choose from ",
+        ),
+        (
+            ["--device=tpu"],
+            "argument --ntk-device/--device: invalid choice: 'tpu' (choose from ",
+        ),
         (
             ["--backend=numpy", "--replay"],
             "There is no store at {path}/.ntk-claims/store, so there is nothing to replay.",
@@ -632,7 +638,7 @@ def test_a_terminal_that_lacks_the_minus_sign_gets_a_hyphen(
     result = verify("--report=here", "--tb=short")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        ["E*-0.25 At quick scale: Refuted by the primary hypothesis.*"]
+        ["E*-0.25 At quick scale: In numpy alone. Refuted by the primary hypothesis.*"]
     )
     assert "\\n" not in result.stdout.str()
 
@@ -655,14 +661,14 @@ def test_of_claims_that_failed_last_only_those_are_verified(pytester, plant, cal
     assert {call.split()[0] for call in calls()} == {"first"}
 
 
-def test_a_file_that_takes_the_verdict_without_a_study_fails(pytester, plant):
+def test_a_file_that_takes_the_verdict_without_a_claim_fails(pytester, plant):
     file = plant("bare")
     file.write_text(file.read_text().replace("STUDY = ", "STUDIES = "))
     result = pytester.runpytest_inprocess("claims", "--backend=numpy")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         [
-            f"{file} takes the fixture 'verdict' but defines no STUDY = harness.study.Study(...)."
+            f"{file} takes the fixture 'verdict' but defines no claim = harness.claim.Claim(...)."
         ]
     )
 

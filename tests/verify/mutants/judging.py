@@ -48,7 +48,7 @@ def broken_gate_is_inconclusive(failures, claim, gates):
     ]
 
 
-@plant("harness.study:Claim.primary", f"{JUDGE}test_conjunction")
+@plant("harness.study:Statement.primary", f"{JUDGE}test_conjunction")
 def secondary_counts_as_primary(primary, self):
     """A secondary hypothesis takes part in the verdict."""
     return self.hypotheses
@@ -107,12 +107,13 @@ def history_may_be_rewritten(check, found, content, claim):
 
 
 @plant(
-    "harness.registration.code:code_digest",
+    "harness.registration.code:code_of",
     f"{REGISTRATION}test_code_behind_the_effects_is_registered",
 )
-def code_not_registered(code_digest, study):
+def code_not_registered(code_of, study):
     """The code of a claim's effects can be changed after the run without anyone being told."""
-    return "the same" if code_digest(study) else ""
+    code = code_of(study)
+    return replace(code, digest="the same" if code.digest else "")
 
 
 @plant(
