@@ -322,7 +322,7 @@ def test_init_of_no_seeds_is_refused():
 
 
 def test_default_weights_are_uniform_within_the_root_of_the_fan_in():
-    net = mlp((4, 900, 1), "relu", "standard")
+    net = mlp((4, 900, 1), "relu", "standard", sigma_b=0.0)
     theta = default_weights(net, [5, 6])
     for name, fan_in in {"W1": 4, "b1": 4, "W2": 900, "b2": 900}.items():
         assert theta[name].shape == (2, *net.shapes[name])
