@@ -341,6 +341,7 @@ def test_buffers_of_a_function_have_to_be_on_the_device(gpu):
 
 
 WATCHED = """
+import contextlib
 import sys
 import jax
 from harness.backends import Backend
@@ -363,6 +364,7 @@ def fetch(self, tensor):
 
 
 JaxOperations.__init__, JaxOperations.fetch = init, fetch
+jax.transfer_guard = lambda level: contextlib.nullcontext()  # a session allows all
 jax.config.update("jax_transfer_guard_device_to_device", "disallow")
 jax.config.update("jax_transfer_guard_host_to_device", "log_explicit")
 backend = Backend("jax", JaxOperations(second, "float32"), 2**30)
