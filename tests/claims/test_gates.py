@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "claims").rglob("test_*.py"))
 SHAPES = ((10,), (10, 3), (10, 4), (10, 4, 4))
 ELSEWHERE = {"chance"}
-"""Gates that take quantities of several shapes: tests/claims/wenger2023/test_bandits.py has them."""
+"""Gates of quantities in several shapes: tests/claims/wenger2023/test_bandits.py has them."""
 
 
 class NoNumbers(Measurements):

@@ -218,7 +218,8 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
             "ntk-claims: *, tier quick, engine local, device auto, store .ntk-claims/store, torch "
             "2*, jax *, jaxlib *",
             "cells: 72 of 78 done (0 cached), 6 failed",
-            "*AssertionError: At quick scale: Refuted by the primary hypothesis. gap: *; needs > 0.1).",
+            "*AssertionError: At quick scale: Refuted by the primary hypothesis. "
+            "gap: *; needs > 0.1).",
             "*= verdicts =*",
             "SUPPORTED     toy/a_supported (quick)",
             "DISAGREE      toy/d_disagree (quick)",
