@@ -12,7 +12,8 @@ from harness.experiment import Measured, Measurements
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "claims").rglob("test_*.py"))
-SHAPES = ((10,), (10, 3), (10, 4), (10, 4, 4))
+CURVES = "a value per size of the configuration"
+SHAPES = ((10,), (10, 4), (10, 4, 4), CURVES)
 ELSEWHERE = {"chance"}
 """Gates of quantities in several shapes: tests/claims/wenger2023/test_bandits.py has them."""
 
@@ -28,11 +29,14 @@ class NoNumbers(Measurements):
         requests = (
             experiment.requests("quick", "numpy") if experiment.quick.grid else []
         )
-        arrays = Anything(self.shape)
         return Measured(
             experiment.measure.__qualname__,
-            tuple((request, arrays) for request in requests),
+            tuple((request, self.arrays(request)) for request in requests),
         )
+
+    def arrays(self, request):
+        sizes = request.configuration.get("sizes", (1,))
+        return Anything((10, len(sizes)) if self.shape == CURVES else self.shape)
 
 
 class Anything(dict):
