@@ -163,11 +163,10 @@ def descent_by_theory(
     one keeps the kernel constant.
 
     Configuration: as of `kernel_predictors`; label_scale, permuted (the network's labels, see
-        `common_training`), and
-    centred: f - f_0 is trained (descent starts at an output of zero) instead of f. Returns what
-    `kernel_predictors` does, and per replicate: "error" of the network; "ridge_error" of regression
-    with the NTK; the distances "net_to_own" and "net_to_limit" to both predictors; and "loss", of
-    training. What comes from a network whose training diverged is NaN.
+    `common_training`), and centred: f - f_0 is trained (descent starts at an output of zero)
+    instead of f. Returns what `kernel_predictors` does, and per replicate: "error" of the network;
+    "ridge_error" of regression with the NTK; the distances "net_to_own" and "net_to_limit" to both
+    predictors; and "loss", of training. What comes from a network whose training diverged is NaN.
     """
     training, validation, test = problem(configuration, replicates, stream)
     net, theta = _start(configuration, replicates, stream)

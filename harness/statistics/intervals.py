@@ -85,8 +85,7 @@ def p_above(effects: ArrayLike, margin: float) -> Floats:
     """One-sided p of "mean <= margin" against "mean > margin" by Student's t.
 
     Without any spread the mean is known: p is 0 above the margin, 1 below it, 1/2 on it. NaN where
-        an effect or the
-    margin is not finite: what was not measured is evidence for nothing.
+    an effect or the margin is not finite: what was not measured is evidence for nothing.
     """
     mean, error, n = mean_and_error(effects)
     distance = mean - margin
