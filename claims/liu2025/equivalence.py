@@ -61,14 +61,11 @@ def common_training(
     """
     training, validation, test = problem(configuration, replicates, stream)
     members, net = configuration["members"], network(configuration, "standard")
-    init, batches = (
-        [
-            seeds.derive(purpose, stream=stream, replicate=r, lane=k)
-            for r in replicates
-            for k in range(members)
-        ]
-        for purpose in ("init", "batches")
-    )
+    each = [(replicate, lane) for replicate in replicates for lane in range(members)]
+    init = [seeds.derive("init", stream=stream, replicate=r, lane=k) for r, k in each]
+    batches = [
+        seeds.derive("batches", stream=stream, replicate=r, lane=k) for r, k in each
+    ]
     x, y, x_held, y_held, x_test = (
         np.repeat(array, members, axis=0)
         for array in (

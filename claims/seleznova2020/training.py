@@ -5,6 +5,7 @@ All train in the span of the images (`in_span`), where the same numbers cost les
 """
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -225,7 +226,7 @@ def _phases(
     ]
     drawn = [net.init(own) for net in nets]
     theta = {
-        name: np.concatenate([weights[name] for weights in drawn]) for name in drawn[0]
+        name: np.concatenate(list(map(itemgetter(name), drawn))) for name in drawn[0]
     }
     # Which phase it is, is in the weights alone: any of the nets is the one that all are trained
     # in.

@@ -54,10 +54,15 @@ def output_variance(
     groups = [
         _group(backend, configuration, replicate, stream) for replicate in replicates
     ]
-    return {
-        name: np.array([[phase[name] for phase in g] for g in groups])
-        for name in groups[0][0]
-    }
+    names = groups[0][0]
+    return {name: _of_groups(groups, name) for name in names}
+
+
+def _of_groups(groups: list[list[dict[str, float]]], name: str) -> np.ndarray:
+    """One quantity, (groups, phases)."""
+    count = len(groups[0])
+    flat = [phase[name] for group in groups for phase in group]
+    return np.array(flat).reshape(len(groups), count)
 
 
 def _group(

@@ -6,6 +6,7 @@ What the network forgets of them is computed in `forgetting`.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,7 @@ def task_images(
     ]
     turn, of_class = rotation(x.shape[1], angle), np.array(classes)
     both = [
-        np.array([order[rows] for order in orders])
+        np.array(list(map(itemgetter(rows), orders)))
         for rows in (slice(first, first + samples), slice(tests))
     ]
     train, test = (
