@@ -43,11 +43,8 @@ def session(case: Case) -> contextlib.ExitStack:
 def empirical(implementation: str, case: Case, device: str) -> Run:
     """neural-tangents' empirical kernel, compiled; it divides traces by the number of outputs."""
     nt = neural_tangents()
-    from tests.verify.oracle.stax_networks import (
-        images,
-        network,
-        parameters,
-    )  # imports neural_tangents itself
+    # imports neural_tangents itself
+    from tests.verify.oracle.stax_networks import images, network, parameters
 
     with session(case):
         init_fn, apply_fn, _ = network(case.architecture)

@@ -42,9 +42,8 @@ def main() -> None:
 
 def host_peak(run: Run) -> int:
     """Bytes of resident memory at the peak of a run, above those before it."""
-    Path("/proc/self/clear_refs").write_text(
-        "5", encoding="utf-8"
-    )  # resets the high-water mark
+    # resets the high-water mark
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = resident("VmRSS")
     run()
     return max(0, resident("VmHWM") - before)

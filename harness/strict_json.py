@@ -57,9 +57,8 @@ def parse(text: str | bytes) -> Any:
     except RecursionError:
         raise ValueError(f"it is nested deeper than {DEPTH} levels") from None
     _check_depth(value)
-    json.dumps(value, ensure_ascii=False).encode(
-        "utf-8"
-    )  # UnicodeEncodeError is a ValueError
+    # UnicodeEncodeError is a ValueError
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 
 

@@ -198,9 +198,8 @@ def plant(pytester):
                 flags=re.M,
             )
             assert found == 1, constant
-        text = re.sub(
-            r"\bdraw\b", f"draw_{name}", text
-        )  # a computation has a name of its own in its paper
+        # a computation has a name of its own in its paper
+        text = re.sub(r"\bdraw\b", f"draw_{name}", text)
         file = pytester.path / "claims" / "toy" / f"test_{name}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

@@ -55,9 +55,8 @@ claim = Claim(
     stream="registered-3",
 )
 
-DOUBLE = dict(
-    dtype="float64", block=10
-)  # minibatches amplify rounding, and backends are compared
+# minibatches amplify rounding, and backends are compared
+DOUBLE = dict(dtype="float64", block=10)
 COMMON, FULL = settings.COMMON, settings.FULL_COMMON
 common = claim.experiment(equivalence.common_training, COMMON, full=FULL, **DOUBLE)
 OF_OTHERS = commonly(target="wave", depth=2, permuted=True)

@@ -155,9 +155,8 @@ def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder
         for label, experiment in arms.items():
             measured = m[experiment]
             for cell in measured.configurations():
-                steps = measured.exactly("checkpoint_steps", cell).mean(
-                    axis=0
-                )  # (checkpoints,)
+                # (checkpoints,)
+                steps = measured.exactly("checkpoint_steps", cell).mean(axis=0)
                 values = measured.exactly(quantity, cell)  # (seeds, checkpoints)
                 places = steps / cell["steps"] * PAPERS_STEPS
                 series.append(

@@ -11,11 +11,8 @@ from harness.claim import Claim
 from harness.experiment import Experiment, Measured
 
 DEPTHS = SHALLOW, DEEP, DEEPEST = 3, 10, 20
-ORDERED, MORE_ORDERED, EDGE = (
-    1.0,
-    0.5,
-    2.0,
-)  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
+# sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
+ORDERED, MORE_ORDERED, EDGE = (1.0, 0.5, 2.0)
 BEST_CONSTANT = 0.09  # the loss of the best constant, about
 
 

@@ -132,9 +132,8 @@ def map_figure(experiment: Experiment) -> Builder:
 
 
 def _map_line(measured: Measured, cell: Mapping[str, Any]) -> Series:
-    values = (
-        measured("map_mean_square", **cell) / measured("map_mean", **cell) ** 2
-    )  # (seeds, phases)
+    # (seeds, phases)
+    values = measured("map_mean_square", **cell) / measured("map_mean", **cell) ** 2
     return Series.of(
         f"depth / width = {cell['depth'] / cell['width']:.2f}", MAP, values.T, log=True
     )

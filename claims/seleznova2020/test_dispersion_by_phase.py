@@ -192,10 +192,8 @@ def finite(m):
     return gates.positive(m, ["mean", "mean_square"], sampled)
 
 
-READ = {
-    "paper (2, 0), read off": (1.29, 1.7),
-    "paper (3, 1), read off": (1.425, 2.1),
-}  # at L/M = 0.1 and 0.2
+# at L/M = 0.1 and 0.2
+READ = {"paper (2, 0), read off": (1.29, 1.7), "paper (3, 1), read off": (1.425, 2.1)}
 PAPERS = [Series(label, (0.1, 0.2), values) for label, values in READ.items()]
 claim.figure(phases.over_depth(sampled, "relu, ordered", ["ordered relu", SECOND]))
 claim.figure(

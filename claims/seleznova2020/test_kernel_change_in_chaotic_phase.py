@@ -39,10 +39,8 @@ from claims.seleznova2020.training import (
 from harness import gates
 from harness.claim import Claim
 
-CHAOTIC, NEAR_EDGE = (
-    2.5,
-    1.5,
-)  # sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
+# sigma_w^2 at sigma_b^2 = 1; the edge of chaos of ReLU is 2
+CHAOTIC, NEAR_EDGE = (2.5, 1.5)
 LONG = dict(LARGE, max_steps=100_000)
 
 claim = Claim(

@@ -216,9 +216,8 @@ def movement(measured: Measured, arm: str, apart: np.ndarray) -> np.ndarray:
 
 def distance_apart(measured: Measured, arm: str) -> np.ndarray:
     """Mean 1 - CKA between the kernels of three independent initialisations, per seed, (R,)."""
-    total = measured("cka", arm=arm).sum(
-        axis=(1, 2)
-    )  # three ones, and each of three pairs twice
+    # three ones, and each of three pairs twice
+    total = measured("cka", arm=arm).sum(axis=(1, 2))
     return 1 - (total - 3) / 6
 
 

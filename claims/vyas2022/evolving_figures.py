@@ -104,9 +104,8 @@ def still_to_come(experiment: Experiment, arms: Sequence[Arm]) -> Builder:
         series = []
         for arm in arms:
             cka = measured("cka", arm=arm.name)[:, :-1, -1]
-            angle = np.arccos(
-                np.minimum(cka / cka[:, -1:], 1)
-            )  # over the last: without the jitter of single steps
+            # over the last: without the jitter of single steps
+            angle = np.arccos(np.minimum(cka / cka[:, -1:], 1))
             label = f"angle to the final kernel: {arm}"
             series.append(
                 Series.of(label, parts(measured, arm.name)[:-1], list(left(angle).T))

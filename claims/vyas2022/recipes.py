@@ -293,9 +293,8 @@ REUSED = dict(pretrained=FEW, reused=True, reference="zero")
 CORRECTED = dict(pretrained=FEW, reused=True, reference="net")
 HELD_OUT = dict(pretrained=FEW, reused=False, reference="zero")
 SAME = dict(pretrained="same", reused=True, reference="zero")
-FROM_16 = dict(
-    REUSED, pretrained=16
-)  # fewer than the 20 signs among which parity hides two
+# fewer than the 20 signs among which parity hides two
+FROM_16 = dict(REUSED, pretrained=16)
 FROM_2048 = dict(REUSED, pretrained=2048)
 
 AFTER = network_cell(

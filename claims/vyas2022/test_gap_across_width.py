@@ -111,9 +111,8 @@ def flat_in_width(m):
     """
     gaps = np.array([gap(m, channels) for channels in WIDTHS])  # (widths, seeds)
     widths = [width(m, channels) for channels in WIDTHS]
-    return loglog_slopes(
-        widths, np.exp(gaps.T)
-    )  # the slope of the gap itself on ln width
+    # the slope of the gap itself on ln width
+    return loglog_slopes(widths, np.exp(gaps.T))
 
 
 @claim.effect(each=grid(channels=tuple(LAZY)), expect=(0.33, 0.15), **STEEPER)

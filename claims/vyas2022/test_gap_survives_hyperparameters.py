@@ -61,10 +61,8 @@ CIFAR += [
 ]
 
 MARGIN = 0.1
-AGREEMENT = {
-    **dict.fromkeys(ARMS, 0.1),
-    MOMENTUM: 0.15,
-}  # in float32 the backends part most there
+# in float32 the backends part most there
+AGREEMENT = {**dict.fromkeys(ARMS, 0.1), MOMENTUM: 0.15}
 TRAINED = Trained(loss=0.1, gain=0.1, spare=0.2)
 ROBUST = (
     "as for the gap: if it holds, the sign of the gap is robust and its size is not"

@@ -60,18 +60,16 @@ SIGNS = add_setting(claim, recipes.SIGNS)
 DRAW = add_setting(claim, recipes.NTK_DRAW)
 LAZY = add_setting(claim, recipes.LAZY_CNN, add_kernels(claim, (INITIAL,), [BASE]))
 SETTINGS = (WIDE, NARROW, MLP, FASHION_CNN, FASHION_MLP, DRAW, SIGNS, LAZY)
-IMAGES = tuple(
-    add_setting(claim, recipe) for recipe in recipes.IMAGES
-)  # at the full tier
+# at the full tier
+IMAGES = tuple(add_setting(claim, recipe) for recipe in recipes.IMAGES)
 averaged = claim.experiment(kernel_curves, [recipes.AVERAGE_OF_16], block=1)
 
 TRAINED = Trained(loss=0.01, gain=0.1, spare=0.1)
 BOTH = grid(kernel=(INITIAL, INFINITE))
 A_LAW = "0.05 in the exponent is 7 % of error over two doublings of n: less is no other scaling law"
 A_CHOICE = "5 % of squared error is the least that one would choose a predictor by"
-STEEPER = Terms(
-    above=0.05, alpha=0.05 / 5, because=A_LAW
-)  # the setting was the best of five
+# the setting was the best of five
+STEEPER = Terms(above=0.05, alpha=0.05 / 5, because=A_LAW)
 TESTED = {
     (NARROW, INITIAL): (0.2, 0.05),
     (NARROW, INFINITE): (0.01, 0.04),

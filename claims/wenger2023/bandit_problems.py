@@ -129,9 +129,8 @@ def wheel(rounds: int, rng: np.random.Generator) -> Bandit:
     sphere, (u, v, (1 - u^2 - v^2)^1/2): a network without biases on contexts of one length would
     not see the radius otherwise.
     """
-    places, noise = rng.spawn(
-        2
-    )  # each drawn row by row, so that fewer rounds are the beginning of more
+    # each drawn row by row, so that fewer rounds are the beginning of more
+    places, noise = rng.spawn(2)
     u = places.uniform(size=(rounds, 2))
     radius, angle = u[:, 0] ** 0.5, 2 * np.pi * u[:, 1]
     points = np.stack(

@@ -261,9 +261,8 @@ class Game:
         Returns the pulled contexts' places in the block, (P,).
         """
         everyone, ridge = np.arange(len(self.policies)), self.posterior.ridge
-        width = (
-            np.einsum("paa->pa", covariance[:, arms, arms]) / ridge[:, None]
-        )  # g^T Z^-1 g
+        # g^T Z^-1 g
+        width = np.einsum("paa->pa", covariance[:, arms, arms]) / ridge[:, None]
         if self.seen is not None and squares is not None:
             width[self.diagonal] = (
                 1 / (self.seen + ridge[self.diagonal, None])

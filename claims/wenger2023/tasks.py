@@ -14,10 +14,8 @@ DIGITS, FASHION, SPLIT = (
     "rotated Fashion-MNIST",
     "split Fashion-MNIST",
 )
-MNIST, CIFAR = (
-    "rotated MNIST",
-    "split CIFAR-10",
-)  # at the full tier, where these sets are at hand
+# at the full tier, where these sets are at hand
+MNIST, CIFAR = ("rotated MNIST", "split CIFAR-10")
 EARLY, CONVERGED = "stopped early", "converged"
 EARLY_LOSS, CONVERGED_LOSS = "early, by loss", "converged, by loss"
 ONE_RATE, FIXED_EPOCHS = "early, one rate", "fixed epochs"

@@ -70,9 +70,8 @@ class State:
         variances = (
             arrays.einsum("ijaijb->ijab", self.moment) if self.crossed else self.moment
         )
-        return arrays.sqrt(
-            arrays.clip(variances, 0.0, math.inf)
-        )  # rounding, where pooling cancels
+        # rounding, where pooling cancels
+        return arrays.sqrt(arrays.clip(variances, 0.0, math.inf))
 
 
 def opening(net: Network) -> tuple[int, Weighted]:
@@ -199,9 +198,8 @@ def activated(arrays: Arrays, step: Activate, state: State, sides: Sides) -> Sta
     s *= half1
     s *= half2
     eps = arrays.eps(s)
-    s = arrays.settled(
-        s, 4 * eps, 1 - 4.5 * eps
-    )  # what rounding alone can make of equal patches, and of opposite ones
+    # what rounding alone can make of equal patches, and of opposite ones
+    s = arrays.settled(s, 4 * eps, 1 - 4.5 * eps)
     s, slope = activate(
         arrays, step.name, s, before=(before1, before2), after=(after1, after2)
     )

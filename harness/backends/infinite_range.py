@@ -69,9 +69,8 @@ def check_selves(dtype: str, net: Network, x: np.ndarray, diagonal: np.ndarray) 
     low, high = limits(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         roots = np.sqrt(diagonal.astype(np.float64))
-    vanished = (
-        (roots == 0) & x.any(axis=1) & (crossed_steps(net) == 0)
-    )  # a mean may be 0, but not a sum of squares
+    # a mean may be 0, but not a sum of squares
+    vanished = (roots == 0) & x.any(axis=1) & (crossed_steps(net) == 0)
     _refuse(dtype, roots, ~(roots <= high) | ((roots > 0) & (roots < low)) | vanished)
 
 

@@ -38,10 +38,8 @@ from harness.networks import AveragePool, Network
 Tensor: TypeAlias = Any
 
 _ARRAYS = 16  # of a block's size, alive at once
-_NEAR = {
-    "float32": 1e-3,
-    "float64": 1e-4,
-}  # s below which rounding of the dot product would show in the angle
+# s below which rounding of the dot product would show in the angle
+_NEAR = {"float32": 1e-3, "float64": 1e-4}
 _HOST = 2**20  # numbers of a panel of differences
 
 
@@ -271,9 +269,8 @@ class Convolutional:
         sides = []
         for part in blocks(len(x), rows):
             spare = rows - (part.stop - part.start) if self._arrays.compiles else 0
-            features = padded(
-                entering(self._net, x[part]).T, 0, 1
-            )  # a zero, which patches have for padding
+            # a zero, which patches have for padding
+            features = padded(entering(self._net, x[part]).T, 0, 1)
             images = self._device.put(padded(features, 1, spare))
             side = Side(part, np.empty((0, 0)), (images, *self._selves(images)))
             check_selves(self._device.dtype, self._net, x[part], self.diagonal(side))

@@ -236,10 +236,8 @@ class JaxOperations:
         size, samples = FORWARD if self.device == "cpu" else x.shape[1], x.shape[1]
         if samples <= size:
             return forward(net, theta, x)
-        starts = (
-            *range(0, samples - size, size),
-            samples - size,
-        )  # the last part reaches back
+        # the last part reaches back
+        starts = (*range(0, samples - size, size), samples - size)
         found = [
             forward(net, theta, jax.lax.dynamic_slice_in_dim(x, start, size, axis=1))
             for start in starts

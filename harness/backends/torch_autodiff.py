@@ -99,9 +99,8 @@ class TorchAutodiff:
         self, net: Function, left: Tensors, right: Tensors, outputs: Outputs
     ) -> Tensor:
         """The sum over parameters of J J'^T."""
-        samples = (
-            1 if outputs == "trace" else 2
-        )  # axes of the rows of J: samples, or samples and outputs
+        # axes of the rows of J: samples, or samples and outputs
+        samples = 1 if outputs == "trace" else 2
         ones, twos = (
             [j.flatten(1, samples).flatten(2) for j in side.values()]
             for side in (left, right)

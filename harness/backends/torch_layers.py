@@ -350,14 +350,11 @@ def position_gram(
     gram = (
         (p1.flatten(1, 2) @ p2.flatten(1, 2).mT).mul_(layer.weight_scale**2).add_(bias)
     )
-    gram = gram.unflatten(2, p2.shape[1:3]).unflatten(
-        1, p1.shape[1:3]
-    )  # (S, N1, P1, N2, P2)
+    # (S, N1, P1, N2, P2)
+    gram = gram.unflatten(2, p2.shape[1:3]).unflatten(1, p1.shape[1:3])
     if outputs == "trace":
-        d1, d2 = (
-            d1.transpose(2, 3).flatten(3),
-            d2.transpose(2, 3).flatten(3),
-        )  # (S, N, P, O fan_out)
+        # (S, N, P, O fan_out)
+        d1, d2 = (d1.transpose(2, 3).flatten(3), d2.transpose(2, 3).flatten(3))
         signal = (
             (d1.flatten(1, 2) @ d2.flatten(1, 2).mT)
             .unflatten(2, d2.shape[1:3])
@@ -366,9 +363,8 @@ def position_gram(
         signal = signal.mul_(gram)
         return signal[:, :, 0, :, 0] if gram.shape[2] == 1 else signal.sum(dim=(2, 4))
     signal = d1.flatten(1, 3) @ d2.flatten(1, 3).mT
-    signal = signal.unflatten(2, d2.shape[1:4]).unflatten(
-        1, d1.shape[1:4]
-    )  # (S, N1, O, P1, N2, O, P2)
+    # (S, N1, O, P1, N2, O, P2)
+    signal = signal.unflatten(2, d2.shape[1:4]).unflatten(1, d1.shape[1:4])
     return signal.mul_(gram[:, :, None, :, :, None, :]).sum(dim=(3, 6)).transpose(2, 3)
 
 

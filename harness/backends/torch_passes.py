@@ -224,9 +224,8 @@ class ConvolutionStage(DenseStage):
         inside = (..., slice(top, top + rows), slice(left, left + columns), slice(None))
         self.entry = image[inside]
         windows = image.unfold(2, height, down).unfold(3, width, across)
-        self.windows = windows.permute(
-            0, 1, 2, 3, 5, 6, 4
-        )  # (S, N, *out, height, width, channels)
+        # (S, N, *out, height, width, channels)
+        self.windows = windows.permute(0, 1, 2, 3, 5, 6, 4)
         self.copied = y.new_empty(self.windows.shape)
         self.patches = self.copied.view(inputs, -1, layer.fan_in).expand(
             self.seeds, -1, -1

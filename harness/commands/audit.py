@@ -230,9 +230,8 @@ def _recomputed(
                 **computing(options),
             )
             for outcome in swept.outcomes:
-                _ = (
-                    outcome.cell and outcome.cell.arrays
-                )  # read while the file is there; kept by the cell
+                # read while the file is there; kept by the cell
+                _ = outcome.cell and outcome.cell.arrays
                 outcomes[outcome.request.digest] = outcome
     return outcomes
 
@@ -302,9 +301,8 @@ def _row(entry: Drawn) -> tuple[str, ...]:
     age = datetime.now(UTC) - datetime.fromisoformat(entry.cell.provenance.started_at)
     difference = "" if finding.difference is None else f"{finding.difference:.1e}"
     seeds = _seeds(request.replicates)
-    elapsed = max(
-        0, int(age.total_seconds())
-    )  # the clock of the machine that computed it may be ahead
+    # the clock of the machine that computed it may be ahead
+    elapsed = max(0, int(age.total_seconds()))
     shown = (seeds, duration(elapsed), finding.result.value, difference, finding.reason)
     return (request.backend, entry.configuration, *shown)
 

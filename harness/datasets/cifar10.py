@@ -28,9 +28,8 @@ BATCHES = {
     "test": ("cifar-10-batches-bin/test_batch.bin",),
 }
 IMAGES = 10_000  # in each batch
-RECORD = (
-    1 + 3 * 32 * 32
-)  # bytes: the label; then the red, the green and the blue pixels, each row by row
+# bytes: the label; then the red, the green and the blue pixels, each row by row
+RECORD = 1 + 3 * 32 * 32
 
 
 def published(part: Part) -> Published:

@@ -35,21 +35,12 @@ PROFILES = (
 )
 WIDTH = (6.0, 10.0)  # of the stretched profile, in grid steps
 GAIN = (0.6, 1.4)
-TILT = (
-    -6.0,
-    6.0,
-)  # rise of the added line over the whole length, in units of the profiles
-SMOOTHING = (
-    1,
-    4,
-    6,
-    4,
-    1,
-)  # binomial, so that no exponential makes the bits depend on the machine
-MEAN, SCALE = (
-    0.48,
-    1.9,
-)  # of the population at the default noise, measured on 10^6 samples
+# rise of the added line over the whole length, in units of the profiles
+TILT = (-6.0, 6.0)
+# binomial, so that no exponential makes the bits depend on the machine
+SMOOTHING = (1, 4, 6, 4, 1)
+# of the population at the default noise, measured on 10^6 samples
+MEAN, SCALE = (0.48, 1.9)
 
 
 def load(

@@ -79,9 +79,8 @@ def assemble(
     (file,) = wanted.files
     with opened(path, file) as (stream, sha256):
         pixels, labels = _arrays(stream, file)
-    digits = (
-        classes(labels.ravel(), file, images, allowed=range(1, 11)) % 10
-    )  # the label of a 0 is 10
+    # the label of a 0 is 10
+    digits = classes(labels.ravel(), file, images, allowed=range(1, 11)) % 10
     return Dataset(
         wanted.dataset,
         colours(np.moveaxis(pixels, 3, 0), file, images),

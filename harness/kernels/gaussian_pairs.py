@@ -98,9 +98,8 @@ class Relu:
         product = pre.std1 * pre.std2
         zero = product == 0.0
         sine2 = pre.deficit / (2 * product + zero)  # sin^2(a/2)
-        sine2 = np.where(
-            sine2 < 1 - 1e-15, sine2, 1.0
-        )  # opposite inputs are exactly so: arcsin is steep here
+        # opposite inputs are exactly so: arcsin is steep here
+        sine2 = np.where(sine2 < 1 - 1e-15, sine2, 1.0)
         angle = 2 * np.arcsin(np.sqrt(sine2))
         sine = 2 * np.sqrt(sine2 * (1 - sine2))
         deficit = product * (sine2 + (angle * (1 - 2 * sine2) - sine) / (2 * np.pi))
@@ -128,9 +127,8 @@ class ErfMixture:
     ) -> tuple[Pairs, np.ndarray]:
         """See Dual."""
         moment, dot = self._moments(pre)
-        distinct = (pre.deficit > 0.0) | (
-            pre.std1 != pre.std2
-        )  # else a chaotic net amplifies rounding
+        # else a chaotic net amplifies rounding
+        distinct = (pre.deficit > 0.0) | (pre.std1 != pre.std2)
         return Pairs(std1, std2, np.maximum(std1 * std2 - moment, 0.0) * distinct), dot
 
     def _moments(self, pre: Pairs) -> tuple[np.ndarray, np.ndarray]:

@@ -26,9 +26,8 @@ import numpy as np
 from harness.kernels.gaussian_pairs import Pairs, dual, gains
 from harness.networks import Activate, AveragePool, Convolution, Dense, Weighted
 
-_EQUAL = 8 * float(
-    np.finfo(np.float64).eps
-)  # 1 - correlation that rounding alone can make of equal patches
+# 1 - correlation that rounding alone can make of equal patches
+_EQUAL = 8 * float(np.finfo(np.float64).eps)
 
 Sum = Callable[[np.ndarray], np.ndarray]
 
@@ -52,9 +51,8 @@ class State:
         variances = (
             np.einsum("...ijij->...ij", self.moment) if self.crossed else self.moment
         )
-        stds: np.ndarray = np.sqrt(
-            np.maximum(variances, 0.0)
-        )  # rounding, where pooling cancels
+        # rounding, where pooling cancels
+        stds: np.ndarray = np.sqrt(np.maximum(variances, 0.0))
         return stds
 
     def uncrossed(self) -> "State":

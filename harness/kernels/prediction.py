@@ -126,9 +126,8 @@ class _Spectrum:
 
     def kept(self, excess: np.ndarray) -> np.ndarray:
         """By how much, from 0 to 1, each eigenvalue takes part, (..., N); excess (..., 1)."""
-        share = np.where(
-            excess < 6, np.exp(-(np.minimum(excess, 6) ** 2)), 0.0
-        )  # exp(-36) is eps
+        # exp(-36) is eps
+        share = np.where(excess < 6, np.exp(-(np.minimum(excess, 6) ** 2)), 0.0)
         return np.where(self.eigenvalues > self.cut, 1.0, share)
 
     def settled(self) -> "_Spectrum":

@@ -191,9 +191,8 @@ class ClaimRecord(Strict):
     @property
     def content(self) -> dict[str, Any]:
         """The record as JSON values."""
-        return self.model_dump(
-            mode="json", exclude_defaults=True
-        )  # what came later than the first records
+        # what came later than the first records
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     @property
     def digest(self) -> str:

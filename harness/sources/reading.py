@@ -225,10 +225,8 @@ def syntax(node: Any) -> Any:
     if isinstance(node, list):
         return [syntax(part) for part in node if not _is_text(part)]
     if isinstance(node, ast.Constant):
-        return [
-            "Constant",
-            ascii(node.value),
-        ]  # what `repr` escapes depends on the version of Unicode
+        # what `repr` escapes depends on the version of Unicode
+        return ["Constant", ascii(node.value)]
     if not isinstance(node, ast.AST):
         return ascii(node)
     fields = {

@@ -180,9 +180,8 @@ def _quantiles(rows: Floats, counts: Floats, alpha: float) -> Floats:
     """Quantiles alpha and 1 - alpha of (mean* - mean) / error* over resamples; shape (2, rows)."""
     n, resamples = counts.shape
     mean = rows.mean(axis=1, keepdims=True)
-    scaled = (rows - mean) / rows.std(
-        axis=1, keepdims=True
-    )  # t has no scale, and centred squares lose no digits
+    # t has no scale, and centred squares lose no digits
+    scaled = (rows - mean) / rows.std(axis=1, keepdims=True)
     means = scaled @ counts / n
     squares = np.maximum(scaled**2 @ counts / n - means**2, 0.0)
     squares[:, counts.max(axis=0) == n] = (

@@ -126,9 +126,8 @@ class Bootstrap:
         draws = np.random.default_rng(seed).integers(n, size=(resamples, n))
         resampled = sample[draws]
         means, spread = resampled.mean(axis=-1), resampled.std(axis=-1, ddof=1)
-        errors = np.where(
-            spread > CONSTANT * np.abs(means), spread / np.sqrt(n), 0.0
-        )  # rounding is no spread
+        # rounding is no spread
+        errors = np.where(spread > CONSTANT * np.abs(means), spread / np.sqrt(n), 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = (means - mean) / errors
         return Bootstrap(

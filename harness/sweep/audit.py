@@ -151,9 +151,8 @@ def _difference(recorded: np.ndarray, again: np.ndarray) -> float:
     """
     if not np.issubdtype(recorded.dtype, np.inexact):
         return 0.0
-    wide = np.result_type(
-        recorded, np.float64
-    )  # so that no difference of float32 overflows
+    # so that no difference of float32 overflows
+    wide = np.result_type(recorded, np.float64)
     old, new = (
         np.where(np.isfinite(recorded), array, 0).astype(wide)
         for array in (recorded, again)

@@ -72,9 +72,8 @@ def variables(
         "" if device == "cpu" else DETERMINISTIC_XLA,
     ):
         flags = [flag for flag in flags if flag not in own.split()] + own.split()
-    flags.sort(
-        key=lambda flag: not flag.startswith("-")
-    )  # XLA reads no flag behind a word that is none (measured)
+    # XLA reads no flag behind a word that is none (measured)
+    flags.sort(key=lambda flag: not flag.startswith("-"))
     settings = dict.fromkeys(
         ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"),
         str(threads),

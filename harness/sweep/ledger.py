@@ -120,6 +120,5 @@ class Ledger:
         # Nothing is known of some only before the first cell without a prior is done; each counts
         # as the mean then.
         total = sum(known) * len(guesses) / max(len(known), 1)
-        return max(
-            total / self.slots, max(known, default=0.0)
-        )  # the last cell has no help
+        # the last cell has no help
+        return max(total / self.slots, max(known, default=0.0))

@@ -272,9 +272,8 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         raise PackCorrupted(f"{file} is no regular file, so it is no pack.")
     with _explained(file, "read"), ExitStack() as stack:
         try:
-            tar = stack.enter_context(
-                tarfile.open(file, "r:")
-            )  # no compression: a bomb is no tar
+            # no compression: a bomb is no tar
+            tar = stack.enter_context(tarfile.open(file, "r:"))
         except UNREADABLE as error:
             raise PackCorrupted(f"{file} is no pack: {error}.") from None
         yield tar

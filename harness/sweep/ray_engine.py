@@ -172,9 +172,8 @@ class Engine:
         """
         asked = {slot.answer: slot for slot in self._slots if slot.answer is not None}
         left = self.settings.left()
-        patience = (
-            left if 0 < left < TICK else TICK
-        )  # a deadline does not wait for a tick
+        # a deadline does not wait for a tick
+        patience = left if 0 < left < TICK else TICK
         answered, _ = self.ray.wait(list(asked), num_returns=1, timeout=patience)
         if any(slot.arrived for slot in self._slots):
             self._waiting_since = time.monotonic()

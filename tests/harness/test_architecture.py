@@ -196,9 +196,8 @@ def test_no_cycles_on_import():
         module: imports(path, inside_functions=False) & MODULES.keys()
         for module, path in MODULES.items()
     }
-    list(
-        graphlib.TopologicalSorter(graph).static_order()
-    )  # raises CycleError naming the cycle
+    # raises CycleError naming the cycle
+    list(graphlib.TopologicalSorter(graph).static_order())
 
 
 def test_frameworks_are_imported_in_their_backend_alone():

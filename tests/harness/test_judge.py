@@ -123,9 +123,8 @@ def test_supported_if_every_primary_hypothesis_is() -> None:
         == max(verdict.hypotheses[name].p for name in ("gap", "speed"))
     )
     assert verdict.p_family is None
-    assert (
-        verdict.hypotheses["offset"].p > verdict.p
-    )  # a secondary hypothesis has no say
+    # a secondary hypothesis has no say
+    assert verdict.hypotheses["offset"].p > verdict.p
     assert {name: control.kind for name, control in verdict.controls.items()} == {
         "teacher": "SUPPORTED",
         "null": "REFUTED",
@@ -161,9 +160,8 @@ def test_of_equal_p_the_interval_nearest_to_its_margin_decides() -> None:
     )
     verdict = judged({"gap": 0.25 + SPREAD, "speed": 0.5 + SPREAD}, claim=claim)
     assert verdict.hypotheses["gap"].p == verdict.hypotheses["speed"].p
-    assert (
-        "Nearest to failing: speed: 0.5000 [" in verdict.reason
-    )  # half a margin inside, against four beyond
+    # half a margin inside, against four beyond
+    assert "Nearest to failing: speed: 0.5000 [" in verdict.reason
 
 
 def test_the_reason_shows_labels_ratios_and_margins_of_equivalence() -> None:
@@ -213,14 +211,10 @@ def test_beside_it_stands_what_did_not_come_out_as_the_claim_did() -> None:
         ("like", "SUPPORTED"),
     ]
     undecided = judged({**arms_found, "gap": UNCLEAR}, claim=claim)
-    assert [one.name for one in undecided.beside] == [
-        "offset",
-        "like",
-        "unlike",
-    ]  # nothing came out as it did
-    assert (
-        judged({**arms_found, "null": HOLDS}, claim=claim).beside == ()
-    )  # no number of a broken check counts
+    # nothing came out as it did
+    assert [one.name for one in undecided.beside] == ["offset", "like", "unlike"]
+    # no number of a broken check counts
+    assert judged({**arms_found, "null": HOLDS}, claim=claim).beside == ()
 
 
 @pytest.mark.parametrize(

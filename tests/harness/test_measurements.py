@@ -105,9 +105,8 @@ def test_centred_training_starts_from_the_labels_alone(quick):
         range(2),
         "test",
     )
-    np.testing.assert_allclose(
-        centred["initial_loss"], 2.0**2 / 10, rtol=1e-10
-    )  # one of ten one-hot entries
+    # one of ten one-hot entries
+    np.testing.assert_allclose(centred["initial_loss"], 2.0**2 / 10, rtol=1e-10)
 
 
 def test_replicates_lanes_and_streams_are_draws_of_their_own(quick):
@@ -116,9 +115,8 @@ def test_replicates_lanes_and_streams_are_draws_of_their_own(quick):
         return kernel_change(quick, configuration, replicates, stream)["kernel_change"]
 
     together = change((0, 1))
-    np.testing.assert_allclose(
-        together[1], change((1,))[0], rtol=1e-10
-    )  # the same beside others or alone
+    # the same beside others or alone
+    np.testing.assert_allclose(together[1], change((1,))[0], rtol=1e-10)
     draws = [*together, *change(stream="other"), *change(lane=1)]
     assert len(np.unique(np.round(draws, 6))) == 4
 
@@ -170,9 +168,8 @@ def test_images_are_nested_and_normalised():
     assert (x[:, :8] == fewer).all()
     assert (classes[:, :8] == fewer_classes).all()
     np.testing.assert_allclose((x**2).sum(axis=2), 784.0)
-    assert (
-        np.abs(x.mean()) < 0.2
-    )  # pixel means are gone; raw images would have about 0.6
+    # pixel means are gone; raw images would have about 0.6
+    assert np.abs(x.mean()) < 0.2
     assert len(np.unique(x.reshape(40, 784), axis=0)) > 35
 
 

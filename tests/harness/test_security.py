@@ -96,14 +96,19 @@ def test_nothing_here_runs_code_out_of_files():
 @pytest.mark.parametrize(
     "source",
     [
-        "import "
-        "pickle", "from joblib import "
-                  "load", "import os, marshal", "np.load(file)", "torch.load(file)",
-        "numpy.load(file, "
-        "allow_pickle=True)", "np.load(file, allow_pickle=flag)", "eval(text)", "yaml.load(text)",
-        "subprocess.run(text, shell=True)", "np.lib.format.read_array(file, allow_pickle=True)",
+        "import pickle",
+        "from joblib import load",
+        "import os, marshal",
+        "np.load(file)",
+        "torch.load(file)",
+        "numpy.load(file, allow_pickle=True)",
+        "np.load(file, allow_pickle=flag)",
+        "eval(text)",
+        "yaml.load(text)",
+        "subprocess.run(text, shell=True)",
+        "np.lib.format.read_array(file, allow_pickle=True)",
     ],
-)  # fmt: skip
+)
 def test_what_would_run_code_is_found(source):
     assert list(unsafe(source))
 

@@ -265,9 +265,8 @@ def test_the_process_has_the_environment_of_a_worker(monkeypatch):
         return type("Done", (), {"returncode": -11})
 
     monkeypatch.setattr(command.subprocess, "run", ran)
-    assert (
-        command.main(["--backend", "torch,jax"]) == 2
-    )  # what was killed has shown nothing
+    # what was killed has shown nothing
+    assert command.main(["--backend", "torch,jax"]) == 2
     assert len(seen) == 2
     assert seen[0]["NVIDIA_TF32_OVERRIDE"] == "0"
     assert seen[0]["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"

@@ -326,9 +326,8 @@ def test_where_nothing_differs_no_superiority_is_supported(study):
         for name, v in verdict.hypotheses.items()
         if v.kind == Kind.SUPPORTED
     } == {}
-    assert (
-        verdict.kind == Kind.BROKEN
-    )  # the control that must be supported is not, in such a world
+    # the control that must be supported is not, in such a world
+    assert verdict.kind == Kind.BROKEN
 
 
 @CHANGE

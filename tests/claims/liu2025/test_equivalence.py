@@ -315,9 +315,8 @@ def test_tuned_says_the_validation_loss_that_it_chose_by():
     training, validation = Samples(y, y, (1,)), Samples(y[:, :1], y[:, :1], (1,))
     k_other = np.array([[[1.0, 0.0], [0.0, 3.0]]])
     prediction, loss = equivalence.tuned(np.eye(2)[None], k_other, training, validation)
-    np.testing.assert_allclose(
-        prediction, [[[6.0]]], rtol=1e-5
-    )  # the least ridge reproduces the validation sample
+    # the least ridge reproduces the validation sample
+    np.testing.assert_allclose(prediction, [[[6.0]]], rtol=1e-5)
     np.testing.assert_allclose(loss, [1e-12], rtol=1e-4)
 
 

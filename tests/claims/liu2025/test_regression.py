@@ -36,9 +36,8 @@ def test_targets_are_what_they_say():
     )
     moments = smooth.x.T @ smooth.y / 5000  # E[x f] = v E[cos] / sd
     v = moments / np.linalg.norm(moments)
-    second = (
-        smooth.x.T @ ((smooth.y - smooth.y.mean())[:, None] * smooth.x) / 5000
-    )  # E[x x^T f] = -u u^T e^(-1/2) / sd
+    # E[x x^T f] = -u u^T e^(-1/2) / sd
+    second = smooth.x.T @ ((smooth.y - smooth.y.mean())[:, None] * smooth.x) / 5000
     values, vectors = np.linalg.eigh(second)
     u = vectors[:, 0]
     assert values[0] < -0.4
@@ -66,10 +65,8 @@ def test_in_one_dimension_both_directions_are_one():
 
 
 def test_friedmans_function_at_points_worked_out_by_hand():
-    corner, middle = (
-        np.full(5, 3**0.5),
-        np.array([0.0, 0.0, 3**0.5, 0.0, 0.0]),
-    )  # z = 1, and z = 1/2 but for z_3 = 1
+    # z = 1, and z = 1/2 but for z_3 = 1
+    corner, middle = (np.full(5, 3**0.5), np.array([0.0, 0.0, 3**0.5, 0.0, 0.0]))
     by_hand = [20 / 4 + 15, 10 * np.sin(np.pi / 4) + 5 + 5 + 2.5]
     assert regression.friedman(np.array([corner, middle])) == pytest.approx(
         by_hand, abs=1e-12

@@ -82,9 +82,8 @@ def test_the_claims_own_cells_stand_in_where_the_map_has_none(claim):
     )
     assert shown.keys() == {"3 layers", "10 layers"}
     assert shown["3 layers"] == pytest.approx({1.0: 2.0, 1.5: 2.0, 2.0: 3.0})
-    assert shown["10 layers"] == pytest.approx(
-        {1.0: 2.0}
-    )  # sigma_w^2 = 0.01 lies outside the map
+    # sigma_w^2 = 0.01 lies outside the map
+    assert shown["10 layers"] == pytest.approx({1.0: 2.0})
 
 
 def test_points_that_did_not_get_there_or_diverged_are_left_out(claim):

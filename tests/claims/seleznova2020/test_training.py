@@ -77,9 +77,8 @@ def test_the_protocol_is_the_same_in_every_backend(fast, oracle, configuration):
 def test_the_fixed_rate_is_flow_time_over_steps_and_shared_by_all(quick):
     fixed, scaled = trained(quick, FIXED), trained(quick, SCALED)
     np.testing.assert_allclose(scaled["rate_over_edge"], 0.5)
-    edges = (
-        0.05 / 20 / fixed["rate_over_edge"]
-    )  # rate = flow_time / steps for every seed
+    # rate = flow_time / steps for every seed
+    edges = 0.05 / 20 / fixed["rate_over_edge"]
     again = trained(quick, FIXED, flow_time=0.2, steps=40)
     np.testing.assert_allclose(0.2 / 40 / again["rate_over_edge"], edges)
     assert abs(np.diff(edges)) > 1e-4 * edges[0]
@@ -189,9 +188,8 @@ def test_a_diverged_seed_has_no_kernel_change(quick):
     wild = trained(quick, SCALED, activation="relu", edge_fraction=1e4, steps=300)
     assert np.isnan(wild["kernel_change"]).all()
     assert np.isnan(wild["drift"]).all()
-    assert np.isnan(
-        wild["min_loss"]
-    ).all()  # the least loss before it diverged is none that it was trained to
+    # the least loss before it diverged is none that it was trained to
+    assert np.isnan(wild["min_loss"]).all()
 
 
 def test_condition_and_drift_by_hand(oracle):

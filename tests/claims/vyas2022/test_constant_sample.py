@@ -15,16 +15,10 @@ FILE = (
 SEEDS = 10
 # E = a n^-b of each curve, in error rate; squared errors are the roots of these.
 NETWORK, START = (2.0, 0.5), (1.0, 0.2)
-ARMS = (
-    (1.2, 0.3),
-    (1.1, 0.25),
-    (1.0, 0.1),
-    (2.1, 0.49),
-)  # reused, corrected, held out, same n
-CONTROLS = {
-    False: ((3.0, 1.0), (2.0, 0.4)),
-    True: ((2.0, 0.7), (2.2, 0.7)),
-}  # network, kernel: rich, lazy
+# reused, corrected, held out, same n
+ARMS = ((1.2, 0.3), (1.1, 0.25), (1.0, 0.1), (2.1, 0.49))
+# network, kernel: rich, lazy
+CONTROLS = {False: ((3.0, 1.0), (2.0, 0.4)), True: ((2.0, 0.7), (2.2, 0.7))}
 
 
 @pytest.fixture(scope="module")

@@ -127,9 +127,8 @@ def test_a_network_is_trained_on_its_rows_alone_and_stops_by_validation(either):
     assert list(run.steps) == list(
         wanted.validation_steps[wanted.validation.argmin(axis=1)]
     )
-    earlier = wanted.validation[:, : 9 - 2].min(
-        axis=1
-    )  # of nine looks the last two are the last quarter
+    # of nine looks the last two are the last quarter
+    earlier = wanted.validation[:, : 9 - 2].min(axis=1)
     np.testing.assert_allclose(run.gain, 1 - wanted.validation.min(axis=1) / earlier)
     assert (run.gain > 0).any()
 
@@ -256,9 +255,10 @@ def test_a_kernel_that_has_seen_more_than_is_regressed_on_has_no_error(either):
 
 
 def test_after_kernels_are_those_of_the_networks_that_they_name(either):
+    # arms, sizes, quantities, replicates
     constant, same, held_out, all_held_out = after(
         either, arm(12), arm("same"), arm(7, reused=False), arm("same", reused=False)
-    ).transpose(2, 3, 0, 1)  # arms, sizes, quantities, replicates
+    ).transpose(2, 3, 0, 1)
     for k, n in enumerate(SIZES):
         np.testing.assert_allclose(
             same[k], by_hand(either, on_rows(either, 0, n), n), rtol=1e-6
@@ -273,9 +273,8 @@ def test_after_kernels_are_those_of_the_networks_that_they_name(either):
             np.testing.assert_allclose(
                 constant[k], by_hand(either, on_rows(either, 0, 12), n), rtol=1e-6
             )
-    np.testing.assert_allclose(
-        constant[1], same[1], rtol=1e-9
-    )  # there both are pre-trained on the same twelve
+    # there both are pre-trained on the same twelve
+    np.testing.assert_allclose(constant[1], same[1], rtol=1e-9)
     assert np.abs(constant[2, 1] - same[2, 1]).min() > 1e-3
 
 
@@ -339,9 +338,8 @@ def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(
         np.testing.assert_allclose(
             found, mistakes(at(chosen)[:, 9:], test.y), rtol=1e-8
         )
-        assert (
-            found[1] > 1e-3
-        ).all()  # on test samples the other ridge would have made no error
+        # on test samples the other ridge would have made no error
+        assert (found[1] > 1e-3).all()
 
 
 def test_the_squared_error_chooses_not_the_error_rate(oracle):
@@ -365,9 +363,8 @@ def test_the_squared_error_chooses_not_the_error_rate(oracle):
 
 
 def test_a_ridge_that_gives_no_number_is_passed_over():
-    ladder = np.array(
-        [[[np.nan]] * 3, [[2.0]] * 3, [[1.0]] * 3]
-    )  # predictions of three ridges, two of them held out
+    # predictions of three ridges, two of them held out
+    ladder = np.array([[[np.nan]] * 3, [[2.0]] * 3, [[1.0]] * 3])
     f, least = by_validation(
         lambda *problem: ladder,
         np.eye(1),

@@ -209,15 +209,15 @@ CENTRED = {**CONFIGURATION, "net": {**PLAIN, "label_scale": 0.5, "centred": True
 def test_centred_networks_start_from_nothing(backend):
     _, _, test = drawn(12)
     found = kernel_evolution(backend, CENTRED, REPLICATES, "test")
+    # f - f_0 = 0 is no +1
     np.testing.assert_array_equal(
         found["network_error"][:, 0], (test.y > 0).mean(axis=(1, 2))
-    )  # f - f_0 = 0 is no +1
+    )
 
 
 def test_centred_networks_are_trained_from_where_they_are(backend, monkeypatch):
-    monkeypatch.setattr(
-        evolution, "AT_ONCE", 5
-    )  # does not divide the number of samples
+    # does not divide the number of samples
+    monkeypatch.setattr(evolution, "AT_ONCE", 5)
     everything, _, test = drawn(12)
     found = kernel_evolution(
         backend, {**CENTRED, "optimizer": "momentum", "rate": 0.1}, REPLICATES, "test"
@@ -319,9 +319,8 @@ def test_effects_of_a_kernel_that_turns_steadily_and_improves_as_a_power():
 
     def steady(arm, s, t):
         apart = np.where(s == t, 1.0, 0.5)  # strangers, all equally far from each other
-        return (
-            apart if "strangers" in arm else np.cos(abs(s - t))
-        )  # one radian from start to end
+        # one radian from start to end
+        return apart if "strangers" in arm else np.cos(abs(s - t))
 
     found = study.effects(
         planted(study, steady, lambda parts: 0.1 * np.maximum(parts, 0.01) ** -0.4)

@@ -18,10 +18,8 @@ HYPERPARAMETERS, WIDTH = (
     "test_gap_across_width.py",
 )
 SEEDS = 3
-KERNELS = {
-    "init": (1.0, 0.2),
-    "infinite": (0.9, 0.3),
-}  # E = a n^-b; squared errors are the roots of these
+# E = a n^-b; squared errors are the roots of these
+KERNELS = {"init": (1.0, 0.2), "infinite": (0.9, 0.3)}
 RATES = {0.003: (2.0, 0.4), 0.01: (2.1, 0.5), 0.03: (2.2, 0.6), 0.1: (2.3, 0.7)}
 BATCHES = {256: (2.4, 0.45), None: (2.5, 0.55)}
 LAZY, PARITY = (1.1, 0.21), {"network": (3.0, 1.6), "init": (1.0, 0.4)}

@@ -287,9 +287,8 @@ class TestWidth(OnCifar):
             }
             for study in (self.study, TestHyperparameters.study)
         )
-        assert (
-            len(own & other) == 2 * 5
-        )  # a network and a kernel in blocks of two of ten seeds
+        # a network and a kernel in blocks of two of ten seeds
+        assert len(own & other) == 2 * 5
 
 
 class TestAfterKernel(OnCifar):

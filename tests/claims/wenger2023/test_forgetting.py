@@ -19,9 +19,8 @@ CLAIM = (
 
 
 def test_forgetting_counts_from_the_best_accuracy_since_a_task_was_learnt():
-    one = np.array(
-        [[0.8, 0.95, 0.1], [0.9, 0.7, 0.2], [0.6, 0.3, 0.75]]
-    )  # 0.95 before it was learnt does not count
+    # 0.95 before it was learnt does not count
+    one = np.array([[0.8, 0.95, 0.1], [0.9, 0.7, 0.2], [0.6, 0.3, 0.75]])
     assert forgetting(np.array([one, np.eye(3)])) == pytest.approx(
         [((0.9 - 0.6) + (0.7 - 0.3)) / 2, 1.0]
     )

@@ -283,9 +283,8 @@ def test_blocks_stay_within_the_memory_budget_and_change_nothing(
     def recorded_factors(net, theta, x):
         sizes.append(x.shape[1])
         made = factors(net, theta, x)
-        assert nbytes(made) <= 2 * x.shape[1] * tight.operations.sample_bytes(
-            net
-        )  # two seeds
+        # two seeds
+        assert nbytes(made) <= 2 * x.shape[1] * tight.operations.sample_bytes(net)
         return made
 
     def recorded_contract(net, left, right, outputs):

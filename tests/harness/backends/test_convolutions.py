@@ -102,9 +102,8 @@ def inputs(net, count, seed=0):
 
 def moved(net, seeds):
     """Weights away from initialisation, so that biases are not zero."""
-    scale = (
-        0.0 if net.sigma_b == 0.0 and net.activation == "relu" else 0.1
-    )  # kinks at zero belong to one case
+    # kinks at zero belong to one case
+    scale = 0.0 if net.sigma_b == 0.0 and net.activation == "relu" else 0.1
     return {
         name: array + scale * normal(*array.shape, seed=9)
         for name, array in net.init(seeds).items()

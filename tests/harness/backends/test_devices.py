@@ -380,9 +380,10 @@ print("all on the second device")
 def watched_jax(quantities, leak=""):
     """What a process says whose JAX has two devices, of which the second is the backend's."""
     pytest.importorskip("jax")
+    # compiles sooner
     told = {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
-    }  # compiles sooner
+    }
     variables = environment.variables("cpu", threads=1, inherited=told)
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, str(quantities), leak],

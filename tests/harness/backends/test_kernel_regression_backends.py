@@ -105,11 +105,8 @@ def test_a_ridge_below_the_rounding_of_a_float32_kernel_gives_nan_and_others_wha
 
 def test_duplicates_of_samples_do_no_harm_above_rounding(backend):
     k, y, k_test = problem(n=20)
-    k, y, k_test = (
-        np.tile(k, (3, 3)),
-        np.tile(y, (3, 1)),
-        np.tile(k_test, 3),
-    )  # float64, of rank 20
+    # float64, of rank 20
+    k, y, k_test = (np.tile(k, (3, 3)), np.tile(y, (3, 1)), np.tile(k_test, 3))
     found, wanted = (
         f(k, y, k_test, (1e-6, 1e-2))
         for f in (backend.kernel_regression, kernels.regression)

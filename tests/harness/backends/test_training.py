@@ -267,9 +267,8 @@ def test_data_of_their_own(backend):
     together = train(backend, x=x, y=y, batch_size=6)
     for s in SEEDS:
         alone = train(backend, at(THETA, s), x[s], y[s])
-        close(
-            at(together.theta, s), alone.theta, 1e-12
-        )  # one batch of all samples is the full batch
+        # one batch of all samples is the full batch
+        close(at(together.theta, s), alone.theta, 1e-12)
     assert train(backend, at(THETA, 0), x, y).theta["W1"].shape == (3, 5, 3)
 
 
@@ -386,9 +385,8 @@ def test_stop_by_loss_with_minibatches_is_seen_at_checks(backend):
 def test_stops_at_the_first_check_with_the_accuracy(backend, outputs):
     """Fraction of right arg max, or sign if there is one output."""
     net, y = mlp((3, 5, outputs), "tanh", sigma_b=0.3), np.sign(Y[:, :outputs])
-    y[:, -1] *= (
-        -1 if outputs == 2 else 1
-    )  # no ties between two outputs: (1, -1) or (-1, 1) ...
+    # no ties between two outputs: (1, -1) or (-1, 1) ...
+    y[:, -1] *= -1 if outputs == 2 else 1
     y[:, 0] = -y[:, -1] if outputs == 2 else y[:, 0]
     theta = net.init(SEEDS)
     free = train(
@@ -429,9 +427,8 @@ def test_validation_returns_the_best_weights(backend):
     free = train(backend, steps=61, checkpoints=(*range(0, 61, 5), 61))
     losses = validation_losses(backend, free.checkpoints)
     trained = train(backend, steps=61, stop=Stop(validation=VALIDATION, every=5))
-    assert list(trained.validation_steps) == list(
-        free.checkpoints
-    )  # the last step is checked too
+    # the last step is checked too
+    assert list(trained.validation_steps) == list(free.checkpoints)
     close(trained.validation, losses, 1e-12)
     assert list(trained.reason) == ["steps"] * 3
     best = losses.argmin(axis=1)
@@ -572,9 +569,8 @@ def test_a_network_that_diverged_has_not_lost_patience_nor_used_up_its_steps(
     )
     assert list(trained.reason[1:]) == ["diverged", "diverged"]
     assert trained.reason[0] != "diverged"
-    assert all(
-        np.isfinite(array).all() for array in trained.theta.values()
-    )  # those of the best validation loss
+    # those of the best validation loss
+    assert all(np.isfinite(array).all() for array in trained.theta.values())
 
 
 @pytest.mark.parametrize("batch_size", [None, 2], ids=["full", "minibatch"])

@@ -271,9 +271,8 @@ def test_a_plan_estimates_what_is_missing_from_what_like_cells_took(
         if "torch" in line
     ]
     assert line.split()[:6] == ["torch", "3", "0", "0", "0", "3"]
-    assert (
-        1.5 <= float(line.split()[6]) < 4.0
-    )  # three cells of half a second each, and little more
+    # three cells of half a second each, and little more
+    assert 1.5 <= float(line.split()[6]) < 4.0
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["plan", "--backend", "numpy"]])

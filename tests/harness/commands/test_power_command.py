@@ -68,9 +68,8 @@ def test_power_shows_the_scatter_that_was_measured(plant, call, pytester) -> Non
         "toy/one",
         {"torch": {"gap": [0.1, 0.3]}, "jax": {"gap": [0.1, 0.5]}},
     )
-    assert (
-        "  0.212     " in call("power", "--from", "old")[1]
-    )  # the mean of 0.1414 and 0.2828
+    # the mean of 0.1414 and 0.2828
+    assert "  0.212     " in call("power", "--from", "old")[1]
 
 
 def test_power_is_drawn(plant, call, pytester) -> None:
@@ -202,8 +201,7 @@ def test_the_report_shows_the_calibration_or_that_there_is_none(
 
     shown = page(content)
     assert "at the registered effect (50 simulations)" in shown
-    assert (
-        shown.count('<th scope="row">heavy-tailed</th><td>0.') == 2
-    )  # the claim, and its hypothesis
+    # the claim, and its hypothesis
+    assert shown.count('<th scope="row">heavy-tailed</th><td>0.') == 2
     assert "not calibrated for this registration" not in shown
     assert page(None).count("not calibrated for this registration") == 2

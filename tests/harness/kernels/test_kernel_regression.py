@@ -75,11 +75,8 @@ def test_eigenvalues_that_rounding_made_negative_count_as_zero():
 
 def test_float32_kernels_are_cut_at_float32_rounding():
     k, y, k_test = problem()
-    k, y, k_test = (
-        np.tile(k, (2, 2)),
-        np.tile(y, (2, 1)),
-        np.tile(k_test, 2),
-    )  # every example twice
+    # every example twice
+    k, y, k_test = (np.tile(k, (2, 2)), np.tile(y, (2, 1)), np.tile(k_test, 2))
     exact = kernels.regression(k, y, k_test, 0.0)
     rounded = kernels.regression(
         k.astype(np.float32), y, k_test.astype(np.float32), 0.0
@@ -227,26 +224,52 @@ K2, Y2 = np.eye(2), np.ones(2)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(k_train=np.ones((2, 3))), "k_train must be square, (N, N) with N >= 1; got (2, 3)."),
-        (dict(k_train=np.ones((0, 0))), "k_train must be square, (N, N) with N >= 1; got (0, 0)."),
-        (dict(k_train=[[1.0, 0.5], [0.4, 1.0]]), "|k_train - k_train^T| reaches 0.1, its largest "
-                                                 "entry is 1 ("),
-        (dict(k_train=[[1.0, 2.0], [2.0, 1.0]]), "its smallest eigenvalue is -1, its largest 3 ("),
-        (dict(k_train=[[1.0, np.nan], [np.nan, 1.0]]), "k_train must be finite; 2 of its entries "
-                                                       "are not."),
-        (dict(k_train=K2 * 1j), "k_train must be real: booleans, integers or floats; got dtype "
-                                "complex128."),
+        (
+            dict(k_train=np.ones((2, 3))),
+            "k_train must be square, (N, N) with N >= 1; got (2, 3).",
+        ),
+        (
+            dict(k_train=np.ones((0, 0))),
+            "k_train must be square, (N, N) with N >= 1; got (0, 0).",
+        ),
+        (
+            dict(k_train=[[1.0, 0.5], [0.4, 1.0]]),
+            "|k_train - k_train^T| reaches 0.1, its largest entry is 1 (",
+        ),
+        (
+            dict(k_train=[[1.0, 2.0], [2.0, 1.0]]),
+            "its smallest eigenvalue is -1, its largest 3 (",
+        ),
+        (
+            dict(k_train=[[1.0, np.nan], [np.nan, 1.0]]),
+            "k_train must be finite; 2 of its entries are not.",
+        ),
+        (
+            dict(k_train=K2 * 1j),
+            "k_train must be real: booleans, integers or floats; got dtype complex128.",
+        ),
         (dict(y=[1.0, np.inf]), "y must be finite; 1 of its entries are not."),
-        (dict(y=np.ones(3)), "y must have shape (2,) or (2, O), one row per row of k_train; got "
-                             "(3,)."),
-        (dict(k_test=np.ones((4, 3))), "k_test must have shape (T, 2), test inputs by training "
-                                       "inputs; got (4, 3)."),
-        (dict(ridge=-0.1), "ridge must be a number >= 0 or a sequence of such numbers; got -0.1."),
-        (dict(ridge=[1.0, -2.0]), "ridge must be a number >= 0 or a sequence of such numbers; got "
-                                  "[1.0, -2.0]."),
+        (
+            dict(y=np.ones(3)),
+            "y must have shape (2,) or (2, O), one row per row of k_train; got (3,).",
+        ),
+        (
+            dict(k_test=np.ones((4, 3))),
+            "k_test must have shape (T, 2), test inputs by training "
+            "inputs; got (4, 3).",
+        ),
+        (
+            dict(ridge=-0.1),
+            "ridge must be a number >= 0 or a sequence of such numbers; got -0.1.",
+        ),
+        (
+            dict(ridge=[1.0, -2.0]),
+            "ridge must be a number >= 0 or a sequence of such numbers; got "
+            "[1.0, -2.0].",
+        ),
         (dict(ridge=np.nan), "ridge must be finite; 1 of its entries are not."),
     ],
-)  # fmt: skip
+)
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(InvalidInput, match=re.escape(message)):
         kernels.regression(

@@ -402,20 +402,39 @@ def test_integers_are_cast():
 @pytest.mark.parametrize(
     ("x1", "x2", "message"),
     [
-        (np.ones((4, 5)), None, "x1 must have shape (N, 3), one row per input of the net; got (4, "
-                                "5)."),
-        (np.ones(3), None, "x1 must have shape (N, 3), one row per input of the net; got (3,)."),
-        (np.ones((4, 3)), np.ones((1, 4)), "x2 must have shape (N, 3), one row per input of the "
-                                           "net; got (1, 4)."),
-        ([[1, 2, 3], [4, np.inf, 6]], None, "x1 must be finite, and so must the squared lengths of "
-                                            "its rows; 1 of 2"),
+        (
+            np.ones((4, 5)),
+            None,
+            "x1 must have shape (N, 3), one row per input of the net; got (4, 5).",
+        ),
+        (
+            np.ones(3),
+            None,
+            "x1 must have shape (N, 3), one row per input of the net; got (3,).",
+        ),
+        (
+            np.ones((4, 3)),
+            np.ones((1, 4)),
+            "x2 must have shape (N, 3), one row per input of the net; got (1, 4).",
+        ),
+        (
+            [[1, 2, 3], [4, np.inf, 6]],
+            None,
+            "x1 must be finite, and so must the squared lengths of its rows; 1 of 2",
+        ),
         (np.full((2, 3), np.nan), None, "x1 must be finite"),
-        (np.ones((1, 3)), np.full((2, 3), 1e200), "of its rows; 2 of 2 rows are not (first: row "
-                                                  "0). Remove or rescale"),
-        (np.ones((1, 3), dtype=complex), None, "x1 must be real: booleans, integers or floats; got "
-                                               "dtype complex128."),
+        (
+            np.ones((1, 3)),
+            np.full((2, 3), 1e200),
+            "of its rows; 2 of 2 rows are not (first: row 0). Remove or rescale",
+        ),
+        (
+            np.ones((1, 3), dtype=complex),
+            None,
+            "x1 must be real: booleans, integers or floats; got dtype complex128.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_inputs_are_named(kernel, x1, x2, message):
     with pytest.raises(InvalidInput, match=re.escape(message)):
         kernel(mlp((3, 8, 1)), x1, x2)

@@ -240,9 +240,8 @@ def test_wide_nets_have_these_kernels_on_average(
     exact = np.array([kernels.ntk(net, x), kernels.nngp(net, x)])
     assert np.abs((mean - exact) / error).max() < 4.5
     scale = np.array([np.diag(kernel).max() for kernel in exact])
-    assert (
-        error.max(axis=(1, 2)) / scale < (0.02, 0.04)
-    ).all()  # so that a missing or wrong term would be seen
+    # so that a missing or wrong term would be seen
+    assert (error.max(axis=(1, 2)) / scale < (0.02, 0.04)).all()
 
 
 def test_kernels_of_outputs_beyond_the_first_are_the_same():
@@ -330,16 +329,29 @@ def test_no_inputs_give_an_empty_kernel():
 @pytest.mark.parametrize(
     ("x1", "x2", "message"),
     [
-        (np.ones((4, 3, 3)), None, "x1 must have shape (N, 9), one row per input of the net; got "
-                                   "(4, 3, 3)."),
-        (np.ones((4, 9)), np.ones((1, 4)), "x2 must have shape (N, 9), one row per input of the "
-                                           "net; got (1, 4)."),
-        (np.full((2, 9), np.nan), None, "x1 must be finite, and so must the squared lengths of its "
-                                        "rows; 2 of 2 rows"),
-        (np.ones((1, 9), dtype=complex), None, "x1 must be real: booleans, integers or floats; got "
-                                               "dtype complex128."),
+        (
+            np.ones((4, 3, 3)),
+            None,
+            "x1 must have shape (N, 9), one row per input of the net; got (4, 3, 3).",
+        ),
+        (
+            np.ones((4, 9)),
+            np.ones((1, 4)),
+            "x2 must have shape (N, 9), one row per input of the net; got (1, 4).",
+        ),
+        (
+            np.full((2, 9), np.nan),
+            None,
+            "x1 must be finite, and so must the squared lengths of its "
+            "rows; 2 of 2 rows",
+        ),
+        (
+            np.ones((1, 9), dtype=complex),
+            None,
+            "x1 must be real: booleans, integers or floats; got dtype complex128.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_inputs_are_named(kernel, x1, x2, message):
     with pytest.raises(InvalidInput, match=re.escape(message)):
         kernel(cnn((3, 3, 1), [Conv(4)]), x1, x2)

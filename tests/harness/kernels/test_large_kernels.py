@@ -41,9 +41,8 @@ def test_kernel_in_a_file_equals_the_one_in_memory(
         normal(9, 3),
         None if symmetric else normal(5, 3),
     )
-    backend = backends.get(
-        name, device="cpu", dtype="float64", memory_budget=2**13
-    )  # a few samples per block
+    # a few samples per block
+    backend = backends.get(name, device="cpu", dtype="float64", memory_budget=2**13)
     expected = backends.get("numpy").empirical_ntk(net, theta, x1, x2, outputs)
     out = open_memmap(tmp_path / "k.npy", "w+", "float64", expected.shape)
     result = backend.empirical_ntk(net, theta, x1, x2, outputs, out=out)

@@ -584,9 +584,8 @@ def test_a_swapped_or_edited_cell_is_set_aside(plant, folder):
     measure(study)
     first, second, third, *_ = sorted(Path("store").rglob("*.cell"))
     first.write_bytes(second.read_bytes())  # another configuration's or seed's
-    third.write_bytes(
-        third.read_bytes()[:-8] + np.float64(9.0).tobytes()
-    )  # other numbers
+    # other numbers
+    third.write_bytes(third.read_bytes()[:-8] + np.float64(9.0).tobytes())
     verdict, _, _ = judged(study, folder)
     assert verdict.kind == "BROKEN"
     assert "2 of 6 cells of backend 'numpy' are missing" in verdict.reason

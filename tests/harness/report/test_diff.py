@@ -185,9 +185,8 @@ def test_effects_of_ratios_are_shown_as_ratios(save):
         for line in as_lines(difference(save, ratio))
         if "torch " in line and "->" in line
     ]
-    assert line.endswith(
-        "-> 1.00 [0.50, 2.00]  not comparable"
-    )  # the scale changed: no telling whether they overlap
+    # the scale changed: no telling whether they overlap
+    assert line.endswith("-> 1.00 [0.50, 2.00]  not comparable")
 
 
 def test_different_tiers_are_compared_and_said(save, capsys):

@@ -118,9 +118,8 @@ def test_a_chart_is_what_vega_lite_asks_for(monkeypatch, drawn):
     monkeypatch.setattr(
         figures, "draw", lambda specification, *_: json.dumps(specification)
     )
-    altair.VConcatChart.from_dict(
-        json.loads(figures.figure_svg(drawn, "one"))
-    )  # raises SchemaValidationError
+    # raises SchemaValidationError
+    altair.VConcatChart.from_dict(json.loads(figures.figure_svg(drawn, "one")))
 
 
 def test_a_picture_is_named_and_described_under_its_own_ids():

@@ -42,9 +42,8 @@ def test_where_all_hold_the_least_sure_effect_decides(claims):
     assert names(claim) == ["exponent beats NTK"]
     for hypothesis in claim["hypotheses"]:
         hypothesis["verdict"]["p"] = 0.00025
-    assert names(claim) == [
-        "exponent beats NTK"
-    ]  # of equal p, the one nearer to its margin
+    # of equal p, the one nearer to its margin
+    assert names(claim) == ["exponent beats NTK"]
     claim["hypotheses"][0]["verdict"]["p"] = 0.04
     assert names(claim) == ["exponent beats eNTK"]
 

@@ -119,9 +119,8 @@ def test_each_picture_has_a_title_and_a_description(page):
     pictures = [a for _, a, _ in page.all("svg") if a.get("role") == "img"]
     others = [a for _, a, _ in page.all("svg") if a.get("role") != "img"]
     hypotheses = 5 * 3 - 2  # one claim was not run, one has a single hypothesis
-    forest = (
-        1 + 7
-    )  # its axis; what decided five claims: two effects each of the refuted and the disagreeing one
+    # its axis; what decided five claims: two effects each of the refuted and the disagreeing one
+    forest = 1 + 7
     assert len(pictures) == 3 + hypotheses + forest
     assert all(
         len(attributes["aria-labelledby"].split()) == 2 for attributes in pictures
@@ -249,14 +248,8 @@ CODE = (
     """</title></style></script><script>alert(1)</script><img src=x onerror="alert(2)">"""
     """'"{{ 7*7 }}`]]>\x1b\x00--><b>&amp;"""
 )
-NAMED = {
-    "backends",
-    "failures",
-    "held_against",
-    "shapes",
-    "platform",
-    "claims",
-}  # whose keys are names, and
+# whose keys are names, and
+NAMED = {"backends", "failures", "held_against", "shapes", "platform", "claims"}
 NAMED_TWICE = {"effects", "environment"}  # whose keys' keys are names too
 MEANT = {
     *Kind,

@@ -83,9 +83,8 @@ def test_what_stands_beside_is_folded_below_its_claim(document):
     assert claims[0].startswith(
         "- ❌ Pre-training the kernel on few samples does not help\n  - ✅ kernels alike: −0.0"
     )
-    assert not any(
-        "Networks gain more" in claim for claim in claims
-    )  # all that is beside it came out as it did
+    # all that is beside it came out as it did
+    assert not any("Networks gain more" in claim for claim in claims)
 
 
 def test_a_terminal_lists_what_stands_beside(document):

@@ -149,9 +149,8 @@ def test_power_that_counts_is_that_of_the_whole_decision() -> None:
         seeds_needed(SUPERIOR, 0.15, 0.1),
         decision_seeds_needed(SUPERIOR, 0.15, 0.1),
     ) == (11, 12)
-    assert registered_power(SUPERIOR, 0.15, 0.1, 8) == power(
-        SUPERIOR, 0.15, 0.1, 8
-    )  # the screen is enough
+    # the screen is enough
+    assert registered_power(SUPERIOR, 0.15, 0.1, 8) == power(SUPERIOR, 0.15, 0.1, 8)
 
 
 def test_backends_that_are_not_shown_to_agree_cost_power() -> None:
@@ -323,6 +322,5 @@ def test_planted_exponents_are_covered() -> None:
     found = exponent_coverage(trials=2000, floor_trials=8)
     assert 0.93 <= found["seeds differ in slope"].value <= 0.97
     assert 0.93 <= found["heavy-tailed slopes"].value <= 0.97
-    assert (
-        found["over a floor"].value >= 0.6
-    )  # 4 of 8 outside have a probability of 0.0004 where 95 % cover
+    # 4 of 8 outside have a probability of 0.0004 where 95 % cover
+    assert found["over a floor"].value >= 0.6

@@ -175,9 +175,8 @@ def test_one_backend_alone_decides_and_says_so() -> None:
     verdict = decide({"torch": ABOVE}, SUPERIOR)
     assert (verdict.kind, verdict.agreement) == (Kind.SUPPORTED, None)
     assert "above the margin 0.05 in torch alone" in verdict.reason
-    assert (
-        decide({"jax": ABOVE}, Superiority(margin=0.0)).kind == Kind.SUPPORTED
-    )  # needs no agreement margin
+    # needs no agreement margin
+    assert decide({"jax": ABOVE}, Superiority(margin=0.0)).kind == Kind.SUPPORTED
 
 
 def test_one_backend_of_two_does_not_support() -> None:

@@ -281,9 +281,8 @@ def test_nine_tenths_of_the_loss_of_predicting_zero_is_nothing_learnt(
     loss: float, trained: bool
 ) -> None:
     assert (curve_gates.untrained([64], [[loss]], [[0.0]], 0.1, 0.05) == "") is trained
-    assert (
-        curve_gates.untrained([64], [[loss]], [[1.0]], 1.1, 0.05) == ""
-    )  # by its loss alone
+    # by its loss alone
+    assert curve_gates.untrained([64], [[loss]], [[1.0]], 1.1, 0.05) == ""
 
 
 def test_untrained_networks_of_one_size_are_enough() -> None:
@@ -300,18 +299,16 @@ def test_a_diverged_network_is_not_trained() -> None:
 
 
 def test_a_null_that_may_be_as_large_as_the_margin_is_biased() -> None:
-    around_zero = np.linspace(
-        -0.05, 0.05, 10
-    )  # its one-sided limits are its mean ± 0.0195
+    # its one-sided limits are its mean ± 0.0195
+    around_zero = np.linspace(-0.05, 0.05, 10)
     assert curve_gates.biased(around_zero + 0.03, 0.05) == ""
     said = curve_gates.biased(around_zero + 0.0306, 0.05)
     assert said.startswith(
         "Where the truth is 0, the difference of exponents is 0.0306 (90 % t interval [0.0111, 0.05"
     )
     assert "not surely below the margin 0.05: the instrument may be biased" in said
-    assert (
-        curve_gates.biased(around_zero - 1.0, 0.05) == ""
-    )  # against the claim: no help to it
+    # against the claim: no help to it
+    assert curve_gates.biased(around_zero - 1.0, 0.05) == ""
     assert "nan" in curve_gates.biased(around_zero * np.nan, 0.05)
 
 

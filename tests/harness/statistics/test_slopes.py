@@ -53,9 +53,8 @@ def test_per_seed_slopes_cover_where_seeds_differ_in_slope_and_the_mean_curve_do
     None
 ):
     batch = curves(TRIALS, SEEDS)
-    assert (
-        0.94 <= covered(-loglog_slopes(SIZES, batch), 0.4) <= 0.96
-    )  # Monte Carlo error 0.0034
+    # Monte Carlo error 0.0034
+    assert 0.94 <= covered(-loglog_slopes(SIZES, batch), 0.4) <= 0.96
     log_n, mean_curve = np.log(SIZES) - np.log(SIZES).mean(), np.log(batch).mean(axis=1)
     slope = mean_curve @ log_n / (log_n @ log_n)
     residuals = (

@@ -287,9 +287,8 @@ def test_holm_of_a_whole_family_ignores_the_padding() -> None:
     assert np.array_equal(holm(p, size=3), holm(p))
 
 
-@settings(
-    max_examples=20, derandomize=True, database=None, deadline=None
-)  # statsmodels collects garbage each time
+# statsmodels collects garbage each time
+@settings(max_examples=20, derandomize=True, database=None, deadline=None)
 @given(
     strategies.lists(strategies.floats(0, 1), min_size=1, max_size=8),
     strategies.integers(1, 8),

@@ -140,9 +140,8 @@ def test_each_cell_is_as_likely_as_any_other():
         for seed in range(600)
         for request in draw([cells], 2, seed)
     ]
-    assert np.bincount(drawn, minlength=10) == pytest.approx(
-        np.full(10, 120), abs=45
-    )  # 4.6 sd of a binomial
+    # 4.6 sd of a binomial
+    assert np.bincount(drawn, minlength=10) == pytest.approx(np.full(10, 120), abs=45)
 
 
 @pytest.mark.parametrize(

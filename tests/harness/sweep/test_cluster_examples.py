@@ -124,9 +124,8 @@ def test_a_task_whose_time_is_up_is_queued_again_and_goes_on(plan, start, tmp_pa
     (tmp_path / "go").touch()
     assert task(start, tmp_path, 1, **again).wait(timeout=60) == 0
     assert (tmp_path / "requeued").read_text() == "requeue 77_1\n"
-    assert each_once_and_valid(
-        Store(tmp_path / "store"), requests, failed=1
-    )  # the cell that the end of the slice cut
+    # the cell that the end of the slice cut
+    assert each_once_and_valid(Store(tmp_path / "store"), requests, failed=1)
     assert calls(tmp_path) == Counter([*range(POINTS), POINTS - 1])
 
 

@@ -60,9 +60,8 @@ def test_what_was_computed_expected_and_spared(computed):
     assert first["cost"]["spared"] == first["claims"]["first"]["seconds"] > 0.3
     more = computed([0.3, 0.1, 0.2, 0.5])
     assert more["cells"]["cached"] == 2
-    assert more["cost"]["estimate"] == pytest.approx(
-        first["cells"]["seconds"]
-    )  # two cells, as the two before
+    # two cells, as the two before
+    assert more["cost"]["estimate"] == pytest.approx(first["cells"]["seconds"])
     assert more["cost"]["seconds"] > 0.7
     again = computed([0.3, 0.1])
     assert (again["cost"]["estimate"], again["cost"]["seconds"]) == (None, 0.0)

@@ -497,9 +497,8 @@ SLOW = settings(
 @SLOW
 @given(cut=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_pack_is_refused_before_anything_is_unpacked(packed, here, cut):
-    data = packed.read_bytes().rstrip(
-        b"\0"
-    )  # what follows the last file is nothing but zeros
+    # what follows the last file is nothing but zeros
+    data = packed.read_bytes().rstrip(b"\0")
     file = packed.with_name("cut.pack")
     file.write_bytes(data[: int(cut * len(data))])
     with pytest.raises(PackCorrupted, match=r"is no pack|expected|truncated"):

@@ -74,9 +74,8 @@ class Nodes:
     def __init__(self):
         self.nodes = {}
         self.cluster = importlib.import_module("ray.cluster_utils").Cluster()
-        self.folder = tempfile.mkdtemp(
-            prefix="ray-", dir="/tmp"
-        )  # short, as the paths of sockets must be
+        # short, as the paths of sockets must be
+        self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
         os.environ["RAY_TMPDIR"] = self.folder
         self.add("head", include_dashboard=False)
 
@@ -179,9 +178,8 @@ def test_cells_are_spread_over_the_nodes_and_are_those_of_the_local_engine(
     assert at_once(result) == 4
     assert len(seen) >= 10  # at the start, after each cell, at the end
     local = sweep.run(requests, Store(tmp_path / "local"), device="cpu", workers=1)
-    assert (
-        run(requests, ray_address="127.0.0.1:1").counts["cached"] == 8
-    )  # a warm run needs no cluster
+    # a warm run needs no cluster
+    assert run(requests, ray_address="127.0.0.1:1").counts["cached"] == 8
     for ours, theirs in zip(result.outcomes, local.outcomes, strict=True):
         assert ours.cell.circumstances == theirs.cell.circumstances
         assert np.array_equal(ours.cell.arrays["draw"], theirs.cell.arrays["draw"])
@@ -219,16 +217,13 @@ def test_nothing_runs_after_the_deadline(run, request_, calls, alive):
     assert result.counts["unfinished"] == 5, [
         outcome.failure for outcome in result.outcomes
     ]
-    assert (
-        1 <= len(calls()) <= 4
-    )  # on a busy machine not every node has a worker by then
+    # on a busy machine not every node has a worker by then
+    assert 1 <= len(calls()) <= 4
     assert time.monotonic() - start < 60
-    ticks = seen[
-        : -1 - len(calls())
-    ]  # without those of the cells that were cut, and the last
-    assert (
-        0.9 < np.median(np.diff(ticks)) < 2
-    )  # though nothing ends, progress is shown about once a second
+    # without those of the cells that were cut, and the last
+    ticks = seen[: -1 - len(calls())]
+    # though nothing ends, progress is shown about once a second
+    assert 0.9 < np.median(np.diff(ticks)) < 2
     assert not any(alive(pid) for _, pid, *_ in calls())
 
 
@@ -442,9 +437,8 @@ def test_a_node_without_the_current_folder_says_so(tmp_path):
 
 def test_a_node_that_may_not_write_says_so(keeper, tmp_path, monkeypatch):
     (tmp_path / "store" / "probe").write_text("?")
-    (
-        tmp_path / "store" / "probe.answer"
-    ).mkdir()  # stands for a mount that is read-only: tests may run as root
+    # stands for a mount that is read-only: tests may run as root
+    (tmp_path / "store" / "probe.answer").mkdir()
     assert keeper.arrive("probe").startswith(
         f"it cannot read and write {tmp_path}/store: "
     )

@@ -37,10 +37,38 @@ WORDS = (
     b'{"a":' * 50,
 )
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2**31, 2**63, 10**299, 0.5, -0.0, 1e308,
-    "", "a", "..", "../../etc", "/dev/zero", "\0", "\ud800", "|O", "<f8", "NaN",
-    "SUPPORTED", "<script>", "x" * 5000, [], {}, [[]], {"": None}, [1], ["a"],
-)  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2**31,
+    2**63,
+    10**299,
+    0.5,
+    -0.0,
+    1e308,
+    "",
+    "a",
+    "..",
+    "../../etc",
+    "/dev/zero",
+    "\0",
+    "\ud800",
+    "|O",
+    "<f8",
+    "NaN",
+    "SUPPORTED",
+    "<script>",
+    "x" * 5000,
+    [],
+    {},
+    [[]],
+    {"": None},
+    [1],
+    ["a"],
+)
 
 
 def altered(draws: random.Random, content: bytes) -> bytes:
@@ -91,8 +119,16 @@ def _truncate(draws: random.Random, content: bytearray) -> None:
 
 
 CHANGES: tuple[Callable[[random.Random, bytearray], None], ...] = (
-    _flip, _flip, _flip, _overwrite, _overwrite, _insert, _delete, _repeat, _truncate,
-)  # fmt: skip
+    _flip,
+    _flip,
+    _flip,
+    _overwrite,
+    _overwrite,
+    _insert,
+    _delete,
+    _repeat,
+    _truncate,
+)
 
 
 def altered_json(draws: random.Random, content: bytes) -> bytes:

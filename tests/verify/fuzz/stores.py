@@ -90,9 +90,8 @@ def _sealed_cell(folder: Path, content: bytes) -> None:
     header, newline, body = content.partition(b"\n")[2].partition(b"\n")
     known = json.loads(header)
     said = known["provenance"]
-    known["provenance"] = {
-        name: said[name] for name in asdict(PROVENANCE)
-    }  # another version may have recorded more
+    # another version may have recorded more
+    known["provenance"] = {name: said[name] for name in asdict(PROVENANCE)}
     assert b"".join(again[1:]) == canonical(known).encode() + newline + body, (
         "a cell that nobody could have written"
     )
