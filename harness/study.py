@@ -227,7 +227,9 @@ class Hypothesis:
     def title(self) -> str:
         """The label, or the sentence with its value left open, or the name."""
         return self.label or (
-            self.statement.replace("{}", "…") if "{}" in self.statement else self.name
+            self.statement.replace("{}", "…").rstrip(".")
+            if "{}" in self.statement
+            else self.name
         )
 
     def sentence(self, value: str) -> str:
