@@ -759,7 +759,7 @@ def test_blocks_change_nothing(fast, monkeypatch, budget, outputs):
 
 def test_blocks_of_a_side_are_of_one_size(oracle, monkeypatch):
     """Each further size is one more program for JAX to compile; the last block reaches back."""
-    monkeypatch.setattr("harness.backends.kernel_blocks.block_rows", lambda *_: 5)
+    monkeypatch.setattr("harness.backends.kernel_blocks.block_rows", lambda *_, **__: 5)
     theta, x1, x2, sizes = (
         IMAGE.init(range(2)),
         normal(9, 40),

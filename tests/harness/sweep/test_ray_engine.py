@@ -379,7 +379,7 @@ def test_a_backend_that_is_not_there_is_named_before_anything_runs(
 def test_options_of_ray_are_refused_with_another_engine(store, request_):
     message = (
         r"ray_address and gpus_per_cell are for engine 'ray'; .* engine 'local'. "
-        r"Ask for engine 'ray', or leave"
+        r"Ask for engine 'ray' \(--engine ray\), or leave"
     )
     with pytest.raises(InvalidInput, match=message):
         sweep.run([request_(1)], store, gpus_per_cell=0.5)
