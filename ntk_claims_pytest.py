@@ -47,8 +47,8 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
         collector, pytest.Module
     ) or collector.config.pluginmanager.has_plugin(PLUGIN):
         return
-    made = [vars(collector.obj).get(name) for name in ("claim", "STUDY")]
-    if any(type(one).__module__ in ("harness.claim", "harness.study") for one in made):
+    made = vars(collector.obj).get("claim")
+    if type(made).__module__ == "harness.claim":
         collector.config.pluginmanager.import_plugin(PLUGIN)
 
 

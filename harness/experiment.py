@@ -186,17 +186,9 @@ class Absent:
     reason: str
 
 
-def measured(effect: Callable[..., np.ndarray], *arguments: Any) -> np.ndarray | Absent:
-    """What the function returns, or Absent where it asks for cells whose data set is not there."""
-    try:
-        return effect(*arguments)
-    except DatasetUnavailable as error:
-        return Absent(str(error))
-
-
 @dataclass(frozen=True)
 class Measurements:
-    """The measured arrays of one backend, to be asked by quantity and configuration.
+    """The measured arrays of one backend, to be asked experiment by experiment.
 
     Args:
         cells: requests and what was measured.
@@ -250,67 +242,6 @@ class Measurements:
             tuple(cells.values()),
             tuple(absent.values()),
         )
-
-    def lacks(self, **where: Any) -> str:
-        """Which data set kept a configuration that matches `where` from being measured; "" if none
-        did.
-
-        >>> absent = [({"task": "cifar10", "width": 8}, "No CIFAR-10.")]
-        >>> Measurements(absent=absent).lacks(task="cifar10")
-        'No CIFAR-10.'
-        """
-        return next(
-            (
-                reason
-                for configuration, reason in self.absent
-                if _matches(configuration, where)
-            ),
-            "",
-        )
-
-    def __call__(self, quantity: str, **where: Any) -> np.ndarray:
-        """The quantity in the one configuration that matches `where`: float64, leading replicate
-        axis, in order.
-
-        Raises:
-            DatasetUnavailable: if the configuration that matches was not measured, since its data
-                set is not there.
-            InvalidInput: if no configuration that has the quantity matches, or more than one does.
-        """
-        found: dict[str, list[tuple[Request, np.ndarray]]] = {}
-        for request, arrays in self.cells:
-            if quantity in arrays and _matches(request.configuration, where):
-                found.setdefault(canonical(request.configuration), []).append(
-                    (request, arrays[quantity])
-                )
-        if not found and (reason := self.lacks(**where)):
-            raise DatasetUnavailable(reason)
-        if len(found) != 1:
-            matches = "\n  ".join(found) or "none"
-            raise InvalidInput(
-                f"{quantity!r} at {where} must name one configuration of the grid; it matches "
-                f"{len(found)}:\n  " + matches
-            )
-        (blocks,) = found.values()
-        blocks.sort(key=lambda block: block[0].replicates)
-        return np.concatenate(
-            [np.asarray(values, dtype=np.float64) for _, values in blocks]
-        )
-
-    def configurations(self, quantity: str) -> list[Configuration]:
-        """Every configuration in which the quantity was measured, without repetition, in plan
-        order.
-        """
-        seen = {
-            canonical(request.configuration): request.configuration
-            for request, a in self.cells
-            if quantity in a
-        }
-        return list(seen.values())
-
-
-def _matches(configuration: Configuration, where: Mapping[str, Any]) -> bool:
-    return all(configuration.get(key) == value for key, value in where.items())
 
 
 @dataclass(frozen=True)

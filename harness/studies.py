@@ -30,9 +30,7 @@ from harness.study import Study
 from harness.verdict import Kind
 
 RECORD = "verdicts.toml"
-IS_A_CLAIM = re.compile(
-    rb"^(claim|STUDY)\b[^=\n]*=|^def test_\w*\(verdict\b", re.MULTILINE
-)
+IS_A_CLAIM = re.compile(rb"^claim\b[^=\n]*=|^def test_\w*\(verdict\b", re.MULTILINE)
 RECORDABLE = (Kind.SUPPORTED, Kind.REFUTED, Kind.INCONCLUSIVE, Kind.DISAGREE)
 
 
@@ -73,10 +71,7 @@ def study_of(module: ModuleType) -> Study | None:
         InvalidInput: as `Claim.study` does.
     """
     made = getattr(module, "claim", None)
-    if isinstance(made, Claim):
-        return made.study
-    study = getattr(module, "STUDY", None)
-    return study if isinstance(study, Study) else None
+    return made.study if isinstance(made, Claim) else None
 
 
 def discover(folder: Path) -> dict[Path, Study]:

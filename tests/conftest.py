@@ -204,13 +204,14 @@ def plant(pytester):
             assert found == 1, constant
         # a computation has a name of its own in its paper
         text = re.sub(r"\bdraw\b", f"draw_{name}", text)
-        file = pytester.path / "claims" / "toy" / f"test_{name}.py"
+        paper = constants.get("FAMILY", "toy")
+        file = pytester.path / "claims" / paper / f"test_{name}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         folder = pytester.path / "claims" / registration.FOLDER
-        for old in folder.glob(f"toy/{name}.*"):
+        for old in folder.glob(f"{paper}/{name}.*"):
             old.unlink()
-            forget(folder, f"toy/{name}")
+            forget(folder, f"{paper}/{name}")
         if registered:
             registration.register(
                 studies.load(file), folder, "Planted.", results_seen=False

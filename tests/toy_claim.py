@@ -1,8 +1,16 @@
-"""A toy claim.
+"""A toy works.
 
-Its truth is planted by the constants, which `plant` in conftest.py sets in each copy it makes.
+Claim
+    Toys work.
 
-Each cell leaves a line in the file `calls` of the current folder when its computation begins.
+Measured
+    As planted: `plant` in conftest.py sets the constants in each copy it makes.
+
+Departs
+    Each cell leaves a line in the file `calls` of the current folder when its computation begins.
+
+Limits
+    It is a toy.
 """
 
 import errno
@@ -12,19 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.experiment import Experiment, Tier, grid
-from harness.study import (
-    Control,
-    Gate,
-    Hypothesis,
-    Paper,
-    Statement,
-    Study,
-    Superiority,
-)
+from harness.claim import Claim, Paper, grid
+from harness.experiment import Experiment, Tier
 
 NAME = "toy"
-FAMILY = "toys"
+FAMILY = "toy"
 EFFECT = 0.3  # mean of the effect; the margin is 0.1
 SPREAD = 0.05  # effects lie evenly within so much of their mean
 JAX = 0.0  # what jax measures beyond that
@@ -82,30 +82,11 @@ def full(descriptor):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-CLAIM = Statement(
-    id=f"toy/{NAME}",
+claim = Claim(
+    __doc__.replace("A toy works.", f"Toy {NAME}"),
+    id=f"{FAMILY}/{NAME}",
     paper=Paper("Doe", 2020, "On Toys", "section 1", "in full"),
-    title=f"Toy {NAME}",
-    statement="Toys work.",
-    operationalised="As planted.",
-    departs="",
-    family=FAMILY,
-    hypotheses=(
-        Hypothesis(
-            "gap",
-            "the gap is positive",
-            Superiority(0.1),
-            "as good as any",
-            0.3,
-            0.05,
-            agreement=0.05,
-        ),
-    ),
-    controls=(
-        Control("true", "gap", "SUPPORTED", "true by construction"),
-        Control("false", "gap", "not SUPPORTED", "false by construction"),
-    ),
-    gates=(Gate("trained", "every toy was trained"),),
+    locus="section 1",
 )
 
 TIER = Tier(
@@ -121,30 +102,41 @@ TIER = Tier(
     replicates=SEEDS,
     block=BLOCK,
 )
+# with blocks at the quick tier, and a full tier only if asked for
+toys = Experiment(draw, TIER, TIER if FULL else None, dtype="float64")
+claim.experiments.append(toys)
 
 
-def effects(m):
-    """One value per seed and arm."""
+@claim.effect(
+    primary=True,
+    above=0.1,
+    expect=(0.3, 0.05),
+    agreement=0.05,
+    because="as good as any",
+)
+def gap(m):
+    """The gap is {}."""
     if FAULT == "effects":
         raise RuntimeError("no effect today")
-    return {
-        "gap": m("value", arm="effect"),
-        "true": m("value", arm="true"),
-        "false": m("value", arm="false"),
-    }
+    return m[toys]("value", arm="effect")
 
 
-def gates(m):
-    """What was planted."""
-    return {"trained": UNTRAINED}
+@claim.control("SUPPORTED", of=gap)
+def true(m):
+    """True by construction."""
+    return m[toys]("value", arm="true")
 
 
-STUDY = Study(
-    CLAIM,
-    (Experiment(draw, TIER, TIER if FULL else None, dtype="float64"),),
-    effects,
-    gates,
-)
+@claim.control("not SUPPORTED", of=gap)
+def false(m):
+    """False by construction."""
+    return m[toys]("value", arm="false")
+
+
+@claim.gate()
+def trained(m):
+    """Every toy was trained."""
+    return UNTRAINED
 
 
 def test_toy(verdict):

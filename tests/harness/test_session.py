@@ -170,7 +170,7 @@ def test_a_family_is_as_large_as_it_is_registered_and_never_smaller_than_what_is
 ):
     first, second = toy("first"), toy("second")
     p = run(first).verdicts["toy/first"].p
-    for sizes, factor in ((None, 2), ({"toys": 1}, 2), ({"toys": 5}, 5)):
+    for sizes, factor in ((None, 2), ({"toy": 1}, 2), ({"toy": 5}, 5)):
         verdict = run(first, second, family_sizes=sizes).verdicts["toy/first"]
         assert verdict.p_family == pytest.approx(factor * p)
 

@@ -19,7 +19,7 @@ def claims(plant, pytester):
 def test_claims_are_found_by_file_and_sorted(claims, plant):
     second, first = plant("second"), plant("first")
     (claims / "toy" / "test_no_claim.py").write_text(
-        "STUDY = 1\n\ndef test_nothing(): ...\n"
+        "claim = 1\n\ndef test_nothing(): ...\n"
     )
     (claims / "toy" / "shared.py").write_text("1 / 0\n")
     found = studies.discover(claims)

@@ -14,7 +14,7 @@ import pytest
 from harness import backends, measurements, studies, sweep
 from harness.datasets import Dataset, load
 from harness.errors import InvalidInput
-from harness.experiment import Measurements, Request, Tier, grid
+from harness.experiment import Measured, Measurements, Request, Tier, grid
 from harness.judge import judge
 from harness.networks import mlp
 from harness.statistics.slopes import loglog_slopes
@@ -167,7 +167,7 @@ def test_a_question_about_two_configurations_is_refused():
         InvalidInput,
         match=r"'loss' at \{'depth': 2\} must name one configuration .* matches 2",
     ):
-        Measurements(cells)("loss", depth=2)
+        Measured("draw", cells)("loss", depth=2)
 
 
 def test_one_slot_serves_two_backends_with_a_worker_of_each(tmp_path, monkeypatch):
@@ -188,8 +188,12 @@ def test_one_slot_serves_two_backends_with_a_worker_of_each(tmp_path, monkeypatc
     wanted[2] = replace(wanted[2], replicates=(1,))
     result = sweep.run(wanted, Store(tmp_path / "store"), device="cpu", workers=1)
     assert result.counts["done"] == 3
-    assert result.measurements("torch")("torch").tolist() == [[True, False]]
-    assert result.measurements("numpy")("numpy").tolist() == [[False, False]] * 2
+    imported = {
+        name: Measured("frameworks", result.measurements(name).cells)(name)
+        for name in ("torch", "numpy")
+    }
+    assert imported["torch"].tolist() == [[True, False]]
+    assert imported["numpy"].tolist() == [[False, False]] * 2
 
 
 def test_workers_are_kept_from_reduced_precision():

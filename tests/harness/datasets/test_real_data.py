@@ -24,7 +24,6 @@ from harness.experiment import (
     Request,
     Tier,
     canonical,
-    measured,
 )
 from harness.judge import judge
 from harness.registration import ClaimRecord
@@ -78,25 +77,31 @@ CLAIM = Statement(
 )
 
 
-def effects(m):
-    spread = np.linspace(-0.1, 0.1, SEEDS)
-    found = {
-        "parity": -m("kernel_loss", **PARITY)[:, 0],
-        "true": spread,
-        "false": spread - 3,
-    }
-    if len(m.cells) + len(m.absent) > 1:  # the full tier
-        found["images"] = measured(lambda: -m("kernel_loss", **IMAGES)[:, 0])
-    return found
-
-
 QUICK, FULL = (
     Tier((PARITY,), replicates=SEEDS),
     Tier((PARITY, IMAGES), replicates=SEEDS),
 )
-STUDY = Study(
-    CLAIM, (Experiment(kernel_curves, QUICK, FULL, dtype="float64"),), effects
-)
+KERNELS = Experiment(kernel_curves, QUICK, FULL, dtype="float64", stream="test")
+
+
+def loss(m, cell):
+    """The squared error of the kernel in one cell; Absent without its data set."""
+    try:
+        return m[KERNELS].exactly("kernel_loss", cell)[:, 0]
+    except DatasetUnavailable as error:
+        return Absent(str(error))
+
+
+def effects(m):
+    spread = np.linspace(-0.1, 0.1, SEEDS)
+    found = {"parity": -loss(m, PARITY), "true": spread, "false": spread - 3}
+    if len(m.cells) + len(m.absent) == 1:  # the quick tier
+        return found
+    images = loss(m, IMAGES)
+    return found | {"images": images if isinstance(images, Absent) else -images}
+
+
+STUDY = Study(CLAIM, (KERNELS,), effects)
 
 
 @pytest.fixture(autouse=True)
@@ -191,7 +196,7 @@ def test_at_the_other_tier_a_hypothesis_is_neither_asked_for_nor_shown(tmp_path)
 
 def measurements(*absent):
     """Of two cells of a configuration each, of which some are absent."""
-    request = Request("m:f", PARITY, tuple(range(SEEDS)), "test", "numpy", "float64")
+    request = KERNELS.requests("quick", "numpy")[0]
     cells = [(request, {"kernel_loss": np.linspace(0.4, 0.6, SEEDS)[:, None]})]
     return Measurements(
         [cell for cell in cells if PARITY not in absent],
@@ -201,9 +206,7 @@ def measurements(*absent):
 
 def test_a_claim_whose_primary_hypothesis_lacks_its_data_is_not_run():
     def primary_absent(m):
-        return effects(measurements(IMAGES)) | {
-            "parity": measured(lambda: m("kernel_loss", **PARITY)[:, 0])
-        }
+        return effects(measurements(IMAGES)) | {"parity": loss(m, PARITY)}
 
     verdict = judge(
         replace(STUDY, effects=primary_absent),
@@ -220,7 +223,10 @@ def test_a_claim_whose_primary_hypothesis_lacks_its_data_is_not_run():
 def test_a_claim_that_asks_for_absent_cells_unguarded_is_not_run(tmp_path):
     study = replace(
         STUDY,
-        effects=lambda m: {**effects(m), "images": m("kernel_loss", **IMAGES)[:, 0]},
+        effects=lambda m: {
+            **effects(m),
+            "images": m[KERNELS].exactly("kernel_loss", IMAGES)[:, 0],
+        },
     )
     settings = Settings("full", ("numpy",), tmp_path / "store", device="cpu", workers=1)
     verdict = verify([study], settings, progress=lambda status: None).verdicts[
@@ -246,16 +252,13 @@ def test_data_that_one_backend_lacks_are_lacking():
 
 
 def test_absent_cells_are_asked_for_by_the_same_words():
-    m = measurements(IMAGES)
-    assert m.lacks(**IMAGES) == m.lacks(task=IMAGES["task"]) == FIRST_LINE
-    assert m.lacks(**PARITY) == m.lacks(task={"name": "digits-1d"}) == ""
-    with pytest.raises(DatasetUnavailable, match=f"^{re.escape(FIRST_LINE)}$"):
-        m("kernel_loss", **IMAGES)
-    with pytest.raises(
-        InvalidInput, match="must name one configuration of the grid; it matches 0"
-    ):
+    m = measurements(IMAGES)[KERNELS]
+    for where in (IMAGES, {"task": IMAGES["task"]}):
+        with pytest.raises(DatasetUnavailable, match=f"^{re.escape(FIRST_LINE)}$"):
+            m("kernel_loss", **where)
+    with pytest.raises(InvalidInput, match="must name one configuration; 0 match"):
         m("kernel_loss", task={"name": "digits-1d"})
-    assert measured(m, "kernel_loss") == pytest.approx(
+    assert m("kernel_loss", task=PARITY["task"]) == pytest.approx(
         np.linspace(0.4, 0.6, SEEDS)[:, None]
     )
 

@@ -64,7 +64,7 @@ def made(tmp_path, cells, document, build_run):
     """Writes the archive of a run, and gives its path."""
     folder, claim = tmp_path / "run", tmp_path / "claims" / "paper" / "test_a.py"
     claim.parent.mkdir(parents=True)
-    claim.write_text("STUDY = 1\n")
+    claim.write_text("claim = 1\n")
 
     def make(target, document=document, run=None, **options):
         run = run or build_run(distributions={"numpy": "2.4.6", "ntk-claims": "0.1.0"})

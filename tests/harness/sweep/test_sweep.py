@@ -16,7 +16,7 @@ import pytest
 
 from harness import sweep
 from harness.errors import BackendUnavailable, InvalidInput, StoreError, SweepFailed
-from harness.experiment import Request
+from harness.experiment import Measured, Request
 from harness.sweep import Store, code, devices, local_engine
 from harness.sweep.engines import Settings, Task
 from harness.sweep.local_engine import Agenda
@@ -383,9 +383,9 @@ def test_measurements_join_the_blocks_of_a_configuration(store, request_):
     result = sweep.run(
         [request_(1, replicates=(2, 3)), request_(1), request_(2)], store
     )
-    measured = result.measurements("numpy")
+    measured = Measured("draw", result.measurements("numpy").cells)
     assert measured("draw", point=1).tolist() == [100, 101, 102, 103]
-    assert measured.configurations("draw") == [{"point": 1}, {"point": 2}]
+    assert measured.configurations() == [{"point": 1}, {"point": 2}]
 
 
 def test_measurements_that_are_missing_are_named(store, request_):
@@ -399,9 +399,9 @@ def test_measurements_that_are_missing_are_named(store, request_):
 
 def test_tuples_in_a_configuration_are_kept_for_the_caller(store, request_):
     wanted = request_(1, widths=(3, 4))
-    assert sweep.run([wanted], store).measurements("numpy")(
-        "draw", widths=(3, 4)
-    ).tolist() == [100, 101]
+    found = sweep.run([wanted], store).measurements("numpy")
+    measured = Measured("draw", found.cells)("draw", widths=(3, 4))
+    assert measured.tolist() == [100, 101]
 
 
 @pytest.fixture
