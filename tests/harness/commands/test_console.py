@@ -171,8 +171,8 @@ def claim(plant):
     file = plant("signs", registered=False, EFFECT=-0.3)
     text = file.read_text(encoding="utf-8")
     old, new = (
-        'title=f"',
-        'title=f"\N{MINUS SIGN}\N{GREEK SMALL LETTER LAMDA}\N{EM DASH} ',
+        'f"Toy {',
+        'f"\N{MINUS SIGN}\N{GREEK SMALL LETTER LAMDA}\N{EM DASH} Toy {',
     )
     assert text.count(old) == 1
     file.write_text(text.replace(old, new), encoding="utf-8")

@@ -147,7 +147,7 @@ def test_a_verdict_that_decides_nothing_says_why(record, call):
 def test_a_claim_that_is_not_what_was_registered_is_broken(record, pytester, call):
     record({"toy": "SUPPORTED"}, toy={})
     file = pytester.path / "claims" / "toy" / "test_toy.py"
-    file.write_text(file.read_text().replace("Superiority(0.1)", "Superiority(0.01)"))
+    file.write_text(file.read_text().replace("above=0.1", "above=0.01"))
     status, out, _ = call()
     assert status == 1
     assert out.endswith(
