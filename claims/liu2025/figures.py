@@ -8,7 +8,7 @@ import numpy as np
 
 from claims.liu2025.added_layer import Errors, mismatch
 from claims.liu2025.distances import distances_over
-from claims.liu2025.settings import FEW, MORE, OTHERS, Target, usual
+from claims.liu2025.settings import LEARNT, Target, usual
 from harness import plots
 from harness.errors import NotMeasured
 from harness.experiment import Configuration, Experiment, Measurements
@@ -71,88 +71,48 @@ def against_depth(
     return build
 
 
-def few_samples(network: Experiment, kernel: Experiment, theory: Experiment) -> Builder:
-    """Errors over depth on the wave: as commonly trained, as the theorem asks, and of kernels."""
-    as_they_are = dict(label_scale=1.0)
-    lines = {
-        "network, as commonly trained": Errors(network, "error", FEW),
-        "mean of 20 networks (quick: of 1)": Errors(network, "ensemble_error", FEW),
-        "its NTK": Errors(kernel, "kernel_error", FEW),
-        "NTK of sigma_w^2 = 2": Errors(network, "ridge_error", FEW),
-        "network, as the theorem asks": Errors(theory, "error", as_they_are),
-        "its own eNTK at initialisation": Errors(theory, "own_error", as_they_are),
-    }
-    return against_depth("Errors against depth, sin(2.5 u.x), 100 samples", lines)
-
-
-def more_samples(network: Experiment, kernel: Experiment) -> Builder:
-    """Errors over depth on the wave with 200 samples."""
-    lines = {
-        "network": Errors(network, "error", MORE),
-        "its NTK": Errors(kernel, "kernel_error", MORE),
-    }
-    return against_depth(
-        "Errors against depth, sin(2.5 u.x), 200 samples", lines, "As commonly trained."
-    )
-
-
-def other_targets(network: Experiment, kernel: Experiment) -> Builder:
-    """Errors of networks and of their NTKs over depth, on the targets beside the wave."""
+def learnt_targets(network: Experiment, kernel: Experiment) -> Builder:
+    """Errors of networks and of their NTKs over depth, on the targets that the NTK learns."""
     lines = {}
-    for target in OTHERS:
+    for target in LEARNT:
         where = dict(target=target.name)
         lines[f"{target}, network"] = Errors(network, "error", where)
         lines[f"{target}, its NTK"] = Errors(kernel, "kernel_error", where)
-    return against_depth("Other targets", lines, "As commonly trained.", log_y=True)
+    return against_depth("Errors against depth, 400 samples", lines, log_y=True)
 
 
-def by_cause(chain: Mapping[str, Errors], unit: Errors) -> Builder:
-    """The parts of D / E of the first predictor against the last: what changes from each predictor
-    to the next.
-
-    Each is named after what makes the predictor differ from the one before; they add up to the
-    whole.
-    """
-    axes = Axes("cause", "part of D / E", reference=0.0)
-
-    def build(m: Measurements) -> Figure:
-        of_one_layer = unit.at(m, 1)
-        changes = [errors.change(m) for errors in chain.values()]
-        parts = [(before - after) / of_one_layer for before, after in pairwise(changes)]
-        whole = (changes[0] - changes[-1]) / of_one_layer
-        points = Series.of(
-            "part of D / E", np.array(["all", *list(chain)[1:]]), [whole, *parts]
-        )
-        note = (
-            "From the network as commonly trained to the NTK of sigma_w^2 = 2 one thing is changed "
-            "at a time, from 1 "
-            "to 2 layers on the wave. What each is charged with depends on the order of changes."
-        )
-        return plots.figure(
-            "D / E by cause", axes, [points], f"{note} {m.backend}, {NOTE}"
-        )
-
-    return build
+def as_the_theorem_asks(theory: Experiment, target: Target) -> Builder:
+    """Errors over depth on one target: networks as the theorem asks, and kernels."""
+    where = dict(target=target.name, label_scale=1.0)
+    lines = {
+        "network": Errors(theory, "error", where),
+        "its own eNTK at initialisation": Errors(theory, "own_error", where),
+        "NTK": Errors(theory, "limit_error", where),
+    }
+    title = f"Errors against depth as the theorem asks, {target}, 100 samples"
+    return against_depth(title, lines)
 
 
-def random_kernel(predictors: Experiment) -> Builder:
-    """D / E over width: the predictor of the eNTK at initialisation against that of the NTK."""
-    axes = Axes("width", "D / E", log_x=True, reference=0.0)
+def mismatches(network: Experiment, kernel: Experiment) -> Builder:
+    """D / E of one layer more on the targets that the NTK learns, by the layer that is added."""
+    axes = Axes("target", "D / E", reference=0.0)
 
     def build(m: Measurements) -> Figure:
-        widths = m[predictors].axis("width")
-        values = []
-        for width in widths:
-            own = Errors(predictors, "own_error", dict(width=width))
-            limit = Errors(predictors, "limit_error", dict(width=width))
-            values.append(mismatch(own.around(m), limit.around(m)))
-        line = Series.of("own eNTK against NTK", widths, values)
-        return plots.figure(
-            "A random kernel alone",
-            axes,
-            [line],
-            f"Nothing is trained. {m.backend}, {NOTE}",
-        )
+        depths = m[network].axis("depth", target=LEARNT[0].name)
+        series = []
+        for before, after in pairwise(map(int, depths)):
+            values = []
+            for target in LEARNT:
+                where = dict(target=target.name)
+                errors = Errors(network, "error", where)
+                of_kernel = Errors(kernel, "kernel_error", where)
+                values.append(
+                    mismatch(errors.around(m, before), of_kernel.around(m, before))
+                )
+            label = f"from {before} to {after} layers"
+            series.append(Series.of(label, np.array(list(map(str, LEARNT))), values))
+        note = f"Below 0 the layer helps the network more. {m.backend}, {NOTE}"
+        return plots.figure("Mismatch by target", axes, series, note)
 
     return build
 

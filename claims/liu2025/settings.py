@@ -21,19 +21,22 @@ class Target:
 
 
 WAVE = Target("wave", "sin(2.5 u.x)")
+LONG_WAVE = Target("long_wave", "sin(1.5 u.x)")
+PRODUCT = Target("product", "(u.x)(v.x)")
 ROUGH = Target("rough", "sign(u.x)")
 SMOOTH = Target("smooth", "cos(u.x) + sin(v.x)")
 FRIEDMAN = Target("friedman", "Friedman's function")
 TOPS = Target("tops", "clothes of Fashion-MNIST")
 DIABETES = Target("diabetes", "the diabetes data")
+LEARNT = (SMOOTH, LONG_WAVE, PRODUCT)
+"""The targets of a layer more, which the NTK learns."""
 OTHERS = (ROUGH, SMOOTH, FRIEDMAN)
 """The targets beside the wave."""
 USEFUL = (*OTHERS, TOPS)
 """The targets of regression on which kernels differ."""
 
-SAMPLES, MANY = 100, 200
-WIDTH = 64
-OF_TRAINING = ("steps", "weights", "members", "permuted")
+SAMPLES, WIDTH = 100, 64
+OF_TRAINING = ("steps", "permuted")
 """What `architecture_kernel` does not ask of a configuration of `common_training`."""
 
 
@@ -47,11 +50,9 @@ def sampled(samples: int = SAMPLES) -> Configuration:
     return dict(inputs=5, noise=0.1, samples=samples, validation=samples // 4)
 
 
-def commonly(samples: int = SAMPLES, **axes: Any) -> tuple[Configuration, ...]:
-    """Configurations of `common_training`: PyTorch's weights, one network per seed."""
-    training = dict(
-        width=WIDTH, steps=1500, weights="pytorch", members=1, permuted=False
-    )
+def commonly(samples: int, **axes: Any) -> tuple[Configuration, ...]:
+    """Configurations of `common_training`: 64 wide, 3000 steps."""
+    training = dict(width=WIDTH, steps=3000, permuted=False)
     return grid(**{**sampled(samples), **training, **axes})
 
 
@@ -82,30 +83,6 @@ def untrained(**axes: Any) -> tuple[Configuration, ...]:
     """
     return grid(**{**sampled(), "target": WAVE.name, "steps": 400, **axes})
 
-
-FEW, MORE = (
-    dict(target=WAVE.name, samples=SAMPLES),
-    dict(target=WAVE.name, samples=MANY),
-)
-"""The wave with few samples and with more."""
-DEPTHS = (1, 2, 3, 4, 5)
-COMMON = (
-    *commonly(target=WAVE.name, depth=(1, 2)),
-    *commonly(target=WAVE.name, depth=(2, 3), samples=MANY),
-    *commonly(target=names(OTHERS), depth=(1, 2)),
-)
-"""Common training at the quick tier: the wave with few samples, with more on deeper nets, and the
-other targets.
-"""
-FULL_COMMON = (
-    *commonly(target=WAVE.name, depth=(1, 2), members=20),
-    *commonly(target=WAVE.name, depth=(3, 4, 5)),
-    *commonly(target=WAVE.name, depth=DEPTHS, samples=MANY),
-    *commonly(target=WAVE.name, depth=DEPTHS, samples=400),
-    *commonly(target=WAVE.name, depth=DEPTHS, samples=800),
-    *commonly(target=names(OTHERS), depth=DEPTHS),
-)
-"""Common training at the full tier; with few samples and layers 20 networks per seed."""
 
 INPUTS = {FRIEDMAN: 5, TOPS: 784, DIABETES: 10}
 REAL = (TOPS, DIABETES)
