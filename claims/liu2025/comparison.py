@@ -8,6 +8,8 @@ import numpy as np
 
 from claims.liu2025.regression import RIDGES
 from claims.liu2025.settings import Target, usual
+from claims.liu2025.stationary import STATIONARY
+from harness import gates
 from harness.experiment import Configuration, Experiment, Measurements
 
 TUNED, RIDGELESS = 0, 1
@@ -54,6 +56,18 @@ class Kernels:
         """Root mean square of f_NNGP - f_NTK on a problem, in the target's deviations, (seeds,)."""
         distance = m[self.networks]("distance", **cell)
         return distance[:, TUNED]
+
+    def half_the_samples(self, m: Measurements, target: Target) -> np.ndarray:
+        """E_NTK with 100 samples / E_NTK with 200, (seeds,)."""
+        errors = m[self.networks]("ntk", **usual(target, samples=100))
+        return errors[:, TUNED] / self.error(m, "ntk", target)
+
+    def positive(self, m: Measurements) -> str:
+        """ "" if every error is finite and above zero; else where not, in one line."""
+        beside = [*STATIONARY, "linear", "short_rbf"]
+        return gates.positive(m, ["nngp", "ntk"], self.networks) or gates.positive(
+            m, beside, self.others
+        )
 
     def useful(self, m: Measurements, target: Target) -> bool:
         """Whether the NTK learns the target, and a linear kernel clearly less."""

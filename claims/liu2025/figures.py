@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from claims.liu2025.added_layer import Errors, mismatch
+from claims.liu2025.comparison import RIDGELESS, Kernels
 from claims.liu2025.distances import distances_over
 from claims.liu2025.settings import LEARNT, Target, usual
 from harness import plots
@@ -179,6 +181,16 @@ def over_label_scale(networks: Experiment, width: int, reference: float) -> Buil
     return build
 
 
+def rivals(stationary: Experiment, targets: Sequence[Target]) -> Builder:
+    """E of the NTK and of kernels that know no network, tuned on every target."""
+
+    def error(m: Measurements, kernel: str, target: Target) -> np.ndarray:
+        return m[stationary](kernel, target=target.name)
+
+    kernels = ("ntk", "laplace", "matern_32", "matern_52", "rbf")
+    return kernel_errors("Errors of kernels", kernels, targets, error)
+
+
 def kernel_errors(
     title: str, kernels: Sequence[str], targets: Sequence[Target], error: KernelError
 ) -> Builder:
@@ -254,3 +266,19 @@ def _within_a_tenth(series: Sequence[Series]) -> Series:
     return Series(
         "within 10 %", x, (1.0,) * len(x), (1 / 1.1,) * len(x), (1.1,) * len(x)
     )
+
+
+def of_kernels(kernels: Kernels, targets: Sequence[Target]) -> list[Builder]:
+    """The figures of a comparison: NNGP against NTK over every factor, and the errors of all."""
+    networks = kernels.networks
+    ratio = Compared("E_NNGP / E_NTK", kernels.ratio)
+    bare = Compared(
+        "E_NNGP / E_NTK, ridgeless", partial(kernels.ratio, ridge=RIDGELESS)
+    )
+    apart = Compared("RMS of f_NNGP - f_NTK", kernels.apart, margin=0.1)
+    return [
+        *(varied(networks, targets, factor, ratio) for factor in FACTORS),
+        varied(networks, targets, "depth", bare),
+        varied(networks, targets, "depth", apart),
+        kernel_errors("Errors of all kernels", list(KERNELS), targets, kernels.error),
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from claims.liu2025.distances import DEPTHS
 from harness.experiment import Configuration, grid
 
 
@@ -35,7 +36,9 @@ OTHERS = (ROUGH, SMOOTH, FRIEDMAN)
 USEFUL = (*OTHERS, TOPS)
 """The targets of regression on which kernels differ."""
 
-SAMPLES, WIDTH = 100, 64
+SAMPLES, NARROW = 100, 64
+TINY = 1e-4
+"""The label scale at which a network stays where it started."""
 OF_TRAINING = ("steps", "permuted")
 """What `architecture_kernel` does not ask of a configuration of `common_training`."""
 
@@ -52,7 +55,7 @@ def sampled(samples: int = SAMPLES) -> Configuration:
 
 def commonly(samples: int, **axes: Any) -> tuple[Configuration, ...]:
     """Configurations of `common_training`: 64 wide, 3000 steps."""
-    training = dict(width=WIDTH, steps=3000, permuted=False)
+    training = dict(width=NARROW, steps=3000, permuted=False)
     return grid(**{**sampled(samples), **training, **axes})
 
 
@@ -72,7 +75,7 @@ def by_theory(**axes: Any) -> tuple[Configuration, ...]:
     they are.
     """
     training = dict(
-        width=WIDTH, steps=400, centred=True, label_scale=1.0, permuted=False
+        width=NARROW, steps=400, centred=True, label_scale=1.0, permuted=False
     )
     return grid(**{**sampled(), **training, **axes})
 
@@ -83,6 +86,23 @@ def untrained(**axes: Any) -> tuple[Configuration, ...]:
     """
     return grid(**{**sampled(), "target": WAVE.name, "steps": 400, **axes})
 
+
+UNTRAINED = untrained(depth=DEPTHS, width=(64, 128, 256, 512, 1024))
+FULL_UNTRAINED = untrained(depth=DEPTHS, width=(64, 256, 1024, 4096, 16384))
+"""Kernels of more and more width, at both tiers."""
+THEORY = (
+    *by_theory(target=WAVE.name, depth=DEPTHS, width=(64, 128, 256)),
+    *by_theory(target=WAVE.name, depth=DEPTHS, label_scale=(0.1, 0.01, TINY)),
+)
+FULL_THEORY = (
+    *by_theory(target=WAVE.name, depth=DEPTHS, width=(64, 256, 1024, 4096)),
+    *by_theory(target=WAVE.name, depth=DEPTHS, label_scale=(0.1, 0.01, 1e-3, TINY)),
+)
+"""Training by theory on the wave over widths, and over label scales, at both tiers."""
+OTHERS_IN_THEORY = by_theory(target=names(OTHERS), depth=DEPTHS, width=256)
+PERMUTED_IN_THEORY = by_theory(target=WAVE.name, depth=DEPTHS, permuted=True)
+STATIONARY = grid(**sampled(), target=names((WAVE, *OTHERS)), depth=2)
+"""Configurations of `stationary_kernels`."""
 
 INPUTS = {FRIEDMAN: 5, TOPS: 784, DIABETES: 10}
 REAL = (TOPS, DIABETES)
@@ -127,3 +147,10 @@ FULL_REGRESSION = (
     *problems(OTHERS, noise=(0.0, 0.3)),
 )
 """The full tier: more depths and samples; other numbers of inputs; no noise and more."""
+EVERY_TARGET = tuple(tuned_on(target) for target in (*USEFUL, DIABETES))
+"""Configurations of `other_kernels`."""
+
+
+def on_useful(rough: Any, smooth: Any, friedman: Any, tops: Any) -> dict[Target, Any]:
+    """One value for each of the useful targets."""
+    return {ROUGH: rough, SMOOTH: smooth, FRIEDMAN: friedman, TOPS: tops}

@@ -68,7 +68,9 @@ DEEPER = dict(depth=(1, 2, 3, 4, 5))
 COMMON = commonly(400, target=names(LEARNT), depth=(1, 2, 3))
 OF_OTHER_INPUTS = commonly(400, target="smooth", depth=2, steps=500, permuted=True)
 EARLIER = commonly(100, target="wave", depth=(1, 2), steps=1500)
-THEORY = by_theory(target=("wave", *names(LEARNT)), depth=(1, 2))+by_theory(target="wave", label_scale=LAZY, depth=(1,2))
+THEORY = by_theory(target=("wave", *names(LEARNT)), depth=(1, 2)) + by_theory(
+    target="wave", label_scale=LAZY, depth=(1, 2)
+)
 
 common = claim.experiment(common_training, COMMON, full=DEEPER, **DOUBLE)
 ntk = claim.experiment(
@@ -76,9 +78,7 @@ ntk = claim.experiment(
 )
 permuted = claim.experiment(common_training, OF_OTHER_INPUTS, **DOUBLE)
 earlier = claim.experiment(common_training, EARLIER, **DOUBLE)
-earlier_ntk = claim.experiment(
-    architecture_kernel, of_architecture(EARLIER), **DOUBLE
-)
+earlier_ntk = claim.experiment(architecture_kernel, of_architecture(EARLIER), **DOUBLE)
 theory = claim.experiment(descent_by_theory, THEORY, block=10)
 
 
@@ -118,7 +118,7 @@ def second_layer(m, target):
 @claim.effect(
     within=0.1,
     each=grid(target=LEARNT),
-    expect={SMOOTH: (0.015, 0.1), LONG_WAVE: (-0.018, 0.042), PRODUCT: (-0.143,.091)},
+    expect={SMOOTH: (0.015, 0.1), LONG_WAVE: (-0.018, 0.042), PRODUCT: (-0.143, 0.091)},
     because=WITHIN,
 )
 def third_layer(m, target):
@@ -128,12 +128,19 @@ def third_layer(m, target):
     return mismatch(network(target).around(m, 2), its_ntk(target).around(m, 2))
 
 
-@claim.effect(above=0.1, each=grid(target=("wave", *names(LEARNT))), expect=(0.34, 0.2), because=A_TENTH)
+@claim.effect(
+    above=0.1,
+    each=grid(target=("wave", *names(LEARNT))),
+    expect=(0.34, 0.2),
+    because=A_TENTH,
+)
 def theorem_arm(m, target):
     """Trained on {target} as the theorem asks, the network's error grows by {} of the NTK's
     more than the NTK's does.
     """
-    return mismatch(in_theory("error", target).around(m), in_theory("limit_error", target).around(m))
+    return mismatch(
+        in_theory("error", target).around(m), in_theory("limit_error", target).around(m)
+    )
 
 
 @claim.effect(within=0.1, expect=(0.03, 0.05), because=WITHIN)
@@ -141,14 +148,21 @@ def lazy(m):
     """With labels x 0.01 the network's error grows by {} of the NTK's more than that of its own
     eNTK does.
     """
-    trained, own = in_theory("error", "wave", LAZY), in_theory("own_error", "wave", LAZY)
+    trained, own = (
+        in_theory("error", "wave", LAZY),
+        in_theory("own_error", "wave", LAZY),
+    )
     unit = in_theory("limit_error").at(m, 1)
     return mismatch(trained.around(m), own.around(m), unit)
+
 
 @claim.effect(differs=0.1, expect=(0.13, 0.16), because=WITHIN)
 def earlier_setting(m):
     """x {}."""
-    return mismatch(Errors(earlier, "error").around(m), Errors(earlier_ntk, "kernel_error").around(m))
+    return mismatch(
+        Errors(earlier, "error").around(m),
+        Errors(earlier_ntk, "kernel_error").around(m),
+    )
 
 
 @claim.control("SUPPORTED", of=second_layer)
