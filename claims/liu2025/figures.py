@@ -1,9 +1,8 @@
 """Figures of the claims on networks and their kernels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
@@ -50,70 +49,44 @@ KernelError = Callable[[Measurements, str, Target], np.ndarray]
 """E of a kernel, a key of KERNELS, on a target, per seed."""
 
 
-def against_depth(
-    title: str, lines: Mapping[str, Errors], note: str = "", log_y: bool = False
-) -> Builder:
-    """Errors over depth, one line per predictor, by label."""
-    axes = Axes("hidden layers", ERROR, log_y=log_y)
-    over_seeds = GEOMETRIC if log_y else NOTE
+def over_depth(setting: str, network: Errors, kernel: Errors) -> Builder:
+    """Errors of networks and of their NTKs over depth, on the targets that the NTK learns."""
+    axes = Axes("hidden layers", ERROR, log_y=True)
 
     def build(m: Measurements) -> Figure:
         series = []
-        for label, errors in lines.items():
-            depths = errors.depths(m)
-            series.append(
-                Series.of(
-                    label, depths, [errors.at(m, depth) for depth in depths], log=log_y
-                )
-            )
-        return plots.figure(
-            title, axes, series, f"{note} {m.backend}, {over_seeds}".strip()
-        )
+        for target in LEARNT:
+            for name, errors in (("network", network), ("NTK", kernel)):
+                depths = errors.depths(m, target)
+                values = [errors.at(m, target, depth) for depth in depths]
+                label = f"{target}, {name}"
+                series.append(Series.of(label, depths, values, log=True))
+        title = f"Errors against depth, {setting}"
+        return plots.figure(title, axes, series, f"{m.backend}, {GEOMETRIC}")
 
     return build
 
 
-def learnt_targets(network: Experiment, kernel: Experiment) -> Builder:
-    """Errors of networks and of their NTKs over depth, on the targets that the NTK learns."""
-    lines = {}
-    for target in LEARNT:
-        where = dict(target=target.name)
-        lines[f"{target}, network"] = Errors(network, "error", where)
-        lines[f"{target}, its NTK"] = Errors(kernel, "kernel_error", where)
-    return against_depth("Errors against depth, 400 samples", lines, log_y=True)
-
-
-def as_the_theorem_asks(theory: Experiment, target: Target) -> Builder:
-    """Errors over depth on one target: networks as the theorem asks, and kernels."""
-    where = dict(target=target.name, label_scale=1.0)
-    lines = {
-        "network": Errors(theory, "error", where),
-        "its own eNTK at initialisation": Errors(theory, "own_error", where),
-        "NTK": Errors(theory, "limit_error", where),
-    }
-    title = f"Errors against depth as the theorem asks, {target}, 100 samples"
-    return against_depth(title, lines)
-
-
-def mismatches(network: Experiment, kernel: Experiment) -> Builder:
-    """D / E of one layer more on the targets that the NTK learns, by the layer that is added."""
+def mismatches(network: Errors, kernel: Errors) -> Builder:
+    """D / E of one layer more, by target and the layer that is added."""
     axes = Axes("target", "D / E", reference=0.0)
 
     def build(m: Measurements) -> Figure:
-        depths = m[network].axis("depth", target=LEARNT[0].name)
         series = []
-        for before, after in pairwise(map(int, depths)):
-            values = []
-            for target in LEARNT:
-                where = dict(target=target.name)
-                errors = Errors(network, "error", where)
-                of_kernel = Errors(kernel, "kernel_error", where)
-                values.append(
-                    mismatch(errors.around(m, before), of_kernel.around(m, before))
+        for depth in network.depths(m, LEARNT[0])[:-1]:
+            targets = [
+                target for target in LEARNT if depth + 1 in network.depths(m, target)
+            ]
+            values = [
+                mismatch(
+                    network.around(m, target, depth), kernel.around(m, target, depth)
                 )
-            label = f"from {before} to {after} layers"
-            series.append(Series.of(label, np.array(list(map(str, LEARNT))), values))
-        note = f"Below 0 the layer helps the network more. {m.backend}, {NOTE}"
+                for target in targets
+            ]
+            label = f"from {depth} to {depth + 1} layers"
+            names = np.array([str(target) for target in targets])
+            series.append(Series.of(label, names, values))
+        note = f"Below 0 the layer helps the network more than the NTK. {m.backend}, {NOTE}"
         return plots.figure("Mismatch by target", axes, series, note)
 
     return build

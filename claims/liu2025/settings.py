@@ -59,7 +59,7 @@ def commonly(samples: int, **axes: Any) -> tuple[Configuration, ...]:
     return grid(**{**sampled(samples), **training, **axes})
 
 
-def of_architecture(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
+def kernels_of(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
     """Configurations of `architecture_kernel` for the same samples and networks as those of
     `common_training`.
     """
@@ -86,6 +86,19 @@ def untrained(**axes: Any) -> tuple[Configuration, ...]:
     """
     return grid(**{**sampled(), "target": WAVE.name, "steps": 400, **axes})
 
+
+LAYERS = (
+    *commonly(400, target=names(LEARNT), depth=(1, 2)),
+    *commonly(400, target=names((SMOOTH, LONG_WAVE)), depth=3),
+)
+FULL_LAYERS = commonly(400, target=names(LEARNT), depth=(1, 2, 3, 4, 5))
+"""Common training with a layer more and more, at both tiers."""
+PERMUTED_LAYERS = commonly(400, target=SMOOTH.name, depth=2, steps=500, permuted=True)
+FEW_SAMPLES = commonly(100, target=WAVE.name, depth=DEPTHS, steps=1500)
+"""Of the wave, of which the NTK learns next to nothing."""
+LAYERS_IN_THEORY = by_theory(target=names(LEARNT), depth=DEPTHS)
+SMALL_LABELS = by_theory(target=WAVE.name, depth=DEPTHS, label_scale=0.01)
+"""Labels so small that a network hardly moves."""
 
 UNTRAINED = untrained(depth=DEPTHS, width=(64, 128, 256, 512, 1024))
 FULL_UNTRAINED = untrained(depth=DEPTHS, width=(64, 256, 1024, 4096, 16384))
