@@ -164,6 +164,6 @@ EVERY_TARGET = tuple(tuned_on(target) for target in (*USEFUL, DIABETES))
 """Configurations of `other_kernels`."""
 
 
-def on_useful(rough: Any, smooth: Any, friedman: Any, tops: Any) -> dict[Target, Any]:
+def on_each(rough: Any, smooth: Any, friedman: Any, tops: Any) -> dict[Target, Any]:
     """One value for each of the useful targets."""
     return {ROUGH: rough, SMOOTH: smooth, FRIEDMAN: friedman, TOPS: tops}

@@ -243,7 +243,9 @@ def test_power_of_a_difference_counts_both_sides() -> None:
     narrow = Difference(margin=1e-9)
     assert power(narrow, 0.0, 0.1, 12) == pytest.approx(0.05, abs=1e-6)
     assert seeds_needed(DIFFERENT, -0.22, 0.1) == seeds_needed(DIFFERENT, 0.22, 0.1)
-    with pytest.raises(InvalidInput, match=r"where the rule is false: \|mean effect\| >"):
+    with pytest.raises(
+        InvalidInput, match=r"where the rule is false: \|mean effect\| >"
+    ):
         seeds_needed(DIFFERENT, 0.05, 0.1)
 
 
