@@ -48,3 +48,12 @@ def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.
     if unit is None:
         unit = kernel[0]
     return np.asarray((of_network - of_kernel) / unit)
+
+
+def of_layer(
+    m: Measurements, network: Errors, kernel: Errors, target: Target, depth: int = 1
+) -> np.ndarray:
+    """D / E of a layer that is added to so many, on one target, (seeds,)."""
+    of_network = network.around(m, target, depth)
+    of_kernel = kernel.around(m, target, depth)
+    return mismatch(of_network, of_kernel)

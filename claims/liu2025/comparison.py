@@ -2,6 +2,7 @@
 kernels apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,14 @@ class Kernels:
         beyond = np.log(over).mean()
         return bool(error <= HARD and beyond >= BEYOND_LINEAR)
 
-    def within_ladder(self, m: Measurements, target: Target) -> bool:
-        """Whether cross-validation never chooses the largest ridge."""
-        ridges = m[self.networks]("ridges", **usual(target))
-        return not (ridges == RIDGES[-1]).any()
+    def useless(self, m: Measurements, targets: Sequence[Target]) -> list[Target]:
+        """The targets that are not useful."""
+        return [target for target in targets if not self.useful(m, target)]
+
+    def beyond_ladder(self, m: Measurements, targets: Sequence[Target]) -> list[Target]:
+        """The targets on which cross-validation chose the largest ridge for a seed."""
+        return [
+            target
+            for target in targets
+            if (m[self.networks]("ridges", **usual(target)) == RIDGES[-1]).any()
+        ]

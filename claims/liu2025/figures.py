@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from claims.liu2025.added_layer import Errors, mismatch
+from claims.liu2025.added_layer import Errors, of_layer
 from claims.liu2025.comparison import RIDGELESS, Kernels
 from claims.liu2025.distances import distances_over
 from claims.liu2025.settings import LEARNT, Target, usual
@@ -77,16 +77,11 @@ def mismatches(network: Errors, kernel: Errors) -> Builder:
             targets = [
                 target for target in LEARNT if depth + 1 in network.depths(m, target)
             ]
-            values = [
-                mismatch(
-                    network.around(m, target, depth), kernel.around(m, target, depth)
-                )
-                for target in targets
-            ]
+            values = [of_layer(m, network, kernel, target, depth) for target in targets]
             label = f"from {depth} to {depth + 1} layers"
             names = np.array([str(target) for target in targets])
             series.append(Series.of(label, names, values))
-        note = f"Below 0 the layer helps the network more than the NTK. {m.backend}, {NOTE}"
+        note = f"Below 0 the NTK's error grows more than the network's. {m.backend}, {NOTE}"
         return plots.figure("Mismatch by target", axes, series, note)
 
     return build

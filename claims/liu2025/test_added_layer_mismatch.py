@@ -30,7 +30,7 @@ Limits
 """
 
 from claims.liu2025 import figures, settings
-from claims.liu2025.added_layer import Errors, mismatch
+from claims.liu2025.added_layer import Errors, mismatch, of_layer
 from claims.liu2025.conditions import mean_at_most
 from claims.liu2025.equivalence import architecture_kernel as kernel
 from claims.liu2025.equivalence import common_training, descent_by_theory
@@ -77,7 +77,7 @@ def second_layer(m, target):
     """On {target} a second layer raises the network's error by {} of the NTK's error more than the
     NTK's own (below 0: less).
     """
-    return mismatch(network.around(m, target), its_ntk.around(m, target))
+    return of_layer(m, network, its_ntk, target)
 
 
 @claim.effect(
@@ -90,7 +90,7 @@ def third_layer(m, target):
     """On {target} a third layer raises the network's error by {} of the NTK's error more than the
     NTK's own.
     """
-    return mismatch(network.around(m, target, 2), its_ntk.around(m, target, 2))
+    return of_layer(m, network, its_ntk, target, depth=2)
 
 
 @claim.effect(
@@ -103,7 +103,7 @@ def theorem_arm(m, target):
     """Trained on {target} as the theorem asks, the network's error grows by {} of the NTK's more
     than the NTK's does.
     """
-    return mismatch(in_theory.around(m, target), limit.around(m, target))
+    return of_layer(m, in_theory, limit, target)
 
 
 @claim.effect(within=0.1, expect=(0.042, 0.071), because=WITHIN)
@@ -111,9 +111,10 @@ def lazy(m):
     """With labels x 0.01 the network's error on sin(2.5 u.x) grows by {} of the NTK's more than
     that of its own eNTK does.
     """
-    trained, own = Errors(small, "error"), Errors(small, "own_error")
-    unit = Errors(small, "limit_error").at(m, WAVE, 1)
-    return mismatch(trained.around(m, WAVE), own.around(m, WAVE), unit)
+    trained = Errors(small, "error").around(m, WAVE)
+    own = Errors(small, "own_error").around(m, WAVE)
+    unit = Errors(small, "limit_error").at(m, WAVE, depth=1)
+    return mismatch(trained, own, unit)
 
 
 @claim.effect(differs=0.1, expect=(0.134, 0.165), because=A_TENTH, tiers=("full",))
@@ -121,8 +122,7 @@ def fewer_samples(m):
     """On sin(2.5 u.x) with 100 samples a second layer raises the network's error by {} of the
     NTK's error more than the NTK's own.
     """
-    trained, its_kernel = Errors(few, "error"), Errors(few_ntk, "kernel_error")
-    return mismatch(trained.around(m, WAVE), its_kernel.around(m, WAVE))
+    return of_layer(m, Errors(few, "error"), Errors(few_ntk, "kernel_error"), WAVE)
 
 
 @claim.control("SUPPORTED", of=second_layer)
@@ -166,9 +166,8 @@ def learnt(m):
 def finite(m):
     """Every error is finite and positive."""
     trained = (common, permuted, theory, small)
-    return gates.positive(m, ["error"], *trained) or gates.positive(
-        m, ["kernel_error"], ntk
-    )
+    of_networks = gates.positive(m, ["error"], *trained)
+    return of_networks or gates.positive(m, ["kernel_error"], ntk)
 
 
 claim.figure(figures.mismatches(network, its_ntk))
