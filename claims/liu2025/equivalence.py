@@ -56,13 +56,8 @@ def common_training(
     """
     training, validation, test = problem(configuration, replicates, stream)
     net = network(configuration, "standard")
-    init, batches = (
-        [
-            seeds.derive(name, stream=stream, replicate=replicate, lane=0)
-            for replicate in replicates
-        ]
-        for name in ("init", "batches")
-    )
+    init = _derived("init", replicates, stream)
+    batches = _derived("batches", replicates, stream)
     trained = backend.train(
         net,
         networks.default_weights(net, init),
@@ -192,9 +187,15 @@ def _start(
     configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
 ) -> tuple[Network, Theta]:
     net = network(configuration, "ntk")
-    return net, net.init(
-        seeds.derive("init", stream=stream, replicate=r, lane=0) for r in replicates
-    )
+    return net, net.init(_derived("init", replicates, stream))
+
+
+def _derived(name: str, replicates: Sequence[int], stream: str) -> list[int]:
+    """The seed of each replicate's one network."""
+    return [
+        seeds.derive(name, stream=stream, replicate=replicate, lane=0)
+        for replicate in replicates
+    ]
 
 
 def _predictors(
