@@ -9,7 +9,7 @@ planted truth that go through the same rule and code.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,14 +23,34 @@ Effects = Mapping[str, np.ndarray | Absent]
 
 
 @dataclass(frozen=True)
-class Superiority:
-    """The mean effect exceeds the margin: one-sided t over seeds at level alpha."""
+class _Rule:
+    """A rule on the mean effect: margins cut the line of effects into regions, of which some
+    support the hypothesis.
+
+    Raises:
+        InvalidInput: if the margin is not finite, or not positive where the rule has one on either
+            side; or if alpha lies outside (0, 0.5).
+    """
 
     margin: float
     alpha: float = 0.05
 
+    supports: ClassVar[tuple[bool, ...]]
+    """For each region, from the lowest: whether a mean in it supports the hypothesis; else it
+    refutes it.
+    """
+    of_margin: ClassVar[str]
+    """The rule's margin in words, for messages."""
+
     def __post_init__(self) -> None:
-        _check_rule(self.margin, self.alpha)
+        if not np.isfinite(self.margin):
+            raise InvalidInput(f"A margin must be finite; got {self.margin!r}.")
+        if not 0 < self.alpha < 0.5:
+            raise InvalidInput(f"alpha must lie in (0, 0.5); got {self.alpha!r}.")
+        if len(self.cuts) > 1 and self.margin <= 0:
+            raise InvalidInput(
+                f"{self.of_margin} must be positive; got {self.margin!r}."
+            )
 
     @property
     def end(self) -> float:
@@ -40,14 +60,20 @@ class Superiority:
     @property
     def cuts(self) -> tuple[float, ...]:
         """Where the line of effects is cut into regions."""
-        return (self.margin,)
+        return (-self.margin, self.margin)
+
+
+@dataclass(frozen=True)
+class Superiority(_Rule):
+    """The mean effect exceeds the margin: one-sided t over seeds at level alpha."""
+
+    supports = (False, True)
+    of_margin = "The margin of a superiority"
 
     @property
-    def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it
-        refutes it.
-        """
-        return (False, True)
+    def cuts(self) -> tuple[float, ...]:
+        """The margin alone."""
+        return (self.margin,)
 
     def describe(self) -> str:
         """The rule in words."""
@@ -55,35 +81,11 @@ class Superiority:
 
 
 @dataclass(frozen=True)
-class Equivalence:
+class Equivalence(_Rule):
     """The mean effect is in (-margin, margin): two one-sided t tests (TOST) at level alpha."""
 
-    margin: float
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        _check_rule(self.margin, self.alpha)
-        if self.margin <= 0:
-            raise InvalidInput(
-                f"An equivalence margin must be positive; got {self.margin!r}."
-            )
-
-    @property
-    def end(self) -> float:
-        """Level of one end of the interval that decides."""
-        return self.alpha
-
-    @property
-    def cuts(self) -> tuple[float, ...]:
-        """Where the line of effects is cut into regions."""
-        return (-self.margin, self.margin)
-
-    @property
-    def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it
-        refutes it.
-        """
-        return (False, True, False)
+    supports = (False, True, False)
+    of_margin = "An equivalence margin"
 
     def describe(self) -> str:
         """The rule in words."""
@@ -91,39 +93,20 @@ class Equivalence:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(_Rule):
     """The mean effect lies beyond (-margin, margin), on either side: two-sided t over seeds at
     level alpha.
 
     Each end of the interval has level alpha / 2, so that the two sides together err at most alpha.
     """
 
-    margin: float
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        _check_rule(self.margin, self.alpha)
-        if self.margin <= 0:
-            raise InvalidInput(
-                f"The margin of a difference must be positive; got {self.margin!r}."
-            )
+    supports = (True, False, True)
+    of_margin = "The margin of a difference"
 
     @property
     def end(self) -> float:
-        """Level of one end of the interval that decides."""
+        """Level of one end of the interval that decides: alpha / 2."""
         return self.alpha / 2
-
-    @property
-    def cuts(self) -> tuple[float, ...]:
-        """Where the line of effects is cut into regions."""
-        return (-self.margin, self.margin)
-
-    @property
-    def supports(self) -> tuple[bool, ...]:
-        """For each region, from the lowest: whether a mean in it supports the hypothesis; else it
-        refutes it.
-        """
-        return (True, False, True)
 
     def describe(self) -> str:
         """The rule in words."""
@@ -134,13 +117,6 @@ class Difference:
 
 
 Rule = Superiority | Equivalence | Difference
-
-
-def _check_rule(margin: float, alpha: float) -> None:
-    if not np.isfinite(margin):
-        raise InvalidInput(f"A margin must be finite; got {margin!r}.")
-    if not 0 < alpha < 0.5:
-        raise InvalidInput(f"alpha must lie in (0, 0.5); got {alpha!r}.")
 
 
 @dataclass(frozen=True)
@@ -179,7 +155,7 @@ class Hypothesis:
         name: key of its effects.
         statement: a sentence with {} where the value of the effect goes; or words with its formula
             and units.
-        rule: Superiority or Equivalence.
+        rule: Superiority, Equivalence or Difference.
         why_margin: why this margin is the smallest effect of interest.
         expected_effect, expected_sd: what the check is powered for (sd over seeds, from
             exploration).

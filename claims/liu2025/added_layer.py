@@ -1,11 +1,10 @@
 """What one more hidden layer changes in the errors of two predictors: the mismatch D / E."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from claims.liu2025.settings import Target
 from harness.experiment import Experiment, Measurements
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -14,34 +13,27 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of one predictor at every depth.
+    """The errors of one predictor on every target, at every depth.
 
     Args:
         experiment: that measured them.
         quantity: their name in it.
-        where: which of its configurations are meant, but for the depth.
     """
 
     experiment: Experiment
     quantity: str
-    where: Mapping[str, Any] = field(default_factory=dict)
 
-    def at(self, m: Measurements, depth: int) -> np.ndarray:
+    def at(self, m: Measurements, target: Target, depth: int) -> np.ndarray:
         """The errors with so many hidden layers, (seeds,)."""
-        return m[self.experiment](self.quantity, **self.where, depth=depth)
+        return m[self.experiment](self.quantity, target=target.name, depth=depth)
 
-    def around(self, m: Measurements, depth: int = 1) -> Pair:
+    def around(self, m: Measurements, target: Target, depth: int = 1) -> Pair:
         """The errors with so many hidden layers and with one more."""
-        return self.at(m, depth), self.at(m, depth + 1)
+        return self.at(m, target, depth), self.at(m, target, depth + 1)
 
-    def change(self, m: Measurements) -> np.ndarray:
-        """What the second layer adds to the error, (seeds,)."""
-        one, two = self.around(m)
-        return two - one
-
-    def depths(self, m: Measurements) -> list[int]:
+    def depths(self, m: Measurements, target: Target) -> list[int]:
         """The depths that were measured."""
-        return m[self.experiment].axis("depth", **self.where)
+        return m[self.experiment].axis("depth", target=target.name)
 
 
 def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.ndarray:
@@ -56,3 +48,12 @@ def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.
     if unit is None:
         unit = kernel[0]
     return np.asarray((of_network - of_kernel) / unit)
+
+
+def of_layer(
+    m: Measurements, network: Errors, kernel: Errors, target: Target, depth: int = 1
+) -> np.ndarray:
+    """D / E of a layer that is added to so many, on one target, (seeds,)."""
+    of_network = network.around(m, target, depth)
+    of_kernel = kernel.around(m, target, depth)
+    return mismatch(of_network, of_kernel)

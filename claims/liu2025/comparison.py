@@ -2,12 +2,15 @@
 kernels apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from claims.liu2025.regression import RIDGES
 from claims.liu2025.settings import Target, usual
+from claims.liu2025.stationary import STATIONARY
+from harness import gates
 from harness.experiment import Configuration, Experiment, Measurements
 
 TUNED, RIDGELESS = 0, 1
@@ -55,6 +58,18 @@ class Kernels:
         distance = m[self.networks]("distance", **cell)
         return distance[:, TUNED]
 
+    def half_the_samples(self, m: Measurements, target: Target) -> np.ndarray:
+        """E_NTK with 100 samples / E_NTK with 200, (seeds,)."""
+        errors = m[self.networks]("ntk", **usual(target, samples=100))
+        return errors[:, TUNED] / self.error(m, "ntk", target)
+
+    def positive(self, m: Measurements) -> str:
+        """ "" if every error is finite and above zero; else where not, in one line."""
+        beside = [*STATIONARY, "linear", "short_rbf"]
+        return gates.positive(m, ["nngp", "ntk"], self.networks) or gates.positive(
+            m, beside, self.others
+        )
+
     def useful(self, m: Measurements, target: Target) -> bool:
         """Whether the NTK learns the target, and a linear kernel clearly less."""
         error = self.error(m, "ntk", target).mean()
@@ -62,7 +77,14 @@ class Kernels:
         beyond = np.log(over).mean()
         return bool(error <= HARD and beyond >= BEYOND_LINEAR)
 
-    def within_ladder(self, m: Measurements, target: Target) -> bool:
-        """Whether cross-validation never chooses the largest ridge."""
-        ridges = m[self.networks]("ridges", **usual(target))
-        return not (ridges == RIDGES[-1]).any()
+    def useless(self, m: Measurements, targets: Sequence[Target]) -> list[Target]:
+        """The targets that are not useful."""
+        return [target for target in targets if not self.useful(m, target)]
+
+    def beyond_ladder(self, m: Measurements, targets: Sequence[Target]) -> list[Target]:
+        """The targets on which cross-validation chose the largest ridge for a seed."""
+        return [
+            target
+            for target in targets
+            if (m[self.networks]("ridges", **usual(target)) == RIDGES[-1]).any()
+        ]

@@ -19,7 +19,6 @@ from harness import kernels, networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
 from harness.measurements import Samples, edge, kept
 from harness.networks import Network, Step, Theta, Weighted
-from harness.networks.builder import choice
 from harness.networks.network import Parametrization
 from harness.ridge import by_validation
 
@@ -44,66 +43,41 @@ def common_training(
     replicates: Sequence[int],
     stream: str,
 ) -> Arrays:
-    """Test error of networks as they are commonly trained, and of the NTK of the same depth.
+    """Test error of networks as they are commonly trained.
 
-    Standard parametrization, biases, Adam on minibatches; the weights are those of the least
-    validation loss. The NTK (sigma_w^2 = 2, sigma_b = 0.3) regresses the same samples, with the
-    ridge of least validation loss.
+    Standard parametrization, biases, PyTorch's initial weights, Adam on minibatches; the weights
+    are those of the least validation loss.
 
-    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width; weights
-    "pytorch" (see `networks.default_weights`) or "he": sigma_w and sigma_b of the NTK; steps;
-    members: networks per replicate;
+    Configuration: target, inputs, samples, validation, noise (see `problem`); depth, width; steps;
     permuted: with the labels of other inputs, so that nothing can be learnt.
-    Returns per replicate: "error" of its first network, "ensemble_error" of the mean of all,
-    "ridge_error" of the NTK, all relative to the target's variance; of the first network the
-    "stopped" step and "gain", the share of the least validation loss that the last quarter of the
-    checks took off (NaN if its training diverged).
+    Returns per replicate: "error", relative to the target's variance; the "stopped" step; and
+    "gain", the share of the least validation loss that the last quarter of the checks took off (NaN
+    if training diverged).
     """
     training, validation, test = problem(configuration, replicates, stream)
-    members, net = configuration["members"], network(configuration, "standard")
-    each = [(replicate, lane) for replicate in replicates for lane in range(members)]
-    init = [seeds.derive("init", stream=stream, replicate=r, lane=k) for r, k in each]
-    batches = [
-        seeds.derive("batches", stream=stream, replicate=r, lane=k) for r, k in each
-    ]
-    x, y, x_held, y_held, x_test = (
-        np.repeat(array, members, axis=0)
-        for array in (
-            training.x,
-            _labels(configuration, training),
-            validation.x,
-            validation.y,
-            test.x,
-        )
-    )
+    net = network(configuration, "standard")
+    init = _derived("init", replicates, stream)
+    batches = _derived("batches", replicates, stream)
     trained = backend.train(
         net,
-        _initial(configuration["weights"])(net, init),
-        x,
-        y,
+        networks.default_weights(net, init),
+        training.x,
+        _labels(configuration, training),
         optimizer=Adam(RATE),
         steps=configuration["steps"],
         batch_size=BATCH,
         batch_seed=batches,
-        stop=Stop(validation=(x_held, y_held), every=EVERY),
+        stop=Stop(validation=(validation.x, validation.y), every=EVERY),
     )
-    f = backend.forward(net, trained.theta, x_test).astype(float)
-    f = f.reshape(len(replicates), members, -1, 1)
-    ridge = ntk_regression(
-        backend, network(configuration, "ntk"), training, validation, test
-    )
+    f = backend.forward(net, trained.theta, test.x).astype(float)
     # After a seed has diverged its losses are NaN, of which arg min would make the least.
-    losses = np.where(np.isnan(trained.validation), np.inf, trained.validation)[
-        ::members
-    ]
+    losses = np.where(np.isnan(trained.validation), np.inf, trained.validation)
     earlier = losses[:, : -(-3 * losses.shape[1] // 4)]
     gain = 1 - losses.min(axis=1) / earlier.min(axis=1)
     return {
-        "error": relative(f[:, 0] - test.y, test),
-        "ensemble_error": relative(f.mean(axis=1) - test.y, test),
-        "ridge_error": relative(ridge - test.y, test),
+        "error": relative(f - test.y, test),
         "stopped": trained.validation_steps[losses.argmin(axis=1)].astype(float),
-        "gain": np.where((trained.reason == "diverged")[::members], np.nan, gain),
+        "gain": np.where(trained.reason == "diverged", np.nan, gain),
     }
 
 
@@ -162,18 +136,16 @@ def descent_by_theory(
     Configuration: as of `kernel_predictors`; label_scale, permuted (the network's labels, see
     `common_training`), and centred: f - f_0 is trained (descent starts at an output of zero)
     instead of f. Returns what `kernel_predictors` does, and per replicate: "error" of the network;
-    "ridge_error" of regression with the NTK; the distances "net_to_own" and "net_to_limit" to both
-    predictors; and "loss", of training. What comes from a network whose training diverged is NaN.
+    the distances "net_to_own" and "net_to_limit" to both predictors; and "loss", of training. What
+    comes from a network whose training diverged is NaN.
     """
-    training, validation, test = problem(configuration, replicates, stream)
+    training, _, test = problem(configuration, replicates, stream)
     net, theta = _start(configuration, replicates, stream)
     rate, predictors = _predictors(backend, net, theta, configuration, (training, test))
     f, loss = _descend(backend, net, theta, rate, configuration, (training, test))
-    ridge = ntk_regression(backend, net, training, validation, test)
     return {
         **_compared(predictors, test),
         "error": relative(f - test.y, test),
-        "ridge_error": relative(ridge - test.y, test),
         "net_to_own": relative(f - predictors["own"], test) ** 0.5,
         "net_to_limit": relative(f - predictors["limit"], test) ** 0.5,
         "loss": loss,
@@ -215,9 +187,15 @@ def _start(
     configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
 ) -> tuple[Network, Theta]:
     net = network(configuration, "ntk")
-    return net, net.init(
-        seeds.derive("init", stream=stream, replicate=r, lane=0) for r in replicates
-    )
+    return net, net.init(_derived("init", replicates, stream))
+
+
+def _derived(name: str, replicates: Sequence[int], stream: str) -> list[int]:
+    """The seed of each replicate's one network."""
+    return [
+        seeds.derive(name, stream=stream, replicate=replicate, lane=0)
+        for replicate in replicates
+    ]
 
 
 def _predictors(
@@ -362,17 +340,6 @@ def _stacked(
     k_train = [kernel(net, own) for own in x]
     k_other = [kernel(net, other, own) for own, other in zip(x, others, strict=True)]
     return np.array(k_train), np.array(k_other)
-
-
-WEIGHTS: dict[str, Callable[..., Theta]] = {
-    "pytorch": networks.default_weights,
-    "he": Network.init,
-}
-
-
-def _initial(weights: str) -> Callable[..., Theta]:
-    choice("weights", weights, tuple(WEIGHTS))
-    return WEIGHTS[weights]
 
 
 def _labels(configuration: Mapping[str, Any], training: Samples) -> np.ndarray:

@@ -1,14 +1,15 @@
 """Figures of the claims on networks and their kernels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
 
-from claims.liu2025.added_layer import Errors, mismatch
+from claims.liu2025.added_layer import Errors, of_layer
+from claims.liu2025.comparison import RIDGELESS, Kernels
 from claims.liu2025.distances import distances_over
-from claims.liu2025.settings import FEW, MORE, OTHERS, Target, usual
+from claims.liu2025.settings import LEARNT, Target, usual
 from harness import plots
 from harness.errors import NotMeasured
 from harness.experiment import Configuration, Experiment, Measurements
@@ -48,111 +49,40 @@ KernelError = Callable[[Measurements, str, Target], np.ndarray]
 """E of a kernel, a key of KERNELS, on a target, per seed."""
 
 
-def against_depth(
-    title: str, lines: Mapping[str, Errors], note: str = "", log_y: bool = False
-) -> Builder:
-    """Errors over depth, one line per predictor, by label."""
-    axes = Axes("hidden layers", ERROR, log_y=log_y)
-    over_seeds = GEOMETRIC if log_y else NOTE
+def over_depth(setting: str, network: Errors, kernel: Errors) -> Builder:
+    """Errors of networks and of their NTKs over depth, on the targets that the NTK learns."""
+    axes = Axes("hidden layers", ERROR, log_y=True)
 
     def build(m: Measurements) -> Figure:
         series = []
-        for label, errors in lines.items():
-            depths = errors.depths(m)
-            series.append(
-                Series.of(
-                    label, depths, [errors.at(m, depth) for depth in depths], log=log_y
-                )
-            )
-        return plots.figure(
-            title, axes, series, f"{note} {m.backend}, {over_seeds}".strip()
-        )
+        for target in LEARNT:
+            for name, errors in (("network", network), ("NTK", kernel)):
+                depths = errors.depths(m, target)
+                values = [errors.at(m, target, depth) for depth in depths]
+                label = f"{target}, {name}"
+                series.append(Series.of(label, depths, values, log=True))
+        title = f"Errors against depth, {setting}"
+        return plots.figure(title, axes, series, f"{m.backend}, {GEOMETRIC}")
 
     return build
 
 
-def few_samples(network: Experiment, kernel: Experiment, theory: Experiment) -> Builder:
-    """Errors over depth on the wave: as commonly trained, as the theorem asks, and of kernels."""
-    as_they_are = dict(label_scale=1.0)
-    lines = {
-        "network, as commonly trained": Errors(network, "error", FEW),
-        "mean of 20 networks (quick: of 1)": Errors(network, "ensemble_error", FEW),
-        "its NTK": Errors(kernel, "kernel_error", FEW),
-        "NTK of sigma_w^2 = 2": Errors(network, "ridge_error", FEW),
-        "network, as the theorem asks": Errors(theory, "error", as_they_are),
-        "its own eNTK at initialisation": Errors(theory, "own_error", as_they_are),
-    }
-    return against_depth("Errors against depth, sin(2.5 u.x), 100 samples", lines)
-
-
-def more_samples(network: Experiment, kernel: Experiment) -> Builder:
-    """Errors over depth on the wave with 200 samples."""
-    lines = {
-        "network": Errors(network, "error", MORE),
-        "its NTK": Errors(kernel, "kernel_error", MORE),
-    }
-    return against_depth(
-        "Errors against depth, sin(2.5 u.x), 200 samples", lines, "As commonly trained."
-    )
-
-
-def other_targets(network: Experiment, kernel: Experiment) -> Builder:
-    """Errors of networks and of their NTKs over depth, on the targets beside the wave."""
-    lines = {}
-    for target in OTHERS:
-        where = dict(target=target.name)
-        lines[f"{target}, network"] = Errors(network, "error", where)
-        lines[f"{target}, its NTK"] = Errors(kernel, "kernel_error", where)
-    return against_depth("Other targets", lines, "As commonly trained.", log_y=True)
-
-
-def by_cause(chain: Mapping[str, Errors], unit: Errors) -> Builder:
-    """The parts of D / E of the first predictor against the last: what changes from each predictor
-    to the next.
-
-    Each is named after what makes the predictor differ from the one before; they add up to the
-    whole.
-    """
-    axes = Axes("cause", "part of D / E", reference=0.0)
+def mismatches(network: Errors, kernel: Errors) -> Builder:
+    """D / E of one layer more, by target and the layer that is added."""
+    axes = Axes("target", "D / E", reference=0.0)
 
     def build(m: Measurements) -> Figure:
-        of_one_layer = unit.at(m, 1)
-        changes = [errors.change(m) for errors in chain.values()]
-        parts = [(before - after) / of_one_layer for before, after in pairwise(changes)]
-        whole = (changes[0] - changes[-1]) / of_one_layer
-        points = Series.of(
-            "part of D / E", np.array(["all", *list(chain)[1:]]), [whole, *parts]
-        )
-        note = (
-            "From the network as commonly trained to the NTK of sigma_w^2 = 2 one thing is changed "
-            "at a time, from 1 "
-            "to 2 layers on the wave. What each is charged with depends on the order of changes."
-        )
-        return plots.figure(
-            "D / E by cause", axes, [points], f"{note} {m.backend}, {NOTE}"
-        )
-
-    return build
-
-
-def random_kernel(predictors: Experiment) -> Builder:
-    """D / E over width: the predictor of the eNTK at initialisation against that of the NTK."""
-    axes = Axes("width", "D / E", log_x=True, reference=0.0)
-
-    def build(m: Measurements) -> Figure:
-        widths = m[predictors].axis("width")
-        values = []
-        for width in widths:
-            own = Errors(predictors, "own_error", dict(width=width))
-            limit = Errors(predictors, "limit_error", dict(width=width))
-            values.append(mismatch(own.around(m), limit.around(m)))
-        line = Series.of("own eNTK against NTK", widths, values)
-        return plots.figure(
-            "A random kernel alone",
-            axes,
-            [line],
-            f"Nothing is trained. {m.backend}, {NOTE}",
-        )
+        series = []
+        for depth in network.depths(m, LEARNT[0])[:-1]:
+            targets = [
+                target for target in LEARNT if depth + 1 in network.depths(m, target)
+            ]
+            values = [of_layer(m, network, kernel, target, depth) for target in targets]
+            label = f"from {depth} to {depth + 1} layers"
+            names = np.array([str(target) for target in targets])
+            series.append(Series.of(label, names, values))
+        note = f"Below 0 the NTK's error grows more than the network's. {m.backend}, {NOTE}"
+        return plots.figure("Mismatch by target", axes, series, note)
 
     return build
 
@@ -217,6 +147,16 @@ def over_label_scale(networks: Experiment, width: int, reference: float) -> Buil
         return plots.figure("Distance against label scale", axes, series, note)
 
     return build
+
+
+def rivals(stationary: Experiment, targets: Sequence[Target]) -> Builder:
+    """E of the NTK and of kernels that know no network, tuned on every target."""
+
+    def error(m: Measurements, kernel: str, target: Target) -> np.ndarray:
+        return m[stationary](kernel, target=target.name)
+
+    kernels = ("ntk", "laplace", "matern_32", "matern_52", "rbf")
+    return kernel_errors("Errors of kernels", kernels, targets, error)
 
 
 def kernel_errors(
@@ -294,3 +234,19 @@ def _within_a_tenth(series: Sequence[Series]) -> Series:
     return Series(
         "within 10 %", x, (1.0,) * len(x), (1 / 1.1,) * len(x), (1.1,) * len(x)
     )
+
+
+def of_kernels(kernels: Kernels, targets: Sequence[Target]) -> list[Builder]:
+    """The figures of a comparison: NNGP against NTK over every factor, and the errors of all."""
+    networks = kernels.networks
+    ratio = Compared("E_NNGP / E_NTK", kernels.ratio)
+    bare = Compared(
+        "E_NNGP / E_NTK, ridgeless", partial(kernels.ratio, ridge=RIDGELESS)
+    )
+    apart = Compared("RMS of f_NNGP - f_NTK", kernels.apart, margin=0.1)
+    return [
+        *(varied(networks, targets, factor, ratio) for factor in FACTORS),
+        varied(networks, targets, "depth", bare),
+        varied(networks, targets, "depth", apart),
+        kernel_errors("Errors of all kernels", list(KERNELS), targets, kernels.error),
+    ]

@@ -54,6 +54,8 @@ def problem(
 
 TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "wave": lambda z: np.sin(2.5 * z[:, 0]),
+    "long_wave": lambda z: np.sin(1.5 * z[:, 0]),
+    "product": lambda z: z[:, 0] * z[:, 1],
     "rough": lambda z: np.sign(z[:, 0]),
     "smooth": lambda z: np.cos(z[:, 0]) + np.sin(z[:, 1]),
     "friedman": lambda z: friedman(z),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from claims.liu2025.distances import DEPTHS
 from harness.experiment import Configuration, grid
 
 
@@ -21,19 +22,24 @@ class Target:
 
 
 WAVE = Target("wave", "sin(2.5 u.x)")
+LONG_WAVE = Target("long_wave", "sin(1.5 u.x)")
+PRODUCT = Target("product", "(u.x)(v.x)")
 ROUGH = Target("rough", "sign(u.x)")
 SMOOTH = Target("smooth", "cos(u.x) + sin(v.x)")
 FRIEDMAN = Target("friedman", "Friedman's function")
 TOPS = Target("tops", "clothes of Fashion-MNIST")
 DIABETES = Target("diabetes", "the diabetes data")
+LEARNT = (SMOOTH, LONG_WAVE, PRODUCT)
+"""The targets of a layer more, which the NTK learns."""
 OTHERS = (ROUGH, SMOOTH, FRIEDMAN)
 """The targets beside the wave."""
 USEFUL = (*OTHERS, TOPS)
 """The targets of regression on which kernels differ."""
 
-SAMPLES, MANY = 100, 200
-WIDTH = 64
-OF_TRAINING = ("steps", "weights", "members", "permuted")
+SAMPLES, NARROW = 100, 64
+TINY = 1e-4
+"""The label scale at which a network stays where it started."""
+OF_TRAINING = ("steps", "permuted")
 """What `architecture_kernel` does not ask of a configuration of `common_training`."""
 
 
@@ -47,15 +53,13 @@ def sampled(samples: int = SAMPLES) -> Configuration:
     return dict(inputs=5, noise=0.1, samples=samples, validation=samples // 4)
 
 
-def commonly(samples: int = SAMPLES, **axes: Any) -> tuple[Configuration, ...]:
-    """Configurations of `common_training`: PyTorch's weights, one network per seed."""
-    training = dict(
-        width=WIDTH, steps=1500, weights="pytorch", members=1, permuted=False
-    )
+def commonly(samples: int, **axes: Any) -> tuple[Configuration, ...]:
+    """Configurations of `common_training`: 64 wide, 3000 steps."""
+    training = dict(width=NARROW, steps=3000, permuted=False)
     return grid(**{**sampled(samples), **training, **axes})
 
 
-def of_architecture(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
+def kernels_of(cells: Sequence[Configuration]) -> tuple[Configuration, ...]:
     """Configurations of `architecture_kernel` for the same samples and networks as those of
     `common_training`.
     """
@@ -71,7 +75,7 @@ def by_theory(**axes: Any) -> tuple[Configuration, ...]:
     they are.
     """
     training = dict(
-        width=WIDTH, steps=400, centred=True, label_scale=1.0, permuted=False
+        width=NARROW, steps=400, centred=True, label_scale=1.0, permuted=False
     )
     return grid(**{**sampled(), **training, **axes})
 
@@ -83,29 +87,35 @@ def untrained(**axes: Any) -> tuple[Configuration, ...]:
     return grid(**{**sampled(), "target": WAVE.name, "steps": 400, **axes})
 
 
-FEW, MORE = (
-    dict(target=WAVE.name, samples=SAMPLES),
-    dict(target=WAVE.name, samples=MANY),
+LAYERS = (
+    *commonly(400, target=names(LEARNT), depth=(1, 2)),
+    *commonly(400, target=names((SMOOTH, LONG_WAVE)), depth=3),
 )
-"""The wave with few samples and with more."""
-DEPTHS = (1, 2, 3, 4, 5)
-COMMON = (
-    *commonly(target=WAVE.name, depth=(1, 2)),
-    *commonly(target=WAVE.name, depth=(2, 3), samples=MANY),
-    *commonly(target=names(OTHERS), depth=(1, 2)),
+FULL_LAYERS = commonly(400, target=names(LEARNT), depth=(1, 2, 3, 4, 5))
+"""Common training with a layer more and more, at both tiers."""
+PERMUTED_LAYERS = commonly(400, target=SMOOTH.name, depth=2, steps=500, permuted=True)
+FEW_SAMPLES = commonly(100, target=WAVE.name, depth=DEPTHS, steps=1500)
+"""Of the wave, of which the NTK learns next to nothing."""
+LAYERS_IN_THEORY = by_theory(target=names(LEARNT), depth=DEPTHS)
+SMALL_LABELS = by_theory(target=WAVE.name, depth=DEPTHS, label_scale=0.01)
+"""Labels so small that a network hardly moves."""
+
+UNTRAINED = untrained(depth=DEPTHS, width=(64, 128, 256, 512, 1024))
+FULL_UNTRAINED = untrained(depth=DEPTHS, width=(64, 256, 1024, 4096, 16384))
+"""Kernels of more and more width, at both tiers."""
+THEORY = (
+    *by_theory(target=WAVE.name, depth=DEPTHS, width=(64, 128, 256)),
+    *by_theory(target=WAVE.name, depth=DEPTHS, label_scale=(0.1, 0.01, TINY)),
 )
-"""Common training at the quick tier: the wave with few samples, with more on deeper nets, and the
-other targets.
-"""
-FULL_COMMON = (
-    *commonly(target=WAVE.name, depth=(1, 2), members=20),
-    *commonly(target=WAVE.name, depth=(3, 4, 5)),
-    *commonly(target=WAVE.name, depth=DEPTHS, samples=MANY),
-    *commonly(target=WAVE.name, depth=DEPTHS, samples=400),
-    *commonly(target=WAVE.name, depth=DEPTHS, samples=800),
-    *commonly(target=names(OTHERS), depth=DEPTHS),
+FULL_THEORY = (
+    *by_theory(target=WAVE.name, depth=DEPTHS, width=(64, 256, 1024, 4096)),
+    *by_theory(target=WAVE.name, depth=DEPTHS, label_scale=(0.1, 0.01, 1e-3, TINY)),
 )
-"""Common training at the full tier; with few samples and layers 20 networks per seed."""
+"""Training by theory on the wave over widths, and over label scales, at both tiers."""
+OTHERS_IN_THEORY = by_theory(target=names(OTHERS), depth=DEPTHS, width=256)
+PERMUTED_IN_THEORY = by_theory(target=WAVE.name, depth=DEPTHS, permuted=True)
+STATIONARY = grid(**sampled(), target=names((WAVE, *OTHERS)), depth=2)
+"""Configurations of `stationary_kernels`."""
 
 INPUTS = {FRIEDMAN: 5, TOPS: 784, DIABETES: 10}
 REAL = (TOPS, DIABETES)
@@ -150,3 +160,10 @@ FULL_REGRESSION = (
     *problems(OTHERS, noise=(0.0, 0.3)),
 )
 """The full tier: more depths and samples; other numbers of inputs; no noise and more."""
+EVERY_TARGET = tuple(tuned_on(target) for target in (*USEFUL, DIABETES))
+"""Configurations of `other_kernels`."""
+
+
+def on_each(rough: Any, smooth: Any, friedman: Any, tops: Any) -> dict[Target, Any]:
+    """One value for each of the useful targets."""
+    return {ROUGH: rough, SMOOTH: smooth, FRIEDMAN: friedman, TOPS: tops}

@@ -1,4 +1,4 @@
-"""Adding a layer changes the errors of the network and of its NTK differently.
+"""A second layer changes the errors of network and NTK differently.
 
 Claim
     Adding a layer to the network, and updating the NTK to match, does not give matching changes of
@@ -6,152 +6,130 @@ Claim
 
 Measured
     E is the mean squared error on 500 test points against the target without noise, over its
-    variance. D is the change of the network's E by a second hidden layer minus that of its NTK's; D
-    / E_NTK must exceed 0.1. 100 samples, x ~ N(0, I_5), target sin(2.5 u.x), u random, noise 0.1.
-    Networks as commonly trained: ReLU, 64 wide, PyTorch's default weights, Adam at 0.003,
-    minibatches of 32, 1500 steps, least loss on 25 validation samples. Their NTK: of this
-    architecture at infinite width (variances 1 / (3 fan-in), standard parametrization), with the
-    ridge of least loss on the same 25.
+    variance. D is the change of the network's E by a second hidden layer minus that of its NTK's.
+    |D| / E_NTK must exceed 0.1, in either direction, on each of three targets that the NTK learns:
+    cos(u.x) + sin(v.x), sin(1.5 u.x), (u.x)(v.x); x ~ N(0, I_5), u and v random and orthogonal. 400
+    samples, noise 0.1. Networks: ReLU, 64 wide, PyTorch's default weights, Adam at 0.003,
+    minibatches of 32, 3000 steps, least loss on 100 validation samples. NTK: of this architecture
+    at infinite width (standard parametrization), with the ridge of least loss on the same 100.
 
 Departs
-    Targets, sizes, training and kernel of the paper are not known to us. Explored seeds gave the
-    direction (the network gets worse, the kernel better) and the target, on which they had power.
-    Until an audit the kernel was the NTK of sigma_w^2 = 2, which is not that of the networks
-    trained: a figure keeps it, and the claim was decided anew on fresh seeds. The theorem's arm
-    (NTK parametrization, f - f_0, full batch), the lazy arm and the causes are ours.
+    Targets, sizes, training and kernel of the paper are not known to us. Exploration looked at
+    eight settings. Not primary are a bump (-0.78 with 200 samples), a sign and Friedman's function
+    (undecided), and sin(2.5 u.x): with 400 samples training was not flat (-0.19), with 100 the
+    kernel learns next to nothing (0.13 in the claim as it was; at full scale here). The theorem's
+    arm (100 samples, NTK parametrization, f - f_0, full batch) and the lazy one are ours.
 
 Limits
-    One target, 100 samples, of which the NTK learns next to nothing: E was 0.90 with 1 layer and
-    0.89 with 2 on 24 explored seeds, the network's 0.47 and 0.60. So D is the network's change, and
-    a tenth of the kernel's error is a fifth of the network's. Where kernels learn most the two
-    changed about alike in exploration. A network that is trained otherwise does not contradict a
-    limit theorem.
+    The sign depends on the target. In exploration the network's error rose with the layer on all
+    three; the NTK's fell on the first two and rose more on the product. From 2 to 3 layers the
+    mismatch is mostly gone; -0.13 was left on the product. Effects depend on the training budget:
+    -0.43 on the product after 1500 steps. Trained as the theorem asks, the product showed none
+    (0.06). Errors are small, 0.01 to 0.03 of networks and 0.03 to 0.09 of NTKs, and D is in units
+    of the NTK's. A network of practical width does not contradict a limit theorem.
 """
 
-from claims.liu2025 import equivalence, figures, settings
-from claims.liu2025.added_layer import Errors, mismatch
+from claims.liu2025 import figures, settings
+from claims.liu2025.added_layer import Errors, mismatch, of_layer
 from claims.liu2025.conditions import mean_at_most
+from claims.liu2025.equivalence import architecture_kernel as kernel
+from claims.liu2025.equivalence import common_training, descent_by_theory
 from claims.liu2025.paper import PAPER
-from claims.liu2025.settings import (
-    FRIEDMAN,
-    OTHERS,
-    ROUGH,
-    SMOOTH,
-    by_theory,
-    commonly,
-    untrained,
-)
+from claims.liu2025.settings import LEARNT, LONG_WAVE, PRODUCT, SMOOTH, WAVE, kernels_of
 from harness import gates
 from harness.claim import Claim, grid
-
-LAZY = 0.01  # label scale at which a network hardly moves
 
 claim = Claim(
     __doc__,
     id="liu2025/added_layer_mismatch",
     paper=PAPER,
     locus="abstract",
-    seeds=(72, 300),
-    stream="registered-3",
+    seeds=(48, 300),
+    stream="registered-4",
 )
 
 # minibatches amplify rounding, and backends are compared
 DOUBLE = dict(dtype="float64", block=10)
-COMMON, FULL = settings.COMMON, settings.FULL_COMMON
-common = claim.experiment(equivalence.common_training, COMMON, full=FULL, **DOUBLE)
-OF_OTHERS = commonly(target="wave", depth=2, permuted=True)
-permuted = claim.experiment(equivalence.common_training, OF_OTHERS, **DOUBLE)
-HE = commonly(target="wave", depth=(1, 2), weights="he")
-he_weights = claim.experiment(equivalence.common_training, HE, **DOUBLE)
-SAME, FULL_SAME = settings.of_architecture(COMMON), settings.of_architecture(FULL)
-ntk = claim.experiment(equivalence.architecture_kernel, SAME, full=FULL_SAME, **DOUBLE)
+LAYERS, MORE = settings.LAYERS, settings.FULL_LAYERS
+FEW = settings.FEW_SAMPLES
+common = claim.experiment(common_training, LAYERS, full=MORE, **DOUBLE)
+ntk = claim.experiment(kernel, kernels_of(LAYERS), full=kernels_of(MORE), **DOUBLE)
+permuted = claim.experiment(common_training, settings.PERMUTED_LAYERS, **DOUBLE)
+theory = claim.experiment(descent_by_theory, settings.LAYERS_IN_THEORY, block=10)
+small = claim.experiment(descent_by_theory, settings.SMALL_LABELS, block=10)
+few = claim.experiment(common_training, (), full=FEW, **DOUBLE)
+few_ntk = claim.experiment(kernel, (), full=kernels_of(FEW), **DOUBLE)
 
-THEORY = by_theory(target="wave", depth=(1, 2), label_scale=(1.0, LAZY))
-DEEP = dict(depth=(1, 2, 3, 4, 5))
-theory = claim.experiment(equivalence.descent_by_theory, THEORY, full=DEEP, block=10)
-WITH_F0 = by_theory(target="wave", depth=(1, 2), centred=False)
-with_f0 = claim.experiment(equivalence.descent_by_theory, WITH_F0, block=10)
-START, WIDE = (
-    untrained(depth=(1, 2), width=(64, 256)),
-    dict(width=(64, 256, 1024, 4096)),
-)
-predictors = claim.experiment(equivalence.kernel_predictors, START, full=WIDE, block=10)
-
-FEW, MORE = settings.FEW, settings.MORE
-AS_THEY_ARE, SMALL = dict(label_scale=1.0), dict(label_scale=LAZY)
-network, its_ntk = Errors(common, "error", FEW), Errors(ntk, "kernel_error", FEW)
-network_of_more, ntk_of_more = (
-    Errors(common, "error", MORE),
-    Errors(ntk, "kernel_error", MORE),
-)
-in_theory = Errors(theory, "error", AS_THEY_ARE)
-its_entk = Errors(theory, "own_error", AS_THEY_ARE)
-limit = Errors(theory, "limit_error", AS_THEY_ARE)
-he_ntk = Errors(common, "ridge_error", FEW)  # sigma_w^2 = 2
+network, its_ntk = Errors(common, "error"), Errors(ntk, "kernel_error")
+in_theory, limit = Errors(theory, "error"), Errors(theory, "limit_error")
 A_TENTH = "a tenth of the error is the least that one would call a mismatch"
 WITHIN = "the same tenth, from within"
-SHORT = "0.9 takes 120 seeds, too many for a laptop beside the other claims; it may end undecided"
 
 
 @claim.effect(
     primary=True,
-    above=0.1,
-    expect=(0.147, 0.17),
-    agreement=0.05,
+    differs=0.1,
+    each=grid(target=LEARNT),
+    expect={SMOOTH: (0.255, 0.15), LONG_WAVE: (0.18, 0.098), PRODUCT: (-0.221, 0.145)},
     because=A_TENTH,
-    power_note=SHORT,
 )
-def second_layer(m):
-    """With a second layer the network's error grows by {} of the NTK's error more than the NTK's
-    does.
+def second_layer(m, target):
+    """On {target} a second layer raises the network's error by {} of the NTK's error more than the
+    NTK's own (below 0: less).
     """
-    return mismatch(network.around(m), its_ntk.around(m))
-
-
-@claim.effect(above=0.1, expect=(0.133, 0.13), because=A_TENTH)
-def third_layer_of_more_samples(m):
-    """With 200 samples and a third layer the NTK's error grows by {} of itself more than the
-    network's does.
-    """
-    return -mismatch(network_of_more.around(m, depth=2), ntk_of_more.around(m, depth=2))
+    return of_layer(m, network, its_ntk, target)
 
 
 @claim.effect(
     within=0.1,
-    each=grid(target=OTHERS),
-    expect={ROUGH: (0.035, 0.09), SMOOTH: (0.02, 0.21), FRIEDMAN: (-0.14, 0.35)},
+    each=grid(target=(SMOOTH, LONG_WAVE)),
+    expect={SMOOTH: (0.033, 0.115), LONG_WAVE: (-0.013, 0.044)},
     because=WITHIN,
 )
-def second_layer_of(m, target):
-    """On {target} the network's error grows by {} of the NTK's error more than the NTK's does."""
-    where = dict(target=target.name)
-    kernel = Errors(ntk, "kernel_error", where)
-    return mismatch(Errors(common, "error", where).around(m), kernel.around(m))
-
-
-@claim.effect(above=0.1, expect=(0.34, 0.2), because=A_TENTH)
-def theorem_arm(m):
-    """Trained as the theorem asks, the network's error grows by {} of the NTK's more than the NTK's
-    does.
+def third_layer(m, target):
+    """On {target} a third layer raises the network's error by {} of the NTK's error more than the
+    NTK's own.
     """
-    return mismatch(in_theory.around(m), limit.around(m))
+    return of_layer(m, network, its_ntk, target, depth=2)
 
 
-@claim.effect(within=0.1, expect=(0.03, 0.05), because=WITHIN)
+@claim.effect(
+    above=0.1,
+    each=grid(target=(SMOOTH, LONG_WAVE)),
+    expect={SMOOTH: (0.268, 0.273), LONG_WAVE: (0.4, 0.208)},
+    because=A_TENTH,
+)
+def theorem_arm(m, target):
+    """Trained on {target} as the theorem asks, the network's error grows by {} of the NTK's more
+    than the NTK's does.
+    """
+    return of_layer(m, in_theory, limit, target)
+
+
+@claim.effect(within=0.1, expect=(0.042, 0.071), because=WITHIN)
 def lazy(m):
-    """With labels x 0.01 the network's error grows by {} of the NTK's more than that of its own
-    eNTK does.
+    """With labels x 0.01 the network's error on sin(2.5 u.x) grows by {} of the NTK's more than
+    that of its own eNTK does.
     """
-    trained, own = Errors(theory, "error", SMALL), Errors(theory, "own_error", SMALL)
-    return mismatch(trained.around(m), own.around(m), unit=limit.at(m, 1))
+    trained = Errors(small, "error").around(m, WAVE)
+    own = Errors(small, "own_error").around(m, WAVE)
+    unit = Errors(small, "limit_error").at(m, WAVE, depth=1)
+    return mismatch(trained, own, unit)
+
+
+@claim.effect(differs=0.1, expect=(0.134, 0.165), because=A_TENTH, tiers=("full",))
+def fewer_samples(m):
+    """On sin(2.5 u.x) with 100 samples a second layer raises the network's error by {} of the
+    NTK's error more than the NTK's own.
+    """
+    return of_layer(m, Errors(few, "error"), Errors(few_ntk, "kernel_error"), WAVE)
 
 
 @claim.control("SUPPORTED", of=second_layer)
 def permuted_labels(m):
     """With 2 layers the labels are those of other inputs, so the network's error must grow."""
-    return mismatch(
-        (network.at(m, 1), m[permuted]("error", depth=2)), its_ntk.around(m)
-    )
+    untaught = (network.at(m, SMOOTH, 1), m[permuted]("error"))
+    return mismatch(untaught, its_ntk.around(m, SMOOTH))
 
 
 @claim.control("not SUPPORTED", of=second_layer)
@@ -169,38 +147,32 @@ def permuted_lazy(m):
 @claim.gate()
 def flat(m):
     """The last quarter of common training lowers the validation loss by at most 10 % on average."""
-    return mean_at_most(m, "gain", 0.1, common, he_weights)
+    return mean_at_most(m, "gain", 0.1, common)
 
 
 @claim.gate()
 def fitted(m):
     """Training by theory ends at a loss below 1 % of the target's variance on average."""
-    return mean_at_most(m, "loss", 0.01, theory, with_f0)
+    return mean_at_most(m, "loss", 0.01, theory, small)
+
+
+@claim.gate()
+def learnt(m):
+    """Every NTK leaves at most a fifth of its target's variance on average."""
+    return mean_at_most(m, "kernel_error", 0.2, ntk)
 
 
 @claim.gate("BROKEN")
 def finite(m):
     """Every error is finite and positive."""
-    trained = (common, permuted, he_weights, theory, with_f0)
-    return gates.positive(m, ["error", "ridge_error"], *trained) or gates.positive(
-        m, ["kernel_error"], ntk
-    )
+    trained = (common, permuted, theory, small)
+    of_networks = gates.positive(m, ["error"], *trained)
+    return of_networks or gates.positive(m, ["kernel_error"], ntk)
 
 
-CHAIN = {
-    "network, as commonly trained": network,
-    "PyTorch's initial weights": Errors(he_weights, "error"),
-    "Adam, stopping, parametrization": Errors(with_f0, "error"),
-    "the network's f_0": in_theory,
-    "kernel moves in training": its_entk,
-    "kernel random at width 64": limit,
-    "finite time and ridge": Errors(theory, "ridge_error", AS_THEY_ARE),
-}
-claim.figure(figures.few_samples(common, ntk, theory))
-claim.figure(figures.more_samples(common, ntk))
-claim.figure(figures.by_cause(CHAIN, unit=he_ntk))
-claim.figure(figures.other_targets(common, ntk))
-claim.figure(figures.random_kernel(predictors))
+claim.figure(figures.mismatches(network, its_ntk))
+claim.figure(figures.over_depth("as commonly trained", network, its_ntk))
+claim.figure(figures.over_depth("as the theorem asks", in_theory, limit))
 
 
 def test_added_layer_mismatch(verdict):

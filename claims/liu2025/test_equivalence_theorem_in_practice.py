@@ -26,27 +26,15 @@ Limits
 
 from claims.liu2025 import figures, settings
 from claims.liu2025.conditions import mean_at_most
-from claims.liu2025.distances import DEPTHS, distance, rate
+from claims.liu2025.distances import distance, rate
 from claims.liu2025.equivalence import descent_by_theory, kernel_predictors
 from claims.liu2025.paper import PAPER
-from claims.liu2025.settings import (
-    FRIEDMAN,
-    OTHERS,
-    ROUGH,
-    SMOOTH,
-    WAVE,
-    by_theory,
-    names,
-    untrained,
-)
+from claims.liu2025.settings import FRIEDMAN, NARROW, OTHERS, ROUGH, SMOOTH, TINY, WAVE
 from claims.liu2025.stationary import stationary_kernels
 from harness import gates
-from harness.claim import Claim, grid
+from harness.claim import Claim, Terms, grid
 
-# of the target's standard deviation: nearer than this we would call two predictors equal
-NEAR = 0.1
-WIDTH, NARROW = 256, 64
-TINY = 1e-4  # label scale at which a network stays where it started
+NEAR = 0.1  # deviations of the target; nearer, two predictors would be called equal
 
 claim = Claim(
     __doc__,
@@ -57,76 +45,46 @@ claim = Claim(
     stream="registered-1",
 )
 
-KERNELS = untrained(depth=DEPTHS, width=(64, 128, 256, 512, 1024))
-WIDE = dict(width=(64, 256, 1024, 4096, 16384))
+KERNELS, WIDE = settings.UNTRAINED, settings.FULL_UNTRAINED
 kernels = claim.experiment(kernel_predictors, KERNELS, full=WIDE, block=10)
-
-QUICK = (
-    *by_theory(target="wave", depth=DEPTHS, width=(64, 128, 256)),
-    *by_theory(
-        target="wave", depth=DEPTHS, width=NARROW, label_scale=(0.1, 0.01, TINY)
-    ),
-)
-FULL = (
-    *by_theory(target="wave", depth=DEPTHS, width=(64, 256, 1024, 4096)),
-    *by_theory(
-        target="wave", depth=DEPTHS, width=NARROW, label_scale=(0.1, 0.01, 1e-3, TINY)
-    ),
-)
-wave = claim.experiment(descent_by_theory, QUICK, full=FULL, block=10)
-OTHER_TARGETS = by_theory(target=names(OTHERS), depth=DEPTHS, width=WIDTH)
-others = claim.experiment(descent_by_theory, OTHER_TARGETS, block=10)
-OF_OTHER_INPUTS = by_theory(target="wave", depth=DEPTHS, width=NARROW, permuted=True)
-permuted = claim.experiment(descent_by_theory, OF_OTHER_INPUTS, block=10)
-
+NETWORKS, MORE = settings.THEORY, settings.FULL_THEORY
+wave = claim.experiment(descent_by_theory, NETWORKS, full=MORE, block=10)
+others = claim.experiment(descent_by_theory, settings.OTHERS_IN_THEORY, block=10)
+permuted = claim.experiment(descent_by_theory, settings.PERMUTED_IN_THEORY, block=10)
+DOUBLE = dict(dtype="float64", block=10)
+stationary = claim.experiment(stationary_kernels, settings.STATIONARY, **DOUBLE)
 TARGETS = (WAVE, *OTHERS)
-EVERY_TARGET = grid(**settings.sampled(), target=names(TARGETS), depth=2)
-stationary = claim.experiment(
-    stationary_kernels, EVERY_TARGET, dtype="float64", block=10
-)
+
+SEEN = "a tenth of the deviation would pass for equal, and a tenth above it is seen"
+INDEPENDENT = "tells -1/2, the rate of independent fluctuations, from -1"
+DECADES = "a slope of 0.2 is a factor of 2.5 in two decades"
+WORSE = "a tenth of the error is what a kernel may cost before one would call it worse"
+RIVALS = {
+    WAVE: (1.14, 0.25),
+    ROUGH: (1.16, 0.1),
+    SMOOTH: (2.01, 0.3),
+    FRIEDMAN: (1.49, 0.2),
+}
+OFF: Terms = dict(ratio=True, above=1.1, agreement=0.05, because=SEEN)
 
 
-def error(m, kernel, target):
-    """E of regression with a kernel, per seed."""
-    return m[stationary](kernel, target=target.name)
-
-
-SEEN = (
-    "a tenth of the deviation is what we would let pass, and a tenth above it is seen"
-)
-
-
-@claim.effect(
-    primary=True,
-    ratio=True,
-    above=1.1,
-    expect=(3.67, 0.15),
-    agreement=0.05,
-    because=SEEN,
-)
+@claim.effect(primary=True, expect=(3.67, 0.15), **OFF)
 def network_off(m):
     """At width 256 the network lies {} tenths of the target's deviation off its NTK's predictor."""
-    return distance(m, wave, "net_to_limit", width=WIDTH, label_scale=1.0) / NEAR
+    return distance(m, wave, "net_to_limit", width=256, label_scale=1.0) / NEAR
 
 
 @claim.effect(
-    ratio=True,
-    above=1.1,
     each=grid(target=OTHERS),
     expect={ROUGH: (2.16, 0.13), SMOOTH: (1.3, 0.12), FRIEDMAN: (1.28, 0.1)},
-    agreement=0.05,
-    because=SEEN,
+    **OFF,
 )
 def network_off_on(m, target):
     """On {target} it lies {} tenths of the target's deviation off its NTK's predictor."""
     return distance(m, others, "net_to_limit", target=target.name) / NEAR
 
 
-@claim.effect(
-    within=0.1,
-    expect=(0.03, 0.02),
-    because="tells -1/2, the rate of independent fluctuations, from -1",
-)
+@claim.effect(within=0.1, expect=(0.03, 0.02), because=INDEPENDENT)
 def kernel_rate(m):
     """Untrained, the eNTK's predictor approaches the NTK's as width to the power -1/2,
     but for {}.
@@ -134,11 +92,7 @@ def kernel_rate(m):
     return rate(m, kernels, "own_to_limit", dict(width=m[kernels].axis("width"))) + 0.5
 
 
-@claim.effect(
-    above=0.2,
-    expect=(0.34, 0.05),
-    because="a slope of 0.2 is a factor of 2.5 in two decades",
-)
+@claim.effect(above=0.2, expect=(0.34, 0.05), because=DECADES)
 def by_labels(m):
     """At width 64 the network's distance to its own eNTK's predictor grows as label scale to the
     power {}.
@@ -147,22 +101,14 @@ def by_labels(m):
 
 
 @claim.effect(
-    ratio=True,
-    above=1 / 1.1,
-    each=grid(target=TARGETS),
-    expect={
-        WAVE: (1.14, 0.25),
-        ROUGH: (1.16, 0.1),
-        SMOOTH: (2.01, 0.3),
-        FRIEDMAN: (1.49, 0.2),
-    },
-    because="a tenth of the error is what a kernel may cost before one would call it worse",
+    ratio=True, above=1 / 1.1, each=grid(target=TARGETS), expect=RIVALS, because=WORSE
 )
 def rival(m, target):
     """On {target} the NTK's error is {} times that of Laplace, Matern or RBF, whichever validates
     best.
     """
-    return error(m, "ntk", target) / error(m, "best", target)
+    errors = m[stationary]
+    return errors("ntk", target=target.name) / errors("best", target=target.name)
 
 
 @claim.control("SUPPORTED", of=network_off)
@@ -197,8 +143,7 @@ def finite(m):
 
 claim.figure(figures.over_width(kernels, wave, reference=NEAR))
 claim.figure(figures.over_label_scale(wave, width=NARROW, reference=NEAR))
-RIVALS = ("ntk", "laplace", "matern_32", "matern_52", "rbf")
-claim.figure(figures.kernel_errors("Errors of kernels", RIVALS, TARGETS, error))
+claim.figure(figures.rivals(stationary, TARGETS))
 
 
 def test_equivalence_theorem_in_practice(verdict):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from claims.liu2025.problems import TESTS, problem
+from claims.liu2025.problems import TARGETS, TESTS, problem
 
 SETTING = {"target": "wave", "inputs": 3, "samples": 6, "validation": 4, "noise": 0.1}
 
 
-@pytest.mark.parametrize("target", ["wave", "rough", "smooth", "friedman"])
+@pytest.mark.parametrize("target", list(TARGETS))
 def test_targets_have_unit_variance_and_noise_where_there_is_something_to_learn(target):
     setting = {
         **SETTING,
@@ -49,3 +49,27 @@ def test_the_wave_goes_along_one_direction():
         a * np.sin(2.5 * training.x[0] @ u) + c, training.y[0, :, 0], atol=1e-6
     )
     assert np.linalg.norm(u) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("target", "formula"),
+    [
+        ("wave", lambda z: np.sin(2.5 * z[:, 0])),
+        ("long_wave", lambda z: np.sin(1.5 * z[:, 0])),
+        ("product", lambda z: z[:, 0] * z[:, 1]),
+    ],
+)
+def test_targets_are_their_formulas(target, formula):
+    z = np.random.default_rng(0).standard_normal((20, 5))
+    np.testing.assert_allclose(TARGETS[target](z), formula(z), rtol=1e-12)
+
+
+def test_the_product_is_along_two_orthogonal_directions():
+    """E[x x^T f] = (u v^T + v u^T) for f = (u.x)(v.x): eigenvalues 1, -1, else 0."""
+    setting = {**SETTING, "target": "product", "samples": 20_000, "noise": 0.0}
+    training, _, _ = problem(setting, (0,), "test")
+    x, y = training.x[0], training.y[0]
+    moment = (x * (y - y.mean())).T @ x / len(x)
+    low, middle, high = np.linalg.eigvalsh(moment)
+    assert high == pytest.approx(-low, rel=0.1)
+    assert abs(middle) < 0.1 * high

@@ -16,7 +16,7 @@ from harness.statistics.calibration import (
     smoothed,
 )
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
-from harness.statistics.intervals import Bootstrap
+from harness.statistics.intervals import Bootstrap, t_interval
 from harness.statistics.planted import exponent_coverage
 from harness.statistics.power import (
     decision_power,
@@ -27,6 +27,7 @@ from harness.statistics.power import (
 )
 from harness.study import (
     Control,
+    Difference,
     Equivalence,
     Hypothesis,
     Paper,
@@ -37,6 +38,7 @@ from harness.study import (
 from harness.verdict import Kind, decide
 
 SUPERIOR, EQUIVALENT = Superiority(margin=0.05), Equivalence(margin=0.1)
+DIFFERENT = Difference(margin=0.1)
 
 
 def hypothesis(rule: Rule, effect: float = 0.15, **more: object) -> Hypothesis:
@@ -66,7 +68,7 @@ def monte_carlo_error(rate: float, trials: int) -> float:
 
 
 @pytest.mark.parametrize(
-    "rule", [SUPERIOR, Superiority(margin=-0.2, alpha=0.01), EQUIVALENT]
+    "rule", [SUPERIOR, Superiority(margin=-0.2, alpha=0.01), EQUIVALENT, DIFFERENT]
 )
 @pytest.mark.parametrize("seeds", [4, 10])
 def test_many_decisions_are_those_of_decide(rule: Rule, seeds: int) -> None:
@@ -128,6 +130,8 @@ def test_effects_of_another_shape_are_refused() -> None:
         (SUPERIOR, 0.15, 0.3, 20),
         (EQUIVALENT, 0.0, 0.1, 12),
         (EQUIVALENT, 0.05, 0.05, 10),
+        (DIFFERENT, 0.22, 0.1, 12),
+        (DIFFERENT, -0.22, 0.1, 12),
     ],
 )
 def test_simulated_power_is_the_closed_form_without_the_bootstrap_and_lower_with_it(
@@ -202,6 +206,47 @@ def test_sound_rules_are_seen_to_be_sound(rule: Rule) -> None:
     expected = decision_power(rule, effect, 0.1, 11).value
     assert found["normal"].power.value == pytest.approx(expected, abs=0.03)
     assert found["normal"].computed == power(rule, effect, 0.1, 11)
+
+
+@pytest.mark.parametrize("effect", [0.22, -0.22])
+def test_a_difference_errs_at_most_half_of_alpha_on_each_margin(effect: float) -> None:
+    found = calibrate(claim(hypothesis(DIFFERENT, effect)), 12, {}).hypotheses["gap"]
+    for rates in found.values():
+        half = DIFFERENT.alpha / 2
+        most = half + 3 * monte_carlo_error(half, 2000)
+        assert 0.003 < rates.false_supported.value < most
+        assert 0.93 <= rates.coverage.value <= 0.97
+    expected = decision_power(DIFFERENT, effect, 0.1, 12).value
+    assert found["normal"].power.value == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_rule_that_errs_on_one_margin_alone_is_seen(side: int) -> None:
+    def lenient(effects: np.ndarray, rule: Rule, **_: object) -> Decisions:
+        """Beyond the margin on one side, at level 0.2."""
+        low, _ = t_interval(side * effects, 0.2)
+        supported = (low > rule.margin).all(axis=0)
+        return Decisions(supported, ~supported, np.zeros_like(supported))
+
+    toy = claim(hypothesis(DIFFERENT, 0.22 * side))
+    rates = calibrate(toy, 12, {}, decide=lenient).hypotheses["gap"]["normal"]
+    assert rates.false_supported.value == pytest.approx(0.2, abs=0.04)
+    assert rates.power.value > 0.9
+
+
+def test_power_of_a_difference_counts_both_sides() -> None:
+    above, below = (power(DIFFERENT, effect, 0.1, 12) for effect in (0.22, -0.22))
+    assert above == pytest.approx(below, rel=1e-9)
+    # on the margin one side errs, at alpha / 2
+    assert power(DIFFERENT, -0.1, 0.1, 12) == pytest.approx(0.025, abs=1e-6)
+    # without margins to speak of both sides err
+    narrow = Difference(margin=1e-9)
+    assert power(narrow, 0.0, 0.1, 12) == pytest.approx(0.05, abs=1e-6)
+    assert seeds_needed(DIFFERENT, -0.22, 0.1) == seeds_needed(DIFFERENT, 0.22, 0.1)
+    with pytest.raises(
+        InvalidInput, match=r"where the rule is false: \|mean effect\| >"
+    ):
+        seeds_needed(DIFFERENT, 0.05, 0.1)
 
 
 def percentile(effects: np.ndarray, rule: Rule, **_: object) -> Decisions:
