@@ -61,7 +61,7 @@ STILL = Terms(primary=True, each=ORDERED)
 MOVING = Terms(primary=True, ratio=True, above=1.1, each=CHAOTIC)
 
 
-@claim.effect(expect=NEAR, because=TENTH, published=paper.NEAR_ONE, **CLOSE, **STILL)
+@claim.effect(expect=NEAR, because=TENTH, published=paper.NEAR, **CLOSE, **STILL)
 def near_one(m, phase):
     """In the {phase} phase the dispersion R at L/M = 0.2 is {}; 1 means deterministic."""
     return dispersion(m[sampled], phase, 0.2)

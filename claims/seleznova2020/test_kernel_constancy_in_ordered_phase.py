@@ -10,9 +10,9 @@ Measured
     1 at the paper's width, M = 256, which is 4 at M = 64: one rate for all seeds, 600 steps in
     place of 10^5. 32 Fashion-MNIST images with |x|^2 = 784, one-hot targets, mean squared error
     over samples and outputs, 3, 10 and 20 hidden layers; sigma_w^2 = 1 with sigma_b^2 = 1 for ReLU
-    and 0.1 for tanh. Secondary effects ask whether the kernel is constant because nothing was
-    learnt: what is left to learn, and Delta of networks that learn, at half the edge 2 / lambda_max
-    or to loss 0.05 (tanh with sigma_b^2 = 0.1 there at M = 256), raw or centred (f - f_0).
+    and 0.1 for tanh. Is the kernel constant because nothing was learnt? Secondary: what is left to
+    learn, and Delta of networks that learn, at half the edge 2 / lambda_max or to loss 0.05 (tanh
+    with sigma_b^2 = 0.1 there at M = 256), raw or centred (f - f_0).
 
 Departs
     The paper trains 128 MNIST digits for up to 10^5 steps at rate 10^-5 and stops sooner where the
@@ -35,12 +35,11 @@ from claims.seleznova2020.figures import Arm, course, of_arms, part_learnt
 from claims.seleznova2020.paper import PAPER
 from claims.seleznova2020.settings import BIASED, DEEP, DEEPEST, DEPTHS, RELU, TANH
 from harness import gates
-from harness.claim import Claim, grid
+from harness.claim import Claim, Terms, grid
 from harness.plots import Series
 
 CONSTANT = 0.25  # a kernel that changes by less is called nearly constant
 BOTH, ALL = (RELU, TANH), (RELU, TANH, BIASED)
-PROTOCOL = dict(ratio=True, agreement=log(1.1))
 
 claim = Claim(
     __doc__,
@@ -62,35 +61,38 @@ mapped = phase_maps.experiment(
 )
 
 
+RATIO = Terms(ratio=True, agreement=log(1.1))
+TWICE, EACH = Terms(each=grid(net=BOTH)), Terms(each=grid(net=ALL))
+AT_DEPTHS = Terms(primary=True, each=grid(net=BOTH, depth=DEPTHS))
+OF_RELU = {(RELU, 3): (7.1, 0.37), (RELU, 10): (15.5, 0.99), (RELU, 20): (16.9, 1.1)}
+OF_TANH = {(TANH, 3): (5.9, 0.1), (TANH, 10): (13.1, 0.24), (TANH, 20): (71, 0.92)}
+LITTLE = Terms(
+    above=0.9,
+    agreement=0.01,
+    bounds=(0.0, inf),
+    because="who has learnt less than a tenth of what there is has learnt next to nothing",
+)
+QUARTER = (
+    "2^-4 is the most that we read off the paper's ordered phase from sigma_w^2 = 0.5 on, at four "
+    "times this width; the change in training falls at most as 1 / width"
+)
+DOUBLES = "read off the paper, Delta grows fourfold from 3 to 20 layers when chaotic; half of that"
+GROWTH = "half as much again is the least that one would call growth"
+
+
 @claim.effect(
-    primary=True,
-    above=1 / CONSTANT,
-    each=grid(net=BOTH, depth=DEPTHS),
-    expect={
-        (RELU, 3): (7.08, 0.37),
-        (RELU, 10): (15.5, 0.99),
-        (RELU, 20): (16.9, 1.12),
-        (TANH, 3): (5.93, 0.1),
-        (TANH, 10): (13.1, 0.24),
-        (TANH, 20): (70.8, 0.92),
-    },
-    because="2^-4 is the most that we read off the paper's ordered phase from sigma_w^2 = 0.5 on, "
-    "at four times this width; the change in training falls at most as 1 / width",
-    **PROTOCOL,
+    above=1 / CONSTANT, expect=OF_RELU | OF_TANH, because=QUARTER, **RATIO, **AT_DEPTHS
 )
 def constant(m, net, depth):
     """With {depth} layers the norm of the kernel is {} times its change ({net})."""
     return 1 / m[raw[net]]("kernel_change", depth=depth)
 
 
+GROWING = {RELU: (2.33, 1.1), TANH: (11.8, 0.93)}
+
+
 @claim.effect(
-    primary=True,
-    above=0.5,
-    each=grid(net=BOTH),
-    expect={RELU: (2.33, 1.1), TANH: (11.8, 0.93)},
-    because="read off the paper, Delta grows fourfold from 3 to 20 layers in the chaotic phase; "
-    "half of that",
-    **PROTOCOL,
+    primary=True, above=0.5, expect=GROWING, because=DOUBLES, **RATIO, **TWICE
 )
 def no_growth(m, net):
     """The kernel changes {} times as much with 3 layers as with 20 ({net})."""
@@ -98,57 +100,38 @@ def no_growth(m, net):
     return delta(depth=3) / delta(depth=DEEPEST)
 
 
-@claim.effect(
-    above=0.9,
-    each=grid(net=BOTH),
-    expect={RELU: (0.999, 0.001), TANH: (0.949, 0.036)},
-    agreement=0.01,
-    bounds=(0.0, inf),
-    because="who has learnt less than a tenth of what there is has learnt next to nothing",
-)
+@claim.effect(expect={RELU: (0.999, 0.001), TANH: (0.949, 0.036)}, **LITTLE, **TWICE)
 def nothing_learnt(m, net):
     """With 20 layers {} of the labels' variance is left at the end ({net})."""
     return settings.part_left(m[raw[net]], depth=DEEPEST)
 
 
-@claim.effect(
-    above=1.5,
-    each=grid(net=BOTH),
-    expect={RELU: (2.34, 0.7), TANH: (2.48, 0.21)},
-    because="half as much again is the least that one would call growth",
-    **PROTOCOL,
-)
+MOVING = {RELU: (2.34, 0.7), TANH: (2.48, 0.21)}
+
+
+@claim.effect(above=1.5, expect=MOVING, because=GROWTH, **RATIO, **TWICE)
 def moves_once_trained(m, net):
-    """With 10 layers the kernel changes {} times as much at half the edge as by the paper's
-    protocol ({net}).
+    """At half the edge the kernel of 10 layers changes {} times as much as by the protocol
+    ({net}).
     """
-    faster = m[at_edge[net]]("kernel_change")
-    return faster / m[raw[net]]("kernel_change", depth=DEEP)
+    return m[at_edge[net]]("kernel_change") / m[raw[net]]("kernel_change", depth=DEEP)
 
 
-@claim.effect(
-    above=0.5,
-    each=grid(net=ALL),
-    expect={RELU: (0.69, 0.61), TANH: (1.73, 0.26), BIASED: (0.34, 0.24)},
-    because="as by the paper's protocol",
-    **PROTOCOL,
-)
+MATCHED = {RELU: (0.69, 0.61), TANH: (1.73, 0.26), BIASED: (0.34, 0.24)}
+
+
+@claim.effect(above=0.5, expect=MATCHED, because=DOUBLES, **RATIO, **EACH)
 def matched_no_growth(m, net):
     """At loss 0.05 the kernel changes {} times as much with 3 layers as with 10 ({net})."""
     return 1 / settings.growth(m[matched[net]], 1.0, centred=False)
 
 
-@claim.effect(
-    above=1.5,
-    each=grid(net=ALL),
-    expect={RELU: (4.9, 0.52), TANH: (2.27, 0.22), BIASED: (6.11, 0.29)},
-    because="half as much again is the least that one would call growth",
-    **PROTOCOL,
-)
+CENTRED = {RELU: (4.9, 0.52), TANH: (2.27, 0.22), BIASED: (6.11, 0.29)}
+
+
+@claim.effect(above=1.5, expect=CENTRED, because=GROWTH, **RATIO, **EACH)
 def centred_grows(m, net):
-    """From an output of zero, to loss 0.05, the kernel changes {} times as much with 10 layers as
-    with 3 ({net}).
-    """
+    """From an output of zero, at loss 0.05, 10 layers change {} times as much as 3 ({net})."""
     return settings.growth(m[matched[net]], 1.0, centred=True)
 
 
@@ -192,14 +175,10 @@ def finite(m):
     return gates.positive(m, ["kernel_change"], *BY_PROTOCOL, *matched.values())
 
 
-ARMS = {
-    "ReLU": Arm(raw[RELU]),
-    "tanh": Arm(raw[TANH]),
-    "ReLU, sigma_w^2 = 0.5": Arm(more_ordered),
-    "ReLU, at loss 0.05": Arm(matched[RELU], dict(centred=False)),
-    "tanh, at loss 0.05, M = 256": Arm(matched[TANH], dict(centred=False)),
-    "tanh with sigma_b^2 = 1, at loss 0.05": Arm(matched[BIASED], dict(centred=False)),
-}
+ARMS = {f"{net}, by protocol": Arm(raw[net]) for net in BOTH}
+ARMS["ReLU, by protocol, sigma_w^2 = 0.5"] = Arm(more_ordered)
+for net in ALL:
+    ARMS[f"{net}, at loss 0.05"] = Arm(matched[net], dict(centred=False))
 PAPERS = [Series("paper, ReLU, M = 256, read off: most", DEPTHS, (2**-4,) * 3)]
 TITLE, OWN = "Kernel change against depth", [raw[RELU], more_ordered]
 claim.figure(course("drift", "Drift of the kernel during training", raw))

@@ -18,9 +18,8 @@ Measured
 Departs
     The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner
     where the loss stalls; here nobody stops, which favours the networks. Steps are fewer and
-    longer, below the edge. The arms at half the edge and the frozen kernel are ours, and so is the
-    scale of the inputs, with the part of the kernel that does not grow with the width. How much
-    depth costs at a fixed rate depends on it.
+    longer, below the edge. Half the edge and the frozen kernel are ours, and so is the scale of the
+    inputs, |x|^2 = 784: how much depth costs at a fixed rate depends on it.
 
 Limits
     Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. Plain gradient
@@ -37,18 +36,10 @@ from claims.seleznova2020.figures import Arm, conditioning, course, of_arms
 from claims.seleznova2020.paper import PAPER
 from claims.seleznova2020.settings import BIASED, DEEP, DEEPEST, DEPTHS, RELU, TANH
 from harness import gates
-from harness.claim import Claim, grid
+from harness.claim import Claim, Terms, grid
 from harness.plots import Series
 
 BOTH, ALL = (RELU, TANH), (RELU, TANH, BIASED)
-RATIO = dict(ratio=True, agreement=log(1.05))
-STUCK = dict(
-    above=0.9,
-    agreement=0.02,
-    bounds=(0.0, inf),
-    because="who has learnt less than a tenth of the labels' variance has learnt next to nothing",
-)
-
 claim = Claim(
     __doc__,
     id="seleznova2020/ordered_phase_untrainable_with_depth",
@@ -73,18 +64,26 @@ map_faster = phase_maps.experiment(
 )
 
 
+RATIO = Terms(ratio=True, agreement=log(1.05))
+TWICE, EACH = Terms(each=grid(net=BOTH)), Terms(each=grid(net=ALL))
+AT_DEPTHS = Terms(each=grid(net=BOTH, depth=(DEEP, DEEPEST)))
+PART = Terms(agreement=0.02, bounds=(0.0, inf))
+TWOFOLD = "twice the loss is the least that one would call a loss of trainability"
+STUCK = "who has learnt less than a tenth of the labels' variance has learnt next to nothing"
+QUARTER = "a quarter of the labels' variance is the least that one would call learning"
+TENTH = "10 %, against the factor of four or more that depth makes"
+
+
+LOSSES = {
+    (RELU, DEEP): (4.48, 0.26),
+    (RELU, DEEPEST): (4.95, 0.26),
+    (TANH, DEEP): (5.26, 0.18),
+    (TANH, DEEPEST): (8.94, 0.25),
+}
+
+
 @claim.effect(
-    primary=True,
-    above=2,
-    each=grid(net=BOTH, depth=(DEEP, DEEPEST)),
-    expect={
-        (RELU, DEEP): (4.48, 0.26),
-        (RELU, DEEPEST): (4.95, 0.26),
-        (TANH, DEEP): (5.26, 0.18),
-        (TANH, DEEPEST): (8.94, 0.25),
-    },
-    because="twice the loss is the least that one would call a loss of trainability",
-    **RATIO,
+    primary=True, above=2, expect=LOSSES, because=TWOFOLD, **RATIO, **AT_DEPTHS
 )
 def over_shallow(m, net, depth):
     """At the fixed rate the least loss with {depth} layers is {} times that with 3 ({net})."""
@@ -92,71 +91,56 @@ def over_shallow(m, net, depth):
     return loss(depth=depth) / loss(depth=3)
 
 
-@claim.effect(
-    primary=True,
-    each=grid(net=BOTH),
-    expect={RELU: (0.9995, 0.0005), TANH: (0.949, 0.036)},
-    **STUCK,
-)
+LEFT = {RELU: (0.9995, 0.0005), TANH: (0.949, 0.036)}
+
+
+@claim.effect(primary=True, above=0.9, expect=LEFT, because=STUCK, **PART, **TWICE)
 def stuck(m, net):
     """At the fixed rate 20 layers leave {} of the labels' variance ({net})."""
     return settings.part_left(m[slow[net]], depth=DEEPEST)
 
 
-@claim.effect(
-    each=grid(net=ALL),
-    expect={RELU: (0.999, 0.001), TANH: (0.228, 0.003), BIASED: (1.0, 0.001)},
-    **STUCK,
-)
+LEFT_FASTER = {RELU: (0.999, 0.001), TANH: (0.228, 0.003), BIASED: (1.0, 0.001)}
+
+
+@claim.effect(above=0.9, expect=LEFT_FASTER, because=STUCK, **PART, **EACH)
 def faster_stuck(m, net):
     """At half the edge 20 layers leave {} of the labels' variance ({net})."""
     return settings.part_left(m[faster[net]], depth=DEEPEST)
 
 
-@claim.effect(
-    above=0.25,
-    each=grid(net=BOTH),
-    expect={RELU: (0.5, 0.15), TANH: (0.77, 0.003)},
-    agreement=0.02,
-    bounds=(0.0, inf),
-    because="a quarter of the labels' variance is the least that one would call learning",
-)
+LEARNT = {RELU: (0.5, 0.15), TANH: (0.77, 0.003)}
+
+
+@claim.effect(above=0.25, expect=LEARNT, because=QUARTER, **PART, **TWICE)
 def faster_learns(m, net):
     """At half the edge 10 layers learn {} of the labels' variance ({net})."""
     return 1 - settings.part_left(m[faster[net]], depth=DEEP)
 
 
-@claim.effect(
-    within=1.1,
-    each=grid(net=BOTH, depth=(DEEP, DEEPEST)),
-    expect={
-        (RELU, DEEP): (1.015, 0.035),
-        (RELU, DEEPEST): (1.001, 0.002),
-        (TANH, DEEP): (0.95, 0.057),
-        (TANH, DEEPEST): (1.0, 0.02),
-    },
-    because="10 %, against the factor of four or more that depth makes",
-    **RATIO,
-)
+FROZEN = {
+    (RELU, DEEP): (1.015, 0.035),
+    (RELU, DEEPEST): (1.001, 0.002),
+    (TANH, DEEP): (0.95, 0.057),
+    (TANH, DEEPEST): (1.0, 0.02),
+}
+
+
+@claim.effect(within=1.1, expect=FROZEN, because=TENTH, **RATIO, **AT_DEPTHS)
 def over_frozen_kernel(m, net, depth):
-    """At the fixed rate, with {depth} layers, the least loss is {} times that with the kernel
-    frozen ({net}).
+    """At the fixed rate the loss with {depth} layers is {} times that with a frozen kernel
+    ({net}).
     """
     loss = m[slow[net]]("min_loss", depth=depth)
     return loss / m[slow[net]]("linearised_loss", depth=depth)
 
 
-@claim.effect(
-    above=1.1,
-    each=grid(net=BOTH),
-    expect={RELU: (1.49, 0.25), TANH: (1.7, 0.09)},
-    because="as at the fixed rate",
-    **RATIO,
-)
+LOST = {RELU: (1.49, 0.25), TANH: (1.7, 0.09)}
+
+
+@claim.effect(above=1.1, expect=LOST, because="as at the fixed rate", **RATIO, **TWICE)
 def frozen_kernel_over_faster(m, net):
-    """At half the edge, with 10 layers, the loss with the kernel frozen is {} times the least loss
-    ({net}).
-    """
+    """At half the edge, with 10 layers, a frozen kernel leaves {} times the loss ({net})."""
     frozen = m[faster[net]]("linearised_loss", depth=DEEP)
     return frozen / m[faster[net]]("min_loss", depth=DEEP)
 
@@ -192,13 +176,9 @@ def finite(m):
     return gates.positive(m, ["min_loss"], *TRAINED)
 
 
-ARMS = {
-    "ReLU, fixed rate": Arm(slow[RELU]),
-    "ReLU, half the edge": Arm(faster[RELU]),
-    "ReLU, sigma_w^2 = 0.5, fixed rate": Arm(more_ordered),
-    "tanh, fixed rate": Arm(slow[TANH]),
-    "tanh, half the edge": Arm(faster[TANH]),
-}
+ARMS = {f"{net}, fixed rate": Arm(slow[net]) for net in BOTH}
+ARMS["ReLU, sigma_w^2 = 0.5, fixed rate"] = Arm(more_ordered)
+ARMS |= {f"{net}, half the edge": Arm(faster[net]) for net in ALL}
 READ = "paper, ReLU, sigma_w^2 = 0.5, M = 256, read off"
 PAPERS = [Series(READ, (DEEP, DEEPEST), (0.09, 0.09))]
 TITLE, COURSE = "Trainability against depth", "Loss during training at the fixed rate"
