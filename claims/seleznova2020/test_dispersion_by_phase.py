@@ -1,4 +1,4 @@
-"""The NTK at initialisation varies little when ordered, and the more with depth when chaotic.
+"""At initialisation the NTK varies with depth when chaotic, and hardly when ordered.
 
 Claim
     At initialisation the NTK hardly varies between random networks in the ordered phase, at any

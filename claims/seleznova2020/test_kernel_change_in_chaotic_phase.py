@@ -1,4 +1,4 @@
-"""In the chaotic phase training changes the NTK much, and more with depth.
+"""Training changes the NTK more when chaotic, and then more with depth.
 
 Claim
     Under full-batch gradient descent the NTK of networks initialised in the chaotic phase changes
@@ -68,9 +68,7 @@ mapped = phase_maps.experiment(
     because="half as much again is another regime",
 )
 def chaotic_over_ordered(m, net):
-    """With 10 layers the kernel changes {} times as much in the chaotic phase as in the ordered one
-    ({net}).
-    """
+    """With 10 layers the kernel changes {} times as much when chaotic as when ordered ({net})."""
     return settings.chaotic_over_ordered(m[matched[net]], net, centred=False)
 
 
@@ -109,17 +107,13 @@ def centred_reversed(m, net):
     because="as in the raw arm",
 )
 def centred_grows_with_depth(m, net):
-    """From an output of zero the chaotic phase changes {} times as much with 10 layers as with 3
-    ({net}).
-    """
+    """From an output of zero, when chaotic, 10 layers change {} times as much as 3 ({net})."""
     return settings.growth(m[matched[net]], SETTINGS[net].chaotic, centred=True)
 
 
 @claim.effect(ratio=True, above=1.5, expect=(6.7, 0.9), because="as at a matched loss")
 def protocol_chaotic_over_ordered(m):
-    """By the paper's protocol, with 10 layers, the chaotic phase changes {} times as much as the
-    ordered one (ReLU).
-    """
+    """By the paper's protocol 10 layers change {} times as much when chaotic as when ordered."""
     delta = m[chaotic]("kernel_change", depth=DEEP)
     return delta / m[ordered]("kernel_change", depth=DEEP)
 
@@ -133,27 +127,21 @@ def protocol_chaotic_over_ordered(m):
     published=read_off(0.35 / 0.2, "Figure 3, M = 256, 10 and 3 layers"),
 )
 def protocol_grows_with_depth(m):
-    """By the paper's protocol the chaotic phase changes {} times as much with 10 layers as with 3
-    (ReLU).
-    """
+    """By the paper's protocol, when chaotic, 10 layers of ReLU change {} times as much as 3."""
     delta = m[chaotic].select("kernel_change")
     return delta(depth=DEEP) / delta(depth=SHALLOW)
 
 
 @claim.control("SUPPORTED", of=chaotic_over_ordered)
 def large_targets_over_small(m):
-    """One and the same network, centred, must move its kernel further to fit targets 16 times as
-    large.
-    """
+    """A centred network must move its kernel further to fit targets 16 times as large."""
     delta = m[scaled].select("kernel_change")
     return delta(label_scale=4.0) / delta(label_scale=0.25)
 
 
 @claim.control("not SUPPORTED", of=chaotic_over_ordered)
 def one_net_over_another(m):
-    """Two independent initialisations of one and the same kind of network differ by nothing on
-    average.
-    """
+    """Two independent initialisations of one kind of network differ by nothing on average."""
     delta = m[two_networks].select("kernel_change")
     return delta(lane=1) / delta(lane=0)
 

@@ -63,23 +63,22 @@ map_faster = phase_maps.experiment(
     claim, "half the edge", EDGES, DEEP_FASTER, centred=False
 )
 
-
 RATIO = Terms(ratio=True, agreement=log(1.05))
 TWICE, EACH = Terms(each=grid(net=BOTH)), Terms(each=grid(net=ALL))
 AT_DEPTHS = Terms(each=grid(net=BOTH, depth=(DEEP, DEEPEST)))
 PART = Terms(agreement=0.02, bounds=(0.0, inf))
+LOSSES = {(RELU, DEEP): (4.48, 0.26), (RELU, DEEPEST): (4.95, 0.26)}
+LOSSES |= {(TANH, DEEP): (5.26, 0.18), (TANH, DEEPEST): (8.94, 0.25)}
+FROZEN = {(RELU, DEEP): (1.015, 0.035), (RELU, DEEPEST): (1.001, 0.002)}
+FROZEN |= {(TANH, DEEP): (0.95, 0.057), (TANH, DEEPEST): (0.996, 0.01)}
+LEFT = {RELU: (0.9995, 0.0005), TANH: (0.949, 0.036)}
+LEFT_FASTER = {RELU: (0.999, 0.001), TANH: (0.228, 0.003), BIASED: (1.0, 0.001)}
+LEARNT = {RELU: (0.5, 0.15), TANH: (0.77, 0.003)}
+LOST = {RELU: (1.49, 0.25), TANH: (1.7, 0.09)}
 TWOFOLD = "twice the loss is the least that one would call a loss of trainability"
 STUCK = "who has learnt less than a tenth of the labels' variance has learnt next to nothing"
 QUARTER = "a quarter of the labels' variance is the least that one would call learning"
 TENTH = "10 %, against the factor of four or more that depth makes"
-
-
-LOSSES = {
-    (RELU, DEEP): (4.48, 0.26),
-    (RELU, DEEPEST): (4.95, 0.26),
-    (TANH, DEEP): (5.26, 0.18),
-    (TANH, DEEPEST): (8.94, 0.25),
-}
 
 
 @claim.effect(
@@ -91,16 +90,10 @@ def over_shallow(m, net, depth):
     return loss(depth=depth) / loss(depth=3)
 
 
-LEFT = {RELU: (0.9995, 0.0005), TANH: (0.949, 0.036)}
-
-
 @claim.effect(primary=True, above=0.9, expect=LEFT, because=STUCK, **PART, **TWICE)
 def stuck(m, net):
     """At the fixed rate 20 layers leave {} of the labels' variance ({net})."""
     return settings.part_left(m[slow[net]], depth=DEEPEST)
-
-
-LEFT_FASTER = {RELU: (0.999, 0.001), TANH: (0.228, 0.003), BIASED: (1.0, 0.001)}
 
 
 @claim.effect(above=0.9, expect=LEFT_FASTER, because=STUCK, **PART, **EACH)
@@ -109,33 +102,17 @@ def faster_stuck(m, net):
     return settings.part_left(m[faster[net]], depth=DEEPEST)
 
 
-LEARNT = {RELU: (0.5, 0.15), TANH: (0.77, 0.003)}
-
-
 @claim.effect(above=0.25, expect=LEARNT, because=QUARTER, **PART, **TWICE)
 def faster_learns(m, net):
     """At half the edge 10 layers learn {} of the labels' variance ({net})."""
     return 1 - settings.part_left(m[faster[net]], depth=DEEP)
 
 
-FROZEN = {
-    (RELU, DEEP): (1.015, 0.035),
-    (RELU, DEEPEST): (1.001, 0.002),
-    (TANH, DEEP): (0.95, 0.057),
-    (TANH, DEEPEST): (1.0, 0.02),
-}
-
-
 @claim.effect(within=1.1, expect=FROZEN, because=TENTH, **RATIO, **AT_DEPTHS)
 def over_frozen_kernel(m, net, depth):
-    """At the fixed rate the loss with {depth} layers is {} times that with a frozen kernel
-    ({net}).
-    """
+    """At the fixed rate {depth} layers reach {} times the loss of a frozen kernel ({net})."""
     loss = m[slow[net]]("min_loss", depth=depth)
     return loss / m[slow[net]]("linearised_loss", depth=depth)
-
-
-LOST = {RELU: (1.49, 0.25), TANH: (1.7, 0.09)}
 
 
 @claim.effect(above=1.1, expect=LOST, because="as at the fixed rate", **RATIO, **TWICE)
@@ -147,17 +124,13 @@ def frozen_kernel_over_faster(m, net):
 
 @claim.control("SUPPORTED", of=over_shallow)
 def silent_over_shallow(m):
-    """At sigma_w^2 = 0.01 ten layers shrink what tells inputs apart to 10^-11: a constant is all
-    there is.
-    """
+    """At sigma_w^2 = 0.01 ten layers have one output for all inputs: a constant is all there is."""
     return m[silent]("min_loss") / m[slow[RELU]]("min_loss", depth=3)
 
 
 @claim.control("not SUPPORTED", of=over_shallow)
 def one_net_over_another(m):
-    """Two independent initialisations of one and the same kind of network differ by nothing on
-    average.
-    """
+    """Two independent initialisations of one kind of network differ by nothing on average."""
     return m[again]("min_loss") / m[slow[RELU]]("min_loss", depth=3)
 
 

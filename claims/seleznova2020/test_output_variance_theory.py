@@ -1,5 +1,4 @@
-"""With labels of size one the NTK formula for the variance of trained outputs fails in the ordered
-phase.
+"""With labels of size 1 the NTK variance formula fails when ordered.
 
 Claim
     Trained to the end under a constant, well-conditioned kernel, a random network's output has
