@@ -8,24 +8,24 @@ Claim
 Measured
     Monte-Carlo variance over formula, q and kappa in closed form. ReLU, M = n_0 = 64, sigma_b^2 =
     1, sigma_w^2 = 1, 2, 3; S = 8, |x|^2 = n_0, inputs at correlation 1/2. The unit (seed) is a
-    group of independent networks, 400 with 3 layers or 300 with 10. Premise: one mean-field kernel
-    for all, with S = 1 too, where A counts. Consequence: each network has its own kernel at
-    initialisation, labels +1 and -1 by turns, 10 layers: off by more than 2 in the ordered phase.
+    group of networks, 400 with 3 layers or 300 with 10. Premise: one mean-field kernel for all,
+    with S = 1 too, where A counts. Consequence: each network has its own kernel at initialisation,
+    labels +1 and -1 by turns, 10 layers: off by more than 2 in the ordered phase.
 
 Departs
-    The paper simulates nothing for Theorem 3: widths, S, labels and margins are ours, and so is the
-    test on networks with their own, random kernels. f_inf is solved for. Kernels include bias
-    gradients, which kappa leaves out as O(1/M). The paper names no size of labels, and states that
-    this part of it does not explain deep networks at the edge or in the chaotic phase. Those
-    phases, other labels, a ridge and wider networks are our ablations.
+    The paper simulates nothing for Theorem 3: widths, S, labels, margins and own, random kernels
+    are ours. f_inf is solved for. Kernels include bias gradients, which kappa leaves out as O(1/M).
+    The paper names no size of labels, and states that this part of it does not explain deep
+    networks at the edge or in the chaotic phase. Those phases, other labels, a ridge (condition
+    number 45; at the edge 65) and wider networks are our ablations.
 
 Limits
     The formula has no label term, so how far it is off depends on the size of the labels. Size 1 is
-    60 times the standard deviation of the differences of f_0 when ordered, and a fifth of it when
-    chaotic. In units of f_0 the estimate may fail in every phase, in units of its differences in
-    none. That conditioning is the reason is not shown: a ridge that repairs it does not repair the
-    estimate. Tested to a factor of 2, at depth / width 0.16, for kernels at initialisation. With
-    S = 8 the formula hardly depends on A. In exploration ln of the premise was 0.14 when chaotic.
+    60 times the standard deviation of the differences of f_0 when ordered, a fifth when chaotic. In
+    units of f_0 the estimate may fail in every phase, in units of its differences in none. That
+    conditioning is the reason is not shown: a ridge that repairs it does not repair the estimate.
+    Tested to a factor of 2, at depth / width 0.16, for kernels at initialisation. With S = 8 the
+    formula hardly depends on A. In exploration ln of the deep premise was 0.14 when chaotic.
 """
 
 from claims.seleznova2020 import over_theorem
@@ -54,16 +54,12 @@ OF_PAIRS = {"edge": (1.041, 0.06), "chaotic": (1.062, 0.06)}
 PAIRS = Terms(ratio=True, each=grid(phase=tuple(OF_PAIRS)), expect=OF_PAIRS)
 SMALL = "clear of the Monte-Carlo error of 2 %; depth / width is 0.05"
 EIGHTH = (
-    "an output's standard deviation off by an eighth; "
-    "left out are terms of order depth / width, 0.16"
+    "an output's sd off by an eighth; left out are terms of order depth / width, 0.16"
 )
 CLEAR, NEAR = Terms(within=1.15, because=SMALL), Terms(within=1.25, because=EIGHTH)
 WORSE = "an order of magnitude is the least that one would call ill-conditioned beside the other"
 FAILS = "the paper calls an estimate failing or not, without a number; for us failing is off by 2"
-RIDGED = (
-    "does a ridge that conditions own kernels as at the edge (45; there 65) "
-    "restore the estimate?"
-)
+RIDGED = "does a ridge that conditions own kernels as at the edge restore the estimate?"
 
 
 @claim.effect(primary=True, expect=by_phase(1.0, 1.01, 1.02, 0.06), **CLEAR, **EACH)
@@ -86,26 +82,20 @@ def premise_pair(m, phase):
 
 @claim.effect(primary=True, ratio=True, above=10, expect=(90, 0.1), because=WORSE)
 def ill_conditioned(m):
-    """With 10 layers own kernels' condition number is {} times as large when ordered as at the
-    edge.
-    """
+    """When ordered, own kernels' condition number is {} times that at the edge (10 layers)."""
     ordered = over_theorem.of_phase(m[groups], "condition", "ordered", DEEP)
     return ordered / over_theorem.of_phase(m[groups], "condition", "edge", DEEP)
 
 
 @claim.effect(primary=True, ratio=True, above=2, expect=(1636, 0.1), because=FAILS)
 def breaks_ordered(m):
-    """When ordered, with 10 layers, own kernels and labels +1 and -1 make the variance {} times
-    that of Theorem 3.
-    """
+    """When ordered, with own kernels and labels +1 and -1, the variance is {} times Theorem 3's."""
     return ratio(m[groups], "own_kernel", "ordered", DEEP)
 
 
 @claim.effect(above=2, expect=by_phase(3294, 7.39, 2.72, 0.1), because=FAILS, **EACH)
 def labels_as_large_as_outputs(m, phase):
-    """With 10 layers, own kernels and labels as large as f_0 the variance is {} times Theorem 3's
-    ({phase}).
-    """
+    """With own kernels and labels as large as f_0 variance is {} times Theorem 3's ({phase})."""
     return ratio(m[groups], "labels_of_outputs", phase, DEEP)
 
 
