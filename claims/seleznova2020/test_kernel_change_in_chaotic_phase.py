@@ -21,12 +21,12 @@ Departs
     chaotic network starts with. The scale of the inputs is ours.
 
 Limits
-    Fashion-MNIST stands in for MNIST, and for ReLU M = 64 for 256. The raw order says little of
-    learning: from an output of zero it is reversed for ReLU, and for tanh it is not, but is then no
-    factor of 1.5 either way in exploration. Exploration looked at five settings of tanh: the raw
-    effects had the sign of ReLU in all, and were smaller with 128 images. At sigma_b^2 = 1 the
-    paper's grid for tanh has no chaotic phase; (5, 1) is shown. Read off the paper's Figure 3
-    (ReLU): Delta about 0.35 at 10 layers and 0.2 at 3.
+    Fashion-MNIST stands in for MNIST, and for ReLU M = 64 for 256: this tests the mechanism. The
+    raw order says little of learning: from an output of zero it is reversed for ReLU; for tanh it
+    is not, and the phases are within a factor of about 1.5. Exploration looked at five settings of
+    tanh: the raw effects had the sign of ReLU's in all. At sigma_b^2 = 1 the paper's grid for tanh
+    has no chaotic phase; (5, 1) is shown beside. Read off the paper's Figure 3 (ReLU): Delta about
+    0.35 at 10 layers and 0.2 at 3.
 """
 
 from claims.seleznova2020 import phase_maps, settings
