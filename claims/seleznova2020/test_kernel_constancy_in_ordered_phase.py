@@ -60,7 +60,6 @@ mapped = phase_maps.experiment(
     claim, "fixed rate", EDGES, dict(sigma_w2=[1.5], depth=DEEPEST), centred=False
 )
 
-
 RATIO = Terms(ratio=True, agreement=log(1.1))
 TWICE, EACH = Terms(each=grid(net=BOTH)), Terms(each=grid(net=ALL))
 AT_DEPTHS = Terms(primary=True, each=grid(net=BOTH, depth=DEPTHS))
