@@ -14,7 +14,7 @@ import numpy as np
 from harness import datasets, kernels, networks, seeds
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
-from harness.networks import Theta
+from harness.networks import Network, Theta
 
 Arrays = dict[str, np.ndarray]
 
@@ -107,21 +107,7 @@ def kernel_change(
     "final_loss", "reached" (1.0 if the target loss was reached), "loss_curve" (the loss at up to 50
     steps, evenly spaced, NaN after the end).
     """
-    x, classes = images(replicates, stream, configuration["samples"])
-    y = configuration["label_scale"] * targets(classes, configuration["labels"])
-    net = networks.mlp(
-        (x.shape[2],)
-        + (configuration["width"],) * configuration["depth"]
-        + (y.shape[2],),
-        configuration["activation"],
-        configuration["parametrization"],
-        configuration["sigma_w2"] ** 0.5,
-        configuration["sigma_b2"] ** 0.5,
-    )
-    lane = configuration["lane"]
-    theta = net.init(
-        seeds.derive("init", stream=stream, replicate=r, lane=lane) for r in replicates
-    )
+    net, theta, x, y = task(configuration, replicates, stream)
     if configuration["centred"]:
         # Training f - f_0 towards y is training f towards y + f_0.
         y = y + backend.forward(net, theta, x).astype(float)
@@ -156,6 +142,33 @@ def kernel_change(
         "reached": (trained.reason == "loss").astype(float),
         "loss_curve": losses[:, every],
     }
+
+
+def task(
+    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> tuple[Network, Theta, np.ndarray, np.ndarray]:
+    """What is trained on Fashion-MNIST: a multilayer perceptron, its weights at the start, x (R, N,
+    784) and y (R, N, O).
+
+    Configuration: width, depth, samples, activation, parametrization, sigma_w2, sigma_b2, labels,
+    label_scale and lane, as of `kernel_change`.
+    """
+    x, classes = images(replicates, stream, configuration["samples"])
+    y = configuration["label_scale"] * targets(classes, configuration["labels"])
+    net = networks.mlp(
+        (x.shape[2],)
+        + (configuration["width"],) * configuration["depth"]
+        + (y.shape[2],),
+        configuration["activation"],
+        configuration["parametrization"],
+        configuration["sigma_w2"] ** 0.5,
+        configuration["sigma_b2"] ** 0.5,
+    )
+    lane = configuration["lane"]
+    theta = net.init(
+        seeds.derive("init", stream=stream, replicate=r, lane=lane) for r in replicates
+    )
+    return net, theta, x, y
 
 
 def kept(theta: Theta, start: Theta, diverged: np.ndarray) -> Theta:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from claims.seleznova2020.ordered_phase import part_left
+from claims.seleznova2020.settings import SETTINGS, part_left
 from harness import plots
 from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -34,17 +34,18 @@ class Arm:
 
 
 def against_depth(
-    experiment: Experiment,
-    quantity: str,
-    title: str,
-    phases: Mapping[str, Mapping[str, Any]],
+    experiment: Experiment, quantity: str, title: str, net: str
 ) -> Builder:
     """A quantity of networks trained to a matched loss over their depth, per phase, raw and
     centred.
     """
+    setting = SETTINGS[net]
     per = {
-        f"{phase}, {arm}": {**where, "centred": arm == "centred"}
-        for phase, where in phases.items()
+        f"{phase}, {arm}": {"sigma_w2": sigma_w2, "centred": arm == "centred"}
+        for phase, sigma_w2 in (
+            ("ordered", setting.ordered),
+            ("chaotic", setting.chaotic),
+        )
         for arm in ("raw", "centred")
     }
     axes = Axes(DEPTH, LABELS[quantity], log_y=True)

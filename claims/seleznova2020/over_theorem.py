@@ -75,6 +75,18 @@ IN_UNITS = {
 }
 
 
+def by_phase(
+    ordered: float, edge: float, chaotic: float, sd: float
+) -> dict[str, tuple[float, float]]:
+    """What is expected in each phase: effects, and one standard deviation over groups.
+
+    >>> by_phase(1.0, 1.01, 1.02, 0.06)["edge"]
+    (1.01, 0.06)
+    """
+    effects = (ordered, edge, chaotic)
+    return {phase: (effect, sd) for phase, effect in zip(PHASES, effects, strict=True)}
+
+
 def of_phase(
     measured: Measured, quantity: str, phase: str, depth: int, width: int = WIDTH
 ) -> np.ndarray:
@@ -96,6 +108,22 @@ def ratio(
     return of_phase(measured, arm, phase, depth) / theorem3(
         q, q_sr, kappa_ratio * (1 + ridge), samples
     )
+
+
+def figures(groups: Experiment) -> list[Builder]:
+    """The variance over Theorem 3 by depth, its labels' part, what own kernels lack by width, and
+    the conditioning.
+    """
+    return [
+        over_depth(
+            groups, "Trained outputs, no labels or one kernel for all", NO_LABELS
+        ),
+        over_depth(groups, "Trained outputs, own kernels, labels +1 and -1", SIZE_ONE),
+        over_depth(groups, "The same, labels in units of the outputs", IN_UNITS),
+        label_term(groups),
+        own_over_one(groups, SHALLOW),
+        conditioning,
+    ]
 
 
 def over_depth(

@@ -86,7 +86,7 @@ def experiment(
         for cell in grid(**{**QUICK, **few, "centred": centred, **axes})
     ]
     full = grid(**FULL, **many, centred=centred, sigma_w2=list(SIGMA_W2), depth=DEPTHS)
-    return claim.experiment(training_map, cells, full=full, stream="registered-1")
+    return claim.experiment(training_map, cells, full=full)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,12 @@ PHASES: dict[str, tuple[str, float, float | None]] = {
     "unbiased relu 3": ("relu", 3.0, None),
     "ordered relu (1.5, 1)": ("relu", 1.5, 1.0),
 }
+EDGE, SECOND = "edge relu (2, 0)", "ordered relu (1.5, 1)"
 MAP = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
 """sigma_w^2 of the phase map: ReLU, sigma_b^2 = 1, whose edge of chaos is at 2."""
 
+READ = {"paper (2, 0), read off": (1.29, 1.7), "paper (3, 1), read off": (1.425, 2.1)}
+"""R in the paper's Figure 2, at L/M = 0.1 and 0.2."""
 DISPERSION = "dispersion R = E[Theta^2] / E[Theta]^2"
 
 
@@ -45,6 +48,16 @@ def map_cells(
     """Configurations of `phase_map`: one width, all phases of the map in each."""
     phases = [["relu", sigma_w2, 1.0] for sigma_w2 in MAP]
     return grid(width=width, depth=depths, draws=draws, phases=phases)
+
+
+# Depths (hidden layers) at L/M of about 0.1 and 0.2; beyond 0.2 heavy tails bias R low unless 10^4
+# draws are taken.
+QUICK = cells({32: (3, 6), 64: (6, 13), 128: (13, 26)}, draws=2_500)
+FULL = cells(
+    {128: (13, 26), 256: (26, 51), 512: (51, 102), 1024: (102, 205)}, draws=10_000
+)
+QUICK_MAP = map_cells(64, (3, 6, 13), draws=1_000)
+FULL_MAP = map_cells(256, (13, 26, 38, 51), draws=10_000)
 
 
 def dispersion(
@@ -75,6 +88,19 @@ def depth_at(measured: Measured, width: int, near: float) -> int:
         return abs(depth / width - near)
 
     return int(min(measured.axis("depth", width=width), key=distance))
+
+
+def figures(sampled: Experiment, mapped: Experiment) -> list[Builder]:
+    """R against depth / width of ReLU and tanh, beside the paper's, and its phase map."""
+    papers = [Series(label, (0.1, 0.2), values) for label, values in READ.items()]
+    large = [EDGE, "chaotic relu"]
+    tanh = ["ordered tanh", "edge tanh", "chaotic tanh"]
+    return [
+        over_depth(sampled, "relu, ordered", ["ordered relu", SECOND]),
+        over_depth(sampled, "relu, edge of chaos and chaotic", large, papers),
+        over_depth(sampled, "tanh", tanh),
+        map_figure(mapped),
+    ]
 
 
 def over_depth(

@@ -1,4 +1,4 @@
-"""The NTK at initialisation varies little when ordered, and the more with depth when chaotic.
+"""At initialisation the NTK varies with depth when chaotic, and hardly when ordered.
 
 Claim
     At initialisation the NTK hardly varies between random networks in the ordered phase, at any
@@ -25,112 +25,67 @@ Limits
     map is shown, not decided on.
 """
 
-from claims.seleznova2020 import phases
+from claims.seleznova2020 import paper, phases
 from claims.seleznova2020.dispersion import ntk_dispersion, phase_map
-from claims.seleznova2020.paper import PAPER, read_off
-from claims.seleznova2020.phases import dispersion, growth
+from claims.seleznova2020.phases import EDGE, SECOND, dispersion, growth
 from claims.seleznova2020.theory import finite_size_law
 from harness import gates
-from harness.claim import Claim, grid
-from harness.plots import Series
-
-# Depths (hidden layers) at L/M of about 0.1 and 0.2; beyond 0.2 heavy tails bias R low unless 10^4
-# draws are taken.
-QUICK = {32: (3, 6), 64: (6, 13), 128: (13, 26)}
-FULL = {128: (13, 26), 256: (26, 51), 512: (51, 102), 1024: (102, 205)}
-EDGE, SECOND = "edge relu (2, 0)", "ordered relu (1.5, 1)"  # (sigma_w^2, sigma_b^2)
-ORDERED = grid(phase=("ordered relu", "ordered tanh"))
-CHAOTIC = grid(phase=("chaotic relu", "chaotic tanh"))
+from harness.claim import Claim, Terms, grid
 
 claim = Claim(
     __doc__,
     id="seleznova2020/dispersion_by_phase",
-    paper=PAPER,
+    paper=paper.PAPER,
     locus="Experiment A, Figures 1, 2 and 7",
     stream="registered-1",
 )
 
-few, many = phases.cells(QUICK, draws=2_500), phases.cells(FULL, draws=10_000)
-sampled = claim.experiment(ntk_dispersion, few, full=many, block=5)
+sampled = claim.experiment(ntk_dispersion, phases.QUICK, full=phases.FULL, block=5)
+mapped = claim.experiment(phase_map, phases.QUICK_MAP, full=phases.FULL_MAP, block=5)
 
-few, many = (
-    phases.map_cells(64, (3, 6, 13), draws=1_000),
-    phases.map_cells(256, (13, 26, 38, 51), draws=10_000),
+RELU, TANH = "chaotic relu", "chaotic tanh"
+ORDERED, CHAOTIC = (
+    grid(phase=("ordered relu", "ordered tanh")),
+    grid(phase=(RELU, TANH)),
 )
-mapped = claim.experiment(phase_map, few, full=many, block=5)
-
-
-NEAR_ONE = {"ordered relu": (1.051, 0.005), "ordered tanh": (1.005, 0.005)}
-FLAT = {"ordered relu": (1.001, 0.005), "ordered tanh": (1.001, 0.005)}
-GROWS = {"chaotic relu": (1.433, 0.05), "chaotic tanh": (2.138, 0.21)}
-ONE_CURVE = {
-    EDGE: (1.02, 0.06),
-    "chaotic relu": (1.062, 0.07),
-    "chaotic tanh": (1.35, 0.24),
-}
-READ_NEAR_ONE = {
-    "ordered relu": read_off(1.05, "Figure 2, ReLU, (1, 1), M = 128"),
-    "ordered tanh": None,
-}
-READ_SECOND = read_off(1.12, "Figure 2, ReLU, (1.5, 1), M = 128")
-READ_GROWS = {
-    "chaotic relu": read_off(
-        2.1 / 1.425, "Figure 2, ReLU, (3, 1), one curve for all M"
-    ),
-    "chaotic tanh": None,
-}
+NEAR = {"ordered relu": (1.051, 0.005), "ordered tanh": (1.005, 0.005)}
+GROWING = {RELU: (1.433, 0.05), TANH: (2.138, 0.21)}
+CURVE = {EDGE: (1.02, 0.06), RELU: (1.062, 0.07), TANH: (1.35, 0.24)}
 TENTH = "a kernel whose relative variance is below 10 % is what one would call deterministic"
 SEVERAL = "the chaotic phase grows by several times this"
+LEAST = "the largest growth that still counts as flat in the ordered phase"
 LAW = "the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low"
 SAME = "the 10 % of the other effects; curves in L/M that collapse give 1"
-LEAST = "the largest growth that still counts as flat in the ordered phase"
+CLOSE = Terms(ratio=True, within=1.1)
+STILL = Terms(primary=True, each=ORDERED)
+MOVING = Terms(primary=True, ratio=True, above=1.1, each=CHAOTIC)
 
 
-@claim.effect(
-    primary=True,
-    ratio=True,
-    within=1.1,
-    each=ORDERED,
-    expect=NEAR_ONE,
-    because=TENTH,
-    published=READ_NEAR_ONE,
-)
+@claim.effect(expect=NEAR, because=TENTH, published=paper.NEAR, **CLOSE, **STILL)
 def near_one(m, phase):
     """In the {phase} phase the dispersion R at L/M = 0.2 is {}; 1 means deterministic."""
     return dispersion(m[sampled], phase, 0.2)
 
 
-@claim.effect(
-    primary=True, ratio=True, within=1.1, each=ORDERED, expect=FLAT, because=SEVERAL
-)
+@claim.effect(expect=(1.001, 0.005), because=SEVERAL, **CLOSE, **STILL)
 def flat(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], phase)
 
 
-@claim.effect(
-    primary=True,
-    ratio=True,
-    above=1.1,
-    each=CHAOTIC,
-    expect=GROWS,
-    because=LEAST,
-    published=READ_GROWS,
-)
+@claim.effect(expect=GROWING, because=LEAST, published=paper.GROWS, **MOVING)
 def grows(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], phase)
 
 
-@claim.effect(
-    ratio=True, within=1.1, expect=(1.12, 0.01), because=TENTH, published=READ_SECOND
-)
+@claim.effect(expect=(1.12, 0.01), because=TENTH, published=paper.SECOND, **CLOSE)
 def nearer_the_edge_near_one(m):
     """Nearer to the edge of chaos, ReLU at (1.5, 1), the dispersion R at L/M = 0.2 is {}."""
     return dispersion(m[sampled], SECOND, 0.2)
 
 
-@claim.effect(ratio=True, within=1.1, expect=(1.01, 0.01), because=SEVERAL)
+@claim.effect(expect=(1.01, 0.01), because=SEVERAL, **CLOSE)
 def nearer_the_edge_flat(m):
     """Nearer to the edge of chaos, ReLU at (1.5, 1), R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], SECOND)
@@ -146,18 +101,11 @@ def over_finite_size_law(m):
     return dispersion(m[sampled], EDGE, 0.2, narrower=1) / finite_size_law(depth, width)
 
 
-@claim.effect(
-    ratio=True,
-    within=1.1,
-    each=grid(phase=tuple(ONE_CURVE)),
-    expect=ONE_CURVE,
-    because=SAME,
-)
+@claim.effect(each=grid(phase=tuple(CURVE)), expect=CURVE, because=SAME, **CLOSE)
 def wide_over_narrow(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times as large at the widest M as at half of it."""
-    return dispersion(m[sampled], phase, 0.2) / dispersion(
-        m[sampled], phase, 0.2, narrower=1
-    )
+    wide = dispersion(m[sampled], phase, 0.2)
+    return wide / dispersion(m[sampled], phase, 0.2, narrower=1)
 
 
 @claim.control("SUPPORTED", of=grows)
@@ -169,9 +117,8 @@ def homogeneous_grows(m):
 @claim.control("not SUPPORTED", of=grows)
 def no_bias_no_phase(m):
     """Without biases a ReLU net is homogeneous: R at sigma_w^2 = 3 is that at 1 whatever L/M."""
-    return dispersion(m[sampled], "unbiased relu 3", 0.2) / dispersion(
-        m[sampled], "unbiased relu 1", 0.2
-    )
+    three = dispersion(m[sampled], "unbiased relu 3", 0.2)
+    return three / dispersion(m[sampled], "unbiased relu 1", 0.2)
 
 
 @claim.control("SUPPORTED", of=flat)
@@ -192,19 +139,8 @@ def finite(m):
     return gates.positive(m, ["mean", "mean_square"], sampled)
 
 
-# at L/M = 0.1 and 0.2
-READ = {"paper (2, 0), read off": (1.29, 1.7), "paper (3, 1), read off": (1.425, 2.1)}
-PAPERS = [Series(label, (0.1, 0.2), values) for label, values in READ.items()]
-claim.figure(phases.over_depth(sampled, "relu, ordered", ["ordered relu", SECOND]))
-claim.figure(
-    phases.over_depth(
-        sampled, "relu, edge of chaos and chaotic", [EDGE, "chaotic relu"], PAPERS
-    )
-)
-claim.figure(
-    phases.over_depth(sampled, "tanh", ["ordered tanh", "edge tanh", "chaotic tanh"])
-)
-claim.figure(phases.map_figure(mapped))
+for build in phases.figures(sampled, mapped):
+    claim.figure(build)
 
 
 def test_dispersion_by_phase(verdict):

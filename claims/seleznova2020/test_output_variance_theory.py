@@ -1,5 +1,4 @@
-"""With labels of size one the NTK formula for the variance of trained outputs fails in the ordered
-phase.
+"""With labels of size 1 the NTK variance formula fails when ordered.
 
 Claim
     Trained to the end under a constant, well-conditioned kernel, a random network's output has
@@ -9,46 +8,33 @@ Claim
 Measured
     Monte-Carlo variance over formula, q and kappa in closed form. ReLU, M = n_0 = 64, sigma_b^2 =
     1, sigma_w^2 = 1, 2, 3; S = 8, |x|^2 = n_0, inputs at correlation 1/2. The unit (seed) is a
-    group of independent networks, 400 with 3 layers or 300 with 10. Premise: one mean-field kernel
-    for all, with S = 1 too, where A counts. Consequence: each network has its own kernel at
-    initialisation, labels +1 and -1 by turns, 10 layers: off by more than 2 in the ordered phase.
+    group of networks, 400 with 3 layers or 300 with 10. Premise: one mean-field kernel for all,
+    with S = 1 too, where A counts. Consequence: each network has its own kernel at initialisation,
+    labels +1 and -1 by turns, 10 layers: off by more than 2 in the ordered phase.
 
 Departs
-    The paper simulates nothing for Theorem 3: widths, S, labels and margins are ours, and so is the
-    test on networks with their own, random kernels. Nothing is trained by steps: f_inf is solved
-    for. Kernels include bias gradients, which kappa leaves out as O(1/M). The paper names no size
-    of labels, and states that this part of it does not explain deep networks at the edge or in the
-    chaotic phase. Those phases, labels in other units, own kernels without labels, with a ridge,
-    and wider networks are our ablations.
+    The paper simulates nothing for Theorem 3: widths, S, labels, margins and own, random kernels
+    are ours. f_inf is solved for. Kernels include bias gradients, which kappa leaves out as O(1/M).
+    The paper names no size of labels, and states that this part of it does not explain deep
+    networks at the edge or in the chaotic phase. Those phases, other labels, a ridge (condition
+    number 45; at the edge 65) and wider networks are our ablations.
 
 Limits
     The formula has no label term, so how far it is off depends on the size of the labels. Size 1 is
-    60 times the standard deviation of the differences of f_0 when ordered, and a fifth of it when
-    chaotic. In units of f_0 the estimate may fail in every phase, in units of its differences in
-    none: see the secondary effects. That conditioning is the reason is not shown: a ridge that
-    repairs it does not repair the estimate. Tested to a factor of 2, at depth / width 0.16, for
-    kernels at initialisation. With S = 8 the formula hardly depends on A. Exploration showed the
-    premise off by 0.14, in logarithms, in the deep chaotic phase.
+    60 times the standard deviation of the differences of f_0 when ordered, a fifth when chaotic. In
+    units of f_0 the estimate may fail in every phase, in units of its differences in none. That
+    conditioning is the reason is not shown: a ridge that repairs it does not repair the estimate.
+    Tested to a factor of 2, at depth / width 0.16, for kernels at initialisation. With S = 8 the
+    formula hardly depends on A. In exploration ln of the deep premise was 0.14 when chaotic.
 """
 
 from claims.seleznova2020 import over_theorem
-from claims.seleznova2020.over_theorem import (
-    DEEP,
-    PHASES,
-    RIDGE,
-    SHALLOW,
-    of_phase,
-    over_depth,
-    ratio,
-)
+from claims.seleznova2020.over_theorem import DEEP, RIDGE, SHALLOW, by_phase, ratio
 from claims.seleznova2020.paper import PAPER
 from claims.seleznova2020.theory import mean_field, theorem3
 from claims.seleznova2020.variance import output_variance
 from harness import gates
-from harness.claim import Claim, grid
-
-WORST_CONDITION, LARGEST_SHARE = 1e8, 0.25
-ALL = grid(phase=tuple(PHASES))
+from harness.claim import Claim, Terms, grid
 
 claim = Claim(
     __doc__,
@@ -63,113 +49,73 @@ groups = claim.experiment(
     output_variance, over_theorem.QUICK, full=over_theorem.FULL, dtype="float64"
 )
 
-CLEAR = "clear of the Monte-Carlo error of 2 %; depth / width is 0.05"
-EIGHTH = (
-    "an output's standard deviation off by an eighth; "
-    "left out are terms of order depth / width, 0.16"
-)
-WORSE = "an order of magnitude is the least that one would call ill-conditioned beside the other"
-RIDGED = (
-    "does a ridge that conditions own kernels as at the edge (45; there 65) "
-    "restore the estimate?"
-)
-FAILS = "the paper calls an estimate failing or not, without a number; for us failing is off by 2"
-
-AT_3_LAYERS = {"ordered": (1.0, 0.06), "edge": (1.01, 0.06), "chaotic": (1.02, 0.06)}
-AT_10_LAYERS = {"ordered": (1.0, 0.06), "edge": (1.062, 0.06), "chaotic": (1.15, 0.06)}
+EACH = Terms(ratio=True, each=grid(phase=tuple(over_theorem.PHASES)))
 OF_PAIRS = {"edge": (1.041, 0.06), "chaotic": (1.062, 0.06)}
-OUTPUTS = {"ordered": (3294, 0.1), "edge": (7.39, 0.1), "chaotic": (2.72, 0.1)}
-DIFFERENCES = {"ordered": (1.35, 0.08), "edge": (0.905, 0.08), "chaotic": (0.741, 0.08)}
-OWN_AT_3_LAYERS = {
-    "ordered": (0.779, 0.035),
-    "edge": (0.748, 0.035),
-    "chaotic": (0.741, 0.035),
-}
-
-
-@claim.effect(
-    primary=True, ratio=True, within=1.15, each=ALL, expect=AT_3_LAYERS, because=CLEAR
+PAIRS = Terms(ratio=True, each=grid(phase=tuple(OF_PAIRS)), expect=OF_PAIRS)
+SMALL = "clear of the Monte-Carlo error of 2 %; depth / width is 0.05"
+EIGHTH = (
+    "an output's sd off by an eighth; left out are terms of order depth / width, 0.16"
 )
+CLEAR, NEAR = Terms(within=1.15, because=SMALL), Terms(within=1.25, because=EIGHTH)
+WORSE = "an order of magnitude is the least that one would call ill-conditioned beside the other"
+FAILS = "the paper calls an estimate failing or not, without a number; for us failing is off by 2"
+RIDGED = "does a ridge that conditions own kernels as at the edge restore the estimate?"
+
+
+@claim.effect(primary=True, expect=by_phase(1.0, 1.01, 1.02, 0.06), **CLEAR, **EACH)
 def premise_shallow(m, phase):
-    """With 3 layers and one mean-field kernel the variance
-    is {} times that of Theorem 3 ({phase}).
-    """
+    """With 3 layers and one mean-field kernel the variance is {} times Theorem 3's ({phase})."""
     return ratio(m[groups], "mean_field", phase, SHALLOW)
 
 
-@claim.effect(
-    primary=True, ratio=True, within=1.25, each=ALL, expect=AT_10_LAYERS, because=EIGHTH
-)
+@claim.effect(primary=True, expect=by_phase(1.0, 1.062, 1.15, 0.06), **NEAR, **EACH)
 def premise_deep(m, phase):
-    """With 10 layers and one mean-field kernel the variance is {} times that of Theorem 3
-    ({phase}).
-    """
+    """With 10 layers and one mean-field kernel the variance is {} times Theorem 3's ({phase})."""
     return ratio(m[groups], "mean_field", phase, DEEP)
 
 
-@claim.effect(
-    primary=True,
-    ratio=True,
-    within=1.25,
-    each=grid(phase=tuple(OF_PAIRS)),
-    expect=OF_PAIRS,
-    because=EIGHTH,
-)
+@claim.effect(primary=True, **NEAR, **PAIRS)
 def premise_pair(m, phase):
-    """With 10 layers, one mean-field kernel and S = 1 the variance is {} times that of Theorem 3
-    ({phase}).
-    """
+    """With 10 layers, one kernel and S = 1 the variance is {} times Theorem 3's ({phase})."""
     return ratio(m[groups], "mean_field_pair", phase, DEEP, samples=1)
 
 
 @claim.effect(primary=True, ratio=True, above=10, expect=(90, 0.1), because=WORSE)
 def ill_conditioned(m):
-    """With 10 layers the condition number of own kernels is {} times as large when ordered as at
-    the edge.
-    """
-    ordered, edge = (
-        of_phase(m[groups], "condition", phase, DEEP) for phase in ("ordered", "edge")
-    )
-    return ordered / edge
+    """When ordered, own kernels' condition number is {} times that at the edge (10 layers)."""
+    ordered = over_theorem.of_phase(m[groups], "condition", "ordered", DEEP)
+    return ordered / over_theorem.of_phase(m[groups], "condition", "edge", DEEP)
 
 
 @claim.effect(primary=True, ratio=True, above=2, expect=(1636, 0.1), because=FAILS)
 def breaks_ordered(m):
-    """When ordered, with 10 layers, own kernels and labels +1 and -1 make the variance {} times
-    that of Theorem 3.
-    """
+    """When ordered, with own kernels and labels +1 and -1, the variance is {} times Theorem 3's."""
     return ratio(m[groups], "own_kernel", "ordered", DEEP)
 
 
-@claim.effect(ratio=True, above=2, each=ALL, expect=OUTPUTS, because=FAILS)
+@claim.effect(above=2, expect=by_phase(3294, 7.39, 2.72, 0.1), because=FAILS, **EACH)
 def labels_as_large_as_outputs(m, phase):
-    """With own kernels and labels as large as f_0 the variance is {} times Theorem 3's ({phase}, 10
-    layers).
-    """
+    """With own kernels and labels as large as f_0 variance is {} times Theorem 3's ({phase})."""
     return ratio(m[groups], "labels_of_outputs", phase, DEEP)
 
 
-@claim.effect(ratio=True, within=2, each=ALL, expect=DIFFERENCES, because=FAILS)
+@claim.effect(
+    within=2, expect=by_phase(1.35, 0.905, 0.741, 0.08), because=FAILS, **EACH
+)
 def labels_as_large_as_differences(m, phase):
-    """With labels as large as differences of f_0 the variance is {} times Theorem 3's ({phase}, 10
-    layers).
-    """
+    """With labels as large as differences of f_0 instead it is {} times Theorem 3's ({phase})."""
     return ratio(m[groups], "labels_of_differences", phase, DEEP)
 
 
-@claim.effect(ratio=True, within=1.15, each=ALL, expect=OWN_AT_3_LAYERS, because=CLEAR)
+@claim.effect(expect=by_phase(0.779, 0.748, 0.741, 0.035), **CLEAR, **EACH)
 def own_kernels_shallow(m, phase):
-    """With 3 layers, own kernels and no labels the variance is {} times that of Theorem 3
-    ({phase}).
-    """
+    """With 3 layers, own kernels and no labels the variance is {} times Theorem 3's ({phase})."""
     return ratio(m[groups], "own_kernel_no_labels", phase, SHALLOW)
 
 
 @claim.effect(ratio=True, within=2, expect=(4.48, 0.07), because=RIDGED)
 def ordered_reconditioned(m):
-    """When ordered, a ridge that repairs the conditioning leaves the variance {} times that of
-    Theorem 3.
-    """
+    """When ordered, a ridge that repairs the conditioning leaves it {} times Theorem 3's."""
     return ratio(m[groups], "own_kernel_ridge", "ordered", DEEP, ridge=RIDGE)
 
 
@@ -194,9 +140,9 @@ def large_labels(m):
 @claim.control("not SUPPORTED", of=premise_pair)
 def kappas_swapped(m):
     """A wrong theorem, with kappa2 / kappa1 in A."""
-    q, q_sr, kappa_ratio = mean_field(PHASES["chaotic"], DEEP)
+    q, q_sr, kappa_ratio = mean_field(over_theorem.PHASES["chaotic"], DEEP)
     wrong = theorem3(q, q_sr, 1 / kappa_ratio, samples=1)
-    return of_phase(m[groups], "mean_field_pair", "chaotic", DEEP) / wrong
+    return over_theorem.of_phase(m[groups], "mean_field_pair", "chaotic", DEEP) / wrong
 
 
 @claim.gate("BROKEN")
@@ -208,35 +154,17 @@ def finite(m):
 @claim.gate()
 def solved(m):
     """No kernel has a condition number of 1e8 or more, so float64 solves it."""
-    return gates.below(m, "largest_condition", WORST_CONDITION, groups)
+    return gates.below(m, "largest_condition", 1e8, groups)
 
 
 @claim.gate()
 def tails(m):
     """With one kernel for all, no network makes 25 % or more of its group's variance."""
-    return gates.below(m, "share", LARGEST_SHARE, groups)
+    return gates.below(m, "share", 0.25, groups)
 
 
-claim.figure(
-    over_depth(
-        groups,
-        "Trained outputs, no labels or one kernel for all",
-        over_theorem.NO_LABELS,
-    )
-)
-claim.figure(
-    over_depth(
-        groups, "Trained outputs, own kernels, labels +1 and -1", over_theorem.SIZE_ONE
-    )
-)
-claim.figure(
-    over_depth(
-        groups, "The same, labels in units of the outputs", over_theorem.IN_UNITS
-    )
-)
-claim.figure(over_theorem.label_term(groups))
-claim.figure(over_theorem.own_over_one(groups, SHALLOW))
-claim.figure(over_theorem.conditioning)
+for build in over_theorem.figures(groups):
+    claim.figure(build)
 
 
 def test_output_variance_theory(verdict):

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from claims.seleznova2020.in_span import InSpan
-from harness import measurements, networks, seeds
+from harness import measurements
 from harness.backends import SGD, Backend, Stop
 from harness.errors import InvalidInput
 from harness.experiment import Configuration, grid
-from harness.measurements import Arrays, edge, images, kept, relative_change, targets
+from harness.measurements import Arrays, edge, kept, relative_change, task
 from harness.networks import Network, Theta
 
 NETWORK = dict(width=64, activation="relu", parametrization="standard", sigma_b2=1.0)
@@ -93,7 +93,7 @@ def training_by_protocol(
         InvalidInput: unless exactly one of flow_time and edge_fraction is given.
     """
     backend = InSpan.of(backend)
-    net, theta, x, labels = _task(configuration, replicates, stream)
+    net, theta, x, labels = task(configuration, replicates, stream)
     start = backend.forward(net, theta, x).astype(float)
     y = labels + start if configuration["centred"] else labels
     full = backend.empirical_ntk(net, theta, x, outputs="full").astype(float)
@@ -212,57 +212,18 @@ def _phases(
     """The network, the weights of every phase and replicate in it, one phase after another, images
     and labels.
     """
-    x, classes = images(replicates, stream, configuration["samples"])
-    y = configuration["label_scale"] * targets(classes, configuration["labels"])
-    sizes = (x.shape[2], *[configuration["width"]] * configuration["depth"], y.shape[2])
-    kind = configuration["activation"], configuration["parametrization"]
-    nets = [
-        networks.mlp(sizes, *kind, s**0.5, configuration["sigma_b2"] ** 0.5)
-        for s in configuration["sigma_w2"]
+    starts = [
+        task({**configuration, "sigma_w2": sigma_w2}, replicates, stream)
+        for sigma_w2 in configuration["sigma_w2"]
     ]
-    own = [
-        seeds.derive("init", stream=stream, replicate=r, lane=configuration["lane"])
-        for r in replicates
-    ]
-    drawn = [net.init(own) for net in nets]
+    nets, weights, x, y = zip(*starts, strict=True)
     theta = {
-        name: np.concatenate(list(map(itemgetter(name), drawn))) for name in drawn[0]
+        name: np.concatenate(list(map(itemgetter(name), weights)))
+        for name in weights[0]
     }
     # Which phase it is, is in the weights alone: any of the nets is the one that all are trained
     # in.
-    return (
-        nets[0],
-        theta,
-        np.concatenate([x] * len(nets)),
-        np.concatenate([y] * len(nets)),
-    )
-
-
-def _task(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
-) -> tuple[Network, Theta, np.ndarray, np.ndarray]:
-    """The network, its weights at the start, images and labels, of every replicate."""
-    x, classes = images(replicates, stream, configuration["samples"])
-    labels = configuration["label_scale"] * targets(classes, configuration["labels"])
-    net = networks.mlp(
-        (x.shape[2],)
-        + (configuration["width"],) * configuration["depth"]
-        + (labels.shape[2],),
-        configuration["activation"],
-        configuration["parametrization"],
-        configuration["sigma_w2"] ** 0.5,
-        configuration["sigma_b2"] ** 0.5,
-    )
-    lane = configuration["lane"]
-    return (
-        net,
-        net.init(
-            seeds.derive("init", stream=stream, replicate=r, lane=lane)
-            for r in replicates
-        ),
-        x,
-        labels,
-    )
+    return nets[0], theta, np.concatenate(x), np.concatenate(y)
 
 
 def _rate(configuration: Mapping[str, Any], limit: np.ndarray) -> np.ndarray:

@@ -287,11 +287,18 @@ def changes(reached=1.0, strength=1.0):
 def test_effects_of_kernel_change_are_paired_log_ratios(study):
     seed, effects = np.arange(SEEDS), study.effects(world(study, changes()))
     phases, depths = 1.5 * (1 + 0.05 * seed), 1.4 * (1 + 0.03 * seed)
+    wider, widest = (factor * (1 + 0.05 * seed) for factor in (2.5, 4.0))  # for tanh
     expected = {
-        "chaotic_over_ordered": phases,
-        "grows_with_depth": depths,
-        "centred_reversed": -phases,
-        "centred_grows_with_depth": depths,
+        "chaotic_over_ordered[ReLU]": phases,
+        "chaotic_over_ordered[tanh]": wider,
+        "grows_with_depth[ReLU]": depths,
+        "grows_with_depth[tanh]": depths,
+        "centred_reversed[ReLU]": -phases,
+        "centred_reversed[tanh]": -wider,
+        "centred_reversed[tanh with sigma_b^2 = 1]": -widest,
+        "centred_grows_with_depth[ReLU]": depths,
+        "centred_grows_with_depth[tanh]": depths,
+        "centred_grows_with_depth[tanh with sigma_b^2 = 1]": depths,
         "protocol_chaotic_over_ordered": phases,
         "protocol_grows_with_depth": depths,
         "large_targets_over_small": np.log(16) * (1 + 0.02 * seed),

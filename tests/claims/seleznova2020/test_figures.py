@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from claims.seleznova2020 import figures, ordered_phase
+from claims.seleznova2020 import figures, settings
 from claims.seleznova2020.paper import PAPER
 from harness.claim import Claim
 from harness.experiment import Measurements
@@ -19,7 +19,7 @@ def trained():
     for two seeds.
     """
     toy = Claim(TEXT, id="seleznova2020/toy", paper=PAPER, locus="nowhere")
-    experiment = ordered_phase.at_fixed_rate(toy, (3, 10), steps=(600, 2_000))
+    experiment = settings.at_fixed_rate(toy, (3, 10), steps=(600, 2_000))
     cells = []
     for request in experiment.requests("quick", "torch"):
         depth = request.configuration["depth"]
@@ -60,9 +60,6 @@ def test_an_arm_is_a_line_over_depth(trained):
 
 def test_the_part_left_is_of_the_best_constants_loss(trained):
     experiment, m = trained
-    assert ordered_phase.part_left(m[experiment], depth=3) == pytest.approx([0.25, 0.5])
-    assert ordered_phase.change_per_part_learnt(m[experiment], 10) == pytest.approx(
-        [1 / 0.75, 4 / 0.5]
-    )
+    assert settings.part_left(m[experiment], depth=3) == pytest.approx([0.25, 0.5])
     shown = figures.part_learnt({"raw": experiment})(m)
     assert shown.series[0].y == pytest.approx((0.625, 0.625))

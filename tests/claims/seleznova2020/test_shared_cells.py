@@ -31,8 +31,8 @@ def test_the_ordered_arm_of_the_chaotic_claim_is_computed_with_the_claim_on_cons
     )
     blocks = {"quick": 1, "full": 2}[tier]
     assert len(protocol) == 2 * blocks  # 3 and 10 layers
-    # and 3 and 10 layers at one loss, raw and centred
-    assert len(change & constancy) == 6 * blocks
+    # and 3 and 10 layers of three kinds of networks at one loss, raw and centred
+    assert len(change & constancy) == 14 * blocks
 
 
 @pytest.mark.parametrize("tier", ["quick", "full"])
@@ -45,8 +45,8 @@ def test_the_claims_on_constancy_and_trainability_share_their_networks_and_maps(
     maps = shared & requests(trainability, tier, training_map.__name__)
     blocks = {"quick": 1, "full": 2}[tier]
     assert len(maps) == {"quick": 3, "full": 6}[tier]
-    # 3, 10 and 20 layers in two phases, and 10 at half the edge
-    assert len(shared - maps) == 7 * blocks
+    # 3, 10 and 20 layers of ReLU in two phases and of tanh, and 10 of both at half the edge
+    assert len(shared - maps) == 11 * blocks
 
 
 CHANGE_AND_CONSTANCY = (
