@@ -12,7 +12,7 @@ from claims.wenger2023.forgetting import (
     learning_accuracy,
     slope,
 )
-from claims.wenger2023.tasks import CONVERGED, EARLY
+from claims.wenger2023.tasks import CONVERGED, EARLY, after
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
 from harness.experiment import Experiment, Measurements
@@ -32,6 +32,16 @@ def halves(experiment: Experiment, *settings: str) -> Lines:
         for arm in (EARLY, CONVERGED):
             lines[f"{setting}, {arm}"] = (experiment, dict(bed=setting, arm=arm))
     return lines
+
+
+def whole(experiments: Mapping[str, Experiment]) -> Lines:
+    """A line for each experiment."""
+    return {label: (experiment, {}) for label, experiment in experiments.items()}
+
+
+def after_each(by_steps: Mapping[int, Experiment]) -> Lines:
+    """A line for each number of steps per task."""
+    return {after(steps): (experiment, {}) for steps, experiment in by_steps.items()}
 
 
 def slopes_of(what: str, by_steps: Mapping[int, Experiment]) -> Builder:
@@ -62,27 +72,19 @@ def slopes_of(what: str, by_steps: Mapping[int, Experiment]) -> Builder:
     return build
 
 
-def forgetting_of(what: str, lines: Lines, note: str = "") -> Builder:
+def forgetting_of(what: str, lines: Lines) -> Builder:
     """AF against width."""
-    return _of_width(
-        f"Forgetting of {what} against width", "forgetting AF", forgetting, lines, note
-    )
+    title = f"Forgetting of {what} against width"
+    return _of_width(title, "forgetting AF", forgetting, lines)
 
 
-def learning_of(what: str, lines: Lines, note: str = "") -> Builder:
+def learning_of(what: str, lines: Lines) -> Builder:
     """LA against width."""
-    return _of_width(
-        f"Learning of {what} against width",
-        "learning accuracy LA",
-        learning_accuracy,
-        lines,
-        note,
-    )
+    title = f"Learning of {what} against width"
+    return _of_width(title, "learning accuracy LA", learning_accuracy, lines)
 
 
-def _of_width(
-    title: str, label: str, measure: Measure, lines: Lines, note: str
-) -> Builder:
+def _of_width(title: str, label: str, measure: Measure, lines: Lines) -> Builder:
     """One line per entry, except where the tier lacks it or its images are not there."""
 
     def build(m: Measurements) -> Figure:
@@ -94,7 +96,6 @@ def _of_width(
         if not series:
             raise NotMeasured(f"Nothing of the figure {title!r} was measured.")
         axes = Axes("width", label, log_x=True)
-        text = f"{m.backend}, mean over seeds. {note}".strip()
-        return plots.figure(title, axes, series, text)
+        return plots.figure(title, axes, series, f"{m.backend}, mean over seeds.")
 
     return build
