@@ -39,6 +39,18 @@ def against_width_over_depth(
     return build
 
 
+def distances(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+    """The kernel error at initialisation against width / depth."""
+    title = "Distance to the infinite-width kernel at initialisation"
+    return against_width_over_depth(title, "kernel error", shown, tolerance)
+
+
+def changes(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+    """The kernel's change in training against width / depth."""
+    title = "Kernel change in training to loss 0.05"
+    return against_width_over_depth(title, "relative kernel change", shown, tolerance)
+
+
 def linear_nets(experiment: Experiment) -> Builder:
     """The kernel error of a linear net against width, beside its closed form."""
 
