@@ -44,6 +44,11 @@ def at(fault: str, where: str) -> str:
     return f"{fault} at: {where}" if where else ""
 
 
+def is_positive(values: np.ndarray) -> np.ndarray:
+    """Finite and above zero."""
+    return np.isfinite(values) & (values > 0)
+
+
 def is_share(values: np.ndarray) -> np.ndarray:
     """From 0 to 1."""
     return (values >= 0) & (values <= 1)

@@ -2,8 +2,11 @@
 bound and the pace of a linear network.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from claims.wenger2023.conditions import failing, is_positive
 from claims.wenger2023.natural_gradient import ETA
 from harness.experiment import Configuration, Experiment, Measured, Measurements
 
@@ -25,6 +28,18 @@ def over_pace(
     steps = np.arange(1, residuals.shape[1])
     pace = (1 - ETA) ** (2 * steps if linear else steps)
     return np.asarray(residuals[:, 1:] / residuals[:, :1] / pace)
+
+
+def not_positive(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """Where a C' of a network wider than deep, or a residual of any, is not finite or not above
+    zero; the first of these that is anywhere.
+    """
+    asked = {"drift": wider_than_deep, "ball": wider_than_deep, "residuals": named}
+    for quantity, name in asked.items():
+        where = failing(m, experiments, quantity, is_positive, name)
+        if where:
+            return where
+    return ""
 
 
 def is_regular(eigenvalues: np.ndarray) -> np.ndarray:
