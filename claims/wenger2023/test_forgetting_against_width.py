@@ -14,10 +14,9 @@ Measured
     at training accuracy 0.9 and 0.99 (three, of 300 images each, squared loss).
 
 Departs
-    The paper's networks, data, tasks and stopping were not available to us; this axis is ours.
-    Tasks and training are those of Guha and Lakshman 2024, with 9,375 steps on 60,000 images (here
-    at the full tier); they count the last task as 0, so their AF times 5/4 is ours. An earlier
-    registration of this claim had the two accuracies as its halves.
+    The paper's networks, data, tasks and stopping were not at hand; the axis is ours. Tasks and
+    training are those of Guha and Lakshman 2024 (9,375 steps on 60,000 images); they count the last
+    task as 0, so their AF times 5/4 is ours. Registered before, the two accuracies were the halves.
 
 Limits
     After equal steps forgetting rises with width at about 50 steps only, where wide networks have
