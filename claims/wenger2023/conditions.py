@@ -35,6 +35,15 @@ def failing(
     return "; ".join(named)
 
 
+def at(fault: str, where: str) -> str:
+    """What a gate says of the configurations that do not meet it; "" if there are none.
+
+    >>> at("a rate is too large", "width 64; width 128"), at("a rate is too large", "")
+    ('a rate is too large at: width 64; width 128', '')
+    """
+    return f"{fault} at: {where}" if where else ""
+
+
 def is_positive(values: np.ndarray) -> np.ndarray:
     """Finite and above zero."""
     return np.isfinite(values) & (values > 0)

@@ -15,6 +15,7 @@ from harness import datasets, networks, seeds
 from harness.backends import SGD, Backend, Stop, training
 from harness.errors import InvalidInput
 from harness.measurements import edge, kept
+from harness.networks import Network, Theta
 
 Arrays = dict[str, np.ndarray]
 PROBE = 64
@@ -52,20 +53,20 @@ def continual(
     """Accuracy on every task after training on each, by SGD with momentum from where the last task
     ended.
 
-    One hidden layer, ReLU, standard parametrization, PyTorch's default weights; squared loss on
-    one-hot targets. Each task has training images of its own, and velocities start anew.
+    One hidden layer, ReLU, standard parametrization, PyTorch's default weights; one-hot targets.
+    Velocities start anew in each task.
 
     Configuration: dataset, options, shrink: see `images`; tasks: list of {"angle": degrees,
     "classes": those that take part, in the order of the outputs}, as many classes in each; samples
-    for training in each task, tests; width;
-    rate: {"fixed": r}, or {"edge": a part} of the edge of stability at the start; momentum,
-    batch_size, epochs: the most per task; stop: {"accuracy": a} or {"loss": l} on the task's
-    training images, or {"epochs": e}; every: steps between two looks. Other keys only name the
-    cell.
+    for training in each task, same_images (or others in each task), tests; width; loss "squared" or
+    "cross-entropy"; rate: {"fixed": r}, or {"edge": a part} of the edge of stability at the start;
+    momentum, batch_size, steps: the most per task; stop: {"accuracy": a} or {"loss": l} on the
+    task's training images, or {} for all steps; every: steps between two looks. Other keys only
+    name the cell.
     Returns per replicate: "accuracy", (R, T, T), a[t, i] on the test images; per task, (R, T):
-    "steps"; the training "loss" at the end; "reached", 1.0 where the stopping rule was; and
-    "rate_over_edge", (R,). From the task on whose training diverges, accuracy and loss of a
-    replicate are NaN, and nothing is reached.
+    "steps"; the training "loss" and "fitted", the training accuracy, at the end; "reached", 1.0
+    where the stopping rule was; and "rate_over_edge", (R,). From the task on whose training
+    diverges, accuracies and loss of a replicate are NaN, and nothing is reached.
     """
     data = [
         task_images(configuration, replicates, stream, t)
@@ -80,19 +81,19 @@ def continual(
     theta = start = networks.default_weights(
         net, [seeds.derive("init", stream=stream, replicate=r) for r in replicates]
     )
-    limit = edge(backend.empirical_ntk(net, theta, x[:, :PROBE], outputs="full"))
+    limit = edge_at(backend, net, theta, x[:, :PROBE], configuration["loss"])
     rate = (
         limit * configuration["rate"]["edge"]
         if "edge" in configuration["rate"]
         else configuration["rate"]["fixed"]
     )
-    rule = dict(configuration["stop"])
-    epochs = rule.pop("epochs", configuration["epochs"])
+    rule = configuration["stop"]
     diverged = np.zeros(len(replicates), dtype=bool)
     found: dict[str, list[np.ndarray]] = {
         "accuracy": [],
         "steps": [],
         "loss": [],
+        "fitted": [],
         "reached": [],
     }
     for t, ((x, y), _) in enumerate(data):
@@ -102,7 +103,8 @@ def continual(
             x,
             y,
             optimizer=SGD(rate, configuration["momentum"]),
-            steps=epochs * (configuration["samples"] // configuration["batch_size"]),
+            steps=configuration["steps"],
+            loss=configuration["loss"],
             batch_size=configuration["batch_size"],
             batch_seed=[
                 seeds.derive("batches", stream=stream, replicate=r, task=t)
@@ -117,14 +119,44 @@ def continual(
         right = np.array(
             [training.accuracy(backend.forward(net, theta, x), y) for _, (x, y) in data]
         ).T
+        fitted = training.accuracy(backend.forward(net, theta, x), y)
         reached = np.isin(trained.reason, list(rule) or ["steps"])
         found["accuracy"].append(np.where(diverged[:, None], np.nan, right))
         found["steps"].append(trained.steps.astype(float))
         found["loss"].append(np.where(diverged, np.nan, trained.loss))
+        found["fitted"].append(np.where(diverged, np.nan, fitted))
         found["reached"].append((reached & ~diverged).astype(float))
     return {name: np.stack(values, axis=1) for name, values in found.items()} | {
         "rate_over_edge": rate / limit
     }
+
+
+def edge_at(
+    backend: Backend, net: Network, theta: Theta, x: np.ndarray, loss: str
+) -> np.ndarray:
+    """The largest stable learning rate 2 / lambda_max(G), (R,), of the Gauss-Newton matrix G at
+    weights theta, by inputs x (R, N, n_0).
+
+    G = J^T H J for the Hessian H of the loss by the outputs: 2 / (N O) times the identity for the
+    mean squared error, and for cross-entropy a block (diag p - p p^T) / N per image, p the
+    probabilities of its classes. With a square root S S^T = H the eigenvalues of G are those of
+    S^T Theta S, Theta = J J^T.
+    """
+    kernel = backend.empirical_ntk(net, theta, x, outputs="full").astype(float)
+    if loss == "squared":
+        return edge(kernel)
+    replicates, samples, _, classes, _ = kernel.shape
+    outputs = backend.forward(net, theta, x).astype(float)
+    exponentials = np.exp(outputs - outputs.max(axis=2, keepdims=True))
+    root = np.sqrt(exponentials / exponentials.sum(axis=2, keepdims=True))  # of p
+    # diag p - p p^T = S S^T with S = diag(root) (1 - root root^T), since |root| = 1.
+    projection = np.eye(classes) - root[..., :, None] * root[..., None, :]
+    s = root[..., :, None] * projection  # (R, N, O, O)
+    right = np.einsum("rnmop,rmpq->rnmoq", kernel, s, optimize=True)
+    both = np.einsum("rnoq,rnmop->rnmqp", s, right, optimize=True)
+    size = samples * classes
+    flat = both.transpose(0, 1, 3, 2, 4).reshape(replicates, size, size) / samples
+    return np.asarray(2 / np.linalg.eigvalsh(flat)[:, -1])
 
 
 def task_images(
@@ -134,8 +166,8 @@ def task_images(
     classes).
 
     A permutation of the set per replicate decides: of the images whose class takes part, the first
-    are for testing, the same for all tasks with these classes, and the next are for training, other
-    ones in each task.
+    are for testing, the same for all tasks with these classes, and the next are for training: the
+    same in each task where the configuration says so, else others.
 
     Raises:
         InvalidInput: if the set has too few images of the task's classes.
@@ -150,13 +182,14 @@ def task_images(
         configuration["tasks"][task]["angle"],
     )
     tests, samples = configuration["tests"], configuration["samples"]
-    first, part = tests + task * samples, np.flatnonzero(np.isin(labels, classes))
-    if len(part) < first + samples:
+    part = np.flatnonzero(np.isin(labels, classes))
+    sets = 1 if configuration["same_images"] else task + 1
+    first, needed = tests + (sets - 1) * samples, tests + sets * samples
+    if len(part) < needed:
         raise InvalidInput(
             f"Data set {configuration['dataset']!r} has {len(part)} images of the classes "
-            f"{list(classes)}; {tests} for "
-            f"testing and {samples} for each task up to number {task + 1} are {first + samples}. "
-            "Ask for fewer."
+            f"{list(classes)}; {tests} for testing and {sets} times {samples} for training are "
+            f"{needed}. Ask for fewer."
         )
     orders = [
         seeds.generator("data", stream=stream, replicate=r).permutation(part)

@@ -1,9 +1,13 @@
-"""What is made of natural gradient descent: the drift of the Jacobian, and residuals against their
-promise.
+"""What is made of natural gradient descent: the drift of the Jacobian, and residuals against the
+bound and the pace of a linear network.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from claims.wenger2023.conditions import failing, is_positive
+from claims.wenger2023.natural_gradient import ETA
 from harness.experiment import Configuration, Experiment, Measured, Measurements
 
 
@@ -12,13 +16,30 @@ def on_path(measured: Measured, **where: object) -> np.ndarray:
     return np.asarray(measured("drift", **where).max(axis=1))
 
 
-def over_promise(
-    m: Measurements, experiment: Experiment, width: int, eta: float
+def over_pace(
+    m: Measurements, experiment: Experiment, width: int, linear: bool = False
 ) -> np.ndarray:
-    """|r_k|^2 / ((1 - eta)^k |r_0|^2) after each step k, (S, steps)."""
+    """|r_k|^2 / ((1 - eta)^k |r_0|^2) after each step k, (S, steps).
+
+    If linear, 2k stands in place of k: the residual of a network that is linear in its weights is
+    r_k = (1 - eta)^k r_0.
+    """
     residuals = m[experiment]("residuals", width=width)
     steps = np.arange(1, residuals.shape[1])
-    return np.asarray(residuals[:, 1:] / residuals[:, :1] / (1 - eta) ** steps)
+    pace = (1 - ETA) ** (2 * steps if linear else steps)
+    return np.asarray(residuals[:, 1:] / residuals[:, :1] / pace)
+
+
+def not_positive(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """Where a C' of a network wider than deep, or a residual of any, is not finite or not above
+    zero; the first of these that is anywhere.
+    """
+    asked = {"drift": wider_than_deep, "ball": wider_than_deep, "residuals": named}
+    for quantity, name in asked.items():
+        where = failing(m, experiments, quantity, is_positive, name)
+        if where:
+            return where
+    return ""
 
 
 def is_regular(eigenvalues: np.ndarray) -> np.ndarray:

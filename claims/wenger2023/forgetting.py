@@ -19,7 +19,7 @@ from harness.errors import NotMeasured
 from harness.experiment import Experiment, Measured, Measurements
 
 Measure = Callable[[np.ndarray], np.ndarray]
-"""AF or LA of accuracies."""
+"""AF, LA or another measure of accuracies, (R, T, T) -> (R,)."""
 
 
 def forgetting(accuracy: np.ndarray) -> np.ndarray:
@@ -33,6 +33,15 @@ def forgetting(accuracy: np.ndarray) -> np.ndarray:
         [accuracy[:, i:, i].max(axis=1) - accuracy[:, -1, i] for i in range(tasks - 1)],
         axis=0,
     )
+
+
+def first_forgotten(accuracy: np.ndarray) -> np.ndarray:
+    """Forgetting of the first task alone, (R,), of accuracies a, (R, T, T).
+
+    Mirzadeh et al. 2022 report it after five tasks ("Wide Neural Networks Forget Less
+    Catastrophically").
+    """
+    return np.asarray(accuracy[:, :, 0].max(axis=1) - accuracy[:, -1, 0])
 
 
 def learning_accuracy(accuracy: np.ndarray) -> np.ndarray:
@@ -67,15 +76,11 @@ def per_doubling(widths: Sequence[int], values: np.ndarray) -> np.ndarray:
 
 
 def slope(
-    measured: Measured,
-    measure: Measure = forgetting,
-    *,
-    first: int = 0,
-    **where: object,
+    measured: Measured, measure: Measure = forgetting, **where: object
 ) -> np.ndarray:
-    """Slope of AF or LA on log2(width) in an arm, per seed, from the `first` of its widths on."""
+    """Slope of AF, or of another measure, on log2(width) in an arm, per seed, (S,)."""
     widths, values = against_width(measured, measure, **where)
-    return per_doubling(widths[first:], values[first:])
+    return per_doubling(widths, values)
 
 
 def planted(m: Measurements, arms: Sequence[Experiment]) -> np.ndarray:

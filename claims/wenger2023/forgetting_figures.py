@@ -7,10 +7,12 @@ from typing import Any
 from claims.wenger2023.forgetting import (
     Measure,
     against_width,
+    first_forgotten,
     forgetting,
     learning_accuracy,
+    slope,
 )
-from claims.wenger2023.tasks import CONVERGED, EARLY
+from claims.wenger2023.tasks import CONVERGED, EARLY, after
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
 from harness.experiment import Experiment, Measurements
@@ -18,7 +20,9 @@ from harness.plots import Axes, Builder, Figure, Series
 
 Lines = Mapping[str, tuple[Experiment, Mapping[str, Any]]]
 """Label -> an experiment, and which of its configurations are on the line."""
-TRAP = "After equal epochs wide networks have learnt more, so that there is more to forget."
+TRAP = (
+    "After equal steps wide networks have learnt more, so that there is more to forget."
+)
 
 
 def halves(experiment: Experiment, *settings: str) -> Lines:
@@ -30,37 +34,57 @@ def halves(experiment: Experiment, *settings: str) -> Lines:
     return lines
 
 
-def by_arm(experiment: Experiment, setting: str, *arms: str) -> Lines:
-    """A line for each arm of a setting."""
-    return {arm: (experiment, dict(bed=setting, arm=arm)) for arm in arms}
+def whole(experiments: Mapping[str, Experiment]) -> Lines:
+    """A line for each experiment."""
+    return {label: (experiment, {}) for label, experiment in experiments.items()}
 
 
-def by_setting(experiment: Experiment, *settings: str) -> Lines:
-    """A line for each setting, where there is one arm."""
-    return {setting: (experiment, dict(bed=setting)) for setting in settings}
+def after_each(by_steps: Mapping[int, Experiment]) -> Lines:
+    """A line for each number of steps per task."""
+    return {after(steps): (experiment, {}) for steps, experiment in by_steps.items()}
 
 
-def forgetting_of(what: str, lines: Lines, note: str = "") -> Builder:
+def slopes_of(what: str, by_steps: Mapping[int, Experiment]) -> Builder:
+    """The slopes of AF, and of the forgetting of task 1 alone, against steps per task."""
+    measures: dict[str, Measure] = {
+        "AF, mean over the first four tasks": forgetting,
+        "task 1 alone": first_forgotten,
+    }
+
+    def build(m: Measurements) -> Figure:
+        series = []
+        for label, measure in measures.items():
+            places, slopes = [], []
+            for steps, experiment in by_steps.items():
+                with suppress(NotMeasured):
+                    slopes.append(slope(m[experiment], measure))
+                    places.append(steps)
+            series.append(Series.of(label, places, slopes))
+        axes = Axes(
+            "steps per task", "slope per doubling of width", log_x=True, reference=0.0
+        )
+        note = (
+            f"{m.backend}, mean over seeds. Above 0 wide networks forget more. {TRAP}"
+        )
+        title = f"Forgetting of {what}: slope in width against steps per task"
+        return plots.figure(title, axes, series, note)
+
+    return build
+
+
+def forgetting_of(what: str, lines: Lines) -> Builder:
     """AF against width."""
-    return _of_width(
-        f"Forgetting of {what} against width", "forgetting AF", forgetting, lines, note
-    )
+    title = f"Forgetting of {what} against width"
+    return _of_width(title, "forgetting AF", forgetting, lines)
 
 
-def learning_of(what: str, lines: Lines, note: str = "") -> Builder:
+def learning_of(what: str, lines: Lines) -> Builder:
     """LA against width."""
-    return _of_width(
-        f"Learning of {what} against width",
-        "learning accuracy LA",
-        learning_accuracy,
-        lines,
-        note,
-    )
+    title = f"Learning of {what} against width"
+    return _of_width(title, "learning accuracy LA", learning_accuracy, lines)
 
 
-def _of_width(
-    title: str, label: str, measure: Measure, lines: Lines, note: str
-) -> Builder:
+def _of_width(title: str, label: str, measure: Measure, lines: Lines) -> Builder:
     """One line per entry, except where the tier lacks it or its images are not there."""
 
     def build(m: Measurements) -> Figure:
@@ -72,7 +96,6 @@ def _of_width(
         if not series:
             raise NotMeasured(f"Nothing of the figure {title!r} was measured.")
         axes = Axes("width", label, log_x=True)
-        text = f"{m.backend}, mean over seeds. {note}".strip()
-        return plots.figure(title, axes, series, text)
+        return plots.figure(title, axes, series, f"{m.backend}, mean over seeds.")
 
     return build

@@ -30,9 +30,12 @@ TRAINING = dict(
 )
 
 
-def at_hundred(net: Configuration, *depths: int) -> tuple[Configuration, ...]:
-    """A network at width = 100 depth."""
-    return tuple(dict(net, width=ORDERS * depth, depth=depth) for depth in depths)
+def ladder(
+    net: Configuration, widths: tuple[int, ...], depths: tuple[int, ...]
+) -> tuple[Configuration, ...]:
+    """A network at width = 100 depth, and at these widths, at every depth."""
+    held = tuple(dict(net, width=ORDERS * depth, depth=depth) for depth in depths)
+    return held + grid(**net, width=widths, depth=depths)
 
 
 def in_mean_field(

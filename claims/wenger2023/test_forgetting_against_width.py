@@ -1,75 +1,45 @@
-"""Up to width 512 width reduces forgetting only where training stops early.
+"""At equal steps per task, width reduces forgetting only short of convergence.
 
 Claim
-    Wider networks forget less of earlier tasks only if each task is stopped short of high accuracy;
+    Wider networks forget less of earlier tasks only if each task is learnt short of convergence;
     trained to convergence, width does not reduce forgetting.
 
 Measured
-    Three tasks one after the other in one network with a single head: 8x8 digits turned by 0, 45
-    and 90 degrees, 300 training images of its own for each task, 800 test images. One hidden ReLU
-    layer of 32, 128 and 512, PyTorch's default weights, SGD with momentum. Short of convergence: a
-    task ends at training accuracy 0.9; converged: at 0.99. AF is the mean over earlier tasks of
-    best accuracy after learning the task minus final accuracy; effect: its slope on log2(width) per
-    seed. Both halves must hold: the slope is below -0.0025 where stopped early, and above -0.0025
-    at convergence. Figures show stopping by loss, one rate for all widths, and learning accuracy
-    LA, the mean accuracy right after learning a task. After a fixed number of epochs forgetting
-    tells nothing: width sets how fast a network learns.
+    Five tasks in one network with a single head: the same 1,200 digits (8x8), rotated by 0, 22.5,
+    45, 67.5 and 90 degrees. One hidden ReLU layer of 32, 128 and 512, PyTorch's default weights,
+    cross-entropy, plain SGD at rate 0.01, batches of 32. 50 steps per task are short of
+    convergence, 2,000 converged. AF is the mean over the first four tasks of best accuracy since
+    the task was learnt minus final accuracy. Effect: its slope on log2(width) per seed. Both halves
+    must hold: below -0.0025 after 50 steps, above -0.0025 after 2,000. Beside them, tasks that end
+    at training accuracy 0.9 and 0.99 (three, of 300 images each, squared loss).
 
 Departs
-    The paper's networks, data, tasks and stopping were not available to us; all are ours. Squared
-    loss on one-hot targets, not cross-entropy. The rate is 0.3 of the edge of stability 2 /
-    lambda_max of each network at the start: one rate for all widths is above the edge of wide
-    networks before it is useful to narrow ones (in exploration a rate above it lowered forgetting).
-    Each task has images of its own, where rotated MNIST turns the same ones. Small images, three
-    tasks, widths up to 512.
+    The paper's networks, data, tasks and stopping were not at hand; the axis is ours. Tasks and
+    training are those of Guha and Lakshman 2024 (9,375 steps on 60,000 images); they count the last
+    task as 0, so their AF times 5/4 is ours. Registered before, the two accuracies were the halves.
 
 Limits
-    This is no refutation at the paper's scale, which we do not know: that takes its convolutional
-    networks, trained for long on images in colour, of widths to 2,048 and more. In exploration the
-    fall was that from width 32 to 128, stopped early and converged; from 128 on seeds scatter too
-    much to tell. Converged is training accuracy 0.99, not zero loss.
+    After equal steps forgetting rises with width at about 50 steps only, where wide networks have
+    learnt more. Exploration saw 16 settings, 50 to 9,375 steps on digits and Fashion-MNIST: slopes
+    went from above to below zero as training went on, to none with 8,000 images; with squared loss
+    they stayed above. Forgetting of task 1 alone, as others report it, has no such fall. Widths to
+    512 and small images: no refutation at the paper's scale, which we do not know.
 """
 
+from claims.wenger2023 import forgetting_figures as figures
 from claims.wenger2023 import tasks
-from claims.wenger2023.conditions import failing, is_share
+from claims.wenger2023.conditions import at, failing, is_share
 from claims.wenger2023.continual import continual
 from claims.wenger2023.forgetting import planted, slope
-from claims.wenger2023.forgetting_figures import (
-    TRAP,
-    by_arm,
-    by_setting,
-    forgetting_of,
-    halves,
-    learning_of,
-)
-from claims.wenger2023.paper import PAPER
-from claims.wenger2023.tasks import (
-    CONVERGED,
-    DIGITS,
-    EARLY,
-    FASHION,
-    FULL,
-    QUICK,
-    SPLIT,
-    cells,
-    named,
-)
+from claims.wenger2023.paper import GUHA_FASHION, GUHA_MNIST, PAPER
+from claims.wenger2023.tasks import DIGITS, MORE_FASHION, SAME_DIGITS, STOPPED, named
 from harness.claim import Claim, grid
 
-WIDTHS, ENDS = (32, 128, 512), (32, 256)
-WIDE = (32, 256, 2048, 16384, 65536)
-A_POINT = (
-    "0.0025 per doubling is one point of accuracy from width 32 to 512: "
-    "less is no use of width"
-)
-NOT_POWERED = (
-    "Exploration saw a fall at convergence too; "
-    "the power to refute at that effect is above 0.99."
-)
-# The backends agree less closely at convergence: after thousands of steps in float32 a seed may
-# stop later.
+WIDTHS, WIDE = (32, 128, 512), (32, 128, 512, 2048)
+A_POINT = "one point of accuracy from width 32 to 512 is the least use of width"
 FALLS = dict(above=0.0025, agreement=0.0025, because=A_POINT)
-KEEPS = dict(above=-0.0025, agreement=0.01, because=A_POINT)
+KEEPS = dict(above=-0.0025, agreement=0.0025, because=A_POINT)
+LOOSELY = dict(KEEPS, agreement=0.01)  # in float32 a seed may stop many steps later
 
 claim = Claim(
     __doc__,
@@ -77,142 +47,133 @@ claim = Claim(
     paper=PAPER,
     locus="abstract; section 3.3 as reviews describe it",
     seeds=(14, 20),
-    stream="registered-1",
+    stream="registered-5",
 )
 
 
-def learnt(settings, arms, widths, wide=WIDE):
-    """Tasks learnt one after the other, at the widths of either tier."""
-    quick = cells(QUICK, settings, arms, widths)
-    full = cells(FULL, settings, arms, wide)
+def learnt(setting, steps, part=1.0, widths=WIDTHS, wide=WIDE):
+    """Tasks of so many steps, at the widths of either tier."""
+    quick = tasks.at_steps(setting, steps, widths, part)
+    full = tasks.at_steps(setting, steps, wide, part)
     return claim.experiment(continual, quick, full=full, block=4)
 
 
-early = learnt([DIGITS], [EARLY], WIDTHS)
-converged = learnt([DIGITS], [CONVERGED], WIDTHS)
-epochs = learnt([DIGITS], [tasks.FIXED_EPOCHS], WIDTHS)
-unturned = learnt([DIGITS], [tasks.NO_TURNS], WIDTHS)
-half_turned = learnt([DIGITS], [tasks.HALF_TURNS], WIDTHS[1:2], WIDE[1:2])
-others = learnt([FASHION, SPLIT, tasks.MNIST, tasks.CIFAR], [EARLY, CONVERGED], ENDS)
-# Shown in figures alone.
-by_rule = learnt(
-    [DIGITS], [tasks.EARLY_LOSS, tasks.CONVERGED_LOSS, tasks.ONE_RATE], ENDS
+short, middle, long = (learnt(SAME_DIGITS, steps) for steps in (50, 500, 2000))
+unturned = learnt(SAME_DIGITS, 500, 0.0, WIDTHS[::2], WIDE[::3])
+half_turned = learnt(SAME_DIGITS, 500, 0.5, WIDTHS[1:2], WIDE[1:2])
+fashion = learnt(tasks.SAME_FASHION, 500)
+longest = {images: learnt(images, 9375, widths=()) for images in tasks.LONGEST}
+to_accuracy = tasks.until(tasks.QUICK, [DIGITS], STOPPED, WIDTHS)
+to_accuracy_full = tasks.until(tasks.FULL, tasks.FULL, STOPPED, WIDE[::3])
+stopped = claim.experiment(continual, to_accuracy, full=to_accuracy_full, block=4)
+EVERY = short, middle, long, unturned, half_turned, fashion, *longest.values(), stopped
+
+
+@claim.effect(primary=True, **FALLS, expect=(-0.0352, 0.0095))
+def short_falls(m):
+    """After 50 steps per task, networks forget {} less per doubling of width."""
+    return -slope(m[short])
+
+
+@claim.effect(primary=True, **KEEPS, expect=(-0.0068, 0.0035), published=GUHA_MNIST)
+def long_keeps(m):
+    """After 2,000 steps per task, networks forget {} more per doubling of width."""
+    return slope(m[long])
+
+
+@claim.effect(
+    within=0.005,
+    because="the published slopes, of MNIST and Fashion-MNIST, lie on either side",
+    tiers=("full",),
+    each=grid(images=(SAME_DIGITS, MORE_FASHION)),
+    expect={SAME_DIGITS: (-0.0087, 0.0045), MORE_FASHION: (-0.0013, 0.0034)},
+    published={SAME_DIGITS: GUHA_MNIST, MORE_FASHION: GUHA_FASHION},
 )
-more_epochs = learnt([DIGITS], tasks.MORE_EPOCHS, ())
-last_image = learnt(FULL, [tasks.LAST_IMAGE], ())
-OTHERS = grid(setting=(FASHION, SPLIT))
-STOPPED = early, converged, epochs, unturned, half_turned, others, by_rule, more_epochs
-EVERY = (*STOPPED, last_image)
+def longest_slope(m, images):
+    """After 9,375 steps per task on {images}, networks forget {} more per doubling of width."""
+    return slope(m[longest[images]])
 
 
-@claim.effect(primary=True, **FALLS, expect=(0.018, 0.0165))
+@claim.effect(**FALLS, expect=(-0.0037, 0.0025))
+def fashion_falls(m):
+    """On Fashion-MNIST, after 500 steps per task, networks forget {} less per doubling of width."""
+    return -slope(m[fashion])
+
+
+@claim.effect(**FALLS, expect=(0.018, 0.0165))
 def early_falls(m):
-    """Stopped at accuracy 0.9, networks on digits forget {} less per doubling of width."""
-    return -slope(m[early])
+    """Stopped at accuracy 0.9, networks forget {} less per doubling of width."""
+    return -slope(m[stopped], bed=DIGITS, arm=tasks.EARLY)
 
 
-@claim.effect(primary=True, **KEEPS, expect=(-0.041, 0.02), power_note=NOT_POWERED)
+@claim.effect(**LOOSELY, expect=(-0.041, 0.02))
 def converged_keeps(m):
-    """Trained to accuracy 0.99, networks on digits forget {} more per doubling of width."""
-    return slope(m[converged])
+    """Stopped at accuracy 0.99, networks forget {} more per doubling of width."""
+    return slope(m[stopped], bed=DIGITS, arm=tasks.CONVERGED)
 
 
-@claim.effect(**KEEPS, expect=(0.003, 0.033))
-def converged_keeps_beyond(m):
-    """From width 128 on, trained to accuracy 0.99, they forget {} more per doubling of width."""
-    return slope(m[converged], first=1)
-
-
-@claim.effect(**FALLS, expect=(-0.05, 0.017))
-def epochs_fall(m):
-    """After 5 epochs a task, when wide networks have learnt more, they forget {} less per doubling
-    of width.
-    """
-    return -slope(m[epochs])
-
-
-@claim.effect(
-    **FALLS, each=OTHERS, expect={FASHION: (0.016, 0.01), SPLIT: (0.0065, 0.014)}
-)
-def early_falls_on(m, setting):
-    """On {setting}, stopped early, networks forget {} less per doubling of width."""
-    return -slope(m[others], bed=setting, arm=EARLY)
-
-
-@claim.effect(
-    **KEEPS, each=OTHERS, expect={FASHION: (-0.019, 0.01), SPLIT: (-0.001, 0.035)}
-)
-def converged_keeps_on(m, setting):
-    """On {setting}, converged, networks forget {} more per doubling of width."""
-    return slope(m[others], bed=setting, arm=CONVERGED)
-
-
-@claim.control("SUPPORTED", of=early_falls)
+@claim.control("SUPPORTED", of=short_falls)
 def shrinking_turns(m):
     """Tasks turn by less the wider the network, by 0 at last."""
-    return -planted(m, (early, half_turned, unturned))
+    return -planted(m, (middle, half_turned, unturned))
 
 
-@claim.control("not SUPPORTED", of=early_falls)
+@claim.control("not SUPPORTED", of=short_falls)
 def same_tasks(m):
     """Tasks that do not turn leave nothing to forget."""
     return -slope(m[unturned])
 
 
-@claim.control("SUPPORTED", of=converged_keeps)
+@claim.control("SUPPORTED", of=long_keeps)
 def growing_turns(m):
     """Tasks turn by more the wider the network, by 0 at first."""
-    return planted(m, (unturned, half_turned, early))
+    return planted(m, (unturned, half_turned, middle))
 
 
-@claim.control("not SUPPORTED", of=converged_keeps)
+@claim.control("not SUPPORTED", of=long_keeps)
 def turns_that_shrink(m):
     """A planted fall of forgetting with width."""
-    return planted(m, (early, half_turned, unturned))
+    return planted(m, (middle, half_turned, unturned))
 
 
 @claim.gate()
-def stopped(m):
-    """Every network reached its stopping rule in every task, but where it is the last image."""
-    going = failing(m, STOPPED, "reached", lambda reached: reached == 1, named)
-    return f"the stopping rule was not reached at: {going}" if going else ""
+def told_apart(m):
+    """Every training accuracy is below 0.9 after 50 steps and above 0.9 after 2,000."""
+    fast = failing(m, [short], "fitted", lambda fitted: fitted < 0.9, named)
+    slow = failing(m, [long], "fitted", lambda fitted: fitted > 0.9, named)
+    where = "; ".join(filter(None, (fast, slow)))
+    return at("training accuracy on the wrong side of 0.9", where)
+
+
+@claim.gate()
+def reached(m):
+    """Every network reached its stopping rule in every task."""
+    where = failing(m, EVERY, "reached", lambda reached: reached == 1, named)
+    return at("the stopping rule was not reached", where)
 
 
 @claim.gate()
 def stable(m):
     """Every rate is below the edge of stability of its network at the start."""
-    wild = failing(m, EVERY, "rate_over_edge", lambda share: share < 1, named)
-    return f"the rate is above the edge of stability at: {wild}" if wild else ""
+    where = failing(m, EVERY, "rate_over_edge", lambda share: share < 1, named)
+    return at("the rate is above the edge of stability", where)
 
 
 @claim.gate("BROKEN")
 def finite(m):
     """Every accuracy is a number from 0 to 1."""
-    bad = failing(m, EVERY, "accuracy", is_share, named)
-    return f"an accuracy is no number from 0 to 1 at: {bad}" if bad else ""
+    where = failing(m, EVERY, "accuracy", is_share, named)
+    return at("an accuracy is no number from 0 to 1", where)
 
 
-LADDERS = {
-    "stopped early": (early, {}),
-    "converged": (converged, {}),
-    "5 epochs": (epochs, {}),
-}
-LADDERS |= by_arm(
-    by_rule, DIGITS, tasks.EARLY_LOSS, tasks.CONVERGED_LOSS, tasks.ONE_RATE
-)
-LARGER = halves(others, FASHION, SPLIT)
-EPOCHS = by_arm(more_epochs, DIGITS, *tasks.MORE_EPOCHS)
-claim.figure(forgetting_of("rotated digits", LADDERS, TRAP))
-claim.figure(learning_of("rotated digits", LADDERS, TRAP))
-claim.figure(forgetting_of("larger images", LARGER))
-claim.figure(learning_of("larger images", LARGER))
+BY_STEPS = {50: short, 500: middle, 2000: long, 9375: longest[SAME_DIGITS]}
+claim.figure(figures.slopes_of("rotated digits", BY_STEPS))
+claim.figure(figures.forgetting_of("rotated digits", figures.after_each(BY_STEPS)))
+claim.figure(figures.learning_of("rotated digits", figures.after_each(BY_STEPS)))
 claim.figure(
-    forgetting_of("MNIST and CIFAR-10", halves(others, tasks.MNIST, tasks.CIFAR))
+    figures.forgetting_of("tasks to an accuracy", figures.halves(stopped, *tasks.FULL))
 )
-claim.figure(forgetting_of("rotated digits after equal epochs", EPOCHS, TRAP))
-claim.figure(
-    forgetting_of("tasks learnt to the last image", by_setting(last_image, *FULL))
-)
+claim.figure(figures.forgetting_of("images after 9,375 steps", figures.whole(longest)))
 
 
 def test_forgetting_against_width(verdict):

@@ -24,35 +24,20 @@ Limits
     images and a loss of 0.05 are mild.
 """
 
-from claims.wenger2023.kernel_regime import (
-    AT_INIT,
-    ORDERS,
-    TRAINING,
-    at_hundred,
-    in_mean_field,
-    kernel_error_at_init,
-    linear_error,
-)
+from claims.wenger2023 import kernel_regime as regime
+from claims.wenger2023 import width_figures, widths
+from claims.wenger2023.kernel_regime import AT_INIT, ORDERS, TRAINING
 from claims.wenger2023.paper import PAPER
-from claims.wenger2023.width_figures import (
-    against_width_over_depth,
-    linear_nets,
-    width_needed,
-)
-from claims.wenger2023.widths import (
-    at_width_over_depth,
-    geometric_mean,
-    ladder,
-    rate,
-    root_mean_square,
-    slopes,
-)
 from harness import gates
 from harness.claim import Claim, grid
 from harness.measurements import kernel_change
 
 TOLERANCE = 0.1  # relative error up to which we would say that a network is in its kernel regime
+LADDER, WIDER = (32, 128, 512), (32, 128, 512, 2048)
+FAR_OFF = dict(ratio=True, above=1.25, agreement=0.02)
 ABOVE = "an error of 12.5 % is clearly above the 10 % that we would accept"
+ROOT = "tells -1/2, the rate of independent fluctuations, from -1"
+FASTER = "half of what the rate at initialisation may deviate"
 
 claim = Claim(
     __doc__,
@@ -62,116 +47,80 @@ claim = Claim(
     stream="registered-1",
 )
 
-
 at_init = claim.experiment(
-    kernel_error_at_init,
-    at_hundred(AT_INIT, 1, 2, 4, 8)
-    + grid(**AT_INIT, width=(32, 128, 512), depth=(1, 2, 4, 8)),
-    full=at_hundred(AT_INIT, 1, 2, 4, 8, 16, 32)
-    + grid(**AT_INIT, width=(32, 128, 512, 2048), depth=(1, 2, 4, 8, 16, 32)),
-    block=5,
-)
-averaged = claim.experiment(
-    kernel_error_at_init,
-    grid(**dict(AT_INIT, inits=1, ensemble=64), width=ORDERS, depth=1),
-    block=5,
-)
-narrow = claim.experiment(
-    kernel_error_at_init,
-    grid(**dict(AT_INIT, bottleneck=8), width=2 * ORDERS, depth=2),
-    block=5,
-)
-linear = claim.experiment(
-    linear_error,
-    grid(samples=20, width=(32, 128, 512), inits=16),
-    full=dict(width=(32, 128, 512, 2048), inits=64),
+    regime.kernel_error_at_init,
+    regime.ladder(AT_INIT, LADDER, (1, 2, 4, 8)),
+    full=regime.ladder(AT_INIT, WIDER, (1, 2, 4, 8, 16, 32)),
     block=5,
 )
 training = claim.experiment(
     kernel_change,
-    at_hundred(TRAINING, 1, 3) + grid(**TRAINING, width=(64, 256), depth=(1, 3)),
-    full=at_hundred(TRAINING, 1, 3, 8)
-    + grid(**TRAINING, width=(64, 256, 1024, 4096), depth=(1, 3, 8)),
+    regime.ladder(TRAINING, (64, 256), (1, 3)),
+    full=regime.ladder(TRAINING, (64, 256, 1024, 4096), (1, 3, 8)),
     block=5,
 )
 mean_field = claim.experiment(
     kernel_change,
-    in_mean_field((64, 256), (1, 3)),
-    full=in_mean_field((64, 256, 1024, 4096), (1, 3, 8)),
+    regime.in_mean_field((64, 256), (1, 3)),
+    full=regime.in_mean_field((64, 256, 1024, 4096), (1, 3, 8)),
     block=5,
 )
+averaging = grid(**dict(AT_INIT, inits=1, ensemble=64), width=ORDERS, depth=1)
+averaged = claim.experiment(regime.kernel_error_at_init, averaging, block=5)
+narrowed = grid(**dict(AT_INIT, bottleneck=8), width=2 * ORDERS, depth=2)
+narrow = claim.experiment(regime.kernel_error_at_init, narrowed, block=5)
+nets, many = grid(samples=20, width=LADDER, inits=16), dict(width=WIDER, inits=64)
+linear = claim.experiment(regime.linear_error, nets, full=many, block=5)
 
 
-@claim.effect(
-    primary=True,
-    ratio=True,
-    above=1.25,
-    expect=(1.9, 0.2),
-    agreement=0.02,
-    because=ABOVE,
-)
+@claim.effect(primary=True, **FAR_OFF, expect=(1.9, 0.2), because=ABOVE)
 def init_error_at_100_times_depth(m):
     """At initialisation, at width = 100 depth, the kernel is off by {} times 10 %."""
-    return at_width_over_depth(m[at_init], "kernel_error", ORDERS) / TOLERANCE
+    errors = widths.at_width_over_depth(m[at_init], "kernel_error", ORDERS)
+    return errors / TOLERANCE
 
 
-@claim.effect(
-    within=0.1,
-    expect=(0.0, 0.08),
-    because="tells -1/2, the rate of independent fluctuations, from -1",
-)
+@claim.effect(within=0.1, expect=(0.0, 0.08), because=ROOT)
 def init_rate(m):
     """At initialisation the slope of ln error on ln width differs from -1/2 by {}."""
-    return rate(m[at_init], "kernel_error") + 0.5
+    return widths.rate(m[at_init], "kernel_error") + 0.5
 
 
-@claim.effect(
-    ratio=True,
-    above=1.25,
-    expect=(0.45, 0.3),
-    agreement=0.02,
-    because="as at initialisation",
-)
+@claim.effect(**FAR_OFF, expect=(0.45, 0.3), because="as at initialisation")
 def drift_at_100_times_depth(m):
     """In training to loss 0.05, at width = 100 depth, the kernel changes by {} times 10 %."""
-    return at_width_over_depth(m[training], "kernel_change", ORDERS) / TOLERANCE
+    changes = widths.at_width_over_depth(m[training], "kernel_change", ORDERS)
+    return changes / TOLERANCE
 
 
-@claim.effect(
-    above=0.05,
-    expect=(0.22, 0.1),
-    because="half of what the rate at initialisation may deviate",
-)
+@claim.effect(above=0.05, expect=(0.22, 0.1), because=FASTER)
 def drift_rate(m):
     """In training the change falls with width faster than M^-1/2: its exponent is larger by {}."""
-    return -rate(m[training], "kernel_change") - 0.5
+    return -widths.rate(m[training], "kernel_change") - 0.5
 
 
 @claim.control("SUPPORTED", of=init_error_at_100_times_depth)
 def bottleneck(m):
     """A first layer of width 8 keeps its kernel random, however wide the others are."""
-    return geometric_mean(m[narrow]("kernel_error")) / TOLERANCE
+    return widths.geometric_mean(m[narrow]("kernel_error")) / TOLERANCE
 
 
 @claim.control("not SUPPORTED", of=init_error_at_100_times_depth)
 def ensemble(m):
     """The average of 64 independent kernels has an eighth of the error, far below 10 %."""
-    return geometric_mean(m[averaged]("kernel_error")) / TOLERANCE
+    return widths.geometric_mean(m[averaged]("kernel_error")) / TOLERANCE
 
 
 @claim.control("SUPPORTED", of=init_rate)
 def linear_rate(m):
-    """The error of a linear net is known in closed form, and falls as the root of the width
-    exactly.
-    """
-    widths, errors = ladder(m[linear], "linear_error")
-    return slopes(widths, [root_mean_square(of_width) for of_width in errors]) + 0.5
+    """The error of a linear net, known in closed form, falls as the root of the width exactly."""
+    return widths.root_mean_square_rate(m[linear], "linear_error") + 0.5
 
 
 @claim.control("not SUPPORTED", of=drift_rate)
 def mean_field_drift(m):
     """In mean-field (muP) scaling the kernel changes in training however wide the network is."""
-    return -rate(m[mean_field], "kernel_change") - 0.5
+    return -widths.rate(m[mean_field], "kernel_change") - 0.5
 
 
 @claim.gate()
@@ -187,31 +136,13 @@ def finite(m):
     return errors or gates.positive(m, ["kernel_change"], training, mean_field)
 
 
-claim.figure(
-    against_width_over_depth(
-        "Distance to the infinite-width kernel at initialisation",
-        "kernel error",
-        {"": (at_init, "kernel_error")},
-        TOLERANCE,
-    )
-)
-claim.figure(
-    against_width_over_depth(
-        "Kernel change in training to loss 0.05",
-        "relative kernel change",
-        {
-            "": (training, "kernel_change"),
-            ", mean-field": (mean_field, "kernel_change"),
-        },
-        TOLERANCE,
-    )
-)
-claim.figure(linear_nets(linear))
-NEEDED = {
-    "at initialisation": (at_init, "kernel_error"),
-    "in training": (training, "kernel_change"),
-}
-claim.figure(width_needed(NEEDED, TOLERANCE, ORDERS))
+INIT, CHANGE = (at_init, "kernel_error"), (training, "kernel_change")
+IN_TRAINING = {"": CHANGE, ", mean-field": (mean_field, "kernel_change")}
+NEEDED = {"at initialisation": INIT, "in training": CHANGE}
+claim.figure(width_figures.distances({"": INIT}, TOLERANCE))
+claim.figure(width_figures.changes(IN_TRAINING, TOLERANCE))
+claim.figure(width_figures.linear_nets(linear))
+claim.figure(width_figures.width_needed(NEEDED, TOLERANCE, ORDERS))
 
 
 def test_kernel_regime_needs_extreme_width(verdict):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from claims.wenger2023.natural_gradient import ETA
 from claims.wenger2023.widths import geometric_mean, ladder, reaching, root_mean_square
 from harness import plots
 from harness.experiment import Experiment, Measurements
@@ -36,6 +37,18 @@ def against_width_over_depth(
         return plots.figure(title, axes, series, note)
 
     return build
+
+
+def distances(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+    """The kernel error at initialisation against width / depth."""
+    title = "Distance to the infinite-width kernel at initialisation"
+    return against_width_over_depth(title, "kernel error", shown, tolerance)
+
+
+def changes(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+    """The kernel's change in training against width / depth."""
+    title = "Kernel change in training to loss 0.05"
+    return against_width_over_depth(title, "relative kernel change", shown, tolerance)
 
 
 def linear_nets(experiment: Experiment) -> Builder:
@@ -129,9 +142,9 @@ def _against_width(
     return build
 
 
-def runs(nets: Mapping[str, tuple[Experiment, int]], eta: float) -> Builder:
-    """Squared residuals over those at the start, step by step, beside (1 - eta)^k, which is
-    promised.
+def runs(nets: Mapping[str, tuple[Experiment, int]]) -> Builder:
+    """Squared residuals over those at the start, step by step, beside the bound (1 - eta)^k and the
+    pace (1 - eta)^(2k) of a linear network.
     """
 
     def build(m: Measurements) -> Figure:
@@ -142,8 +155,12 @@ def runs(nets: Mapping[str, tuple[Experiment, int]], eta: float) -> Builder:
             relative = residuals / residuals[:, :1]
             series.append(Series.of(f"{label}, {width}", steps, relative.T, log=True))
         places = tuple(steps.astype(float).tolist())
-        promise = tuple(((1 - eta) ** steps).tolist())
-        series.append(Series("promised, (1 - eta)^k", places, promise))
+        paces = {
+            "promised, (1 - eta)^k": (1 - ETA) ** steps,
+            "linear network, (1 - eta)^(2k)": (1 - ETA) ** (2 * steps),
+        }
+        for label, pace in paces.items():
+            series.append(Series(label, places, tuple(pace.tolist())))
         axes = Axes("step", "|r_k|^2 / |r_0|^2", log_y=True)
         note = f"Squared residual over that at the start, {m.backend}, geometric mean over seeds."
         return plots.figure(

@@ -65,6 +65,12 @@ def at_width_over_depth(measured: Measured, quantity: str, times: int) -> np.nda
     return geometric_mean(np.transpose(means))
 
 
+def root_mean_square_rate(measured: Measured, quantity: str) -> np.ndarray:
+    """Slope of the ln of the root mean square of a quantity on ln width, (S,)."""
+    widths, values = ladder(measured, quantity)
+    return slopes(widths, [root_mean_square(of_width) for of_width in values])
+
+
 def rate(measured: Measured, quantity: str) -> np.ndarray:
     """Slope of the ln of a quantity on ln width, mean over depths, (S,)."""
     rates = []

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
 
 from harness.backends.batch import Batch, blocks, checked, checked_noise, other_weights
 from harness.backends.kernel_blocks import block_rows, fill_ntk
+from harness.backends.losses import checked_loss, checked_targets
 from harness.backends.operations import Operations, Optimizer, Outputs
 from harness.backends.plan import Plan, Sampling, Stop, Trained
 from harness.backends.ridge import regress
@@ -335,8 +336,10 @@ class Backend:
         stop: Stop | None = None,
         checkpoints: tuple[int, ...] = (),
     ) -> Trained:
-        """Trains on the mean squared error over samples and outputs, (f - y)^2 averaged over N and
-        O.
+        """Trains on the mean squared error, or on cross-entropy.
+
+            "squared"        (f - y)^2, averaged over samples and outputs
+            "cross-entropy"  - sum_o y_o log softmax(f)_o, averaged over samples, in nats
 
         Args:
             theta, x, y: weights, inputs (N, n_0) and targets (N, O), with or without a seed axis.
@@ -344,7 +347,9 @@ class Backend:
             optimizer: SGD (with or without momentum) or Adam; the learning rate is a number or one
                 per seed.
             steps: the most steps taken.
-            loss: "squared".
+            loss: "squared", or "cross-entropy", for which every row of y holds probabilities:
+                one-hot labels, or others that are not negative and have the sum 1. Losses of the
+                result and of `stop` are of this kind.
             batch_size: None for full batch; else minibatches: a fresh permutation per epoch and
                 seed, drawn in NumPy, the same in every backend.
             batch_seed: what the permutations are drawn from: one integer per seed, so that a seed
@@ -356,9 +361,9 @@ class Backend:
             stop: when to stop before `steps`; see Stop.
             checkpoints: steps at which the weights are kept (0: before the first).
         """
-        if loss != "squared":
-            raise InvalidInput(f"Unknown loss {loss!r}. Allowed: squared.")
+        kind = checked_loss(loss)
         batch = Batch.of(net, theta, x=x, y=y)
+        checked_targets("y", np.asarray(y), kind)
         sampling = Sampling(batch_size, batch_seed, samples)
         plan = Plan.of(
             batch,
@@ -374,7 +379,7 @@ class Backend:
                 net,
                 batch.theta,
                 (batch.data["x"], batch.wide("y")),
-                plan=plan,
+                plan=replace(plan, loss=kind),
                 stop=stop or Stop(),
             )
         return trained if batch.had_seeds else trained.single()

@@ -35,7 +35,13 @@ except ImportError as error:
     ) from error
 
 from harness.backends.jax_autodiff import JaxAutodiff, compiled, first
-from harness.backends.jax_descent import Loop, run, run_in_parts, seeds_together
+from harness.backends.jax_descent import (
+    Loop,
+    Method,
+    run,
+    run_in_parts,
+    seeds_together,
+)
 from harness.backends.jax_infinite import JaxArrays
 from harness.backends.jax_layers import (
     ACTIVATIONS,
@@ -311,7 +317,7 @@ class JaxOperations:
             else np.pad(steps.batches, ((0, spare), (0, 0), (0, 0)))
         )
         # Learning rates travel as arrays, so a rate of its own must not compile the loop again.
-        kind = replace(steps.optimizer, learning_rate=0.0)
+        method = Method(replace(steps.optimizer, learning_rate=0.0), steps.loss)
         state = (descent.theta, descent.slots, descent.active, np.asarray(descent.step))
         loop = Loop(
             steps.data,
@@ -323,10 +329,10 @@ class JaxOperations:
         together = seeds_together(descent.theta, descent.slots)
         if self.device == "cpu" and together < steps.rates.shape[1]:
             (theta, slots, active, step), losses = run_in_parts(
-                net, kind, state, loop, together=together
+                net, method, state, loop, together=together
             )
         else:
-            (theta, slots, active, step), losses = run(net, kind, state, loop)
+            (theta, slots, active, step), losses = run(net, method, state, loop)
         return Descent(theta, slots, active, int(step)), np.asarray(losses)[:count]
 
 

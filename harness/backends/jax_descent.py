@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from harness.backends.jax_layers import network, over_seeds
-from harness.backends.operations import Adam, Optimizer, Tensors
+from harness.backends.operations import Adam, Loss, Optimizer, Tensors
 from harness.networks import Network
 
 Array: TypeAlias = jax.Array
@@ -35,6 +35,15 @@ def seeds_together(theta: Tensors, slots: tuple[Tensors, ...]) -> int:
     )
 
 
+class Method(NamedTuple):
+    """What a compiled loop is made for: the optimizer, whose learning rate is not looked at, and
+    the loss.
+    """
+
+    optimizer: Optimizer
+    loss: Loss
+
+
 class Loop(NamedTuple):
     """What a compiled loop over steps is given; its length is that of `rates`, of which the first
     `steps` are taken.
@@ -55,7 +64,7 @@ class Loop(NamedTuple):
 
 
 def run_in_parts(
-    net: Network, optimizer: Optimizer, state: Any, loop: Loop, *, together: int
+    net: Network, method: Method, state: Any, loop: Loop, *, together: int
 ) -> Any:
     """`run` of so many seeds, then of the next; what it returns is NumPy's.
 
@@ -75,7 +84,7 @@ def run_in_parts(
             batches=None if loop.batches is None else loop.batches[:, own],
             rates=loop.rates[:, own],
         )
-        (*found, _), losses = run(net, optimizer, (weights, moments, going, step), part)
+        (*found, _), losses = run(net, method, (weights, moments, going, step), part)
         # Fetched before the next part begins, or two would run at once.
         found, losses = jax.tree.map(np.asarray, (found, losses))
         done.append((found, losses.T))
@@ -84,13 +93,13 @@ def run_in_parts(
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def run(net: Network, optimizer: Optimizer, state: Any, loop: Loop) -> Any:
+def run(net: Network, method: Method, state: Any, loop: Loop) -> Any:
     """The steps of a loop; state is (theta, slots, active, step)."""
     data, batches, rates, count, target = loop
 
     def losses_of(theta: Tensors, x: Array, y: Array) -> tuple[Array, Array]:
         f = over_seeds(partial(network, net), len(x) == 1, theta, x)
-        losses = jnp.mean((f - y) ** 2, axis=(1, 2))
+        losses = mean_losses(method.loss, f, y)
         return losses.sum(), losses
 
     def body(k: int, carry: Any) -> Any:
@@ -99,7 +108,7 @@ def run(net: Network, optimizer: Optimizer, state: Any, loop: Loop) -> Any:
         grads, losses = jax.grad(losses_of, has_aux=True)(theta, x, y)
         active = active & jnp.isfinite(losses) & (losses > target)
         step = step + 1
-        directions, slots = direct(optimizer, step, grads, slots)
+        directions, slots = direct(method.optimizer, step, grads, slots)
 
         def update(weight: Array, direction: Array) -> Array:
             scale = jnp.where(active, rates[k], 0).reshape(-1, *[1] * (weight.ndim - 1))
@@ -113,6 +122,13 @@ def run(net: Network, optimizer: Optimizer, state: Any, loop: Loop) -> Any:
         ), record.at[k].set(losses)
 
     return jax.lax.fori_loop(0, count, body, (state, jnp.zeros_like(rates)))
+
+
+def mean_losses(loss: Loss, f: Array, y: Array) -> Array:
+    """The loss of every seed, (S,), of outputs and targets (S, N, O)."""
+    if loss == "squared":
+        return jnp.mean((f - y) ** 2, axis=(1, 2))
+    return -(y * jax.nn.log_softmax(f, axis=2)).sum(axis=2).mean(axis=1)
 
 
 def minibatch(data: tuple[Array, Array], index: Array) -> tuple[Array, Array]:

@@ -173,7 +173,7 @@ class Oracle:
     def advance(
         self, net: Network, descent: Descent, steps: Steps
     ) -> tuple[Descent, np.ndarray]:
-        """Gradient descent, momentum or Adam on the mean squared error."""
+        """Gradient descent, momentum or Adam on the mean squared error, or on cross-entropy."""
         losses = []
         for k, rate in enumerate(steps.rates):
             x, y = (
@@ -181,15 +181,15 @@ class Oracle:
                 if steps.batches is None
                 else minibatch(steps.data, steps.batches[k])
             )
-            residual = self.forward(net, descent.theta, x) - y
-            loss = np.mean(residual**2, axis=(1, 2))
+            f = self.forward(net, descent.theta, x)
+            loss, slope = (
+                squared_error(f, y) if steps.loss == "squared" else cross_entropy(f, y)
+            )
             losses.append(loss)
             stopped = ~np.isfinite(loss) | (
                 False if steps.target is None else loss <= steps.target
             )
-            grads = self.pullback(
-                net, descent.theta, x, 2.0 * residual / (y.shape[1] * y.shape[2])
-            )
+            grads = self.pullback(net, descent.theta, x, slope)
             descent = self._step(
                 replace(descent, active=descent.active & ~stopped),
                 steps.optimizer,
@@ -229,6 +229,22 @@ class Oracle:
 
 class FunctionOracle(Differences, Oracle):  # type: ignore[misc]  # of another kind of network
     """The operations of a `networks.Function`: its Jacobian by differences, the rest as above."""
+
+
+def squared_error(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean squared error, (S,), and its derivative by f, (S, N, O)."""
+    residual = f - y
+    loss = np.mean(residual**2, axis=(1, 2))
+    return loss, 2.0 * residual / (y.shape[1] * y.shape[2])
+
+
+def cross_entropy(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean cross-entropy, (S,), and its derivative by f, (softmax(f) - y) / N, (S, N, O)."""
+    exponentials = np.exp(f - f.max(axis=2, keepdims=True))
+    totals = exponentials.sum(axis=2, keepdims=True)
+    logarithms = f - f.max(axis=2, keepdims=True) - np.log(totals)
+    loss = -(y * logarithms).sum(axis=2).mean(axis=1)
+    return loss, (exponentials / totals - y) / y.shape[1]
 
 
 def minibatch(

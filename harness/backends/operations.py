@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 Outputs = Literal["trace", "full"]
+Loss = Literal["squared", "cross-entropy"]
+"""What is descended on; `Backend.train` has the formulas."""
 Tensor = Any
 Tensors = dict[str, Tensor]
 Net = Any
@@ -63,7 +65,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Steps:
-    """A run of steps of descent on the mean squared error.
+    """A run of steps of descent on a loss.
 
     Step k uses the samples batches[k] and the learning rates rates[k].
 
@@ -73,6 +75,7 @@ class Steps:
         batches: (steps, S, B) indices of samples, on the device; None: all samples at every step.
         rates: (steps, S).
         target: a seed whose loss is at most this stops and keeps its weights; None: no such loss.
+        loss: what is descended on.
     """
 
     optimizer: Optimizer
@@ -80,6 +83,7 @@ class Steps:
     batches: Tensor | None
     rates: np.ndarray
     target: float | None
+    loss: Loss = "squared"
 
 
 class Operations(Protocol):

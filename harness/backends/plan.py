@@ -8,7 +8,7 @@ import numpy as np
 from harness import seeds
 from harness.arrays import as_array
 from harness.backends.batch import Batch
-from harness.backends.operations import SGD, Adam, Optimizer
+from harness.backends.operations import SGD, Adam, Loss, Optimizer
 from harness.errors import InvalidInput
 from harness.networks import Theta
 
@@ -110,7 +110,9 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Plan:
-    """The registered part of a run: optimizer, rates per step and seed, batches, checkpoints."""
+    """The registered part of a run: optimizer, rates per step and seed, batches, checkpoints,
+    loss.
+    """
 
     optimizer: Optimizer
     rates: np.ndarray
@@ -118,6 +120,7 @@ class Plan:
     lanes: tuple[tuple[int, int], ...]
     samples: int
     checkpoints: tuple[int, ...]
+    loss: Loss = "squared"
 
     @staticmethod
     def of(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from harness.backends.cost import jacobian_numbers
-from harness.backends.operations import Outputs, Tensors
+from harness.backends.operations import Loss, Outputs, Tensors
 from harness.backends.probes import (
     difference,
     finite,
@@ -134,24 +134,22 @@ class TorchAutodiff:
             )
 
     def gradient(
-        self, net: Function, theta: Tensors, gradient: Tensors
+        self, net: Function, theta: Tensors, gradient: Tensors, loss: Loss
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like
-        the weights.
-        """
+        """Of x, y the losses, (S,); writes their gradient into tensors like the weights."""
         f = net.of("torch")
 
         def losses_and_gradient(x: Tensor, y: Tensor) -> Tensor:
             with torch.enable_grad(), differentiable():
                 forward = self._way_forward(net, "gradient", theta, x)
                 leaves = leaves_of(theta)
-                loss = ((forward(f, leaves, x) - y) ** 2).mean(dim=(1, 2))
+                losses = mean_losses(loss, forward(f, leaves, x), y)
                 grads = torch.autograd.grad(
-                    loss.sum(), list(leaves.values()), materialize_grads=True
+                    losses.sum(), list(leaves.values()), materialize_grads=True
                 )
             for name, grad in zip(theta, grads, strict=True):
                 gradient[name].copy_(grad)
-            return loss.detach()
+            return losses.detach()
 
         return losses_and_gradient
 
@@ -310,6 +308,13 @@ class TorchAutodiff:
         with torch.enable_grad():
             outputs = forward_by_seed(net.of("torch"), leaves_of(theta), x[:, :1])
         return ", ".join(operations_of(outputs)) or "unknown"
+
+
+def mean_losses(loss: Loss, f: Tensor, y: Tensor) -> Tensor:
+    """The loss of every seed, (S,), of outputs and targets (S, N, O)."""
+    if loss == "squared":
+        return ((f - y) ** 2).mean(dim=(1, 2))
+    return -(y * torch.log_softmax(f, dim=2)).sum(dim=2).mean(dim=1)
 
 
 def first(theta: Tensors) -> Tensor:

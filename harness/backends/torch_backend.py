@@ -18,7 +18,7 @@ import numpy as np
 from harness.backends.cost import structured_bytes
 from harness.backends.infinite_steps import Kernel
 from harness.backends.infinite_width import fill, keep_freed_memory
-from harness.backends.operations import Descent, Outputs, Steps, Tensors
+from harness.backends.operations import Descent, Loss, Outputs, Steps, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
 from harness.networks.layers import Activate, Weighted
@@ -278,7 +278,7 @@ class TorchOperations:
         theta, *slots = (rows[some] for rows in everyone)
         gradient, device_rates = torch.empty_like(theta), self.put(steps.rates)[:, some]
         losses_and_gradient = self.gradient(
-            net, parts(theta, net.shapes), parts(gradient, net.shapes)
+            net, parts(theta, net.shapes), parts(gradient, net.shapes), steps.loss
         )
         active, losses = (
             descent.active.clone(),
@@ -309,12 +309,10 @@ class TorchOperations:
         ), losses
 
     def gradient(
-        self, net: Network, theta: Tensors, gradient: Tensors
+        self, net: Network, theta: Tensors, gradient: Tensors, loss: Loss
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """Of x, y the mean squared errors, (S,); writes their gradient by theta into tensors like
-        the weights.
-        """
-        return Gradient(net, theta, gradient)
+        """Of x, y the losses, (S,); writes their gradient into tensors like the weights."""
+        return Gradient(net, theta, gradient, loss)
 
 
 class TorchFunctionOperations(TorchAutodiff, TorchOperations):  # type: ignore[misc]  # of another kind of network

@@ -15,7 +15,7 @@ import torch
 from torch.optim.adam import adam
 
 from harness.backends.batch import blocks
-from harness.backends.operations import Adam, Optimizer, Tensors
+from harness.backends.operations import Adam, Loss, Optimizer, Tensors
 from harness.backends.torch_passes import Pass
 from harness.networks import Network
 from harness.networks.layers import Convolution
@@ -89,16 +89,19 @@ def minibatches(
 
 
 class Gradient:
-    """The mean squared error of every seed and its gradient, from weights and into tensors that
-    stay where they are.
+    """The loss of every seed and its gradient, from weights and into tensors that stay where they
+    are.
 
     On a CPU a part of the seeds after another, or of one seed's samples, so that a part stays in
     the cache. What a part writes on its way lies in buffers that are made once and serve all parts
     of its shape.
     """
 
-    def __init__(self, net: Network, theta: Tensors, gradient: Tensors) -> None:
+    def __init__(
+        self, net: Network, theta: Tensors, gradient: Tensors, loss: Loss
+    ) -> None:
         self._net, self._theta, self._gradient = net, theta, gradient
+        self._loss = loss
         self._passes: dict[tuple[int, int, int], Pass] = {}
         self._views: dict[tuple[int, int], tuple[Tensors, Tensors]] = {}
 
@@ -109,13 +112,14 @@ class Gradient:
         at_once = (
             max(1, CACHED // numbers) if x.device.type == "cpu" else seeds * samples
         )
+        # What the loss is a mean over.
+        count = samples * (self._net.outputs if self._loss == "squared" else 1)
         losses = y.new_zeros(seeds)
         for some in blocks(seeds, max(1, at_once // samples)):
             of, into = self._part(some)
             for n in blocks(samples, at_once):
                 own, aims = (x[some, n] if len(x) > 1 else x[:, n]), y[some, n]
-                way, count = self._pass(own, aims), samples * self._net.outputs
-                losses[some] += way.accumulated(
+                losses[some] += self._pass(own, aims).accumulated(
                     of, own, aims, into, count=count, first=n.start == 0
                 )
         return losses
@@ -133,7 +137,7 @@ class Gradient:
     def _pass(self, x: Tensor, y: Tensor) -> Pass:
         key = len(x), len(y), y.shape[1]
         if key not in self._passes:
-            self._passes[key] = Pass(self._net, x, y)
+            self._passes[key] = Pass(self._net, x, y, self._loss)
         return self._passes[key]
 
 

@@ -7,11 +7,11 @@ them, and where the activations of one step become the padded image of the next.
 Features are images here, (S, N, rows, columns, channels); a dense layer's have one row and column.
 """
 
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import torch
 
-from harness.backends.operations import Tensors
+from harness.backends.operations import Loss, Tensors
 from harness.backends.torch_layers import ACTIVATIONS, derivative
 from harness.networks import Network
 from harness.networks.layers import (
@@ -26,18 +26,51 @@ from harness.networks.layers import (
 Tensor: TypeAlias = torch.Tensor
 
 
+class Comparison(NamedTuple):
+    """Outputs f and targets y, (S, N, O), and two buffers of their shape.
+
+    `delta` is for the derivative of the loss by f, `terms` for what the loss is the sum of.
+    """
+
+    f: Tensor
+    y: Tensor
+    delta: Tensor
+    terms: Tensor
+
+
+def squared_error(compared: Comparison, count: int) -> Tensor:
+    """The sums of (f - y)^2 over samples and outputs, divided by `count`, (S,); writes their
+    derivative.
+    """
+    f, y, delta, terms = compared
+    torch.sub(f, y, out=terms)
+    torch.mul(terms, 2 / count, out=delta)
+    return terms.square_().sum(dim=(1, 2)).div_(count)
+
+
+def cross_entropy(compared: Comparison, count: int) -> Tensor:
+    """The sums of - y log softmax(f), divided by `count`, (S,); writes their derivative, softmax(f)
+    - y over `count`, where the targets of a sample have the sum 1.
+    """
+    f, y, delta, terms = compared
+    logarithms = torch.log_softmax(f, dim=2)
+    torch.exp(logarithms, out=delta).sub_(y).div_(count)
+    return torch.mul(logarithms, y, out=terms).sum(dim=(1, 2)).div_(-count)
+
+
 class Pass:
     """The buffers for the seeds and samples of x (S or 1, N, n_0) and y (S, N, O), and what is done
     in them.
     """
 
-    def __init__(self, net: Network, x: Tensor, y: Tensor) -> None:
+    def __init__(self, net: Network, x: Tensor, y: Tensor, loss: Loss) -> None:
+        self._compare = squared_error if loss == "squared" else cross_entropy
         self._stages: list[Stage] = []
         for index, step in enumerate(net.steps):
             # Seeds may share their inputs; behind the first layer with weights each has its own.
             own = any(isinstance(before, Weighted) for before in net.steps[:index])
             self._stages.append(stage_of(step, y, len(y) if own else len(x)))
-        self._error, self._delta = torch.empty_like(y), torch.empty_like(y)
+        self._terms, self._delta = torch.empty_like(y), torch.empty_like(y)
 
     def accumulated(
         self,
@@ -57,13 +90,13 @@ class Pass:
         following = [*(stage.entry for stage in self._stages[1:]), None]
         for stage, entry in zip(self._stages, following, strict=True):
             x = stage.forward(theta, x, entry)
-        error = torch.sub(x.view_as(y), y, out=self._error)
-        delta = torch.mul(error, 2 / count, out=self._delta)
+        compared = Comparison(x.view_as(y), y, self._delta, self._terms)
+        losses, delta = self._compare(compared, count), self._delta
         for index in range(len(self._stages) - 1, -1, -1):
             delta = self._stages[index].backward(
                 theta, delta, gradient, first=first, needed=index > 0
             )
-        return error.square_().sum(dim=(1, 2)).div_(count)
+        return losses
 
 
 class Stage(Protocol):

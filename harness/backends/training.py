@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.backends.batch import checked
+from harness.backends.losses import LOSSES, checked_targets
 from harness.backends.operations import Descent, Operations, Steps, moments
 from harness.backends.plan import Plan, Stop, Trained
 from harness.errors import InvalidInput
@@ -67,7 +68,7 @@ def descend(
     what is returned.
     """
     seeds_count = plan.rates.shape[1]
-    validation = _validation_data(ops, net, stop, seeds_count)
+    validation = _validation_data(ops, net, plan, stop)
     # Minibatches pick their samples; a full batch is those that are trained on.
     rows = slice(None if plan.batch_size else plan.samples)
     x, y = ops.put(data[0][:, rows]), ops.put(data[1][:, rows])
@@ -103,6 +104,7 @@ def descend(
             batches=None if batches is None else ops.put(batches),
             rates=plan.rates[start:end],
             target=target,
+            loss=plan.loss,
         )
         descent, losses = ops.advance(net, descent, steps)
         _record(np.asarray(ops.fetch(losses), dtype=float), target, watch)
@@ -152,12 +154,11 @@ def _look(training: Training, descent: Descent, watch: Watch) -> None:
     done = {}
     if stop.accuracy is not None or (stop.loss is not None and plan.batch_size):
         f, y = _trained_on(training, descent.theta)
+        loss = LOSSES[plan.loss](f, y)
         if stop.accuracy is not None:
-            done["accuracy"] = (accuracy(f, y) >= stop.accuracy) & np.isfinite(
-                squared(f, y)
-            )
+            done["accuracy"] = (accuracy(f, y) >= stop.accuracy) & np.isfinite(loss)
         if stop.loss is not None and plan.batch_size:
-            done["loss"] = squared(f, y) <= stop.loss
+            done["loss"] = loss <= stop.loss
     if training.validation is not None:
         done["validation"] = _validate(training, descent, watch, running)
     for reason, seeds_done in done.items():
@@ -186,9 +187,8 @@ def _validate(
     ops, stop = training.ops, training.stop
     assert training.validation is not None
     x, y = training.validation
-    losses = squared(
-        np.asarray(ops.fetch(ops.forward(training.net, descent.theta, x))), y
-    )
+    outputs = np.asarray(ops.fetch(ops.forward(training.net, descent.theta, x)))
+    losses = LOSSES[training.plan.loss](outputs, y)
     better = running & (losses < watch.best)
     watch.best = np.where(better, losses, watch.best)
     watch.since_best = np.where(better, 0, watch.since_best + running)
@@ -219,7 +219,7 @@ def _outcome(training: Training, descent: Descent, watch: Watch) -> Trained:
             for name, best in watch.best_theta.items()
         }
     weights = {name: ops.put(array) for name, array in theta.items()}
-    loss = squared(*_trained_on(training, weights))
+    loss = LOSSES[plan.loss](*_trained_on(training, weights))
     # The last step may have reached the target; its loss is seen only here.
     if stop.loss is not None and stop.validation is None:
         watch.reason[(watch.reason == "") & (loss <= stop.loss)] = "loss"
@@ -243,10 +243,11 @@ def _outcome(training: Training, descent: Descent, watch: Watch) -> Trained:
 
 
 def _validation_data(
-    ops: Operations, net: Network | Function, stop: Stop, seeds_count: int
+    ops: Operations, net: Network | Function, plan: Plan, stop: Stop
 ) -> tuple[Any, np.ndarray] | None:
     if stop.validation is None:
         return None
+    seeds_count = plan.rates.shape[1]
     x = checked("validation x", stop.validation[0], net.inputs, ndim=(2, 3))
     y = checked("validation y", stop.validation[1], net.outputs, ndim=(2, 3))
     if x.shape[-2] != y.shape[-2] or any(
@@ -257,20 +258,13 @@ def _validation_data(
             "seed axis; "
             f"got {x.shape} and {y.shape}."
         )
+    checked_targets("validation y", y, plan.loss)
     return ops.put(x if x.ndim == 3 else x[None]), y
 
 
 def _fetched(ops: Operations, theta: dict[str, Any]) -> Theta:
     """A copy: some backends update weights in place."""
     return {name: np.array(ops.fetch(tensor)) for name, tensor in theta.items()}
-
-
-def squared(f: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Mean squared error over samples and outputs, per seed, (S,)."""
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # of a seed that diverged; its loss says so
-        return np.asarray(((f.astype(float) - y) ** 2).mean(axis=(1, 2)))
 
 
 def accuracy(f: np.ndarray, y: np.ndarray) -> np.ndarray:

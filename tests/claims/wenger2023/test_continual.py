@@ -3,8 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.special import softmax
 
-from claims.wenger2023.continual import continual, images, rotation, task_images, turned
+from claims.wenger2023.continual import (
+    continual,
+    edge_at,
+    images,
+    rotation,
+    task_images,
+    turned,
+)
 from claims.wenger2023.forgetting import forgetting, learning_accuracy
 from harness import backends, networks, seeds
 from harness.errors import InvalidInput
@@ -21,8 +29,10 @@ TINY = dict(
     rate={"fixed": 0.2},
     momentum=0.5,
     batch_size=12,
-    epochs=6,
-    stop={"epochs": 6},
+    same_images=False,
+    loss="squared",
+    steps=6,
+    stop={},
     every=6,
 )
 
@@ -64,6 +74,25 @@ def test_tasks_train_on_images_of_their_own_and_are_tested_on_the_same_ones_turn
     assert not np.array_equal(x[0], x[1])
 
 
+def test_tasks_of_the_same_images_turn_those_of_the_first():
+    same = dict(TINY, same_images=True)
+    (x, y), _ = task_images(same, [0, 1], "test", 0)
+    (x_turned, y_turned), _ = task_images(same, [0, 1], "test", 1)
+    np.testing.assert_allclose(x_turned, x @ rotation(8, 90).T, atol=1e-6)
+    np.testing.assert_array_equal(y_turned, y)
+    (others, _), _ = task_images(TINY, [0, 1], "test", 0)
+    np.testing.assert_array_equal(x, others)
+
+
+def test_too_few_of_the_same_images_are_named():
+    wrong = dict(TINY, same_images=True, samples=1200, tests=600)
+    with pytest.raises(
+        InvalidInput,
+        match=r"has 1797 images .*; 600 for testing and 1 times 1200 for training are 1800\.",
+    ):
+        task_images(wrong, [0], "test", 1)
+
+
 def test_split_tasks_number_their_classes_anew():
     split = dict(
         TINY, tasks=[dict(angle=0, classes=classes) for classes in ([0, 1], [7, 4])]
@@ -95,7 +124,8 @@ def test_too_few_images_are_named():
     )
     with pytest.raises(
         InvalidInput,
-        match=r"'digits' has 360 images of the classes \[0, 1\]; 100 for testing .* are 500",
+        match=r"'digits' has 360 images of the classes \[0, 1\]; 100 for testing and 2 times 200 "
+        r"for training are 500\. Ask for fewer\.",
     ):
         task_images(wrong, [0], "test", 1)
 
@@ -143,6 +173,8 @@ def test_tasks_are_learnt_one_after_the_other(name):
             )
         f = np.maximum(x[0] @ w1.T + b1, 0) @ w2.T + b2
         assert found["loss"][1, t] == pytest.approx(((f - y[0]) ** 2).mean(), rel=1e-9)
+        right = f.argmax(axis=1) == y[0].argmax(axis=1)
+        assert found["fitted"][1, t] == right.mean()
     np.testing.assert_array_equal(found["steps"], np.full((2, 2), 6.0))
     assert found["reached"].all()
 
@@ -188,10 +220,52 @@ def test_a_part_of_the_edge_is_a_rate_for_each_seed():
         assert part["loss"][seed] == pytest.approx(alone["loss"][0])
 
 
+def test_tasks_are_learnt_by_cross_entropy():
+    """Full batches of the first task: the loss at the end is that of descent written out."""
+    configuration = dict(TINY, loss="cross-entropy", momentum=0.0, tasks=TURNS[:1])
+    found = continual(backends.get("numpy"), configuration, (4,), "test")
+    net = networks.mlp((64, 5, 10), parametrization="standard", sigma_b=0.0)
+    start = networks.default_weights(
+        net, [seeds.derive("init", stream="test", replicate=4)]
+    )
+    w1, b1, w2, b2 = (start[key][0] for key in ("W1", "b1", "W2", "b2"))
+    (x, y), _ = task_images(configuration, [4], "test", 0)
+    x, y = x[0], y[0]
+    for _ in range(6):
+        h = np.maximum(x @ w1.T + b1, 0)
+        p = softmax(h @ w2.T + b2, axis=1)
+        g = (p - y) / len(y)
+        s = (g @ w2) * (h > 0)
+        w1, b1 = w1 - 0.2 * s.T @ x, b1 - 0.2 * s.sum(0)
+        w2, b2 = w2 - 0.2 * g.T @ h, b2 - 0.2 * g.sum(0)
+    p = softmax(np.maximum(x @ w1.T + b1, 0) @ w2.T + b2, axis=1)
+    loss = -np.log(p[y == 1]).mean()
+    assert found["loss"][0, 0] == pytest.approx(loss, rel=1e-9)
+
+
+def test_the_edge_of_cross_entropy_is_that_of_its_gauss_newton_matrix():
+    """G = J^T H J with every block diag p - p p^T over N written out, for each seed."""
+    oracle = backends.get("numpy")
+    net = networks.mlp((4, 3, 3), parametrization="standard", sigma_b=0.0)
+    theta = net.init([0, 1])
+    x = np.random.default_rng(5).standard_normal((2, 6, 4))
+    found = edge_at(oracle, net, theta, x, "cross-entropy")
+    kernels = oracle.empirical_ntk(net, theta, x, outputs="full")
+    outputs = oracle.forward(net, theta, x)
+    for seed in (0, 1):
+        kernel = kernels[seed].transpose(0, 2, 1, 3).reshape(18, 18)
+        hessian = np.zeros((18, 18))
+        for n, p in enumerate(softmax(outputs[seed], axis=1)):
+            own = slice(3 * n, 3 * n + 3)
+            hessian[own, own] = (np.diag(p) - np.outer(p, p)) / 6
+        largest = np.linalg.eigvals(kernel @ hessian).real.max()
+        assert found[seed] == pytest.approx(2 / largest, rel=1e-8)
+
+
 def test_whether_a_stopping_rule_was_reached_is_told():
     oracle = backends.get("numpy")
     learnt = continual(
-        oracle, dict(TINY, stop={"loss": 0.085}, epochs=500, every=1), (0, 1), "test"
+        oracle, dict(TINY, stop={"loss": 0.085}, steps=500, every=1), (0, 1), "test"
     )
     assert learnt["reached"].all()
     assert (learnt["loss"] <= 0.085).all()

@@ -684,7 +684,31 @@ def test_no_steps_at_all(backend):
             {"optimizer": SGD(np.ones(2))},
             r"learning_rate must be positive, .* \(3\); got \[1\. 1\.\]\.",
         ),
-        ({"loss": "hinge"}, r"Unknown loss 'hinge'\. Allowed: squared\."),
+        (
+            {"loss": "hinge"},
+            r"Unknown loss 'hinge'\. Allowed: squared, cross-entropy\.",
+        ),
+        (
+            {"loss": "cross-entropy"},
+            r"Cross-entropy needs probabilities: y >= 0 with the sum 1 in every row; row \(0,\) "
+            r"is \[.*\]\. Of class labels take np\.eye\(2\)\[labels\]\.",
+        ),
+        (
+            {"loss": "cross-entropy", "y": np.tile([1.5, -0.5], (6, 1))},
+            r"row \(0,\) is \[ 1\.5 -0\.5\]",
+        ),
+        (
+            {"loss": "cross-entropy", "y": np.arange(6) % 2},
+            r"y must have shape \(N, 2\) or \(S, N, 2\).*; got \(6,\)\.",
+        ),
+        (
+            {
+                "loss": "cross-entropy",
+                "y": np.eye(2)[[0, 1, 0, 1, 0, 1]],
+                "stop": Stop(validation=(X, Y)),
+            },
+            r"Cross-entropy needs probabilities: validation y >= 0",
+        ),
         ({"steps": -1}, r"steps must be at least 0; got -1\."),
         ({"y": Y[:5]}, r"Arguments must have equally many samples; x has 6, y has 5\."),
         ({"y": Y * np.nan}, r"y must be finite; entry \(0, 0\) is nan\."),

@@ -140,6 +140,23 @@ def descent(backend: Backend) -> list[np.ndarray]:
     return found
 
 
+def classified(backend: Backend) -> list[np.ndarray]:
+    """20 steps on cross-entropy with minibatches: losses, and how far the weights went."""
+    x, labels, theta = drawn(64, 64), np.arange(64) % 4, NET.init(SEEDS)
+    trained = backend.train(
+        NET,
+        theta,
+        x,
+        np.eye(4)[labels],
+        loss="cross-entropy",
+        optimizer=SGD(0.1, momentum=0.9),
+        steps=20,
+        batch_size=16,
+    )
+    moved = [trained.theta[name] - theta[name] for name in sorted(theta)]
+    return [trained.losses, trained.loss, *moved]
+
+
 def watched(backend: Backend) -> list[np.ndarray]:
     """20 steps on samples of each seed's own, watched: losses of validation, and the weights where
     they were lowest.
@@ -240,6 +257,7 @@ QUANTITIES = (
     Quantity("products with the kernel and J", products, 3e-6, 1e-14, SUMS),
     Quantity("NTK samples", samples, 3e-6, 1e-14, SUMS),
     Quantity("training", descent, 5e-4, 1e-12, STEPS),
+    Quantity("training on cross-entropy", classified, 5e-4, 1e-12, STEPS),
     Quantity("training, watched", watched, 5e-4, 1e-12, STEPS),
     Quantity("a function of one's own", function, 3e-6, 1e-14, SUMS),
     Quantity("kernels in blocks", blocks, 3e-6, 1e-14, SUMS),
