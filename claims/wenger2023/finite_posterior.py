@@ -76,9 +76,9 @@ def curves(
     """What a figure shows of the posteriors themselves.
 
     Configuration: as of `distances`, with inputs of one dimension.
-    Returns per replicate: "x" and "y" of the training data, (R, N); "places", the test inputs, and
-    there "finite_mean" and "finite_sd" of the first finite posterior, "infinite_mean" and
-    "infinite_sd", all (R, T).
+    Returns per replicate: "x" and "y" of the training data, (R, N); "places", the test inputs,
+    (R, T), and there mean and sd of the first "finite" posterior and of the "infinite" one,
+    (R, 2, T).
     """
     found: dict[str, list[np.ndarray]] = {}
     for replicate in replicates:
@@ -88,10 +88,8 @@ def curves(
             "x": data.x[:, 0],
             "y": data.y,
             "places": data.test[:, 0],
-            "finite_mean": finite.mean[0],
-            "finite_sd": finite.sd[0],
-            "infinite_mean": infinite.mean,
-            "infinite_sd": infinite.sd,
+            "finite": np.stack([finite.mean[0], finite.sd[0]]),
+            "infinite": np.stack([infinite.mean, infinite.sd]),
         }
         for name, value in values.items():
             found.setdefault(name, []).append(value)
@@ -153,7 +151,9 @@ def posterior(
     k_train, k_test = kernel[:, :n, :n], kernel[:, n:, :n]
     labels = np.broadcast_to(y[:, None], (len(kernel), n, 1))
     columns = np.concatenate([labels, k_test.transpose(0, 2, 1)], axis=2)
-    solved = backend.kernel_regression(k_train, columns, k_test, noise**2)  # (P, T, 1 + T)
+    solved = backend.kernel_regression(
+        k_train, columns, k_test, noise**2
+    )  # (P, T, 1 + T)
     prior = np.einsum("ptt->pt", kernel[:, n:, n:])
     explained = np.einsum("ptt->pt", solved[:, :, 1:])
     return Posterior(solved[:, :, 0], np.sqrt(prior - explained))
@@ -164,8 +164,8 @@ def compared(finite: Posterior, infinite: Posterior) -> Arrays:
 
     >>> one = Posterior(np.array([3.0, 4.0]), np.ones(2))
     >>> other = Posterior(np.array([[3.0, 9.0]]), np.full((1, 2), 0.5))
-    >>> {name: float(value[0]) for name, value in compared(other, one).items()}
-    {'distance': 1.0, 'log_sd': 0.6931471805599453, 'log_ratio': -0.6931471805599453, 'outside': 0.5}
+    >>> {name: round(float(value[0]), 3) for name, value in compared(other, one).items()}
+    {'distance': 1.0, 'log_sd': 0.693, 'log_ratio': -0.693, 'outside': 0.5}
     """
     apart = finite.mean - infinite.mean
     log_ratio = np.log(finite.sd / infinite.sd)
