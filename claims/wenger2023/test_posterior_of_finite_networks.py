@@ -1,8 +1,9 @@
 """At width 128 finite and infinite networks have different NTK posteriors.
 
 Claim
-    A finite network and its infinite-width counterpart describe clearly different functions,
-    uncertainty included: the paper's lead figure, by its caption on the author's page.
+    A finite network and its infinite-width counterpart learn clearly different functions, says the
+    caption of the lead figure on the author's page. We read its panel, a jagged mean in a band, as
+    a posterior: its uncertainty differs too.
 
 Measured
     The posterior of a Gaussian process with the empirical NTK of a network at initialisation
@@ -14,16 +15,16 @@ Measured
     infinite mean; of the sd, mean |ln ratio|. Both must exceed 10 % in both settings.
 
 Departs
-    We know the lead figure from its caption and one panel; networks, data, width and margins are
-    ours. Width 128 was named beforehand as practical. A GP that keeps the network's output at the
-    start, f_0, differs at any width; we leave f_0 out. Networks are not trained.
+    Networks, data, width and margins are ours. Width 128 was named before registration as what is
+    practical. A GP that keeps the network's output at the start, f_0, differs at any width; f_0 is
+    left out. Networks are not trained.
 
 Limits
     The answer depends on the measure: on images the finite 95 % band never excluded the infinite
-    mean. Finite posteriors are over-confident at width 128: their sd is about 0.7 (1-D) and 0.9
-    (images) of the infinite one. Exploration looked at two settings in some ten variants. The
-    1-D distance of means grows with the target's frequencies (0.12 to 0.30) and is 0.10 at
-    sigma_b = 1, which decides nothing; with erf in place of ReLU both distances were below 10 %.
+    mean. Finite posteriors are over-confident: at width 128 their sd is about 0.7 (1-D) and 0.9
+    (images) of the infinite one. Exploration had looked at widths 128, 512 and 2048 in about ten
+    variants. At sigma_b = 1, or with a slower target, the means in 1-D are undecided at width 128;
+    with erf in place of ReLU means and sds are within 10 %.
 """
 
 from claims.wenger2023 import posterior_grid
