@@ -34,9 +34,13 @@ def played(
 
 
 BOTH = ["theory", "evidence"]
+ALONE = ["theory"], ["evidence"], ["constant 0"], ["constant 1"]
+"""Policies that each have a cell of their own."""
 ALL = ("wheel", "imbalanced", "fashion", *TABLES)
+SHUFFLED = "shuffled imbalanced"
 LONG = dict(rounds=2000, panel=100)
-SHUFFLED_ARMS = "shuffled imbalanced"
+FAR = dict(rounds=15_000, panel=50, width=1024, block=50)
+"""As far as the authors of NeuralUCB go."""
 PRACTICAL = (
     played("wheel", POLICIES, 400)
     + played("imbalanced", POLICIES, 300)
@@ -48,13 +52,15 @@ INFINITE = (
     + played("imbalanced", BOTH, 300, width="infinite"),
     played(ALL, FULL_Z, width="infinite", **LONG),
 )
-SHUFFLED = played(SHUFFLED_ARMS, BOTH, 300), played(SHUFFLED_ARMS, BOTH, **LONG)
-"""Games at the quick and at the full tier."""
-ALONE = ["theory"], ["evidence"], ["constant 0"], ["constant 1"]
-"""Policies that each have a cell of their own."""
-FAR = dict(rounds=15_000, panel=50, width=1024, block=50)
-"""As far as the authors of NeuralUCB go."""
-HORIZON = (), played("shuttle", ALONE, **FAR)
+GAMES = (
+    PRACTICAL,
+    INFINITE,
+    (played(SHUFFLED, BOTH, 300), played(SHUFFLED, BOTH, **LONG)),
+    ((), played("shuttle", ALONE, **FAR)),
+)
+"""At practical width, at infinite width, with shuffled arms, and to the far horizon: at the quick
+and at the full tier.
+"""
 
 
 def cell(measured: Measured, bandit: str) -> Configuration:
