@@ -11,7 +11,7 @@ from harness.plots import Axes, Builder, Figure, Series
 
 AGAINST_WIDTH = {
     "distance": ("Distance of the means", "RMS distance / RMS of the infinite mean"),
-    "sd_factor": ("Difference of the sds", "factor, geometric mean"),
+    "sd_factor": ("Difference of the standard deviations", "factor, geometric mean"),
     "sd_ratio": ("Over-confidence", "finite sd / infinite sd, geometric mean"),
     "share_outside": (
         "Infinite mean outside the finite 95 % band",

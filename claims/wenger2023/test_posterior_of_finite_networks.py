@@ -23,8 +23,8 @@ Limits
     The answer depends on the measure: on images the finite 95 % band never excluded the infinite
     mean. Finite posteriors are over-confident: at width 128 their sd is about 0.7 (1-D) and 0.9
     (images) of the infinite one. Exploration had looked at widths 128, 512 and 2048 in about ten
-    variants. At sigma_b = 1, or with a slower target, the means in 1-D are undecided at width 128;
-    with erf in place of ReLU means and sds are within 10 %.
+    variants. At sigma_b = 1, or with a slower target, the 1-D means lie near the margin; with erf
+    in place of ReLU means and sds are within 10 %.
 """
 
 from claims.wenger2023 import posterior_grid
