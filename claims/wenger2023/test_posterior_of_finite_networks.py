@@ -24,7 +24,7 @@ Limits
     mean. Finite posteriors are over-confident: at width 128 their sd is about 0.7 (1-D) and 0.9
     (images) of the infinite one. Exploration had looked at widths 128, 512 and 2048 in about ten
     variants. At sigma_b = 1, or with a slower target, the 1-D means lie near the margin; with erf
-    in place of ReLU means and sds are within 10 %.
+    in place of ReLU means and sds are within 10 % in 1-D, and not on images.
 """
 
 from claims.wenger2023 import posterior_grid
