@@ -6,7 +6,7 @@ the measurements that returns a `Figure`. Each point is a mean over seeds with i
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike
 from harness.experiment import Experiment, Measurements
 
 Builder = Callable[[Measurements], "Figure"]
+Marks = Literal["both", "line", "points"]
 
 
 @dataclass(frozen=True)
 class Series:
     """One line of a figure: x, y and, where known, a band; all of one length.
 
-    If x are names, points with intervals.
+    If x are names, points with intervals; else `marks` says whether the line, its points or both
+    are drawn. A curve of very many points is a line, observations are points.
     """
 
     label: str
@@ -28,6 +30,7 @@ class Series:
     y: tuple[float, ...]
     low: tuple[float, ...] | None = None
     high: tuple[float, ...] | None = None
+    marks: Marks = "both"
 
     @staticmethod
     def of(

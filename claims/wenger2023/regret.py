@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from claims.wenger2023.conditions import failing
 from claims.wenger2023.posterior import RIDGES
 from harness.errors import NotMeasured
-from harness.experiment import Configuration, Measured, grid
+from harness.experiment import Configuration, Experiment, Measured, Measurements, grid
 
 CONSTANTS = [f"constant {value}" for value in ("0", "0.1", "0.3", "1", "3", "10")]
 FULL_Z = ["theory", "theory without S", "evidence", *CONSTANTS]
 DIAGONAL_Z = [f"{name}, diagonal Z" for name in ("theory", "evidence", "constant 1")]
 POLICIES = FULL_Z + DIAGONAL_Z
-BOTH = ["theory", "evidence"]
-ALONE = ["theory"], ["evidence"], ["constant 0"], ["constant 1"]
-"""Policies that each have a cell of their own."""
-PRACTICAL, INFINITE = 64, "infinite"
 CHANCE, LEARNT = 0.1, 0.75
+QUANTITIES = "regret", "random", "norm", "gamma"
+TABLES = "shuttle", "letter"
+"""Bandits of the full tier alone."""
 
 
 def played(
@@ -29,8 +29,38 @@ def played(
     """Configurations of `regrets`: a bandit, played by all the policies of a list at once, in one
     panel.
     """
-    usual = dict(rounds=rounds, panel=rounds, width=PRACTICAL, block=10)
+    usual = dict(rounds=rounds, panel=rounds, width=64, block=10)
     return grid(**{"bandit": bandit, "policies": policies, **usual, **changes})
+
+
+BOTH = ["theory", "evidence"]
+ALONE = ["theory"], ["evidence"], ["constant 0"], ["constant 1"]
+"""Policies that each have a cell of their own."""
+ALL = ("wheel", "imbalanced", "fashion", *TABLES)
+SHUFFLED = "shuffled imbalanced"
+LONG = dict(rounds=2000, panel=100)
+FAR = dict(rounds=15_000, panel=50, width=1024, block=50)
+"""As far as the authors of NeuralUCB go."""
+PRACTICAL = (
+    played("wheel", POLICIES, 400)
+    + played("imbalanced", POLICIES, 300)
+    + played("fashion", FULL_Z, 300),
+    played(ALL, POLICIES, **LONG),
+)
+INFINITE = (
+    played("wheel", BOTH, 400, width="infinite")
+    + played("imbalanced", BOTH, 300, width="infinite"),
+    played(ALL, FULL_Z, width="infinite", **LONG),
+)
+GAMES = (
+    PRACTICAL,
+    INFINITE,
+    (played(SHUFFLED, BOTH, 300), played(SHUFFLED, BOTH, **LONG)),
+    ((), played("shuttle", ALONE, **FAR)),
+)
+"""At practical width, at infinite width, with shuffled arms, and to the far horizon: at the quick
+and at the full tier.
+"""
 
 
 def cell(measured: Measured, bandit: str) -> Configuration:
@@ -76,13 +106,26 @@ def share_of_best(measured: Measured, bandit: str) -> np.ndarray:
     )
 
 
+def difference(measured: Measured, bandit: str, worse: str, better: str) -> np.ndarray:
+    """Share of one policy less that of another, (S,)."""
+    return share(measured, bandit, worse) - share(measured, bandit, better)
+
+
 def over_evidence(
     measured: Measured, bandit: str, policy: str, form: str = ""
 ) -> np.ndarray:
     """Share of a policy less that of evidence, both in the same form of Z, (S,)."""
-    return share(measured, bandit, policy + form) - share(
-        measured, bandit, "evidence" + form
-    )
+    return difference(measured, bandit, policy + form, "evidence" + form)
+
+
+def best_over_evidence(measured: Measured, bandit: str) -> np.ndarray:
+    """Share of the best constant less that of evidence, (S,)."""
+    return share_of_best(measured, bandit) - share(measured, bandit, "evidence")
+
+
+def random_over_evidence(measured: Measured, bandit: str) -> np.ndarray:
+    """Share of arms pulled at random less that of evidence, (S,)."""
+    return share_at_random(measured, bandit) - share(measured, bandit, "evidence")
 
 
 def named(where: Configuration) -> str:
@@ -111,3 +154,14 @@ def where_not(
 ) -> str:
     """The bandits of which a condition does not hold, in one line."""
     return ", ".join(bandit for bandit in bandits if not holds(measured, bandit))
+
+
+def not_finite(m: Measurements, games: Sequence[Experiment]) -> str:
+    """The configurations in which a quantity is no number, of the first such quantity; "" if there
+    is none.
+    """
+    for quantity in QUANTITIES:
+        bad = failing(m, games, quantity, np.isfinite, named)
+        if bad:
+            return bad
+    return ""

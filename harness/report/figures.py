@@ -44,10 +44,27 @@ def figure_svg(figure: Json, identity: str) -> str:
         for number, series in enumerate(figure["series"])
     ]
     chart = {"vconcat": [panel, _legend(figure)], "spacing": 8}
+    lined, dotted = _drawn(figure, "line"), _drawn(figure, "points")
     picture = styled(
-        chart, points=points, labels=labels, reference=[{"y": figure["reference_y"]}]
+        chart,
+        points=points,
+        lines=[point for point in points if point["series"] in lined],
+        dots=[point for point in points if point["series"] in dotted],
+        labels=labels,
+        line_labels=[label for label in labels if label["series"] in lined],
+        dot_labels=[label for label in labels if label["series"] in dotted],
+        reference=[{"y": figure["reference_y"]}],
     )
     return draw(picture, identity, figure["title"], figure["description"])
+
+
+def _drawn(figure: Json, mark: str) -> set[int]:
+    """The numbers of the series that are drawn with a mark, "line" or "points"."""
+    return {
+        number
+        for number, series in enumerate(figure["series"])
+        if series.get("marks", "both") in {mark, "both"}
+    }
 
 
 def _named(figure: Json) -> bool:
@@ -67,8 +84,8 @@ def _over_numbers(figure: Json) -> list[Part]:
     band = layer(
         "points", {"type": "area", "opacity": 0.16, "line": False}, {**base, **BAND}
     )
-    line = layer("points", {"type": "line", "strokeWidth": 2}, {**base, **dashes})
-    dots = layer("points", DOT, {**base, "shape": _by_series("shape", figure)})
+    line = layer("lines", {"type": "line", "strokeWidth": 2}, {**base, **dashes})
+    dots = layer("dots", DOT, {**base, "shape": _by_series("shape", figure)})
     return [*([band] if _banded(figure) else []), line, dots]
 
 
@@ -232,11 +249,11 @@ def _legend(figure: Json) -> Part:
     }
     parts = [
         layer(
-            "labels",
+            "line_labels",
             {"type": "rule", "strokeWidth": 2},
             {**key, "x": {"value": 0}, "x2": {"value": 30}, **dashes},
         ),
-        layer("labels", DOT, {**key, "x": {"value": 15}, **shape}),
+        layer("dot_labels", DOT, {**key, "x": {"value": 15}, **shape}),
         layer(
             "labels",
             label,

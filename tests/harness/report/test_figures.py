@@ -449,3 +449,17 @@ def test_neighbours_that_look_alike_are_one_element_in_the_same_places(monkeypat
     assert len(parts(together, "line")) < 10
     assert len(parts(together, "path")) < len(parts(apart, "path")) + 10
     assert places(apart) == places(together)
+
+
+@pytest.mark.parametrize(
+    ("marks", "line", "points"), [("both", 1, 4), ("line", 1, 0), ("points", 0, 4)]
+)
+def test_a_series_is_drawn_as_a_line_as_points_or_as_both(marks, line, points):
+    """In the panel, and once in the legend."""
+    curve = figure(("torch", [1, 2, 3], [3, 4, 5]))
+    curve["series"][0]["marks"] = marks
+    svg = figure_svg(curve, "one")
+    in_legend = [
+        part for part in parts(svg, "line") if part.attrib.get("stroke-width") == "2"
+    ]
+    assert (len(lines(svg)), len(in_legend), len(dots(svg))) == (line, line, points)
