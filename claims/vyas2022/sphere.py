@@ -1,0 +1,251 @@
+"""Learning curves on the setting of Atanasov, Bordelon, Sainathan, Pehlevan 2022 (2212.12147).
+
+Inputs are uniform on the unit sphere. The target is a Gegenbauer polynomial of one direction with
+unit root mean square, without noise. A network without biases is trained, and regression with the
+kernels of its architecture stands beside it. All predictors of a replicate see the same samples;
+fewer samples are the first ones of more.
+
+Source: Scripts/pn_sweeps.py of the repository Pehlevan-Group/onset-of-variance.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from harness import networks, seeds
+from harness.backends import SGD, Backend, Stop
+from harness.measurements import Samples
+from harness.networks import Network, Theta
+from harness.networks.builder import choice
+from harness.ridge import least
+
+Arrays = dict[str, np.ndarray]
+
+HIDDEN_LAYERS = 2
+RIDGE = 1e-12
+"""Of regression that interpolates; added to the kernel's diagonal as it is."""
+RIDGES = 10.0 ** np.arange(-6, 2)
+"""Those that held-out samples choose from, relative to the mean of the kernel's diagonal."""
+
+
+def gegenbauer(degree: int, inputs: int, z: np.ndarray) -> np.ndarray:
+    """The Gegenbauer polynomial of a degree, with unit root mean square over the sphere.
+
+    Args:
+        degree: k >= 0.
+        inputs: D >= 2, the dimension of the inputs.
+        z: x . direction for unit vectors x and direction; any shape.
+
+    With P_k the one that is 1 at z = 1,
+
+        (k + D - 2) P_{k+1} = (2 k + D - 2) z P_k - k P_{k-1},    P_0 = 1, P_1 = z,
+
+    and E[P_k^2] is one over the number of spherical harmonics of degree k (Atkinson, Han 2012).
+
+    >>> gegenbauer(2, 3, np.array([1.0, 0.0])).round(4)  # sqrt(5) (3 z^2 - 1) / 2
+    array([ 2.2361, -1.118 ])
+    """
+    values = [np.ones_like(z), z]
+    for k in range(1, degree):
+        rising = (2 * k + inputs - 2) * z * values[k]
+        values.append((rising - k * values[k - 1]) / (k + inputs - 2))
+    return np.asarray(harmonics(degree, inputs) ** 0.5 * values[degree])
+
+
+def harmonics(degree: int, inputs: int) -> int:
+    """How many spherical harmonics of a degree are linearly independent.
+
+    >>> [harmonics(degree, 3) for degree in range(4)]
+    [1, 3, 5, 7]
+    """
+    homogeneous = comb(degree + inputs - 1, degree)
+    multiples_of_the_norm = comb(degree + inputs - 3, degree - 2) if degree > 1 else 0
+    return homogeneous - multiples_of_the_norm
+
+
+def polynomial_samples(
+    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+) -> tuple[Samples, Samples, Samples]:
+    """Training, held-out and test samples; inputs and direction are drawn anew per replicate.
+
+    Configuration: degree; inputs, their dimension; sizes, the largest of which is drawn; held_out
+    and test, counts.
+    """
+    counts = {
+        "training": max(configuration["sizes"]),
+        "held-out": configuration["held_out"],
+        "test": configuration["test"],
+    }
+    direction = directions(configuration["inputs"], replicates, stream)
+    training, held_out, test = (
+        _samples(configuration, direction, _sphere(role, shape, replicates, stream))
+        for role, shape in (
+            (role, (count, configuration["inputs"])) for role, count in counts.items()
+        )
+    )
+    return training, held_out, test
+
+
+def directions(inputs: int, replicates: Sequence[int], stream: str) -> np.ndarray:
+    """The direction of which the target is a function, one unit vector per replicate, (R, D)."""
+    return _sphere("direction", (1, inputs), replicates, stream)[:, 0]
+
+
+def _sphere(
+    role: str, shape: tuple[int, int], replicates: Sequence[int], stream: str
+) -> np.ndarray:
+    """Points that are uniform on the unit sphere, (R, *shape)."""
+    draws = [
+        seeds.generator("sphere", role=role, stream=stream, replicate=r).standard_normal(
+            shape
+        )
+        for r in replicates
+    ]
+    x = np.array(draws)
+    return np.asarray(x / np.linalg.norm(x, axis=2, keepdims=True))
+
+
+def _samples(
+    configuration: Mapping[str, Any], direction: np.ndarray, x: np.ndarray
+) -> Samples:
+    z = np.einsum("rni,ri->rn", x, direction)
+    y = gegenbauer(configuration["degree"], configuration["inputs"], z)
+    return Samples(x, y[..., None], x.shape[2:])
+
+
+def sphere_network(configuration: Mapping[str, Any], inputs: int) -> Network:
+    """Two hidden ReLU layers, no biases, NTK parametrization, sigma_w = alpha^(1/3).
+
+    Configuration: width, N; alpha, which multiplies the outputs and makes training lazy where it is
+    large.
+    """
+    hidden = [configuration["width"]] * HIDDEN_LAYERS
+    sigma_w = configuration["alpha"] ** (1 / (HIDDEN_LAYERS + 1))
+    return networks.mlp((inputs, *hidden, 1), sigma_w=sigma_w, sigma_b=None)
+
+
+def published_rate(width: int, alpha: float) -> float:
+    """The learning rate of the script for two hidden layers, sqrt(N) / (0.3^2 + alpha^2)."""
+    return float(width**0.5 / (0.3**2 + alpha**2))
+
+
+def _initial(net: Network, replicates: Sequence[int], stream: str) -> Theta:
+    return net.init(
+        seeds.derive("init", stream=stream, replicate=r) for r in replicates
+    )
+
+
+def sphere_networks(
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
+) -> Arrays:
+    """Learning curves of networks: f - f_0 is trained by full-batch gradient descent on the MSE.
+
+    Configuration: that of `polynomial_samples` and of `sphere_network`; rate, in units of
+    `published_rate`; momentum; target_loss, the training loss at which a network stops; most_steps.
+    Returns, per replicate and size: "error", the mean squared error on test samples; "train_loss";
+    "steps"; "reached", 1 where the target loss was reached, else 0.
+    """
+    training, _, test = polynomial_samples(configuration, replicates, stream)
+    net = sphere_network(configuration, configuration["inputs"])
+    start = _initial(net, replicates, stream)
+    rate = configuration["rate"] * published_rate(
+        configuration["width"], configuration["alpha"]
+    )
+    # To train f - f_0 towards y is to train f towards y + f_0.
+    y = training.y + backend.forward(net, start, training.x).astype(float)
+    before = backend.forward(net, start, test.x).astype(float)
+    found: dict[str, list[np.ndarray]] = {
+        "error": [],
+        "train_loss": [],
+        "steps": [],
+        "reached": [],
+    }
+    for size in configuration["sizes"]:
+        trained = backend.train(
+            net,
+            start,
+            training.x[:, :size],
+            y[:, :size],
+            optimizer=SGD(rate, configuration["momentum"]),
+            steps=configuration["most_steps"],
+            stop=Stop(loss=configuration["target_loss"]),
+        )
+        f = backend.forward(net, trained.theta, test.x) - before
+        found["error"].append(((f - test.y) ** 2).mean(axis=(1, 2)))
+        found["train_loss"].append(trained.loss)
+        found["steps"].append(trained.steps.astype(float))
+        found["reached"].append((trained.reason == "loss").astype(float))
+    return {quantity: np.array(values).T for quantity, values in found.items()}
+
+
+def sphere_kernels(
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
+) -> Arrays:
+    """Learning curves of regression with kernels of the network's architecture.
+
+    Configuration: that of `polynomial_samples` and of `sphere_network`; kernel: "init", the
+    empirical NTK of the weights that the network of the same replicate starts from; "infinite", the
+    NTK at infinite width; "told", the latter on (z, sqrt(1 - z^2)) in place of x, where z = x .
+    direction: a kernel that is told on which direction the target depends.
+    Returns, per replicate and size: "error", the mean squared error on test samples with RIDGE;
+    where samples are held out also "chosen_error", with that of RIDGES whose squared error on
+    held-out samples is least.
+
+    Raises:
+        InvalidInput: for an unknown kernel.
+    """
+    choice("kernel", configuration["kernel"], ("init", "infinite", "told"))
+    training, held_out, test = polynomial_samples(configuration, replicates, stream)
+    x = np.concatenate([held_out.x, test.x], axis=1)
+    if configuration["kernel"] == "init":
+        net = sphere_network(configuration, configuration["inputs"])
+        start = _initial(net, replicates, stream)
+        gram = backend.empirical_ntk(net, start, training.x)
+        cross = backend.empirical_ntk(net, start, x, training.x)
+    else:
+        pair = training.x, x
+        if configuration["kernel"] == "told":
+            direction = directions(configuration["inputs"], replicates, stream)
+            pair = _angle(training.x, direction), _angle(x, direction)
+        gram, cross = _infinite(backend, configuration, *pair)
+    count = held_out.y.shape[1]
+    found = np.full((2, len(replicates), len(configuration["sizes"])), np.nan)
+    for r in range(len(replicates)):
+        for k, size in enumerate(configuration["sizes"]):
+            square = gram[r, :size, :size]
+            scale = float(np.diag(square).mean())
+            ridges = [RIDGE, *(scale * RIDGES if count else ())]
+            ladder = backend.kernel_regression(
+                square, training.y[r, :size], cross[r, :, :size], ridges
+            )
+            found[0, r, k] = ((ladder[0, count:] - test.y[r]) ** 2).mean()
+            if count:
+                chosen, _ = least(ladder[1:], held_out.y[r])
+                found[1, r, k] = ((chosen - test.y[r]) ** 2).mean()
+    return {"error": found[0]} | ({"chosen_error": found[1]} if count else {})
+
+
+def _angle(x: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """(z, sqrt(1 - z^2)) with z = x . direction, (R, N, 2)."""
+    z = np.einsum("rni,ri->rn", x, direction)
+    return np.stack([z, np.sqrt(1 - z**2)], axis=2)
+
+
+def _infinite(
+    backend: Backend, configuration: Mapping[str, Any], x: np.ndarray, other: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The NTK at infinite width among x, (R, N, N), and of the other inputs with x, (R, M, N)."""
+    net = sphere_network(configuration, x.shape[2])
+    gram = [backend.infinite_ntk(net, inputs) for inputs in x]
+    cross = [
+        backend.infinite_ntk(net, *pair) for pair in zip(other, x, strict=True)
+    ]
+    return np.array(gram), np.array(cross)
