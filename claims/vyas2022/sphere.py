@@ -23,6 +23,8 @@ from harness.ridge import least
 
 Arrays = dict[str, np.ndarray]
 
+INITIAL, INFINITE = "initial kernel", "infinite-width kernel"
+SHUFFLED = "kernel on permuted targets"
 HIDDEN_LAYERS = 2
 RIDGE = 1e-12
 """Of regression that interpolates; added to the kernel's diagonal as it is."""
@@ -78,19 +80,13 @@ def polynomial_samples(
         "held-out": configuration["held_out"],
         "test": configuration["test"],
     }
-    direction = directions(configuration["inputs"], replicates, stream)
+    inputs = configuration["inputs"]
+    direction = _sphere("direction", (1, inputs), replicates, stream)[:, 0]
     training, held_out, test = (
         _samples(configuration, direction, _sphere(role, shape, replicates, stream))
-        for role, shape in (
-            (role, (count, configuration["inputs"])) for role, count in counts.items()
-        )
+        for role, shape in ((role, (count, inputs)) for role, count in counts.items())
     )
     return training, held_out, test
-
-
-def directions(inputs: int, replicates: Sequence[int], stream: str) -> np.ndarray:
-    """The direction of which the target is a function, one unit vector per replicate, (R, D)."""
-    return _sphere("direction", (1, inputs), replicates, stream)[:, 0]
 
 
 def _sphere(
@@ -98,9 +94,9 @@ def _sphere(
 ) -> np.ndarray:
     """Points that are uniform on the unit sphere, (R, *shape)."""
     draws = [
-        seeds.generator("sphere", role=role, stream=stream, replicate=r).standard_normal(
-            shape
-        )
+        seeds.generator(
+            "sphere", role=role, stream=stream, replicate=r
+        ).standard_normal(shape)
         for r in replicates
     ]
     x = np.array(draws)
@@ -191,10 +187,10 @@ def sphere_kernels(
 ) -> Arrays:
     """Learning curves of regression with kernels of the network's architecture.
 
-    Configuration: that of `polynomial_samples` and of `sphere_network`; kernel: "init", the
-    empirical NTK of the weights that the network of the same replicate starts from; "infinite", the
-    NTK at infinite width; "told", the latter on (z, sqrt(1 - z^2)) in place of x, where z = x .
-    direction: a kernel that is told on which direction the target depends.
+    Configuration: that of `polynomial_samples` and of `sphere_network`; kernel: INITIAL, the
+    empirical NTK of the weights that the network of the same replicate starts from; INFINITE, the
+    NTK at infinite width; SHUFFLED, the latter on training targets in random order, from which
+    there is nothing to be learnt.
     Returns, per replicate and size: "error", the mean squared error on test samples with RIDGE;
     where samples are held out also "chosen_error", with that of RIDGES whose squared error on
     held-out samples is least.
@@ -202,41 +198,58 @@ def sphere_kernels(
     Raises:
         InvalidInput: for an unknown kernel.
     """
-    choice("kernel", configuration["kernel"], ("init", "infinite", "told"))
+    choice("kernel", configuration["kernel"], (INITIAL, INFINITE, SHUFFLED))
     training, held_out, test = polynomial_samples(configuration, replicates, stream)
     x = np.concatenate([held_out.x, test.x], axis=1)
-    if configuration["kernel"] == "init":
+    if configuration["kernel"] == INITIAL:
         net = sphere_network(configuration, configuration["inputs"])
         start = _initial(net, replicates, stream)
         gram = backend.empirical_ntk(net, start, training.x)
         cross = backend.empirical_ntk(net, start, x, training.x)
     else:
-        pair = training.x, x
-        if configuration["kernel"] == "told":
-            direction = directions(configuration["inputs"], replicates, stream)
-            pair = _angle(training.x, direction), _angle(x, direction)
-        gram, cross = _infinite(backend, configuration, *pair)
+        gram, cross = _infinite(backend, configuration, training.x, x)
+    if configuration["kernel"] == SHUFFLED:
+        training = _shuffled(training, replicates, stream)
+    return _regression(
+        backend, gram, cross, configuration["sizes"], (training, held_out, test)
+    )
+
+
+def _regression(
+    backend: Backend,
+    gram: np.ndarray,
+    cross: np.ndarray,
+    sizes: Sequence[int],
+    samples: tuple[Samples, Samples, Samples],
+) -> Arrays:
+    """Squared test errors, as `sphere_kernels` returns them; gram (R, N, N), cross (R, M, N)."""
+    training, held_out, test = samples
     count = held_out.y.shape[1]
-    found = np.full((2, len(replicates), len(configuration["sizes"])), np.nan)
-    for r in range(len(replicates)):
-        for k, size in enumerate(configuration["sizes"]):
-            square = gram[r, :size, :size]
-            scale = float(np.diag(square).mean())
-            ridges = [RIDGE, *(scale * RIDGES if count else ())]
-            ladder = backend.kernel_regression(
-                square, training.y[r, :size], cross[r, :, :size], ridges
-            )
-            found[0, r, k] = ((ladder[0, count:] - test.y[r]) ** 2).mean()
-            if count:
-                chosen, _ = least(ladder[1:], held_out.y[r])
-                found[1, r, k] = ((chosen - test.y[r]) ** 2).mean()
-    return {"error": found[0]} | ({"chosen_error": found[1]} if count else {})
+    found = np.full((2, len(gram), len(sizes)), np.nan)
+    for r, k in np.ndindex(found.shape[1:]):
+        square = gram[r, : sizes[k], : sizes[k]]
+        relative = RIDGES * float(np.diag(square).mean())
+        ridges = [RIDGE, *relative] if count else [RIDGE]
+        ladder = backend.kernel_regression(
+            square, training.y[r, : sizes[k]], cross[r, :, : sizes[k]], ridges
+        )
+        found[0, r, k] = ((ladder[0, count:] - test.y[r]) ** 2).mean()
+        if count:
+            chosen, _ = least(ladder[1:], held_out.y[r])
+            found[1, r, k] = ((chosen - test.y[r]) ** 2).mean()
+    interpolating, chosen_by_held_out = found
+    if not count:
+        return {"error": interpolating}
+    return {"error": interpolating, "chosen_error": chosen_by_held_out}
 
 
-def _angle(x: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """(z, sqrt(1 - z^2)) with z = x . direction, (R, N, 2)."""
-    z = np.einsum("rni,ri->rn", x, direction)
-    return np.stack([z, np.sqrt(1 - z**2)], axis=2)
+def _shuffled(training: Samples, replicates: Sequence[int], stream: str) -> Samples:
+    """The same inputs, with the targets of each replicate in random order."""
+    targets = [
+        seeds.generator("shuffle", stream=stream, replicate=r).permutation(y)
+        for r, y in zip(replicates, training.y, strict=True)
+    ]
+    return Samples(training.x, np.array(targets), training.shape)
 
 
 def _infinite(
@@ -245,7 +258,5 @@ def _infinite(
     """The NTK at infinite width among x, (R, N, N), and of the other inputs with x, (R, M, N)."""
     net = sphere_network(configuration, x.shape[2])
     gram = [backend.infinite_ntk(net, inputs) for inputs in x]
-    cross = [
-        backend.infinite_ntk(net, *pair) for pair in zip(other, x, strict=True)
-    ]
+    cross = [backend.infinite_ntk(net, *pair) for pair in zip(other, x, strict=True)]
     return np.array(gram), np.array(cross)
