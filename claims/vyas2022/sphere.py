@@ -16,7 +16,7 @@ import numpy as np
 
 from harness import networks, seeds
 from harness.backends import SGD, Backend, Stop
-from harness.measurements import Samples
+from harness.measurements import Samples, kept
 from harness.networks import Network, Theta
 from harness.networks.builder import choice
 from harness.ridge import least
@@ -75,51 +75,45 @@ def polynomial_samples(
     Configuration: degree; inputs, their dimension; sizes, the largest of which is drawn; held_out
     and test, counts.
     """
+    inputs = configuration["inputs"]
     counts = {
         "training": max(configuration["sizes"]),
         "held-out": configuration["held_out"],
         "test": configuration["test"],
     }
-    inputs = configuration["inputs"]
-    direction = _sphere("direction", (1, inputs), replicates, stream)[:, 0]
-    training, held_out, test = (
-        _samples(configuration, direction, _sphere(role, shape, replicates, stream))
-        for role, shape in ((role, (count, inputs)) for role, count in counts.items())
-    )
-    return training, held_out, test
+    direction = _on_sphere("direction", (1, inputs), replicates, stream)
+
+    def drawn(role: str) -> Samples:
+        x = _on_sphere(role, (counts[role], inputs), replicates, stream)
+        # (R, N, D) times (R, D, 1)
+        z = x @ direction.transpose(0, 2, 1)
+        return Samples(x, gegenbauer(configuration["degree"], inputs, z), (inputs,))
+
+    return drawn("training"), drawn("held-out"), drawn("test")
 
 
-def _sphere(
+def _on_sphere(
     role: str, shape: tuple[int, int], replicates: Sequence[int], stream: str
 ) -> np.ndarray:
     """Points that are uniform on the unit sphere, (R, *shape)."""
-    draws = [
-        seeds.generator(
-            "sphere", role=role, stream=stream, replicate=r
-        ).standard_normal(shape)
+    generators = [
+        seeds.generator("sphere", role=role, stream=stream, replicate=r)
         for r in replicates
     ]
-    x = np.array(draws)
+    x = np.array([generator.standard_normal(shape) for generator in generators])
     return np.asarray(x / np.linalg.norm(x, axis=2, keepdims=True))
 
 
-def _samples(
-    configuration: Mapping[str, Any], direction: np.ndarray, x: np.ndarray
-) -> Samples:
-    z = np.einsum("rni,ri->rn", x, direction)
-    y = gegenbauer(configuration["degree"], configuration["inputs"], z)
-    return Samples(x, y[..., None], x.shape[2:])
-
-
-def sphere_network(configuration: Mapping[str, Any], inputs: int) -> Network:
+def sphere_network(configuration: Mapping[str, Any]) -> Network:
     """Two hidden ReLU layers, no biases, NTK parametrization, sigma_w = alpha^(1/3).
 
-    Configuration: width, N; alpha, which multiplies the outputs and makes training lazy where it is
-    large.
+    Configuration: inputs; width, N; alpha, which multiplies the outputs and makes training lazy
+    where it is large.
     """
     hidden = [configuration["width"]] * HIDDEN_LAYERS
     sigma_w = configuration["alpha"] ** (1 / (HIDDEN_LAYERS + 1))
-    return networks.mlp((inputs, *hidden, 1), sigma_w=sigma_w, sigma_b=None)
+    widths = (configuration["inputs"], *hidden, 1)
+    return networks.mlp(widths, sigma_w=sigma_w, sigma_b=None)
 
 
 def published_rate(width: int, alpha: float) -> float:
@@ -143,11 +137,11 @@ def sphere_networks(
 
     Configuration: that of `polynomial_samples` and of `sphere_network`; rate, in units of
     `published_rate`; momentum; target_loss, the training loss at which a network stops; most_steps.
-    Returns, per replicate and size: "error", the mean squared error on test samples; "train_loss";
-    "steps"; "reached", 1 where the target loss was reached, else 0.
+    Returns, per replicate and size: "error", the mean squared error on test samples, NaN where
+    training diverged; "train_loss"; "steps"; "reached", 1 where the target loss was reached, else 0.
     """
     training, _, test = polynomial_samples(configuration, replicates, stream)
-    net = sphere_network(configuration, configuration["inputs"])
+    net = sphere_network(configuration)
     start = _initial(net, replicates, stream)
     rate = configuration["rate"] * published_rate(
         configuration["width"], configuration["alpha"]
@@ -171,8 +165,11 @@ def sphere_networks(
             steps=configuration["most_steps"],
             stop=Stop(loss=configuration["target_loss"]),
         )
-        f = backend.forward(net, trained.theta, test.x) - before
-        found["error"].append(((f - test.y) ** 2).mean(axis=(1, 2)))
+        diverged = trained.reason == "diverged"
+        theta = kept(trained.theta, start, diverged)
+        f = backend.forward(net, theta, test.x) - before
+        error = ((f - test.y) ** 2).mean(axis=(1, 2))
+        found["error"].append(np.where(diverged, np.nan, error))
         found["train_loss"].append(trained.loss)
         found["steps"].append(trained.steps.astype(float))
         found["reached"].append((trained.reason == "loss").astype(float))
@@ -202,7 +199,7 @@ def sphere_kernels(
     training, held_out, test = polynomial_samples(configuration, replicates, stream)
     x = np.concatenate([held_out.x, test.x], axis=1)
     if configuration["kernel"] == INITIAL:
-        net = sphere_network(configuration, configuration["inputs"])
+        net = sphere_network(configuration)
         start = _initial(net, replicates, stream)
         gram = backend.empirical_ntk(net, start, training.x)
         cross = backend.empirical_ntk(net, start, x, training.x)
@@ -256,7 +253,7 @@ def _infinite(
     backend: Backend, configuration: Mapping[str, Any], x: np.ndarray, other: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The NTK at infinite width among x, (R, N, N), and of the other inputs with x, (R, M, N)."""
-    net = sphere_network(configuration, x.shape[2])
+    net = sphere_network(configuration)
     gram = [backend.infinite_ntk(net, inputs) for inputs in x]
     cross = [backend.infinite_ntk(net, *pair) for pair in zip(other, x, strict=True)]
     return np.array(gram), np.array(cross)
