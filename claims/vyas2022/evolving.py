@@ -184,26 +184,34 @@ class Kernels:
 
 def add_digits(claim: Claim) -> Kernels:
     """Adds all arms on 1-D digits, and the kernels beside them, at both tiers."""
-    quick, full = ([arm.cell(scale) for arm in ARMS] for scale in (QUICK, FULL))
-    trained = claim.experiment(kernel_evolution, quick, full=full, block=2)
-    quick, full = ([_informed(scale)] for scale in (QUICK, FULL))
-    informed = claim.experiment(told_kernel, quick, full=full, block=2)
-    quick, full = (
-        [_independent(arm, scale) for arm in (ONE_PASS, MLP)] for scale in (QUICK, FULL)
+    trained = claim.experiment(
+        kernel_evolution, _trained(QUICK), full=_trained(FULL), block=2
     )
-    independent = claim.experiment(unrelated_kernels, quick, full=full, block=2)
+    independent = claim.experiment(
+        unrelated_kernels, _independent(QUICK), full=_independent(FULL), block=2
+    )
+    informed = claim.experiment(
+        told_kernel, [_informed(QUICK)], full=[_informed(FULL)], block=2
+    )
     return Kernels(trained, independent, informed)
+
+
+def _trained(scale: Scale) -> list[Configuration]:
+    return [arm.cell(scale) for arm in ARMS]
 
 
 def _informed(scale: Scale) -> Configuration:
     return dict(_common(CNN, scale), arm=TOLD.name, checkpoints=(0, *scale.late))
 
 
-def _independent(arm: Arm, scale: Scale) -> Configuration:
+def _independent(scale: Scale) -> list[Configuration]:
     """The kernels of three initialisations stand in place of the kernel at three times."""
     early, _, near_end, end = scale.late
     checkpoints = early, near_end, end
-    return dict(_common(arm.net, scale), arm=arm.strangers, checkpoints=checkpoints)
+    return [
+        dict(_common(arm.net, scale), arm=arm.strangers, checkpoints=checkpoints)
+        for arm in (ONE_PASS, MLP)
+    ]
 
 
 def add_images(claim: Claim) -> Kernels:

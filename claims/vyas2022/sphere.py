@@ -138,7 +138,7 @@ def sphere_networks(
     Configuration: that of `polynomial_samples` and of `sphere_network`; rate, in units of
     `published_rate`; momentum; target_loss, the training loss at which a network stops; most_steps.
     Returns, per replicate and size: "error", the mean squared error on test samples, NaN where
-    training diverged; "train_loss"; "steps"; "reached", 1 where the target loss was reached, else 0.
+    training diverged; "train_loss"; "steps"; "reached", 1 where the target loss was reached or 0.
     """
     training, _, test = polynomial_samples(configuration, replicates, stream)
     net = sphere_network(configuration)

@@ -329,7 +329,7 @@ def test_effects_of_a_kernel_that_turns_steadily_and_improves_as_a_power():
     expected = {
         **{name: 0.4 for name in found if name.startswith("improves")},
         **{name: drift for name in found if name.startswith("moves")},
-        "moves_strangers": 0.0,
+        "moves_at_rest[strangers]": 0.0,
     }
     assert found.keys() == expected.keys()
     for name, value in expected.items():
