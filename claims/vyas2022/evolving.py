@@ -1,16 +1,14 @@
-"""Configurations of kernels in the course of training, arm by arm, and what the claim on them reads
-off.
-"""
+"""Kernels in the course of training: configurations by arm, and what the claim reads off them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from claims.vyas2022.evolution import kernel_evolution, told_kernel, unrelated_kernels
 from claims.vyas2022.exponents import Curve, exponents
-from claims.vyas2022.recipes import REAL
-from claims.vyas2022.settings import CNN, TWO_LAYERS
-from harness.experiment import Configuration, Measured
+from harness.claim import Claim
+from harness.experiment import Configuration, Experiment, Measured, Measurements
 
 LATE, NEAR_END = 0.2, 0.8
 """Parts of the steps: what lies behind the first is late; movement behind the second is taken for
@@ -45,9 +43,28 @@ class Scale:
         few = FEW_EPOCHS * (self.size // BATCH)
         return (0, few, self.steps // 10, *self.late[:-1], self.steps - few, self.steps)
 
+    @property
+    def one_pass(self) -> int:
+        """Samples that one pass takes, with those that are regressed on, validation and test."""
+        return self.steps * BATCH + self.size + self.validation + self.test
+
 
 QUICK = Scale(cnn=16, mlp=64, steps=1_000, size=384, validation=200, test=400)
 FULL = Scale(cnn=64, mlp=512, steps=30_000, size=2_048, validation=1_000, test=4_000)
+OF_IMAGES = replace(FULL, steps=8_000)
+
+CNN = dict(
+    family="cnn",
+    width=16,
+    sigma_b=0.1,
+    strides=(4, 2, 2),
+    label_scale=4.7,
+    centred=False,
+)
+LAZY_CNN = dict(CNN, label_scale=0.01, centred=True)
+DEEPER = dict(
+    family="mlp", width=64, depth=2, sigma_b=0.1, label_scale=4.7, centred=False
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +74,8 @@ class Arm:
     Args:
         name: of the arm in configurations and hypotheses.
         label: in sentences.
-        net: without its width.
-        changes: what differs from one pass over fresh samples by Adam at a constant rate.
+        net: its width is that of the scale.
+        changes: what differs from one pass over fresh 1-D digits by Adam at a constant rate.
         often: whether there are more checkpoints, early and near the end.
         strangers: the arm of independent initialisations of the same network.
     """
@@ -100,8 +117,6 @@ def _common(net: Configuration, scale: Scale) -> Configuration:
     )
 
 
-DEEPER = dict(TWO_LAYERS, depth=2)
-LAZY_CNN = dict(CNN, label_scale=0.01, centred=True)
 ONE_PASS = Arm("one_pass", "One pass", CNN, often=True)
 FIXED = Arm("fixed", "Fixed samples", CNN, dict(regime="fixed"), often=True)
 DECAYED = Arm("decayed", "One pass, decayed rate", CNN, dict(schedule="cosine"))
@@ -118,109 +133,151 @@ TOLD = Arm("told", "label-informed kernel", CNN)
 STRANGERS = Arm("strangers", "independent initialisations", CNN)
 
 
-@dataclass(frozen=True)
-class Cells:
-    """Configurations at one scale: of `kernel_evolution`, of `told_kernel`, and of
-    `unrelated_kernels`.
-    """
-
-    trained: list[Configuration]
-    informed: list[Configuration]
-    independent: list[Configuration]
-
-
-def cells(scale: Scale) -> Cells:
-    """All arms on 1-D digits; the kernels of three initialisations stand in place of the kernel at
-    three times.
-    """
-    early, _, near_end, end = scale.late
-    informed = dict(_common(CNN, scale), arm=TOLD.name, checkpoints=(0, *scale.late))
-    independent = [
-        dict(
-            _common(arm.net, scale),
-            arm=arm.strangers,
-            checkpoints=(early, near_end, end),
-        )
-        for arm in (ONE_PASS, MLP)
-    ]
-    return Cells([arm.cell(scale) for arm in ARMS], [informed], independent)
-
-
-IMAGES = tuple(
-    Arm(name, f"{images.label}, {images.regime}", CNN, strangers=f"{name}_strangers")
-    for name, images in REAL.items()
-)
-
-
-def image_cells(scale: Scale, steps: int) -> list[Configuration]:
-    """Configurations of `kernel_evolution` on every data set of REAL; one pass needs as many images
-    as it sees.
-    """
-    cells = []
-    for arm in IMAGES:
-        images = REAL[arm.name]
-        task = images.task
-        if images.regime == "one-pass":
-            count = steps * BATCH + scale.size + scale.validation + scale.test
-            task = dict(task, options=dict(task["options"], n=count))
-        cells.append(
-            dict(
-                _common(dict(CNN, strides=(2, 2, 2)), scale),
-                task=task,
-                steps=steps,
-                regime=images.regime,
-                schedule="constant",
-                optimizer="adam",
-                rate=0.01,
-                arm=arm.name,
-                checkpoints=(0, *(steps * tenths // 10 for tenths in TENTHS)),
-            )
-        )
-    return cells
-
-
-def strangers_of(trained: Sequence[Configuration]) -> list[Configuration]:
-    """Configurations of `unrelated_kernels` beside those of `kernel_evolution`, one each."""
-    return [
-        dict(cell, arm=f"{cell['arm']}_strangers", checkpoints=cell["checkpoints"][2:])
-        for cell in trained
-    ]
-
-
-ON_IMAGES = image_cells(FULL, steps=8_000)
-
-
-def parts(measured: Measured, arm: str) -> np.ndarray:
-    """The checkpoints of an arm as parts of its steps, (C,)."""
-    (cell,) = measured.configurations(arm=arm)
-    return np.array(cell["checkpoints"]) / cell["steps"]
-
-
-def improvement(measured: Measured, arm: str) -> np.ndarray:
-    """gamma of error ~ t^-gamma over the last 80 % of the steps, per seed, (R,)."""
-    inside = parts(measured, arm) >= LATE
-    return exponents(
-        Curve(parts(measured, arm)[inside], measured("error", arm=arm)[:, inside])
+def _on_images(
+    name: str, label: str, positive: tuple[int, ...], regime: str, **options: str | int
+) -> Arm:
+    """On a data set that has to be fetched, the classes `positive` against the others."""
+    task = dict(
+        name="images", dataset=name, options=options, positive=positive, shrink=1
+    )
+    return Arm(
+        name,
+        f"{label}, {regime}",
+        dict(CNN, strides=(2, 2, 2)),
+        dict(task=task, regime=regime),
+        strangers=f"{name}_strangers",
     )
 
 
-def movement(measured: Measured, arm: str, apart: np.ndarray) -> np.ndarray:
+SOME_DIGITS, MOVED = (0, 2, 3, 6, 8), (0, 1, 2, 8, 9)
+"""Half of the digits; what moves by engine or wing."""
+IMAGES = (
+    _on_images("mnist", "MNIST", SOME_DIGITS, "fixed", part="train"),
+    _on_images("svhn", "SVHN", SOME_DIGITS, "fixed", part="train"),
+    _on_images("cifar10", "CIFAR-10", MOVED, "fixed", part="train"),
+    _on_images(
+        "cifar5m", "CIFAR-5m", MOVED, "one-pass", part="part0", n=OF_IMAGES.one_pass
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """Experiments on kernels in the course of training.
+
+    Args:
+        trained: of `kernel_evolution`.
+        independent: of `unrelated_kernels`.
+        informed: of `told_kernel`, where there is one.
+    """
+
+    trained: Experiment
+    independent: Experiment
+    informed: Experiment | None = None
+
+    def of(self, m: Measurements, arm: Arm) -> Measured:
+        """What was measured in the experiment to which an arm belongs."""
+        if arm is TOLD and self.informed is not None:
+            return m[self.informed]
+        return m[self.independent if arm is STRANGERS else self.trained]
+
+
+def add_digits(claim: Claim) -> Kernels:
+    """Adds all arms on 1-D digits, and the kernels beside them, at both tiers."""
+    trained = claim.experiment(
+        kernel_evolution, _trained(QUICK), full=_trained(FULL), block=2
+    )
+    independent = claim.experiment(
+        unrelated_kernels, _independent(QUICK), full=_independent(FULL), block=2
+    )
+    informed = claim.experiment(
+        told_kernel, [_informed(QUICK)], full=[_informed(FULL)], block=2
+    )
+    return Kernels(trained, independent, informed)
+
+
+def _trained(scale: Scale) -> list[Configuration]:
+    return [arm.cell(scale) for arm in ARMS]
+
+
+def _informed(scale: Scale) -> Configuration:
+    return dict(_common(CNN, scale), arm=TOLD.name, checkpoints=(0, *scale.late))
+
+
+def _independent(scale: Scale) -> list[Configuration]:
+    """The kernels of three initialisations stand in place of the kernel at three times."""
+    early, _, near_end, end = scale.late
+    checkpoints = early, near_end, end
+    return [
+        dict(_common(arm.net, scale), arm=arm.strangers, checkpoints=checkpoints)
+        for arm in (ONE_PASS, MLP)
+    ]
+
+
+def add_images(claim: Claim) -> Kernels:
+    """Adds the arms on images, and independent initialisations beside them, at the full tier."""
+    cells = [arm.cell(OF_IMAGES) for arm in IMAGES]
+    beside = [
+        dict(cell, arm=arm.strangers, checkpoints=cell["checkpoints"][2:])
+        for arm, cell in zip(IMAGES, cells, strict=True)
+    ]
+    return Kernels(
+        claim.experiment(kernel_evolution, (), full=cells, block=2),
+        claim.experiment(unrelated_kernels, (), full=beside, block=2),
+    )
+
+
+def parts(measured: Measured, arm: Arm) -> np.ndarray:
+    """The checkpoints of an arm as parts of its steps, (C,)."""
+    (cell,) = measured.configurations(arm=arm.name)
+    return np.array(cell["checkpoints"]) / cell["steps"]
+
+
+def improvement(m: Measurements, kernels: Kernels, arm: Arm) -> np.ndarray:
+    """gamma of error ~ t^-gamma over the last 80 % of the steps, per seed, (R,)."""
+    measured = kernels.of(m, arm)
+    times = parts(measured, arm)
+    late = times >= LATE
+    return exponents(Curve(times[late], measured("error", arm=arm.name)[:, late]))
+
+
+def movement(m: Measurements, kernels: Kernels, arm: Arm) -> np.ndarray:
     """How much farther the end is from 20 % than from 80 % of the steps, over what is between
     initialisations, (R,).
     """
+    measured = kernels.of(m, arm)
     times = parts(measured, arm)
     late, near_end = (int(np.argmin(abs(times - part))) for part in (LATE, NEAR_END))
-    cka = measured("cka", arm=arm)
-    return (cka[:, near_end, -1] - cka[:, late, -1]) / apart
+    cka = measured("cka", arm=arm.name)
+    return (cka[:, near_end, -1] - cka[:, late, -1]) / _apart(m, kernels, arm)
 
 
-def distance_apart(measured: Measured, arm: str) -> np.ndarray:
+def _apart(m: Measurements, kernels: Kernels, arm: Arm) -> np.ndarray:
     """Mean 1 - CKA between the kernels of three independent initialisations, per seed, (R,)."""
     # three ones, and each of three pairs twice
-    total = measured("cka", arm=arm).sum(axis=(1, 2))
-    return 1 - (total - 3) / 6
+    total = m[kernels.independent]("cka", arm=arm.strangers).sum(axis=(1, 2))
+    return np.asarray(1 - (total - 3) / 6)
 
 
-def left(values: np.ndarray) -> np.ndarray:
-    """The part of all change that is still to come at each time; values (R, C)."""
-    return np.asarray((values - values[:, -1:]) / (values[:, :1] - values[:, -1:]))
+def unfitted(m: Measurements, kernels: Kernels, arm: Arm, most: float) -> str:
+    """ "" if every network of an arm ends with at most `most` of its training samples wrong."""
+    errors = m[kernels.trained]("train_error", arm=arm.name)
+    failed = int((errors > most).sum())
+    return (
+        f"{failed} of {errors.size} networks, {arm}, end with more than {100 * most:g} % of their "
+        "samples wrong; allowed: 0"
+        if failed
+        else ""
+    )
+
+
+def unlearnt(
+    m: Measurements, kernels: Kernels, limits: Sequence[tuple[Arm, float]]
+) -> str:
+    """ "" if the test error of every network ends at the limit of its arm or below."""
+    weak = []
+    for arm, most in limits:
+        last = m[kernels.trained]("network_error", arm=arm.name)[:, -1].max()
+        if last > most:
+            weak.append(f"{arm}: {last:.3g}, allowed: {most:g}")
+    return f"largest test error at the end: {'; '.join(weak)}" if weak else ""

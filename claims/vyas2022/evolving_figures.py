@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from claims.vyas2022.evolving import Arm, improvement, left, parts
+from claims.vyas2022.evolving import Arm, Kernels, improvement, parts
 from harness import plots
 from harness.errors import DatasetUnavailable
-from harness.experiment import Experiment, Measured, Measurements
+from harness.experiment import Measured, Measurements
 from harness.plots import Axes, Builder, Figure, Series
 from harness.statistics.intervals import t_interval
 
 NOTE = "the leftmost points are the start"
 
 
-def steps(measured: Measured, arm: str) -> np.ndarray:
+def steps(measured: Measured, arm: Arm) -> np.ndarray:
     """Steps at the checkpoints; step 0, the start, is drawn at half of the first of any arm."""
-    (cell,) = measured.configurations(arm=arm)
+    (cell,) = measured.configurations(arm=arm.name)
     first = min(
         cell["checkpoints"][1] / cell["steps"] for cell in measured.configurations()
     )
@@ -24,10 +24,7 @@ def steps(measured: Measured, arm: str) -> np.ndarray:
 
 
 def errors(
-    title: str,
-    experiment: Experiment,
-    kernels: Sequence[Arm],
-    networks: Sequence[Arm] = (),
+    title: str, kernels: Kernels, arms: Sequence[Arm], networks: Sequence[Arm] = ()
 ) -> Builder:
     """Error of regression with the kernel of each time, and of networks; those without a data set
     are left out.
@@ -35,25 +32,20 @@ def errors(
     axes = Axes("step", "test error", log_x=True, log_y=True)
 
     def build(m: Measurements) -> Figure:
-        measured = m[experiment]
-        series = []
-        for arm in there(measured, kernels):
-            gamma = improvement(measured, arm.name)
+        measured = m[kernels.trained]
+        lines = {}
+        for arm in there(measured, arms):
+            gamma = improvement(m, kernels, arm)
             low, high = t_interval(gamma, 0.025)
             label = f"kernel: {arm} ({gamma.mean():.2f} [{low:.2f}, {high:.2f}])"
-            values = measured("error", arm=arm.name)
-            series.append(
-                Series.of(label, steps(measured, arm.name), list(values.T), log=True)
-            )
+            lines[label] = arm, "error"
         for arm in networks:
-            values = measured("network_error", arm=arm.name)
+            lines[f"network: {arm}"] = arm, "network_error"
+        series = []
+        for label, (arm, quantity) in lines.items():
+            values = measured(quantity, arm=arm.name)
             series.append(
-                Series.of(
-                    f"network: {arm}",
-                    steps(measured, arm.name),
-                    list(values.T),
-                    log=True,
-                )
+                Series.of(label, steps(measured, arm), list(values.T), log=True)
             )
         note = (
             f"{m.backend}, geometric means; {NOTE}. "
@@ -64,57 +56,50 @@ def errors(
     return build
 
 
-def distances(
-    title: str, experiment: Experiment, arms: Sequence[Arm], independent: Experiment
-) -> Builder:
+def distances(title: str, kernels: Kernels, arms: Sequence[Arm]) -> Builder:
     """1 - CKA to the final kernel; the line is the distance between independent initialisations of
     the first arm.
     """
 
     def build(m: Measurements) -> Figure:
-        measured = m[experiment]
+        measured = m[kernels.trained]
         series = []
         for arm in there(measured, arms):
             values = 1 - measured("cka", arm=arm.name)[:, :, -1]
-            series.append(
-                Series.of(str(arm), steps(measured, arm.name), list(values.T))
-            )
-        apart = 1 - m[independent]("cka", arm=arms[0].strangers)[:, 0, 1:].mean()
+            series.append(Series.of(str(arm), steps(measured, arm), list(values.T)))
+        first = m[kernels.independent]("cka", arm=arms[0].strangers)[:, 0, 1:]
         axes = Axes(
-            "step", "1 - CKA to the final kernel", log_x=True, reference=float(apart)
+            "step",
+            "1 - CKA to the final kernel",
+            log_x=True,
+            reference=float(1 - first.mean()),
         )
-        return plots.figure(
-            title,
-            axes,
-            series,
-            f"{m.backend}; {NOTE}. The line: between two initialisations.",
-        )
+        note = f"{m.backend}; {NOTE}. The line: between two initialisations."
+        return plots.figure(title, axes, series, note)
 
     return build
 
 
-def still_to_come(experiment: Experiment, arms: Sequence[Arm]) -> Builder:
+def still_to_come(kernels: Kernels, arms: Sequence[Arm]) -> Builder:
     """What part of all change is still to come: in the angle to the final kernel, and in ln error
     of the first arm.
     """
     axes = Axes("part of the steps", "part of the change still to come")
 
     def build(m: Measurements) -> Figure:
-        measured = m[experiment]
+        measured = m[kernels.trained]
         series = []
         for arm in arms:
             cka = measured("cka", arm=arm.name)[:, :-1, -1]
             # over the last: without the jitter of single steps
             angle = np.arccos(np.minimum(cka / cka[:, -1:], 1))
             label = f"angle to the final kernel: {arm}"
-            series.append(
-                Series.of(label, parts(measured, arm.name)[:-1], list(left(angle).T))
-            )
+            times = parts(measured, arm)[:-1]
+            series.append(Series.of(label, times, list(left(angle).T)))
         first = arms[0]
         values = left(np.log(measured("error", arm=first.name)))
-        series.append(
-            Series.of(f"ln error: {first}", parts(measured, first.name), list(values.T))
-        )
+        times = parts(measured, first)
+        series.append(Series.of(f"ln error: {first}", times, list(values.T)))
         series.append(Series("steady change", (0.0, 1.0), (1.0, 0.0)))
         note = (
             f"{m.backend}. Of the angle what the last 3 epochs move is left out, "
@@ -125,6 +110,11 @@ def still_to_come(experiment: Experiment, arms: Sequence[Arm]) -> Builder:
         )
 
     return build
+
+
+def left(values: np.ndarray) -> np.ndarray:
+    """The part of all change that is still to come at each time; values (R, C)."""
+    return np.asarray((values - values[:, -1:]) / (values[:, :1] - values[:, -1:]))
 
 
 def there(measured: Measured, arms: Sequence[Arm]) -> list[Arm]:

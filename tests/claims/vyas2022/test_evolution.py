@@ -290,9 +290,9 @@ def test_what_is_not_known_is_refused(key, message):
         )
 
 
-def planted(study, cka, error):
+def planted(study, cka, error, wrong=0.0):
     """Measurements of the claim's grid with an alignment and an error that are functions of the
-    parts of the steps.
+    parts of the steps; networks have the error rate `wrong`.
     """
     cells = []
     for experiment in study.experiments:
@@ -301,6 +301,8 @@ def planted(study, cka, error):
             arrays = {
                 "cka": cka(c["arm"], parts[:, None], parts)[None],
                 "error": error(parts)[None],
+                "train_error": np.array([wrong]),
+                "network_error": np.full((1, len(parts)), wrong),
             }
             named = (
                 reference(experiment.measure),
@@ -329,7 +331,7 @@ def test_effects_of_a_kernel_that_turns_steadily_and_improves_as_a_power():
     expected = {
         **{name: 0.4 for name in found if name.startswith("improves")},
         **{name: drift for name in found if name.startswith("moves")},
-        "moves_strangers": 0.0,
+        "moves_at_rest[strangers]": 0.0,
     }
     assert found.keys() == expected.keys()
     for name, value in expected.items():
@@ -346,3 +348,21 @@ def test_a_kernel_that_jitters_about_a_resting_one_does_not_move():
         )
     )
     assert found["moves[fixed]"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_networks_that_do_not_fit_or_learn_are_told():
+    study = studies.load(CLAIM)
+
+    def gates(wrong):
+        def resting(arm, s, t):
+            return np.where(s == t, 1.0, 0.7)
+
+        return study.gates(planted(study, resting, lambda parts: 0.2 + parts, wrong))
+
+    assert not any(gates(0.05).values())
+    assert gates(0.3) == {
+        "fitted": "1 of 1 networks, Fixed samples, end with more than 5 % of their samples wrong; "
+        "allowed: 0",
+        "learnt": "largest test error at the end: One pass: 0.3, allowed: 0.25",
+        "finite": "",
+    }

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from claims.vyas2022 import evolving
 from claims.vyas2022.recipes import REAL
 from harness import studies
 from harness.experiment import Absent, Measurements, Request, reference
@@ -15,6 +16,7 @@ from harness.experiment import Absent, Measurements, Request, reference
 FOLDER = Path(__file__).parents[3] / "claims" / "vyas2022"
 SEEDS = 5
 REASON = "It is not there."
+IMAGES = {arm.name: arm for arm in evolving.IMAGES}
 
 
 def measurements(study, tier, plant, lacking=()):
@@ -335,14 +337,13 @@ class TestKeepsEvolving(OfClaim):
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
         found = self.effects(tier)
-        assert {name for name in REAL if f"moves_on_images[{name}]" in found} == (
-            set(REAL) if tier == "full" else set()
-        )
+        moved = {name for name in IMAGES if f"moves_on_images[{name}]" in found}
+        assert moved == (set(IMAGES) if tier == "full" else set())
 
     def test_an_arm_is_measured_by_its_own_cells(self):
         found = self.effects("full")
         moved = (np.cos(0.2) - np.cos(0.8)) / 0.5
-        for name in REAL:
+        for name in IMAGES:
             assert found[f"moves_on_images[{name}]"] == pytest.approx(
                 0 if name == "svhn" else moved, abs=1e-9
             )
@@ -350,7 +351,7 @@ class TestKeepsEvolving(OfClaim):
                 0 if name == "svhn" else 0.4, abs=1e-9
             )
 
-    @pytest.mark.parametrize("lacking", [("cifar5m",), tuple(REAL)], ids=len)
+    @pytest.mark.parametrize("lacking", [("cifar5m",), tuple(IMAGES)], ids=len)
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
         m, absent = self.without(lacking)
         assert absent == {
@@ -365,9 +366,12 @@ class TestKeepsEvolving(OfClaim):
             if "on images" in figure.title
             for series in figure.series
         }
-        assert {
-            name for name in REAL if any(REAL[name].label in label for label in lines)
-        } == set(REAL) - set(lacking)
+        drawn = {
+            name
+            for name, arm in IMAGES.items()
+            if any(str(arm) in label for label in lines)
+        }
+        assert drawn == set(IMAGES) - set(lacking)
 
     def test_one_pass_sees_no_image_twice(self):
         (cell,) = (
