@@ -9,7 +9,7 @@ import numpy as np
 
 from claims.vyas2022.settings import SQUARED, Metric, Setting
 from harness.errors import DatasetUnavailable
-from harness.experiment import Experiment, Measurements
+from harness.experiment import Configuration, Experiment, Measurements
 from harness.statistics import curve_gates
 from harness.statistics.slopes import loglog_slopes
 
@@ -113,6 +113,33 @@ def carried_by_one_size(steep: Curve, flat: Curve, margin: float) -> str:
         if not mean > margin:
             return f"without size {size} the mean difference of exponents is {mean:.3g}"
     return ""
+
+
+def gap_of_one_size(
+    m: Measurements, cases: Sequence[Configuration], margin: float
+) -> str:
+    """The first of the gaps, each told by its setting, kernel and metric, that one size carries."""
+    for case in cases:
+        setting, kernel, metric = case.values()
+        network = network_curve(m, setting, metric)
+        beside = kernel_curve(m, setting, kernel, metric)
+        said = carried_by_one_size(network, beside, margin)
+        if said:
+            return f"{setting}, {kernel} kernel, {metric}: {said}"
+    return ""
+
+
+def floor_of_networks(
+    m: Measurements, settings: Sequence[Setting], tolerance: float
+) -> str:
+    """What `curve_gates.floor` says of the squared error of each setting's network."""
+    failed = []
+    for setting in settings:
+        errors = network_curve(m, setting)
+        said = without_logarithm([errors])
+        said = said or curve_gates.floor(errors.sizes, errors.values, tolerance)
+        failed += [f"{setting}: {said}"] if said else []
+    return "; ".join(failed)
 
 
 def without_logarithm(curves: Sequence[Curve]) -> str:

@@ -152,26 +152,13 @@ def trained(m):
 @claim.gate()
 def one_size(m):
     """Without any one size every mean gap stays above its margin."""
-    for case in EIGHT:
-        setting, kernel, error = case.values()
-        network = network_curve(m, setting, error)
-        beside = kernel_curve(m, setting, kernel, error)
-        said = exponents.carried_by_one_size(network, beside, MARGIN)
-        if said:
-            return f"{setting}, {kernel} kernel, {error}: {said}"
-    return ""
+    return exponents.gap_of_one_size(m, EIGHT, MARGIN)
 
 
 @claim.gate()
 def floor(m):
     """No floor under the networks' squared error takes more than 0.1 off an exponent."""
-    for setting in (PAIRS, DIGITS):
-        errors = network_curve(m, setting)
-        said = exponents.without_logarithm([errors])
-        said = said or curve_gates.floor(errors.sizes, errors.values, 0.1)
-        if said:
-            return f"{setting}: {said}"
-    return ""
+    return exponents.floor_of_networks(m, (PAIRS, DIGITS), 0.1)
 
 
 @claim.gate()
