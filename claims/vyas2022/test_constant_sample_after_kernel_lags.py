@@ -155,7 +155,9 @@ claim.figure(figures.after_curves("Rich 2-parity of 20 signs", RICH, AFTER_16, S
 claim.figure(figures.after_curves("Lazy 2-parity of 20 signs", KEPT, AFTER_16, SQUARED))
 AFTER_2048 = {"kernel after 2048": CIFAR_FEW}
 claim.figure(
-    figures.after_curves("CIFAR-10", CIFAR, AFTER_2048, RATE, TRAINED),
+    figures.after_curves(
+        "Learning curves on CIFAR-10", CIFAR, AFTER_2048, RATE, TRAINED
+    ),
 )
 
 

@@ -22,12 +22,12 @@ Departs
     CIFAR-5m stand beside: not explored, and under no gate.
 
 Limits
-    Existence, and no law. In exploration the gap grew with what a task asks beyond a template:
-    largest for a relation between two images, smaller where one image of two was to be ignored; for
-    single images there was no gap in error rate to the infinite kernel. The gap depends on the
-    training budget: networks on few samples improve slowly after they fit them, so more steps make
-    it smaller. On pairs it is not constant either: from n = 1024 to 2048 the network nears a floor
-    of ambiguous images. Squared error alone can show confidence in place of accuracy.
+    Existence, no law. In exploration the gap grew with what a task asks beyond a template: for
+    single images there was none in error rate to the infinite kernel. It depends on the training
+    budget: on pairs that gap fell from 0.20 to 0.15 between 1,500 and 6,000 steps. Nor is it
+    constant: from n = 1024 to 2048 the network nears a floor of ambiguous images. On a draw from
+    the NTK the initial kernel loses by its noise alone, so a gap to it is no evidence of learnt
+    features.
 """
 
 from claims.vyas2022 import exponents, figures, recipes
@@ -45,7 +45,6 @@ claim = Claim(
     stream="registered-5",
 )
 
-
 BOTH = (INITIAL, INFINITE)
 PAIRS = add_setting(claim, recipes.PAIRS, *BOTH)
 DIGITS = add_setting(claim, recipes.DIGITS, *BOTH)
@@ -56,14 +55,14 @@ DRAW = add_setting(claim, recipes.DRAW, INFINITE)
 LAZY = add_setting(claim, recipes.LAZY, shared=PAIRS.kernels)
 SETTINGS = (PAIRS, DIGITS, LONGER, PLAIN, DRAW, SIGNS, LAZY)
 # at the full tier
-IMAGES = [add_setting(claim, recipe, INITIAL) for recipe in recipes.IMAGES]
+IMAGES = tuple(add_setting(claim, recipe, INITIAL) for recipe in recipes.IMAGES)
 
 MARGIN = 0.05
 TRAINED = Trained(loss=0.01, gain=0.1, spare=0.1)
 EIGHT = grid(setting=(PAIRS, DIGITS), kernel=BOTH, error=(SQUARED, RATE))
 BESIDE = grid(setting=(LONGER, PLAIN), error=(SQUARED, RATE))
 A_LAW = "0.05 in the exponent is 7 % of error over two doublings of n: less is no other scaling law"
-A_CHOICE = "5 % of squared error is the least that one would choose a predictor by"
+A_CHOICE = "5 % of squared error is the least to choose a predictor by"
 STEEPER = Terms(above=MARGIN, because=A_LAW)
 EXPECTED = {
     (PAIRS, INITIAL, SQUARED): (0.249, 0.031),
@@ -74,8 +73,6 @@ EXPECTED = {
     (DIGITS, INITIAL, RATE): (0.598, 0.088),
     (DIGITS, INFINITE, SQUARED): (0.174, 0.04),
     (DIGITS, INFINITE, RATE): (0.257, 0.119),
-}
-EXPECTED_BESIDE = {
     (LONGER, SQUARED): (0.15, 0.038),
     (LONGER, RATE): (0.146, 0.057),
     (PLAIN, SQUARED): (0.0, 0.015),
@@ -92,7 +89,7 @@ def gap(m, setting, kernel, error):
     return exponents.gap(m, setting, kernel, error)
 
 
-@claim.effect(each=BESIDE, expect=EXPECTED_BESIDE, **STEEPER)
+@claim.effect(each=BESIDE, expect=EXPECTED, agreement=AGREEMENT, **STEEPER)
 def gap_elsewhere(m, setting, error):
     """On {setting} the exponent of the network's {error} is larger by {}
     than that of its kernel at infinite width.
@@ -100,9 +97,7 @@ def gap_elsewhere(m, setting, error):
     return exponents.gap(m, setting, INFINITE, error)
 
 
-@claim.effect(
-    each=grid(setting=tuple(IMAGES)), expect=(0.1, 0.1), tiers=("full",), **STEEPER
-)
+@claim.effect(each=grid(setting=IMAGES), expect=(0.1, 0.1), tiers=("full",), **STEEPER)
 def gap_on_images(m, setting):
     """{setting}: the exponent of the network is larger by {} than that of its initial kernel."""
     return exponents.gap(m, setting, INITIAL)
@@ -119,9 +114,8 @@ def infinite_over_network(m, setting):
     """On {setting}, at the largest n, the squared error of the infinite-width kernel
     is {} times that of the network.
     """
-    return exponents.last_ratio(
-        kernel_curve(m, setting, INFINITE), network_curve(m, setting)
-    )
+    kernel = kernel_curve(m, setting, INFINITE)
+    return exponents.last_ratio(kernel, network_curve(m, setting))
 
 
 @claim.control("SUPPORTED", of=gap, each=grid(kernel=BOTH))
