@@ -61,7 +61,8 @@ STEEPER = Terms(above=MARGIN, because=A_LAW)
 @claim.effect(primary=True, expect=(0.22, 0.056), **STEEPER)
 def network_outscales(m):
     """The exponent of the network is larger by {} than that of its kernel after 256 samples."""
-    return lead(network(m, PAIRS, RATE), after_curve(m, PAIRS, FEW, RATE))
+    kernel = after_curve(m, PAIRS, FEW, RATE)
+    return lead(network(m, PAIRS, RATE), kernel)
 
 
 @claim.effect(
@@ -71,7 +72,8 @@ def behind_at_largest(m):
     """At the largest n the error rate of the kernel after 256 samples is {} times that of the
     network.
     """
-    return last_ratio(after_curve(m, PAIRS, FEW, RATE), network(m, PAIRS, RATE))
+    kernel = after_curve(m, PAIRS, FEW, RATE)
+    return last_ratio(kernel, network(m, PAIRS, RATE))
 
 
 @claim.effect(expect=(0.141, 0.03), **STEEPER)
@@ -79,13 +81,15 @@ def outscales_in_squared_error(m):
     """In squared error the exponent of the network is larger by {}
     than that of its kernel after 256 samples.
     """
-    return lead(network(m, PAIRS), after_curve(m, PAIRS, FEW))
+    kernel = after_curve(m, PAIRS, FEW)
+    return lead(network(m, PAIRS), kernel)
 
 
 @claim.effect(within=MARGIN, expect=(-0.012, 0.023), because=A_LAW)
 def same_n_exponent(m):
     """The exponent of the network is larger by {} than that of its kernel after all n samples."""
-    return lead(network(m, PAIRS, RATE), after_curve(m, PAIRS, "same", RATE))
+    kernel = after_curve(m, PAIRS, "same", RATE)
+    return lead(network(m, PAIRS, RATE), kernel)
 
 
 @claim.effect(expect=(0.2, 0.1), tiers=("full",), **STEEPER)
@@ -93,7 +97,8 @@ def outscales_on_cifar10(m):
     """On CIFAR-10 the exponent of the network is larger by {} than that of its kernel after 2,048
     samples.
     """
-    return lead(network(m, CIFAR, RATE), after_curve(m, CIFAR, CIFAR_FEW, RATE))
+    kernel = after_curve(m, CIFAR, CIFAR_FEW, RATE)
+    return lead(network(m, CIFAR, RATE), kernel)
 
 
 @claim.control("SUPPORTED", of=network_outscales)
@@ -101,13 +106,15 @@ def parity(m):
     """2-parity of 20 signs, squared error: a rich network finds the two; from 16 samples nobody
     can.
     """
-    return lead(network(m, RICH), after_curve(m, RICH, FROM_SIGNS))
+    kernel = after_curve(m, RICH, FROM_SIGNS)
+    return lead(network(m, RICH), kernel)
 
 
 @claim.control("SUPPORTED", of=behind_at_largest)
 def parity_at_largest(m):
     """The same two predictors at n = 512."""
-    return last_ratio(after_curve(m, RICH, FROM_SIGNS), network(m, RICH))
+    kernel = after_curve(m, RICH, FROM_SIGNS)
+    return last_ratio(kernel, network(m, RICH))
 
 
 @claim.control("not SUPPORTED", of=network_outscales)
@@ -115,13 +122,15 @@ def lazy(m):
     """2-parity, squared error: a lazy network is regression with the kernel that it keeps, whatever
     m.
     """
-    return lead(network(m, KEPT), after_curve(m, KEPT, FROM_SIGNS))
+    kernel = after_curve(m, KEPT, FROM_SIGNS)
+    return lead(network(m, KEPT), kernel)
 
 
 @claim.control("not SUPPORTED", of=behind_at_largest)
 def lazy_at_largest(m):
     """The same two predictors at n = 512."""
-    return last_ratio(after_curve(m, KEPT, FROM_SIGNS), network(m, KEPT))
+    kernel = after_curve(m, KEPT, FROM_SIGNS)
+    return last_ratio(kernel, network(m, KEPT))
 
 
 @claim.gate()
@@ -141,11 +150,15 @@ def one_size(m):
 @claim.gate("BROKEN")
 def finite(m):
     """Every error of the claim, and every squared error of the controls, is finite and positive."""
-    errors = [network(m, setting) for setting in (PAIRS, RICH, KEPT)]
-    errors += [after_curve(m, setting, FROM_SIGNS) for setting in (RICH, KEPT)]
-    errors += [after_curve(m, PAIRS, arm) for arm in (FEW, "same")]
-    errors += [after_curve(m, PAIRS, arm, RATE) for arm in (FEW, "same")]
-    return exponents.without_logarithm([network(m, PAIRS, RATE), *errors])
+    errors = [network(m, PAIRS, RATE)]
+    for arm in (FEW, "same"):
+        errors.append(after_curve(m, PAIRS, arm))
+        errors.append(after_curve(m, PAIRS, arm, RATE))
+    for setting in (RICH, KEPT):
+        errors.append(after_curve(m, setting, FROM_SIGNS))
+    for setting in (PAIRS, RICH, KEPT):
+        errors.append(network(m, setting))
+    return exponents.without_logarithm(errors)
 
 
 AFTER = {"kernel after 256": FEW, "kernel after all n": "same"}

@@ -97,10 +97,11 @@ def gap_to_infinite(m, width):
 @claim.effect(within=0.1, expect=(-0.06, 0.05), because=A_SLOPE)
 def flat_in_width(m):
     """The gap to the initial kernel grows by {} when the width grows by a factor of e."""
-    gaps = np.array([gap(m, setting) for setting in WIDTHS])  # (widths, seeds)
+    gaps = [gap(m, setting) for setting in WIDTHS]
     widths = [exponents.width(m, setting) for setting in WIDTHS]
-    # the slope of the gap itself on ln width
-    return loglog_slopes(widths, np.exp(gaps.T))
+    # the slope of the gap itself, (widths, seeds), on ln width
+    exponentials = np.exp(gaps)
+    return loglog_slopes(widths, exponentials.T)
 
 
 @claim.effect(
