@@ -1,4 +1,4 @@
-"""A kernel learned from a constant number of samples does not catch up with the network.
+"""A kernel learned from a constant sample does not catch up.
 
 Claim
     Even the empirical NTK of a network that was pre-trained on a constant number of samples scales

@@ -1,4 +1,4 @@
-"""Networks outscale their initial kernels at every learning rate, batch size and optimiser tested.
+"""Networks outscale their initial kernels at every rate, batch and optimiser tested.
 
 Claim
     That networks scale better with the number of samples than their empirical NTK at initialisation
