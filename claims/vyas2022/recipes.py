@@ -234,7 +234,16 @@ def on_images(
     return Recipe(name, f"{REAL[dataset].label}, {label}", [], [cell])
 
 
-IMAGES = [
+# Of the full tier: the pairs again, asked for the left image whatever the right one is.
+LEFT_PAIR = dict(ENLARGED["task"], label="left")
+LEFT = Recipe(
+    "left",
+    "left image of a pair, MLP",
+    [],
+    [BASE | ENLARGED | dict(task=LEFT_PAIR, sizes=DOUBLINGS)],
+)
+OTHERS = [LEFT]
+OTHERS += [
     on_images(name, name, "CNN", sizes=(512, 2048, 8192, 32_768)) for name in REAL
 ]
 CIFAR_HYPERPARAMETERS = (

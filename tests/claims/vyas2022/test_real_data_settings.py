@@ -111,14 +111,14 @@ class TestOutscales(OfClaim):
     @pytest.mark.parametrize("tier", ["quick", "full"])
     def test_effects_are_those_of_the_tier(self, tier):
         found = self.effects(tier)
-        assert {name for name in REAL if f"gap_on_images[{name}]" in found} == (
+        assert {name for name in REAL if f"gap_at_full_scale[{name}]" in found} == (
             set(REAL) if tier == "full" else set()
         )
         assert found["gap[pairs-infinite-width-rate]"] == pytest.approx(0.3)
 
     def test_a_setting_is_measured_by_its_own_cells(self):
         found = self.effects("full")
-        gaps = {name: found[f"gap_on_images[{name}]"] for name in REAL}
+        gaps = {name: found[f"gap_at_full_scale[{name}]"] for name in REAL}
         assert gaps["mnist"] == pytest.approx(0.1)
         assert all(
             gap == pytest.approx(0.3) for name, gap in gaps.items() if name != "mnist"
@@ -127,10 +127,13 @@ class TestOutscales(OfClaim):
     @pytest.mark.parametrize("lacking", [("mnist",), tuple(REAL)], ids=len)
     def test_what_is_lacking_is_absent_and_the_rest_is_decided_and_drawn(self, lacking):
         m, absent = self.without(lacking)
-        assert absent == {f"gap_on_images[{name}]" for name in lacking}
-        titles = [figure.title for figure in self.study.figures({"numpy": m})]
-        assert ("Other images" in titles) == (lacking == ("mnist",))
-        assert "Single images: error rate" in titles
+        assert absent == {f"gap_at_full_scale[{name}]" for name in lacking}
+        *_, others = self.study.figures({"numpy": m})
+        assert others.title == "Other settings"
+        labels = " ".join(series.label for series in others.series)
+        assert "left image of a pair" in labels
+        for name, images in REAL.items():
+            assert (f"{images.label}, CNN" in labels) == (name not in lacking)
 
     def test_no_gate_of_the_claim_depends_on_which_sets_are_at_hand_and_what_is_untrained_is_told(
         self,
