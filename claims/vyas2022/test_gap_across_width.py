@@ -24,9 +24,9 @@ Departs
 Limits
     The verdict says nothing of the gap to the kernel at infinite width, which is decided on beside
     it. Three widths over a factor of eight are no limit. Part of the gap to the initial kernel is
-    that kernel's noise, which falls with width. In exploration the gap fell from 0.40 at width 32 to
-    0.27 at 256; a rehearsal on six other seeds did not repeat this. One task over two doublings of
-    n; the gap depends on the training budget.
+    that kernel's noise, which falls with width. In exploration the gap fell from 0.40 at width 32
+    to 0.27 at 256; a rehearsal on six other seeds did not repeat this. One task over two doublings
+    of n; the gap depends on the training budget.
 """
 
 import numpy as np
