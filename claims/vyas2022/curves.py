@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from claims.vyas2022.regression import corrected_errors, mistakes, ridge_errors
+from claims.vyas2022.regression import mistakes, ridge_errors
 from claims.vyas2022.tasks import samples
 from harness import networks, seeds
 from harness.backends import SGD, Adam, Backend, Stop
@@ -99,13 +99,12 @@ def train(
     stream: str,
     training: Samples,
     validation: Samples,
-    rows: tuple[int, int] | None = None,
+    size: int | None = None,
 ) -> Run:
-    """Trains the configuration's network on the samples `rows` = (first, last), last excluded;
-    None: on all.
+    """Trains the configuration's network on the first `size` samples; None: on all.
 
     The weights with the lowest validation loss are kept. All sizes of a curve pass the same samples
-    and different rows: with minibatches that is one program to compile.
+    and different numbers of them: with minibatches that is one program to compile.
 
     Configuration: net (see `network`; also label_scale, by which the labels are multiplied: to
     train f towards scale * y is to train f / scale towards y, so a large one makes the network
@@ -125,16 +124,15 @@ def train(
         + (backend.forward(net, start, data.x).astype(float) if centred else 0.0)
         for data in (training, validation)
     )
-    first, last = rows or (0, training.x.shape[1])
-    count, batch = last - first, configuration["batch_size"]
+    count, batch = size or training.x.shape[1], configuration["batch_size"]
     every = max(configuration["steps"] // configuration["checks"], 1)
     trained = backend.train(
         net,
         start,
-        np.roll(training.x, -first, axis=1),
-        np.roll(y, -first, axis=1),
+        training.x,
+        y,
         optimizer=optimizer_of(
-            backend, configuration, net, start, training.x[:, first:last]
+            backend, configuration, net, start, training.x[:, :count]
         ),
         steps=configuration["steps"],
         batch_size=None if batch is None or batch >= count else batch,
@@ -191,54 +189,36 @@ def network_curves(
     """Learning curves of networks, and of kernel regression with the kernels that they end with.
 
     Configuration: task (see `tasks.samples`), sizes, validation, test (counts), that of `train`,
-    and after: a list of arms, each with `pretrained`, the number of samples that the kernel's
-    network was trained on, or "same" for as many as are regressed on; `reused`: are they among
-    those, or the next ones beyond the largest size; `reference`: "zero", or "net" to regress on
-    what the network leaves over and add its output.
+    and after: a list of arms, each the number of samples that the kernel's network was trained on,
+    which are the first of those that are regressed on; or "same", as many as are regressed on.
     Returns, per replicate and size: "network_error", "network_loss" (squared, on test samples),
     "train_loss", "gain", "steps" (see `Run`); "after_error", "after_loss", (R, arms, sizes), NaN
-    where a kernel that reuses its samples has seen more than are regressed on.
+    where a kernel has seen more samples than are regressed on.
     """
-    sizes, arms, most = (
-        configuration["sizes"],
-        configuration["after"],
-        max(configuration["sizes"]),
-    )
-    held_out = [arm["pretrained"] for arm in arms if not arm["reused"]]
-    spare = max(
-        (most if pretrained == "same" else pretrained for pretrained in held_out),
-        default=0,
-    )
-    counts = (most + spare, configuration["validation"], configuration["test"])
-    training, validation, test = samples(
-        configuration["task"], replicates, stream, counts
-    )
-    runs: dict[tuple[int, int], Run] = {}
-
-    def trained(first: int, last: int) -> Run:
-        """On the samples first ... last - 1; each run is done once."""
-        if (first, last) not in runs:
-            rows = first, last
-            runs[rows] = train(
-                backend, configuration, replicates, stream, training, validation, rows
-            )
-        return runs[first, last]
-
-    curve = [trained(0, size) for size in sizes]
-    found = np.array([mistakes(run.predict(backend, test.x), test.y) for run in curve])
-    after = np.full((2, len(replicates), len(arms), len(sizes)), np.nan)
-    for (same, m, reused), references in _after_runs(arms, sizes).items():
-        run = trained(0, m) if reused else trained(most, most + m)
-        used = [m] if same else [size for size in sizes if size >= m or not reused]
-        places = [list(sizes).index(size) for size in used]
-        curves = after_curves(
-            backend, run, used, training, validation, test, list(references.values())
+    sizes, arms = configuration["sizes"], configuration["after"]
+    counts = max(sizes), configuration["validation"], configuration["test"]
+    data = samples(configuration["task"], replicates, stream, counts)
+    training, validation, test = data
+    runs = {
+        size: train(
+            backend, configuration, replicates, stream, training, validation, size
         )
-        for a, found_after in zip(references, curves, strict=True):
-            after[:, :, a, places] = found_after
+        for size in sorted({*sizes, *arms} - {"same"})
+    }
+    curve = [runs[size] for size in sizes]
+    errors = np.array([mistakes(run.predict(backend, test.x), test.y) for run in curve])
+    after = np.full((2, len(replicates), len(arms), len(sizes)), np.nan)
+    for a, arm in enumerate(arms):
+        for k, size in enumerate(sizes):
+            if arm == "same":
+                after[:, :, a, [k]] = after_curve(backend, runs[size], [size], *data)
+        if arm != "same":
+            used = [k for k, size in enumerate(sizes) if size >= arm]
+            later = [sizes[k] for k in used]
+            after[:, :, a, used] = after_curve(backend, runs[arm], later, *data)
     return {
-        "network_error": found[:, 0].T,
-        "network_loss": found[:, 1].T,
+        "network_error": errors[:, 0].T,
+        "network_loss": errors[:, 1].T,
         "train_loss": np.array([run.loss for run in curve]).T,
         "gain": np.array([run.gain for run in curve]).T,
         "steps": np.array([run.steps for run in curve], dtype=float).T,
@@ -247,43 +227,20 @@ def network_curves(
     }
 
 
-def _after_runs(
-    arms: Sequence[Mapping[str, Any]], sizes: Sequence[int]
-) -> dict[tuple[bool, int, bool], dict[int, str]]:
-    """What has one kernel: (as many samples as are regressed on?, samples of the run, reused) ->
-    arm -> reference.
-    """
-    found: dict[tuple[bool, int, bool], dict[int, str]] = {}
-    for a, arm in enumerate(arms):
-        same = arm["pretrained"] == "same"
-        for m in sizes if same else [arm["pretrained"]]:
-            found.setdefault((same, m, arm["reused"]), {})[a] = arm["reference"]
-    return found
-
-
-def after_curves(
+def after_curve(
     backend: Backend,
     run: Run,
     sizes: Sequence[int],
     training: Samples,
     validation: Samples,
     test: Samples,
-    references: Sequence[str],
-) -> list[np.ndarray]:
-    """Error rate and squared error of regression with the kernel of trained networks, (2, R, sizes)
-    per reference.
+) -> np.ndarray:
+    """Error rate and squared error of regression with the kernel of trained networks, (2, R,
+    sizes).
     """
-    if unknown := set(references) - {"zero", "net"}:
-        raise InvalidInput(
-            f"Unknown reference {min(unknown)!r} of a kernel predictor. Allowed: zero, net."
-        )
-    known = training[: max(sizes)], validation, test
-    gram, cross = kernel_pair(backend, run.net, run.theta, *known)
-    zero, net = [np.zeros_like(data.y) for data in known], []
-    if "net" in references:
-        net = [run.predict(backend, data.x) for data in known]
-    bases = [net if reference == "net" else zero for reference in references]
-    return list(corrected_errors(backend, gram, cross, sizes, *known, bases))
+    known = training[: max(sizes)]
+    gram, cross = kernel_pair(backend, run.net, run.theta, known, validation, test)
+    return ridge_errors(backend, gram, cross, sizes, known, validation, test)
 
 
 def kernel_pair(
@@ -311,97 +268,38 @@ def kernel_curves(
 ) -> Arrays:
     """Learning curves of kernel regression with kernels that no training has touched.
 
-    Configuration: task, sizes, validation, test and net as in `network_curves`, and kernel: "init",
-    the empirical NTK of the weights that the network of the same replicate starts from;
-    "average-K", the mean of K such kernels, the first of which is that one; "infinite", the NTK at
-    infinite width, in closed form (then the net's width is moot).
+    Configuration: task, sizes, validation, test and net as in `network_curves` (label_scale and
+    centred are moot), and kernel: "init", the empirical NTK of the weights that the network of the
+    same replicate starts from; "infinite", the NTK at infinite width, in closed form (then the
+    net's width is moot).
     Returns, per replicate and size: "kernel_error", "kernel_loss".
     """
-    counts = (
-        max(configuration["sizes"]),
-        configuration["validation"],
-        configuration["test"],
-    )
-    training, validation, test = samples(
-        configuration["task"], replicates, stream, counts
-    )
-    net = network(configuration["net"], training.shape)
-    kind, _, count = configuration["kernel"].partition("-")
-    if configuration["kernel"] == "infinite":
-        gram = np.array([backend.infinite_ntk(net, one) for one in training.x])
-        x = np.concatenate([validation.x, test.x], axis=1)
-        cross = np.array(
-            [
-                backend.infinite_ntk(net, *pair)
-                for pair in zip(x, training.x, strict=True)
-            ]
-        )
-    elif configuration["kernel"] == "init" or (
-        kind == "average" and count.isdigit() and int(count) > 0
-    ):
-        thetas = [
-            initial(net, replicates, stream, member)
-            for member in range(int(count or 1))
-        ]
-        pairs = [
-            kernel_pair(backend, net, theta, training, validation, test)
-            for theta in thetas
-        ]
-        gram, cross = (np.mean(side, axis=0) for side in zip(*pairs, strict=True))
+    kernel, sizes = configuration["kernel"], configuration["sizes"]
+    if kernel not in ("init", "infinite"):
+        raise InvalidInput(f"Unknown kernel {kernel!r}. Allowed: init, infinite.")
+    counts = max(sizes), configuration["validation"], configuration["test"]
+    data = samples(configuration["task"], replicates, stream, counts)
+    net = network(configuration["net"], data[0].shape)
+    if kernel == "init":
+        gram, cross = kernel_pair(backend, net, initial(net, replicates, stream), *data)
     else:
-        raise InvalidInput(
-            f"Unknown kernel {configuration['kernel']!r}. Allowed: init, average-<count>, infinite."
-        )
-    error, loss = ridge_errors(
-        backend, gram, cross, configuration["sizes"], training, validation, test
-    )
+        gram, cross = infinite_pair(backend, net, *data)
+    error, loss = ridge_errors(backend, gram, cross, sizes, *data)
     return {"kernel_error": error, "kernel_loss": loss}
 
 
-def curves_and_drift(
+def infinite_pair(
     backend: Backend,
-    configuration: Mapping[str, Any],
-    replicates: Sequence[int],
-    stream: str,
-) -> Arrays:
-    """Learning curve of networks, and how far the kernel of each has moved from that of its initial
-    weights.
-
-    Configuration: as for `network_curves`, without arms after training; probe, the number of test
-    inputs on which kernels are compared.
-    Returns, per replicate and size: "width_error", "width_loss", "train_loss", "gain" and "drift",
-    1 - <K_0, K_T> / (|K_0| |K_T|) with Frobenius products (Fort et al. 2020).
-    """
-    sizes = configuration["sizes"]
-    counts = (max(sizes), configuration["validation"], configuration["test"])
-    training, validation, test = samples(
-        configuration["task"], replicates, stream, counts
-    )
-    runs = [
-        train(
-            backend, configuration, replicates, stream, training, validation, (0, size)
-        )
-        for size in sizes
+    net: Network,
+    training: Samples,
+    validation: Samples,
+    test: Samples,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `kernel_pair`, of the NTK at infinite width."""
+    x = np.concatenate([validation.x, test.x], axis=1)
+    gram = [backend.infinite_ntk(net, one) for one in training.x]
+    cross = [
+        backend.infinite_ntk(net, held_out, one)
+        for held_out, one in zip(x, training.x, strict=True)
     ]
-    found = np.array([mistakes(run.predict(backend, test.x), test.y) for run in runs])
-    net, x = runs[0].net, test.x[:, : configuration["probe"]]
-    first = backend.empirical_ntk(net, initial(net, replicates, stream), x)
-    later = [backend.empirical_ntk(net, run.theta, x) for run in runs]
-    return {
-        "width_error": found[:, 0].T,
-        "width_loss": found[:, 1].T,
-        "train_loss": np.array([run.loss for run in runs]).T,
-        "gain": np.array([run.gain for run in runs]).T,
-        "drift": np.array([1 - cosine(first, last) for last in later]).T,
-    }
-
-
-def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """<A, B> / (|A| |B|) of matrices (R, N, N), per replicate."""
-    a, b = (
-        np.asarray(kernel, dtype=float).reshape(len(kernel), -1)
-        for kernel in (first, second)
-    )
-    return np.asarray(
-        (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    )
+    return np.array(gram), np.array(cross)

@@ -2,15 +2,14 @@
 n^-beta.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from claims.vyas2022.settings import INITIAL, Setting
+from claims.vyas2022.settings import SQUARED, Metric, Setting
 from harness.errors import DatasetUnavailable
-from harness.experiment import Experiment, Measurements, canonical
+from harness.experiment import Configuration, Experiment, Measurements
 from harness.statistics import curve_gates
 from harness.statistics.slopes import loglog_slopes
 
@@ -26,39 +25,10 @@ class Curve:
         """The values at some of the sizes, (S, sizes)."""
         return self.values[:, np.isin(self.sizes, sizes)]
 
-    def since(self, smallest: int) -> "Curve":
-        """The part from this size on."""
-        used = self.sizes >= smallest
-        return Curve(self.sizes[used], self.values[:, used])
-
-    def largest(self) -> "Curve":
-        """The part at the largest size alone."""
-        return self.since(self.sizes[-1])
-
     def without(self, size: int) -> "Curve":
         """The curve without one of its sizes."""
         used = self.sizes != size
         return Curve(self.sizes[used], self.values[:, used])
-
-
-@dataclass(frozen=True, eq=False)
-class Variant:
-    """A kernel after training, by its arm of `network_curves`, and how errors are measured.
-
-    Args:
-        name: in the names of hypotheses.
-        label: in sentences.
-        arm: of the configuration's `after`.
-        metric: "error" (rate) or "loss" (squared).
-    """
-
-    name: str
-    label: str
-    arm: Mapping[str, Any]
-    metric: str = "error"
-
-    def __str__(self) -> str:
-        return self.label
 
 
 def curve(m: Measurements, experiment: Experiment, quantity: str) -> Curve:
@@ -68,47 +38,37 @@ def curve(m: Measurements, experiment: Experiment, quantity: str) -> Curve:
     measured = m[experiment]
     cells = measured.configurations()
     sizes = np.concatenate([cell["sizes"] for cell in cells])
-    return Curve(
-        sizes,
-        np.concatenate([measured.exactly(quantity, cell) for cell in cells], axis=1),
-    )
+    values = [measured.exactly(quantity, cell) for cell in cells]
+    return Curve(sizes, np.concatenate(values, axis=1))
 
 
-def network_curve(m: Measurements, setting: Setting, metric: str = "loss") -> Curve:
-    """Errors of the network of a setting; metric "loss" (squared) or "error" (rate)."""
-    return curve(m, setting.networks, f"{setting.measures}_{metric}").since(
-        setting.smallest
-    )
+def network_curve(m: Measurements, setting: Setting, metric: Metric = SQUARED) -> Curve:
+    """Errors of the network of a setting."""
+    return curve(m, setting.networks, f"network_{metric.quantity}")
 
 
 def kernel_curve(
-    m: Measurements, setting: Setting, kernel: str, metric: str = "loss"
+    m: Measurements, setting: Setting, kernel: str, metric: Metric = SQUARED
 ) -> Curve:
-    """Errors of one of the kernels of a setting."""
-    return curve(m, setting.kernels[kernel], f"kernel_{metric}").since(setting.smallest)
+    """Errors of one of a setting's kernels."""
+    return curve(m, setting.kernels[kernel], f"kernel_{metric.quantity}")
 
 
 def after_curve(
-    m: Measurements,
-    experiment: Experiment,
-    arm: Mapping[str, Any],
-    metric: str = "error",
+    m: Measurements, setting: Setting, arm: int | str, metric: Metric = SQUARED
 ) -> Curve:
     """Errors of the kernel that networks have after training, of one arm; see `network_curves`."""
-    (cell,) = m[experiment].configurations()
-    place = [canonical(one) for one in cell["after"]].index(canonical(arm))
-    return Curve(
-        np.array(cell["sizes"]),
-        m[experiment].exactly(f"after_{metric}", cell)[:, place],
-    )
+    measured = m[setting.networks]
+    (cell,) = measured.configurations()
+    errors = measured.exactly(f"after_{metric.quantity}", cell)
+    return Curve(np.array(cell["sizes"]), errors[:, list(cell["after"]).index(arm)])
 
 
 def ratio(above: Curve, below: Curve) -> Curve:
     """above / below at the sizes that both have."""
     shared = np.intersect1d(above.sizes, below.sizes)
-    with np.errstate(
-        divide="ignore", invalid="ignore"
-    ):  # the gate on errors of zero speaks of them
+    # The gate on errors of zero speaks of them.
+    with np.errstate(divide="ignore", invalid="ignore"):
         return Curve(shared, above.at(shared) / below.at(shared))
 
 
@@ -127,12 +87,11 @@ def lead(steep: Curve, flat: Curve) -> np.ndarray:
 
 
 def gap(
-    m: Measurements, setting: Setting, kernel: str, metric: str = "loss"
+    m: Measurements, setting: Setting, kernel: str, metric: Metric = SQUARED
 ) -> np.ndarray:
     """Exponent of the network minus that of one of its kernels, per seed."""
-    return lead(
-        network_curve(m, setting, metric), kernel_curve(m, setting, kernel, metric)
-    )
+    network = network_curve(m, setting, metric)
+    return lead(network, kernel_curve(m, setting, kernel, metric))
 
 
 def last_ratio(above: Curve, below: Curve) -> np.ndarray:
@@ -140,44 +99,46 @@ def last_ratio(above: Curve, below: Curve) -> np.ndarray:
     return ratio(above, below).values[:, -1]
 
 
-def mean_ratio(above: Curve, below: Curve) -> np.ndarray:
-    """The geometric mean of above / below over the sizes that both have, per seed."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.exp(np.log(ratio(above, below).values).mean(axis=1)))
-
-
-def kernel_over_network(m: Measurements, setting: Setting) -> np.ndarray:
-    """Error rate of the initial kernel over that of the network at the largest size, per seed."""
-    return last_ratio(
-        kernel_curve(m, setting, INITIAL, "error"), network_curve(m, setting, "error")
-    )
-
-
-def drift(m: Measurements, setting: Setting) -> Curve:
-    """How far the kernel of the network moved in training, by size; of `curves_and_drift`."""
-    return curve(m, setting.networks, "drift")
-
-
 def width(m: Measurements, setting: Setting) -> int:
     """The width of a setting's network, at the tier that was measured."""
     return int(m[setting.networks].configurations()[0]["net"]["width"])
 
 
-def failures(
-    m: Measurements, setting: Setting, gate: Callable[..., str], tolerance: float
-) -> str:
-    """What a gate of `harness.statistics.curve_gates` says of the network's errors over those of
-    each kernel.
+def carried_by_one_size(steep: Curve, flat: Curve, margin: float) -> str:
+    """ "" if without any one size the mean difference of exponents still exceeds the margin; else
+    without which it does not.
     """
+    for size in np.intersect1d(steep.sizes, flat.sizes):
+        mean = lead(steep.without(size), flat).mean()
+        if not mean > margin:
+            return f"without size {size} the mean difference of exponents is {mean:.3g}"
+    return ""
+
+
+def gap_of_one_size(
+    m: Measurements, cases: Sequence[Configuration], margin: float
+) -> str:
+    """The first of the gaps, each told by its setting, kernel and metric, that one size carries."""
+    for case in cases:
+        setting, kernel, metric = case.values()
+        network = network_curve(m, setting, metric)
+        beside = kernel_curve(m, setting, kernel, metric)
+        said = carried_by_one_size(network, beside, margin)
+        if said:
+            return f"{setting}, {kernel} kernel, {metric}: {said}"
+    return ""
+
+
+def floor_of_networks(
+    m: Measurements, settings: Sequence[Setting], tolerance: float
+) -> str:
+    """What `curve_gates.floor` says of the squared error of each setting's network."""
     failed = []
-    for kernel in setting.kernels:
-        over = ratio(network_curve(m, setting), kernel_curve(m, setting, kernel))
-        said = (
-            ""
-            if without_logarithm([over])
-            else gate(over.sizes, over.values, tolerance)
-        )
-        failed += [f"{kernel} kernel: {said}"] if said else []
+    for setting in settings:
+        errors = network_curve(m, setting)
+        said = without_logarithm([errors])
+        said = said or curve_gates.floor(errors.sizes, errors.values, tolerance)
+        failed += [f"{setting}: {said}"] if said else []
     return "; ".join(failed)
 
 
@@ -185,6 +146,16 @@ def without_logarithm(curves: Sequence[Curve]) -> str:
     """ "" if every value is finite and above zero."""
     fine = all((np.isfinite(one.values) & (one.values > 0)).all() for one in curves)
     return "" if fine else "an error is zero or not finite"
+
+
+def lacks_logarithm(
+    m: Measurements, settings: Sequence[Setting], metric: Metric
+) -> str:
+    """ "" if every error of these networks and of their kernels is finite and positive."""
+    curves = [network_curve(m, setting, metric) for setting in settings]
+    for setting in settings:
+        curves += [kernel_curve(m, setting, name, metric) for name in setting.kernels]
+    return without_logarithm(curves)
 
 
 @dataclass(frozen=True)
@@ -202,21 +173,19 @@ class Trained:
     gain: float
     spare: float
 
-    def fails(
-        self, m: Measurements, experiments: Mapping[str, Experiment], smallest: int = 0
-    ) -> str:
-        """Which of these learning curves, by label, have networks that are not trained; one without
-        data is passed.
+    def fails(self, m: Measurements, settings: Sequence[Setting]) -> str:
+        """Which of these learning curves have networks that are not trained; one without data is
+        passed.
         """
         failed = []
-        for label, experiment in experiments.items():
+        for setting in settings:
             try:
-                loss = curve(m, experiment, "train_loss").since(smallest)
+                loss = curve(m, setting.networks, "train_loss")
             except DatasetUnavailable:
                 continue
-            gain = curve(m, experiment, "gain").since(smallest)
+            gain = curve(m, setting.networks, "gain")
             said = curve_gates.untrained(
                 loss.sizes, loss.values, gain.values, self.loss, self.gain, self.spare
             )
-            failed += [f"{label}: {said}"] if said else []
+            failed += [f"{setting.label}: {said}"] if said else []
         return "; ".join(failed)

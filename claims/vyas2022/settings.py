@@ -1,36 +1,24 @@
-"""The settings of the claims on learning curves: what is learnt, by which network, and which
-kernels stand beside it.
+"""The parts of a setting of the claims on learning curves: what is learnt, by which network, and
+which kernels stand beside it.
 
-Equal configurations are one cell in the store, whichever claim asks for it. So the claims on the
-gap share one learning curve: a CNN of 16 channels on 1-D digits, trained by Adam, and the kernels
-beside it.
+Equal configurations are one cell in the store, whichever claim asks for it: the claims on the gap
+share the learning curve of the pairs and the kernels beside it.
 
 Sizes are lists, since a tuple among the changes of a tier is an axis.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from claims.vyas2022.curves import (
-    Arrays,
-    curves_and_drift,
-    kernel_curves,
-    network_curves,
-)
-from harness.claim import Claim
+from claims.vyas2022.curves import kernel_curves, network_curves
+from harness.claim import Claim, overridden
 from harness.experiment import Configuration, Experiment
 
 INITIAL, INFINITE = "initial", "infinite-width"
 KERNELS = {INITIAL: "init", INFINITE: "infinite"}
 """The kernels of a setting, and what a configuration of `kernel_curves` calls them."""
 
-# Five classes of the generated 1-D digits against five; from 128 samples some networks learn
-# nothing.
-DIGITS = dict(
-    task=dict(name="digits-1d"), sizes=[128, 256, 512, 1024], validation=300, test=1000
-)
-WINDOW = [256, 512, 1024]
 CNN = dict(
     family="cnn",
     width=16,
@@ -39,85 +27,55 @@ CNN = dict(
     label_scale=4.7,
     centred=False,
 )
-ADAM = dict(optimizer="adam", rate=0.01, batch_size=32, steps=1500, checks=30)
-LONGER = dict(ADAM, steps=2000, checks=40)
-EDGE = dict(optimizer="momentum", rate=0.1)  # of the edge 2 / lambda_max at the start
-
-# The product of two of 30 signs, which a network finds and a kernel cannot single out.
-PARITY = dict(
-    task=dict(name="parity", inputs=30, order=2),
-    sizes=[128, 256, 512],
-    validation=300,
-    test=1000,
-)
 TWO_LAYERS = dict(
     family="mlp", width=64, depth=1, sigma_b=0.1, label_scale=4.7, centred=False
 )
-SHORT = dict(ADAM, steps=800)
+MLP = dict(TWO_LAYERS, width=128, depth=2)
+ADAM = dict(optimizer="adam", rate=0.01, batch_size=32)
+MOMENTUM = dict(optimizer="momentum", rate=0.1, batch_size=32)
+"""The rate is a fraction of the edge 2 / lambda_max at the start."""
 
 
-PREFIXES: Mapping[Callable[..., Arrays], str] = {
-    network_curves: "network",
-    curves_and_drift: "width",
-}
-"""How the quantities of a computation begin."""
+@dataclass(frozen=True)
+class Metric:
+    """What is wrong with a predictor: in the names of hypotheses, in sentences, in measurements."""
+
+    name: str
+    label: str
+    quantity: str
+
+    def __str__(self) -> str:
+        return self.label
 
 
-def network_cell(
-    task: Configuration,
-    net: Configuration,
-    training: Configuration,
-    after: Sequence[Configuration] = (),
-) -> Configuration:
-    """A configuration of `network_curves`."""
-    return dict(task, net=net, **training, after=after)
+SQUARED = Metric("squared", "squared error", "loss")
+RATE = Metric("rate", "error rate", "error")
 
 
-def ladder(
-    task: Configuration,
-    net: Configuration,
-    training: Configuration,
-    *parts: tuple[Sequence[int], int],
-) -> list[Configuration]:
-    """Cells of one learning curve, one per (sizes, steps): networks on fewer samples need fewer
-    steps.
+@dataclass(frozen=True)
+class Recipe:
+    """What a setting consists of.
+
+    Args:
+        name: in the names of hypotheses.
+        label: in sentences.
+        cells: learning curve of the network at the quick tier; several cells are one curve, with
+            sizes in rising order.
+        full: what the full tier changes in each of them; or all its cells.
     """
-    return [
-        network_cell(dict(task, sizes=sizes), net, dict(training, steps=steps))
-        for sizes, steps in parts
-    ]
 
+    name: str
+    label: str
+    cells: Sequence[Configuration]
+    full: Mapping[str, Any] | Sequence[Configuration] = field(default_factory=dict)
 
-def kernel_cell(
-    networks: Sequence[Configuration], kernel: str, **changes: Any
-) -> Configuration:
-    """The configuration of a kernel, INITIAL or INFINITE, beside the cells of one learning curve;
-    `changes` of the net.
-
-    >>> cells = ladder(DIGITS, CNN, ADAM, ([128], 600), ([256], 1200))
-    >>> cell = kernel_cell(cells, INFINITE, width=8)
-    >>> cell["sizes"], cell["net"]["width"], cell["kernel"]
-    ([128, 256], 8, 'infinite')
-    """
-    first = networks[0]
-    sizes = [size for cell in networks for size in cell["sizes"]]
-    return dict(
-        task=first["task"],
-        sizes=sizes,
-        validation=first["validation"],
-        test=first["test"],
-        net=dict(first["net"], **changes),
-        kernel=KERNELS[kernel],
-    )
-
-
-PARITY_CURVE = network_cell(PARITY, TWO_LAYERS, SHORT)
-BASE = network_cell(DIGITS, CNN, LONGER)
-LAZY = network_cell(
-    dict(DIGITS, sizes=WINDOW),
-    dict(CNN, label_scale=0.1, centred=True),
-    {**ADAM, **EDGE},
-)
+    def curve(self, tier: str) -> Sequence[Configuration]:
+        """The cells of the learning curve at the quick or the full tier."""
+        if tier == "quick":
+            return self.cells
+        if isinstance(self.full, Mapping):
+            return overridden(self.cells, self.full)
+        return self.full
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,91 +85,90 @@ class Setting:
     Args:
         name: in the names of hypotheses.
         label: in sentences.
-        networks: learning curve of the network; several cells are one curve, with sizes in rising
-            order.
-        kernels: those of KERNELS that are measured.
-        measures: how the quantities of the network begin.
-        smallest: number of samples from which on exponents are read.
+        networks: learning curve of the network.
+        kernels: by the names of KERNELS.
     """
 
     name: str
     label: str
     networks: Experiment
     kernels: Mapping[str, Experiment]
-    measures: str = "network"
-    smallest: int = 0
 
     def __str__(self) -> str:
         return self.label
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a setting consists of.
+def network_cell(
+    task: Configuration, net: Configuration, training: Configuration, **changes: Any
+) -> Configuration:
+    """A configuration of `network_curves`: a task with its sizes, a network, how it is trained."""
+    return dict(task, net=net, **training, after=[]) | changes
 
-    Args:
-        name, label, smallest: of the setting.
-        quick, full: cells of its learning curve at each tier; full as quick where it is empty.
-        kernels: those beside it, on the sizes of the curve.
-        measure: `network_curves` or `curves_and_drift`.
+
+def kernel_cell(networks: Sequence[Configuration], kernel: str) -> Configuration:
+    """The configuration of a kernel, INITIAL or INFINITE, beside the cells of one learning curve.
+
+    It has the keys of the network that the kernel depends on; at infinite width, a width of 1.
+
+    >>> net = dict(family="mlp", depth=2, width=64, sigma_b=0.1, label_scale=4.7, centred=False)
+    >>> curve = [dict(task={}, sizes=[size], validation=9, test=9, net=net) for size in (128, 256)]
+    >>> cell = kernel_cell(curve, INFINITE)
+    >>> cell["sizes"], cell["net"]["width"], cell["kernel"]
+    ([128, 256], 1, 'infinite')
     """
-
-    name: str
-    label: str
-    quick: Sequence[Configuration]
-    full: Sequence[Configuration] = ()
-    kernels: tuple[str, ...] = (INITIAL, INFINITE)
-    smallest: int = 0
-    measure: Callable[..., Arrays] = network_curves
+    first = networks[0]
+    sizes = [size for cell in networks for size in cell["sizes"]]
+    net = {
+        key: value
+        for key, value in first["net"].items()
+        if key not in ("label_scale", "centred")
+    }
+    if kernel == INFINITE:
+        net["width"] = 1
+    return dict(
+        task=first["task"],
+        sizes=sizes,
+        validation=first["validation"],
+        test=first["test"],
+        net=net,
+        kernel=KERNELS[kernel],
+    )
 
 
 def add_kernels(
-    claim: Claim,
-    names: Sequence[str],
-    quick: Sequence[Configuration],
-    full: Sequence[Configuration] = (),
-    block: int = 1,
+    claim: Claim, recipe: Recipe, *names: str, block: int = 2
 ) -> dict[str, Experiment]:
-    """Adds the kernels of these names beside the cells of one learning curve, at each tier.
-
-    At the full tier the kernel at infinite width is asked for as that of a network of width 16,
-    whatever the width.
-    """
+    """Adds the kernels of these names beside the learning curve of a recipe, at each tier."""
     added = {}
     for name in names:
-        few = [kernel_cell(quick, name)] if quick else []
-        changes = dict(width=16) if name == INFINITE and full else {}
-        many = [kernel_cell(full or quick, name, **changes)]
-        added[name] = claim.experiment(kernel_curves, few, full=many, block=block)
+        quick, full = (
+            [kernel_cell(curve, name)] if (curve := recipe.curve(tier)) else []
+            for tier in ("quick", "full")
+        )
+        added[name] = claim.experiment(kernel_curves, quick, full=full, block=block)
     return added
 
 
 def add_setting(
     claim: Claim,
     recipe: Recipe,
-    kernels: Mapping[str, Experiment] | None = None,
-    *,
-    block: int = 1,
+    *kernels: str,
+    shared: Mapping[str, Experiment] | None = None,
+    dtype: str = "float32",
+    block: int = 2,
 ) -> Setting:
-    """Adds a setting to a claim.
+    """Adds the learning curve of a recipe to a claim, and these kernels beside it.
 
     Args:
-        claim: which gets its experiments.
-        recipe: what it consists of.
-        kernels: those that the claim has already.
-        block: seeds per cell at the full tier.
+        shared: kernels that the claim has already, as `add_kernels` gives them.
+        block: how many seeds share a cell of the full tier.
     """
-    known = dict(kernels or {})
-    names = [name for name in recipe.kernels if name not in known]
-    known |= add_kernels(claim, names, recipe.quick, recipe.full, block)
     networks = claim.experiment(
-        recipe.measure, recipe.quick, full=tuple(recipe.full), block=block
+        network_curves,
+        recipe.cells,
+        full=recipe.curve("full"),
+        dtype=dtype,
+        block=block,
     )
-    return Setting(
-        recipe.name,
-        recipe.label,
-        networks,
-        known,
-        PREFIXES[recipe.measure],
-        recipe.smallest,
-    )
+    beside = dict(shared or {}) | add_kernels(claim, recipe, *kernels, block=block)
+    return Setting(recipe.name, recipe.label, networks, beside)

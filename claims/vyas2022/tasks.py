@@ -37,6 +37,9 @@ def samples(
             `shrink`, the side of the squares of pixels that are averaged to one. A random choice
             out of the set, so different replicates share images. Pixels are centred and scaled by
             the set's mean and deviation.
+        "pairs": two such images side by side; `label` says what is asked: "same", are both or
+            neither of the classes in `positive`; or "left", is the left one, whatever the right
+            one. A replicate has each image at most once.
         "parity": the product of the first `order` of `inputs` signs. "ntk-draw": a draw from the
         Gaussian process whose covariance is the infinite-width NTK of an MLP with `depth`
             hidden layers (ReLU, sigma_w^2 = 2, no biases), divided by its diagonal, on the sphere
@@ -89,6 +92,30 @@ def _digits(
 def _images(
     task: Mapping[str, Any], replicate: int, stream: str, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    x, positive = _chosen(task, replicate, stream, count)
+    return x, np.where(positive, 1.0, -1.0)
+
+
+def _pairs(
+    task: Mapping[str, Any], replicate: int, stream: str, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    images, positive = _chosen(task, replicate, stream, 2 * count)
+    left, right = positive[0::2], positive[1::2]
+    answers = {"same": left == right, "left": left}
+    if task["label"] not in answers:
+        raise InvalidInput(
+            f"Unknown label of pairs {task['label']!r}. Allowed: {', '.join(answers)}."
+        )
+    x = np.concatenate([images[0::2], images[1::2]], axis=2)  # (count, side, 2 side)
+    return x, np.where(answers[task["label"]], 1.0, -1.0)
+
+
+def _chosen(
+    task: Mapping[str, Any], replicate: int, stream: str, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Different images of a data set in a random order, (count, side, side[, channels]), and
+    whether their classes count as +1.
+    """
     x, labels = _standardised(
         task["dataset"], tuple(sorted(task["options"].items())), task["shrink"]
     )
@@ -97,10 +124,9 @@ def _images(
             f"Data set {task['dataset']!r} has {len(x)} images in this part; {count} were asked "
             "for."
         )
-    chosen = seeds.generator("data", stream=stream, replicate=replicate).permutation(
-        len(x)
-    )[:count]
-    return x[chosen], np.where(np.isin(labels[chosen], task["positive"]), 1.0, -1.0)
+    generator = seeds.generator("data", stream=stream, replicate=replicate)
+    chosen = generator.permutation(len(x))[:count]
+    return x[chosen], np.isin(labels[chosen], task["positive"])
 
 
 @cache
@@ -150,6 +176,7 @@ def _ntk_draw(
 TASKS = {
     "digits-1d": _digits,
     "images": _images,
+    "pairs": _pairs,
     "parity": _parity,
     "ntk-draw": _ntk_draw,
 }

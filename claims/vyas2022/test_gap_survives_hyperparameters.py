@@ -1,4 +1,4 @@
-"""Networks outscale their initial kernels at every learning rate, batch size and optimiser tested.
+"""Networks outscale their initial kernels at every rate, batch and optimiser tested.
 
 Claim
     That networks scale better with the number of samples than their empirical NTK at initialisation
@@ -6,33 +6,32 @@ Claim
     optimiser.
 
 Measured
-    1-D digits, five classes against five; CNN of three convolutions (16 channels) and global
-    pooling, NTK parametrization, squared loss, labels +-4.7, stopped where validation loss is
+    Two Fashion-MNIST images side by side: are both, or neither, worn above the waist? MLP of 2
+    layers of 128, NTK parametrization, squared loss, labels +-4.7, stopped where validation loss is
     lowest. Around Adam at rate 0.01 in batches of 32, one factor at a time: rates 0.003 and 0.03,
-    batches of 256, full batch, and SGD with momentum 0.9 at a tenth of the edge 2 / lambda_max.
-    Effect per seed: the network's exponent minus that of ridge regression with its NTK at
-    initialisation (ridge chosen on the same validation samples), in test error rate, by a line in
-    log-log through n = 256, 512 and 1024. It must exceed 0.1 in every cell.
+    batches of 8 and of 256, and SGD with momentum 0.9 at a tenth of the edge 2 / lambda_max. Effect
+    per seed: the network's exponent minus that of ridge regression with its NTK at initialisation
+    (ridge chosen on the same validation samples), in test error rate, by a line in log-log through
+    n = 256, 512 and 1024. It must exceed 0.1 in every cell.
 
 Departs
-    Data, architecture, width, sample sizes, grid and stopping are ours. 1-D digits test the
-    mechanism, and were tuned so that convolutions do well on them. The grid is not the full product
-    of the factors. The gap to the kernel at infinite width, which the paper claims too, is decided
-    on beside it, cell by cell. So is, at full scale and where it is at hand, the gap on CIFAR-10
-    (two rates, two optimisers): not explored, and under no gate. In exploration momentum at 0.3 of
-    the edge left networks untrained: no cell.
+    Data, architecture, width, sample sizes, grid and stopping are ours. The grid is not the full
+    product of the factors; the number of steps is that with which a cell's networks are trained.
+    The pairs were chosen among about ten tasks in exploration, by their gap at the base cell. At
+    full scale, where at hand, CIFAR-10 stands beside (two rates, two optimisers): not explored, and
+    under no gate.
 
 Limits
-    The verdict says nothing of the gap to the kernel at infinite width, nor of values between or
-    beyond the cells. It rests on one architecture at 16 channels and one generated data set, from n
-    = 256 (from 128 many networks learn nothing) to 1024. The initial kernel of so narrow a network
-    is noisy: part of its gap is that noise, which the kernel at infinite width does not have.
+    The verdict says nothing of the gap to the kernel at infinite width, which is decided on beside
+    it, nor of values between or beyond the cells. One architecture and one task, over two doublings
+    of n. The size of a gap depends on the training budget. In exploration momentum at 0.3 of the
+    edge left networks of another task untrained: there is no such cell.
 """
 
 from claims.vyas2022 import exponents, figures, recipes
-from claims.vyas2022.exponents import Trained, network_curve
+from claims.vyas2022.exponents import Trained
 from claims.vyas2022.paper import PAPER
-from claims.vyas2022.settings import INFINITE, INITIAL, add_setting
+from claims.vyas2022.settings import INFINITE, INITIAL, RATE, add_kernels, add_setting
 from harness.claim import Claim, Terms, grid
 from harness.statistics import curve_gates
 
@@ -42,31 +41,26 @@ claim = Claim(
     paper=PAPER,
     locus="introduction, contributions",
     seeds=(10, 10),
-    stream="registered-4",
+    stream="registered-5",
 )
 
-BASE = add_setting(claim, recipes.PLAIN, block=2)
-RATE_LOW = add_setting(claim, recipes.RATE_LOW, BASE.kernels, block=2)
-RATE_HIGH = add_setting(claim, recipes.RATE_HIGH, BASE.kernels, block=2)
-BATCH_256 = add_setting(claim, recipes.BATCH_256, BASE.kernels, block=2)
-FULL_BATCH = add_setting(claim, recipes.FULL_BATCH, BASE.kernels, block=2)
-MOMENTUM = add_setting(claim, recipes.MOMENTUM, BASE.kernels, block=2)
-ARMS = (RATE_LOW, BASE, RATE_HIGH, BATCH_256, FULL_BATCH, MOMENTUM)
-LAZY = add_setting(claim, recipes.LAZY_MOMENTUM, BASE.kernels, block=2)
-SIGNS = add_setting(claim, recipes.SIGNS_INITIAL, block=2)
-CIFAR = [add_setting(claim, recipes.CIFAR_10[0], block=2)]
-CIFAR += [
-    add_setting(claim, recipe, CIFAR[0].kernels, block=2)
-    for recipe in recipes.CIFAR_10[1:]
-]
+KERNELS = add_kernels(claim, recipes.PAIRS, INITIAL, INFINITE)
+RATE_LOW = add_setting(claim, recipes.RATE_LOW, shared=KERNELS)
+BASE = add_setting(claim, recipes.PLAIN_ADAM, shared=KERNELS)
+RATE_HIGH = add_setting(claim, recipes.RATE_HIGH, shared=KERNELS)
+BATCH_8 = add_setting(claim, recipes.BATCH_8, shared=KERNELS)
+BATCH_256 = add_setting(claim, recipes.BATCH_256, shared=KERNELS)
+MOMENTUM = add_setting(claim, recipes.BY_MOMENTUM, shared=KERNELS)
+CELLS = (RATE_LOW, BASE, RATE_HIGH, BATCH_8, BATCH_256, MOMENTUM)
+LAZY = add_setting(claim, recipes.LAZY, shared=KERNELS)
+SIGNS = add_setting(claim, recipes.SIGNS, INITIAL)
+# at the full tier
+CIFAR = [add_setting(claim, recipes.CIFAR_HYPERPARAMETERS[0], INITIAL)]
+for recipe in recipes.CIFAR_HYPERPARAMETERS[1:]:
+    CIFAR.append(add_setting(claim, recipe, shared=CIFAR[0].kernels))
 
 MARGIN = 0.1
-# in float32 the backends part most there
-AGREEMENT = {**dict.fromkeys(ARMS, 0.1), MOMENTUM: 0.15}
 TRAINED = Trained(loss=0.1, gain=0.1, spare=0.2)
-ROBUST = (
-    "as for the gap: if it holds, the sign of the gap is robust and its size is not"
-)
 WHY = (
     "0.1 is 13 % of error over two doublings, "
     "and what the first run could not exclude where it is 0"
@@ -76,66 +70,50 @@ STEEPER = Terms(above=MARGIN, because=WHY)
 
 @claim.effect(
     primary=True,
-    each=grid(arm=ARMS),
+    each=grid(cell=CELLS),
     expect={
-        RATE_LOW: (0.24, 0.1),
-        BASE: (0.35, 0.15),
-        RATE_HIGH: (0.55, 0.13),
-        BATCH_256: (0.35, 0.14),
-        FULL_BATCH: (0.35, 0.13),
-        MOMENTUM: (0.47, 0.2),
+        RATE_LOW: (0.328, 0.046),
+        BASE: (0.368, 0.033),
+        RATE_HIGH: (0.376, 0.086),
+        BATCH_8: (0.376, 0.08),
+        BATCH_256: (0.323, 0.036),
+        MOMENTUM: (0.361, 0.048),
     },
-    agreement=AGREEMENT,
     **STEEPER,
 )
-def gap(m, arm):
-    """{arm}: the exponent of the network is larger by {} than that of its initial kernel."""
-    return exponents.gap(m, arm, INITIAL, "error")
+def gap(m, cell):
+    """With {cell} the exponent of the network is larger by {} than that of its initial kernel."""
+    return exponents.gap(m, cell, INITIAL, RATE)
 
 
 @claim.effect(
-    each=grid(arm=ARMS),
+    each=grid(cell=CELLS),
     expect={
-        RATE_LOW: (0.0, 0.15),
-        BASE: (0.13, 0.18),
-        RATE_HIGH: (0.33, 0.12),
-        BATCH_256: (0.13, 0.18),
-        FULL_BATCH: (0.13, 0.16),
-        MOMENTUM: (0.22, 0.21),
+        RATE_LOW: (0.203, 0.048),
+        BASE: (0.243, 0.062),
+        RATE_HIGH: (0.25, 0.085),
+        BATCH_8: (0.25, 0.065),
+        BATCH_256: (0.197, 0.058),
+        MOMENTUM: (0.236, 0.069),
     },
-    agreement=AGREEMENT,
     **STEEPER,
 )
-def gap_to_infinite(m, arm):
-    """{arm}: the exponent of the network is larger by {}
+def gap_to_infinite(m, cell):
+    """With {cell} the exponent of the network is larger by {}
     than that of the kernel at infinite width.
     """
-    return exponents.gap(m, arm, INFINITE, "error")
-
-
-@claim.effect(above=MARGIN, expect=(0.15, 0.15), agreement=0.15, because=ROBUST)
-def momentum_over_adam(m):
-    """The exponent of networks trained by SGD with momentum is larger by {} than by Adam at rate
-    0.01.
-    """
-    return exponents.lead(
-        network_curve(m, MOMENTUM, "error"), network_curve(m, BASE, "error")
-    )
+    return exponents.gap(m, cell, INFINITE, RATE)
 
 
 @claim.effect(
-    each=grid(arm=tuple(CIFAR)),
-    expect=(0.15, 0.1),
-    agreement=0.1,
-    tiers=("full",),
-    **STEEPER,
+    each=grid(cell=tuple(CIFAR)), expect=(0.15, 0.1), tiers=("full",), **STEEPER
 )
-def gap_on_cifar10(m, arm):
-    """{arm}: the exponent of the network is larger by {} than that of its initial kernel."""
-    return exponents.gap(m, arm, INITIAL, "error")
+def gap_on_cifar10(m, cell):
+    """{cell}: the exponent of the network is larger by {} than that of its initial kernel."""
+    return exponents.gap(m, cell, INITIAL, RATE)
 
 
-@claim.control("SUPPORTED", of=gap, at=dict(arm=RATE_HIGH))
+@claim.control("SUPPORTED", of=gap, at=dict(cell=BASE))
 def parity(m):
     """Squared error, 2-parity of 30 signs: a rich network finds the two, the kernel must learn all
     435 products.
@@ -143,22 +121,20 @@ def parity(m):
     return exponents.gap(m, SIGNS, INITIAL)
 
 
-@claim.control("not SUPPORTED", of=gap, at=dict(arm=MOMENTUM))
+@claim.control("not SUPPORTED", of=gap, at=dict(cell=MOMENTUM))
 def lazy(m):
     """SGD with momentum, labels +-0.1 and f - f_0: a lazy network is regression with its initial
     kernel.
     """
-    return exponents.gap(m, LAZY, INITIAL, "error")
+    return exponents.gap(m, LAZY, INITIAL, RATE)
 
 
 @claim.gate()
 def trained(m):
-    """In every cell and the lazy control at most a fifth of the networks of one size neither
-    reached training loss 0.1 nor, with one below 0.9 of predicting 0, gained at most 10 % of
-    validation loss in the last quarter of steps."""
-    return TRAINED.fails(
-        m, {arm.label: arm.networks for arm in (*ARMS, LAZY)}, smallest=256
-    )
+    """In every cell and the controls at most a fifth of the networks of one size neither reached
+    training loss 0.1 nor, with one below 0.9 of predicting 0, gained at most 10 % of validation
+    loss in the last quarter of steps."""
+    return TRAINED.fails(m, (*CELLS, LAZY, SIGNS))
 
 
 @claim.gate()
@@ -170,27 +146,13 @@ def null(m):
 @claim.gate("BROKEN")
 def finite(m):
     """Every error rate of the claim is finite and positive."""
-    curves = [network_curve(m, arm, "error") for arm in (*ARMS, LAZY)]
-    curves += [
-        exponents.curve(m, experiment, "kernel_error")
-        for experiment in BASE.kernels.values()
-    ]
-    return exponents.without_logarithm(curves)
+    return exponents.lacks_logarithm(m, (*CELLS, LAZY), RATE)
 
 
-claim.figure(figures.gaps(ARMS, (INITIAL, INFINITE), ("error", "loss"), MARGIN))
-CELLS = {arm.label: figures.network(arm, "error") for arm in ARMS}
-REFERENCES = {
-    "kernel at initialisation": figures.kernel(BASE, INITIAL, "error"),
-    "kernel at infinite width": figures.kernel(BASE, INFINITE, "error"),
-    "lazy network": figures.network(LAZY, "error"),
-}
-claim.figure(figures.curves("Learning curves of the cells", CELLS, "error"))
+claim.figure(figures.gaps(CELLS, (INITIAL, INFINITE), (RATE,), MARGIN))
+claim.figure(figures.setting_curves("Learning curves", (*CELLS, LAZY), RATE))
 claim.figure(
-    figures.curves("Learning curves of kernels and lazy networks", REFERENCES, "error")
-)
-claim.figure(
-    figures.image_curves("Learning curves on CIFAR-10", CIFAR, "error", TRAINED)
+    figures.setting_curves("Learning curves on CIFAR-10", CIFAR, RATE, TRAINED)
 )
 
 

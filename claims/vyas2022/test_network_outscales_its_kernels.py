@@ -7,38 +7,33 @@ Claim
 
 Measured
     Effect per seed: the network's exponent minus that of ridge regression with the kernel.
-    Exponents are beta of E ~ n^-beta, by a line in log-log; E is the squared error on test samples:
-    both predictors are trained on it, and no setting takes it to zero. Setting, chosen on other
-    seeds among five: 1-D digits, five classes against five, CNN of three convolutions (64 channels)
-    and global pooling, NTK parametrization, labels +-4.7, Adam, n = 128 to 1024 (full scale: 128
-    channels, n to 16,384). Both kernels must lose.
-    Picking a setting costs: every setting is held to alpha = 0.05 / 5. Stopping and ridge are
+    Exponents are beta of E ~ n^-beta, by a line in log-log; E is the squared error or the error
+    rate on test samples. Two settings. Pairs: two Fashion-MNIST images side by side; are both, or
+    neither, worn above the waist? MLP of 2 layers of 128, n = 256 to 2048, no image twice. Digits:
+    five classes of generated 1-D digits against five; CNN of 32 channels, global pooling, n = 512
+    to 2048. Both: NTK parametrization, labels +-4.7, Adam at 0.01, batches of 32, 3,000 steps at
+    every n. Both kernels must lose, in both settings, in both errors. Stopping and ridge are
     chosen by squared error on the same validation samples.
 
 Departs
-    Data, architectures, widths, sample sizes and stopping are ours. 1-D digits test the mechanism,
-    not the paper's data, and were tuned so that convolutions do well on them. The width was chosen
-    because with 16 channels the initial kernel loses but that at infinite width does not. Error
-    rates, the other settings and the factor at the largest n are decided on beside it. So are, at
-    full scale and where they are at hand, MNIST, SVHN, CIFAR-10 and CIFAR-5m: not explored, and
-    under no gate.
+    Data, architectures, widths, sizes and stopping are ours; 1-D digits are generated and suit
+    convolutions. Exploration tried about ten tasks on Fashion-MNIST; the pairs were chosen among
+    those, on other seeds, by their gaps. At full scale the left image of a pair and, where at hand,
+    MNIST, SVHN, CIFAR-10 and CIFAR-5m stand beside, under no gate; the latter were not explored.
 
 Limits
-    Existence on one generated data set over three doublings, not a law. The window begins where all
-    predictors are near chance: at n = 128 some networks learn nothing, and a run with many such
-    decides nothing; the gap widens along the window. A network may outscale a kernel and still lie
-    above it. On a draw from the NTK, which no network can beat, the initial kernel loses by its
-    noise alone: a gap to that kernel is no evidence of learnt features. In exploration the average
-    of 16 initial kernels of 16 channels was 12 % worse than the kernel at infinite width at n =
-    512, so averages are no substitute for it.
+    Existence, no law. In exploration the gap grew with what a task asks beyond a template: for
+    single images there was none in error rate to the infinite kernel. It depends on the training
+    budget: on pairs that gap fell from 0.20 to 0.15 between 1,500 and 6,000 steps. Nor is it
+    constant: from n = 1024 to 2048 the network nears a floor of ambiguous images. On a draw from
+    the NTK the initial kernel loses by its noise alone, so a gap to it is no evidence of learnt
+    features.
 """
 
 from claims.vyas2022 import exponents, figures, recipes
-from claims.vyas2022.curves import kernel_curves
-from claims.vyas2022.exponents import Trained, failures, kernel_curve, network_curve
+from claims.vyas2022.exponents import Trained, kernel_curve, network_curve
 from claims.vyas2022.paper import PAPER
-from claims.vyas2022.settings import BASE, INFINITE, INITIAL, add_kernels, add_setting
-from harness import gates
+from claims.vyas2022.settings import INFINITE, INITIAL, RATE, SQUARED, add_setting
 from harness.claim import Claim, Terms, grid
 from harness.statistics import curve_gates
 
@@ -47,81 +42,82 @@ claim = Claim(
     id="vyas2022/network_outscales_its_kernels",
     paper=PAPER,
     locus="abstract; introduction, first contribution; section 3 as the introduction names it",
-    stream="registered-4",
+    stream="registered-5",
 )
 
-NARROW = add_setting(claim, recipes.CNN_16)
-LIMIT = {INFINITE: NARROW.kernels[INFINITE]}  # whatever the width
-WIDE = add_setting(claim, recipes.CNN_64, LIMIT)
-MLP = add_setting(claim, recipes.DIGITS_MLP)
-FASHION_CNN = add_setting(claim, recipes.FASHION_CNN)
-FASHION_MLP = add_setting(claim, recipes.FASHION_MLP)
-SIGNS = add_setting(claim, recipes.SIGNS)
-DRAW = add_setting(claim, recipes.NTK_DRAW)
-LAZY = add_setting(claim, recipes.LAZY_CNN, add_kernels(claim, (INITIAL,), [BASE]))
-SETTINGS = (WIDE, NARROW, MLP, FASHION_CNN, FASHION_MLP, DRAW, SIGNS, LAZY)
+BOTH = (INITIAL, INFINITE)
+PAIRS = add_setting(claim, recipes.PAIRS, *BOTH)
+DIGITS = add_setting(claim, recipes.DIGITS, *BOTH)
+LONGER = add_setting(claim, recipes.LONGER, shared=PAIRS.kernels)
+PLAIN = add_setting(claim, recipes.PLAIN, INFINITE)
+SIGNS = add_setting(claim, recipes.SIGNS, *BOTH)
+DRAW = add_setting(claim, recipes.DRAW, INFINITE)
+LAZY = add_setting(claim, recipes.LAZY, shared=PAIRS.kernels)
+SETTINGS = (PAIRS, DIGITS, LONGER, PLAIN, DRAW, SIGNS, LAZY)
 # at the full tier
-IMAGES = tuple(add_setting(claim, recipe) for recipe in recipes.IMAGES)
-averaged = claim.experiment(kernel_curves, [recipes.AVERAGE_OF_16], block=1)
+OTHERS = tuple(add_setting(claim, recipe, INITIAL) for recipe in recipes.OTHERS)
 
+MARGIN = 0.05
 TRAINED = Trained(loss=0.01, gain=0.1, spare=0.1)
-BOTH = grid(kernel=(INITIAL, INFINITE))
+EIGHT = grid(setting=(PAIRS, DIGITS), kernel=BOTH, error=(SQUARED, RATE))
+BESIDE = grid(setting=(LONGER, PLAIN), error=(SQUARED, RATE))
 A_LAW = "0.05 in the exponent is 7 % of error over two doublings of n: less is no other scaling law"
-A_CHOICE = "5 % of squared error is the least that one would choose a predictor by"
-# the setting was the best of five
-STEEPER = Terms(above=0.05, alpha=0.05 / 5, because=A_LAW)
-TESTED = {
-    (NARROW, INITIAL): (0.2, 0.05),
-    (NARROW, INFINITE): (0.01, 0.04),
-    (MLP, INITIAL): (0.15, 0.04),
-    (MLP, INFINITE): (0.03, 0.04),
-    (FASHION_CNN, INITIAL): (0.08, 0.07),
-    (FASHION_MLP, INITIAL): (0.03, 0.04),
-    (FASHION_MLP, INFINITE): (-0.01, 0.03),
+STEEPER = Terms(above=MARGIN, because=A_LAW)
+EXPECTED = {
+    (PAIRS, INITIAL, SQUARED): (0.249, 0.031),
+    (PAIRS, INITIAL, RATE): (0.288, 0.045),
+    (PAIRS, INFINITE, SQUARED): (0.149, 0.028),
+    (PAIRS, INFINITE, RATE): (0.162, 0.047),
+    (DIGITS, INITIAL, SQUARED): (0.347, 0.036),
+    (DIGITS, INITIAL, RATE): (0.598, 0.088),
+    (DIGITS, INFINITE, SQUARED): (0.174, 0.04),
+    (DIGITS, INFINITE, RATE): (0.257, 0.119),
+    (LONGER, SQUARED): (0.15, 0.038),
+    (LONGER, RATE): (0.146, 0.057),
+    (PLAIN, SQUARED): (0.0, 0.015),
+    (PLAIN, RATE): (-0.011, 0.017),
 }
-PAIRS = [dict(setting=setting, kernel=kernel) for setting, kernel in TESTED]
+AGREEMENT = {case: 0.025 if case[-1] is SQUARED else 0.05 for case in EXPECTED}
 
 
-@claim.effect(
-    primary=True,
-    each=BOTH,
-    expect={INITIAL: (0.25, 0.05), INFINITE: (0.11, 0.036)},
-    **STEEPER,
-)
-def gap(m, kernel):
-    """On 1-D digits a CNN of 64 channels has an exponent larger by {} than its {kernel} kernel."""
-    return exponents.gap(m, WIDE, kernel)
+@claim.effect(primary=True, each=EIGHT, expect=EXPECTED, agreement=AGREEMENT, **STEEPER)
+def gap(m, setting, kernel, error):
+    """On {setting} the exponent of the network's {error} is larger by {}
+    than that of its {kernel} kernel.
+    """
+    return exponents.gap(m, setting, kernel, error)
 
 
-@claim.effect(
-    each=BOTH, expect={INITIAL: (0.33, 0.1), INFINITE: (0.17, 0.1)}, **STEEPER
-)
-def gap_in_error_rate(m, kernel):
-    """In error rate the exponent of that CNN is larger by {} than that of its {kernel} kernel."""
-    return exponents.gap(m, WIDE, kernel, "error")
+@claim.effect(each=BESIDE, expect=EXPECTED, agreement=AGREEMENT, **STEEPER)
+def gap_elsewhere(m, setting, error):
+    """On {setting} the exponent of the network's {error} is larger by {}
+    than that of its kernel at infinite width.
+    """
+    return exponents.gap(m, setting, INFINITE, error)
 
 
-@claim.effect(each=PAIRS, expect=TESTED, **STEEPER)
-def gap_elsewhere(m, setting, kernel):
-    """{setting}: the exponent of the network is larger by {} than that of its {kernel} kernel."""
-    return exponents.gap(m, setting, kernel)
-
-
-@claim.effect(each=grid(setting=IMAGES), expect=(0.1, 0.1), tiers=("full",), **STEEPER)
-def gap_on_images(m, setting):
+@claim.effect(each=grid(setting=OTHERS), expect=(0.1, 0.1), tiers=("full",), **STEEPER)
+def gap_at_full_scale(m, setting):
     """{setting}: the exponent of the network is larger by {} than that of its initial kernel."""
     return exponents.gap(m, setting, INITIAL)
 
 
-@claim.effect(ratio=True, above=1.05, expect=(1.197, 0.06), because=A_CHOICE)
-def infinite_over_network(m):
-    """At the largest n the squared error of its infinite-width kernel
-    is {} times that of that CNN.
+@claim.effect(
+    each=grid(setting=(PAIRS, DIGITS)),
+    ratio=True,
+    above=1.05,
+    expect={PAIRS: (1.55, 0.08), DIGITS: (1.3, 0.1)},
+    because="5 % of squared error is the least that one would choose a predictor by",
+)
+def infinite_over_network(m, setting):
+    """On {setting}, at the largest n, the squared error of the infinite-width kernel
+    is {} times that of the network.
     """
-    return exponents.last_ratio(kernel_curve(m, WIDE, INFINITE), network_curve(m, WIDE))
+    network, kernel = network_curve(m, setting), kernel_curve(m, setting, INFINITE)
+    return exponents.last_ratio(kernel, network)
 
 
-@claim.control("SUPPORTED", of=gap, each=BOTH)
+@claim.control("SUPPORTED", of=gap, each=grid(kernel=BOTH))
 def parity(m, kernel):
     """Two of 30 signs: a network finds them; the {kernel} kernel cannot."""
     return exponents.gap(m, SIGNS, kernel)
@@ -135,7 +131,7 @@ def draw(m):
 
 @claim.control("not SUPPORTED", of=gap)
 def lazy(m):
-    """Small labels, f - f_0 trained: the network is regression with its initial kernel."""
+    """Pairs, small labels, f - f_0: a lazy network is regression with its initial kernel."""
     return exponents.gap(m, LAZY, INITIAL)
 
 
@@ -143,71 +139,40 @@ def lazy(m):
 def trained(m):
     """Nine in ten networks per size reached training loss 0.01, or, with one below 0.9 of
     predicting 0, gained at most 10 % of validation loss in the last quarter of steps."""
-    return TRAINED.fails(m, {setting.label: setting.networks for setting in SETTINGS})
+    return TRAINED.fails(m, SETTINGS)
 
 
 @claim.gate()
 def one_size(m):
-    """CNN of 64 channels: without any one size the mean gap to a kernel changes by at most 0.1."""
-    return failures(m, WIDE, curve_gates.leave_one_size_out, tolerance=0.1)
-
-
-@claim.gate()
-def halves(m):
-    """CNN of 64 channels: the mean gap to a kernel changes by at most 0.3 from the lower to the
-    upper sizes.
-    """
-    return failures(m, WIDE, curve_gates.half_window, tolerance=0.3)
+    """Without any one size every mean gap stays above its margin."""
+    return exponents.gap_of_one_size(m, EIGHT, MARGIN)
 
 
 @claim.gate()
 def floor(m):
-    """CNN of 64 channels: no floor under the network's curve takes more
-    than 0.1 off its exponent.
-    """
-    errors = network_curve(m, WIDE)
-    return (
-        ""
-        if exponents.without_logarithm([errors])
-        else curve_gates.floor(errors.sizes, errors.values, 0.1)
-    )
+    """No floor under the networks' squared error takes more than 0.1 off an exponent."""
+    return exponents.floor_of_networks(m, (PAIRS, DIGITS), 0.1)
+
+
+@claim.gate()
+def null(m):
+    """The lazy network's gap, which is 0, lies below 0.05, by its one-sided 95 % t limit."""
+    return "" if finite(m) else curve_gates.biased(lazy(m), MARGIN)
 
 
 @claim.gate("BROKEN")
 def finite(m):
-    """Every squared error is finite and positive."""
-    kernels = [kernel for setting in SETTINGS for kernel in setting.kernels.values()]
-    networks = [setting.networks for setting in SETTINGS]
-    wrong = gates.positive(m, ["network_loss"], *networks)
-    return wrong or gates.positive(m, ["kernel_loss"], averaged, *kernels)
+    """Every squared error, and every error rate of the pairs and digits, is finite and positive."""
+    rates = exponents.lacks_logarithm(m, (PAIRS, DIGITS, LONGER, PLAIN), RATE)
+    return rates or exponents.lacks_logarithm(m, SETTINGS, SQUARED)
 
 
-AVERAGED = {
-    "16 initial kernels of 16 channels averaged": figures.measured(
-        averaged, "kernel_loss"
-    )
-}
-claim.figure(
-    figures.setting_curves("Learning curves on 1-D digits", (WIDE, NARROW), AVERAGED)
-)
-claim.figure(
-    figures.setting_curves(
-        "Learning curves on Fashion-MNIST", (FASHION_CNN, FASHION_MLP)
-    )
-)
-claim.figure(
-    figures.gaps((*SETTINGS, *IMAGES), (INITIAL, INFINITE), ("loss",), margin=0.05)
-)
-claim.figure(
-    figures.image_curves(
-        "Learning curves on MNIST and SVHN", IMAGES[:2], "loss", TRAINED
-    )
-)
-claim.figure(
-    figures.image_curves(
-        "Learning curves on CIFAR-10 and CIFAR-5m", IMAGES[2:], "loss", TRAINED
-    )
-)
+for error in (SQUARED, RATE):
+    claim.figure(figures.setting_curves(f"Pairs: {error}", (PAIRS, LONGER), error))
+    claim.figure(figures.setting_curves(f"1-D digits: {error}", (DIGITS,), error))
+claim.figure(figures.setting_curves("Single images: error rate", (PLAIN,), RATE))
+claim.figure(figures.gaps(SETTINGS, BOTH, (SQUARED,), MARGIN))
+claim.figure(figures.setting_curves("Other settings", OTHERS, SQUARED, TRAINED))
 
 
 def test_network_outscales_its_kernels(verdict):

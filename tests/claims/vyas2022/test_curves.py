@@ -31,16 +31,15 @@ NETWORKS = {**DATA, "net": MLP, **ADAM, "after": ()}
 NET = networks.mlp((6, 5, 1), sigma_b=0.1)
 
 
-def drawn(spare=0):
+def drawn():
     return samples(
-        TASK, REPLICATES, "test", (SIZES[-1] + spare, DATA["validation"], DATA["test"])
+        TASK, REPLICATES, "test", (SIZES[-1], DATA["validation"], DATA["test"])
     )
 
 
-def start(member=0):
+def start():
     return NET.init(
-        seeds.derive("init", stream="test", replicate=r, member=member)
-        for r in REPLICATES
+        seeds.derive("init", stream="test", replicate=r, member=0) for r in REPLICATES
     )
 
 
@@ -61,22 +60,18 @@ def trained(backend, x, y, validation, batch_size=4, optimizer=None):
     )
 
 
-def on_rows(backend, first, last):
-    """The weights that the runs of NETWORKS must end with on the samples first ... last - 1."""
-    training, validation, _ = drawn(spare=20)
+def on(backend, size):
+    """The weights that the runs of NETWORKS must end with on the first `size` samples."""
+    training, validation, _ = drawn()
     goal = (validation.x, 2 * validation.y)
-    return trained(
-        backend, training.x[:, first:last], 2 * training.y[:, first:last], goal
-    ).theta
+    return trained(backend, training.x[:, :size], 2 * training.y[:, :size], goal).theta
 
 
-def by_hand(backend, theta, n, base=None):
+def by_hand(backend, theta, n):
     """Error rate and squared error of ridge regression with the kernels of these weights on n
     samples, (2, R).
     """
     training, validation, test = drawn()
-    before = base or (lambda data: np.zeros_like(data.y))
-    residual = (training.y - before(training))[:, :n]
     gram = backend.empirical_ntk(NET, theta, training.x[:, :n])
 
     def predictions(data):
@@ -86,7 +81,7 @@ def by_hand(backend, theta, n, base=None):
         ]
         return np.array(
             [
-                before(data) + cross @ np.linalg.solve(gram + ridge, residual)
+                cross @ np.linalg.solve(gram + ridge, training.y[:, :n])
                 for ridge in ridges
             ]
         )
@@ -108,15 +103,13 @@ def either(request):
     return backends.get(request.param, dtype="float64")
 
 
-def test_a_network_is_trained_on_its_rows_alone_and_stops_by_validation(either):
+def test_a_network_is_trained_on_its_samples_alone_and_stops_by_validation(either):
     training, validation, test = drawn()
-    run = curves.train(
-        either, NETWORKS, REPLICATES, "test", training, validation, rows=(5, 17)
-    )
+    run = curves.train(either, NETWORKS, REPLICATES, "test", training, validation, 12)
     wanted = trained(
         either,
-        training.x[:, 5:17],
-        2 * training.y[:, 5:17],
+        training.x[:, :12],
+        2 * training.y[:, :12],
         (validation.x, 2 * validation.y),
     )
     for name in NET.shapes:
@@ -142,7 +135,7 @@ def test_a_batch_as_large_as_the_sample_is_the_full_batch(either):
         "test",
         training,
         validation,
-        (0, 12),
+        12,
     )
     full = curves.train(
         either,
@@ -151,7 +144,7 @@ def test_a_batch_as_large_as_the_sample_is_the_full_batch(either):
         "test",
         training,
         validation,
-        (0, 12),
+        12,
     )
     wanted = trained(
         either,
@@ -167,7 +160,7 @@ def test_a_batch_as_large_as_the_sample_is_the_full_batch(either):
 
 @pytest.mark.parametrize(("optimizer", "momentum"), [("momentum", 0.9), ("sgd", 0.0)])
 def test_centred_training_at_a_fraction_of_the_edge(either, optimizer, momentum):
-    """The edge of the rows that are trained on."""
+    """The edge of the samples that are trained on."""
     training, validation, test = drawn()
     choice = {
         **NETWORKS,
@@ -176,10 +169,8 @@ def test_centred_training_at_a_fraction_of_the_edge(either, optimizer, momentum)
         "rate": 0.3,
         "batch_size": None,
     }
-    run = curves.train(
-        either, choice, REPLICATES, "test", training, validation, rows=(3, 11)
-    )
-    x, y = training.x[:, 3:11], training.y[:, 3:11]
+    run = curves.train(either, choice, REPLICATES, "test", training, validation, 11)
+    x, y = training.x[:, :11], training.y[:, :11]
     limit = edge(either.empirical_ntk(NET, start(), x, outputs="full"))
     origin = [
         either.forward(NET, start(), inputs) for inputs in (x, validation.x, test.x)
@@ -220,7 +211,7 @@ def test_a_prediction_that_is_not_finite_has_no_sign(bad):
 def test_curves_of_networks(either):
     found, (_, _, test) = network_curves(either, NETWORKS, REPLICATES, "test"), drawn()
     for k, size in enumerate(SIZES):
-        f = either.forward(NET, on_rows(either, 0, size), test.x) / 2
+        f = either.forward(NET, on(either, size), test.x) / 2
         np.testing.assert_allclose(
             found["network_error"][:, k], (f * test.y <= 0).mean(axis=(1, 2))
         )
@@ -235,70 +226,36 @@ def test_curves_of_networks(either):
     assert found["after_error"].shape == (2, 0, 3)
 
 
-def arm(pretrained, reused=True, reference="zero"):
-    return {"pretrained": pretrained, "reused": reused, "reference": reference}
-
-
-def after(backend, *arms, **changes):
+def after(backend, *arms):
     """Error rate and squared error of the arms, (2, R, arms, sizes)."""
-    found = network_curves(
-        backend, {**NETWORKS, "after": arms, **changes}, REPLICATES, "test"
-    )
+    found = network_curves(backend, {**NETWORKS, "after": arms}, REPLICATES, "test")
     return np.array([found["after_error"], found["after_loss"]])
 
 
 def test_a_kernel_that_has_seen_more_than_is_regressed_on_has_no_error(either):
-    reused, between = after(either, arm(12), arm(10)).transpose(2, 0, 1, 3)
-    for found in (reused, between):
+    of_a_size, between = after(either, 12, 10).transpose(2, 0, 1, 3)
+    for found in (of_a_size, between):
         assert np.isnan(found[..., 0]).all()
         assert np.isfinite(found[..., 1:]).all()
 
 
 def test_after_kernels_are_those_of_the_networks_that_they_name(either):
     # arms, sizes, quantities, replicates
-    constant, same, held_out, all_held_out = after(
-        either, arm(12), arm("same"), arm(7, reused=False), arm("same", reused=False)
-    ).transpose(2, 3, 0, 1)
+    constant, same = after(either, 12, "same").transpose(2, 3, 0, 1)
     for k, n in enumerate(SIZES):
         np.testing.assert_allclose(
-            same[k], by_hand(either, on_rows(either, 0, n), n), rtol=1e-6
-        )
-        np.testing.assert_allclose(
-            held_out[k], by_hand(either, on_rows(either, 20, 27), n), rtol=1e-6
-        )
-        np.testing.assert_allclose(
-            all_held_out[k], by_hand(either, on_rows(either, 20, 20 + n), n), rtol=1e-6
+            same[k], by_hand(either, on(either, n), n), rtol=1e-6
         )
         if n >= 12:
             np.testing.assert_allclose(
-                constant[k], by_hand(either, on_rows(either, 0, 12), n), rtol=1e-6
+                constant[k], by_hand(either, on(either, 12), n), rtol=1e-6
             )
     # there both are pre-trained on the same twelve
     np.testing.assert_allclose(constant[1], same[1], rtol=1e-9)
     assert np.abs(constant[2, 1] - same[2, 1]).min() > 1e-3
 
 
-@pytest.mark.parametrize("centred", [False, True], ids=["raw", "centred"])
-def test_regression_on_what_the_network_leaves_over(either, centred):
-    found = after(
-        either, arm(12, reference="net"), arm(12), net={**MLP, "centred": centred}
-    )
-    training, validation, _ = drawn()
-    choice = {**NETWORKS, "net": {**MLP, "centred": centred}}
-    run = curves.train(
-        either, choice, REPLICATES, "test", training, validation, (0, 12)
-    )
-    wanted = by_hand(
-        either, run.theta, 20, base=lambda data: run.predict(either, data.x)
-    )
-    np.testing.assert_allclose(found[:, :, 0, 2], wanted, rtol=1e-6)
-    assert np.abs(found[1, :, 0, 2] - found[1, :, 1, 2]).min() > 1e-3
-
-
-@pytest.mark.parametrize("size", [0.0, 3.0], ids=["from-zero", "from-a-reference"])
-def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(
-    oracle, size
-):
+def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(oracle):
     """Labels are planted: those for validation are what one ridge predicts, those for testing what
     another does.
     """
@@ -308,19 +265,15 @@ def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(
         oracle.empirical_ntk(NET, start(), training.x),
         oracle.empirical_ntk(NET, start(), x, training.x),
     )
-    before = size * np.random.default_rng(0).standard_normal((2, 20 + 9 + 14, 1))
-    base = before[:, :20], before[:, 20:29], before[:, 29:]
-    residual = training.y - base[0]
 
     def at(k):
         scale = [RIDGES[k] * np.diag(one).mean() for one in gram]
-        f = np.array(
+        return np.array(
             [
                 kernels.regression(*one)
-                for one in zip(gram, residual, cross, scale, strict=True)
+                for one in zip(gram, training.y, cross, scale, strict=True)
             ]
         )
-        return before[:, 20:] + f
 
     for chosen, other in ((9, 12), (11, 8)):
         validation = type(validation)(validation.x, at(chosen)[:, :9], validation.shape)
@@ -333,7 +286,6 @@ def test_the_ridge_is_chosen_on_validation_samples_whatever_the_test_labels(
             training,
             validation,
             test,
-            base if size else None,
         )[:, :, 0]
         np.testing.assert_allclose(
             found, mistakes(at(chosen)[:, 9:], test.y), rtol=1e-8
@@ -385,22 +337,6 @@ def test_curves_of_kernels_at_initialisation(either):
         np.testing.assert_allclose(
             [found["kernel_error"][:, k], found["kernel_loss"][:, k]], wanted, rtol=1e-6
         )
-
-
-def test_an_average_kernel_is_the_mean_of_those_of_its_members(either):
-    training, validation, test = drawn()
-    x = np.concatenate([validation.x, test.x], axis=1)
-    gram, cross = (
-        sum(either.empirical_ntk(NET, start(member), *pair) for member in range(3)) / 3
-        for pair in ((training.x,), (x, training.x))
-    )
-    found = kernel_curves(
-        either, {**DATA, "net": MLP, "kernel": "average-3"}, REPLICATES, "test"
-    )
-    wanted = ridge_errors(either, gram, cross, SIZES, training, validation, test)
-    np.testing.assert_allclose(
-        [found["kernel_error"], found["kernel_loss"]], wanted, rtol=1e-8
-    )
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn"])
@@ -458,10 +394,6 @@ def test_networks_of_a_configuration():
             {"optimizer": "lion"},
             r"Unknown optimizer 'lion'\. Allowed: adam, momentum, sgd\.",
         ),
-        (
-            {"after": (arm(8, reference="f0"),)},
-            r"Unknown reference 'f0' of a kernel predictor\. Allowed: zero, net\.",
-        ),
     ],
 )
 def test_unknown_names_in_a_networks_configuration(oracle, changes, message):
@@ -474,10 +406,7 @@ def test_unknown_names_in_a_networks_configuration(oracle, changes, message):
         )
 
 
-@pytest.mark.parametrize(
-    "kernel", ["final", "average", "average-0", "average-many", "init-2"]
-)
-def test_unknown_kernels_are_named(oracle, kernel):
-    message = rf"Unknown kernel '{kernel}'\. Allowed: init, average-<count>, infinite\."
+def test_an_unknown_kernel_is_named(oracle):
+    message = r"Unknown kernel 'final'\. Allowed: init, infinite\."
     with pytest.raises(InvalidInput, match=message):
-        kernel_curves(oracle, {**DATA, "net": MLP, "kernel": kernel}, (0,), "test")
+        kernel_curves(oracle, {**DATA, "net": MLP, "kernel": "final"}, (0,), "test")

@@ -16,9 +16,18 @@ ALL = (
         "positive": [0, 2, 5, 6, 8],
         "shrink": 2,
     },
+    {
+        "name": "pairs",
+        "dataset": "fashion-mnist",
+        "options": {},
+        "positive": [0, 2, 3, 4, 6],
+        "shrink": 2,
+        "label": "same",
+    },
     {"name": "parity", "inputs": 12, "order": 2},
     {"name": "ntk-draw", "inputs": 3, "depth": 1, "noise": 0.2},
 )
+IMAGES, PAIRS, DRAW = ALL[1], ALL[2], ALL[4]
 EVERY = pytest.mark.parametrize("task", ALL, ids=lambda task: task["name"])
 
 
@@ -84,16 +93,51 @@ def test_digits_are_those_of_the_generator():
 
 
 def test_images_are_averaged_over_squares_and_standardised():
+    wanted, labels = shrunk()
+    training, *_ = samples(IMAGES, (0,), "test", (30, 1, 1))
+    assert training.shape == (14, 14, 1)
+    for image, target in zip(training.x[0], training.y[0, :, 0], strict=True):
+        (place,) = np.flatnonzero(np.abs(wanted - image).max(axis=1) < 1e-4)
+        assert target == (1.0 if labels[place] in IMAGES["positive"] else -1.0)
+
+
+def shrunk():
+    """All Fashion-MNIST images in squares of two by two pixels, (N, 196), and their classes."""
     data = datasets.load("fashion-mnist")
     squares = (
         sum(data.x[:, i::2, j::2].astype(float) for i in range(2) for j in range(2)) / 4
     )
-    wanted = ((squares - squares.mean()) / squares.std()).reshape(len(data), -1)
-    training, *_ = samples(ALL[1], (0,), "test", (30, 1, 1))
-    assert training.shape == (14, 14, 1)
-    for image, target in zip(training.x[0], training.y[0, :, 0], strict=True):
-        (place,) = np.flatnonzero(np.abs(wanted - image).max(axis=1) < 1e-4)
-        assert target == (1.0 if data.labels[place] in ALL[1]["positive"] else -1.0)
+    x = ((squares - squares.mean()) / squares.std()).reshape(len(data), -1)
+    return x, data.labels
+
+
+@pytest.mark.parametrize("label", ["same", "left"])
+def test_pairs_are_two_images_side_by_side_with_what_is_asked_of_their_classes(label):
+    x, classes = shrunk()
+    training, *_ = samples(dict(PAIRS, label=label), (0,), "test", (80, 1, 1))
+    assert training.shape == (14, 28, 1)
+    for pair, target in zip(training.x[0], training.y[0, :, 0], strict=True):
+        halves = pair.reshape(14, 2, 14).transpose(1, 0, 2).reshape(2, 196)
+        places = [np.abs(x - half).max(axis=1).argmin() for half in halves]
+        np.testing.assert_allclose(x[places], halves, atol=1e-4)
+        left, right = (classes[place] in PAIRS["positive"] for place in places)
+        assert target == (1.0 if (left == right if label == "same" else left) else -1.0)
+    assert 0.3 < (training.y > 0).mean() < 0.7
+
+
+def test_no_image_stands_in_two_pairs_and_there_are_as_many_pairs_as_half_the_images():
+    roles = samples(PAIRS, (0,), "test", (4_000, 500, 500))
+    pairs = np.concatenate([role.x[0] for role in roles]).reshape(-1, 14, 2, 14)
+    images = pairs.transpose(0, 2, 1, 3).reshape(10_000, 196)
+    (known, _), own = shrunk(), np.sort(images.sum(axis=1))
+    np.testing.assert_allclose(own, np.sort(known.sum(axis=1)), atol=1e-2)
+    with pytest.raises(InvalidInput, match=r"has 10000 images in this part; 10002"):
+        samples(PAIRS, (0,), "test", (4_001, 500, 500))
+
+
+def test_what_is_asked_of_pairs_is_known():
+    with pytest.raises(InvalidInput, match=r"pairs 'right'\. Allowed: same, left\."):
+        samples(dict(PAIRS, label="right"), (0,), "test", (1, 1, 1))
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -122,7 +166,7 @@ def test_a_draw_has_the_covariance_of_the_ntk():
     """Whitened by that covariance the values are independent and of variance one; by the NNGP's
     they are not.
     """
-    task, count = {**ALL[3], "noise": 0.0}, 6
+    task, count = {**DRAW, "noise": 0.0}, 6
     training, *_ = samples(task, range(300), "test", (count, 1, 1))
     x = training.x / task["inputs"] ** 0.5
     np.testing.assert_allclose(np.linalg.norm(x, axis=2), 1)
@@ -148,7 +192,7 @@ def test_a_draw_has_the_covariance_of_the_ntk():
 
 def test_noise_is_added_to_a_draw():
     quiet, noisy = (
-        samples({**ALL[3], "noise": noise}, range(4), "test", (100, 1, 1))[0]
+        samples({**DRAW, "noise": noise}, range(4), "test", (100, 1, 1))[0]
         for noise in (0.0, 0.2)
     )
     np.testing.assert_array_equal(quiet.x, noisy.x)
@@ -158,7 +202,7 @@ def test_noise_is_added_to_a_draw():
 def test_an_unknown_task_is_named():
     with pytest.raises(
         InvalidInput,
-        match=r"Unknown task 'moons'\. Known: digits-1d, images, ntk-draw, parity\.",
+        match=r"Unknown task 'moons'\. Known: digits-1d, images, ntk-draw, pairs, parity\.",
     ):
         samples({"name": "moons"}, (0,), "test", (1, 1, 1))
 
@@ -168,4 +212,4 @@ def test_more_images_than_there_are_is_refused():
         InvalidInput,
         match=r"Data set 'fashion-mnist' has 10000 images in this part; 10001 were",
     ):
-        samples(ALL[1], (0,), "test", (9_999, 1, 1))
+        samples(IMAGES, (0,), "test", (9_999, 1, 1))
