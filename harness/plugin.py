@@ -13,7 +13,6 @@ is an error.
 Names of options and fixtures are those of the project's design.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -229,17 +228,13 @@ def _distributed(config: pytest.Config) -> bool:
 def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     roots = {studies.root_of(path) for path in selected}
-    claims = {
-        root: [study.claim for study in studies.discover(root).values()]
-        for root in roots
-    }
+    claims = {root: list(studies.discover(root).values()) for root in roots}
     unclaimed = [
         one
         for root, found in claims.items()
-        for one in registration.unclaimed(root / FOLDER, [claim.id for claim in found])
+        for one in registration.unclaimed(root / FOLDER, [s.claim.id for s in found])
     ]
-    sizes = Counter(claim.family for found in claims.values() for claim in found)
-    sizes += Counter(one.family for one in unclaimed if one.family)
+    every = [study for found in claims.values() for study in found]
     recorded = {
         key: entry for root in roots for key, entry in studies.recorded(root).items()
     }
@@ -262,7 +257,7 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
     return verify(
         list(selected.values()),
         run,
-        family_sizes=sizes,
+        family_sizes=registration.family_sizes(every, unclaimed),
         recorded=recorded,
         registrations={
             study.claim.id: studies.root_of(path) / FOLDER

@@ -90,7 +90,6 @@ limit = Errors(theory, "limit_error", AS_THEY_ARE)
 he_ntk = Errors(common, "ridge_error", FEW)  # sigma_w^2 = 2
 A_TENTH = "a tenth of the error is the least that one would call a mismatch"
 WITHIN = "the same tenth, from within"
-SHORT = "0.9 takes 120 seeds, too many for a laptop beside the other claims; it may end undecided"
 
 
 @claim.effect(
@@ -99,7 +98,6 @@ SHORT = "0.9 takes 120 seeds, too many for a laptop beside the other claims; it 
     expect=(0.147, 0.17),
     agreement=0.05,
     because=A_TENTH,
-    power_note=SHORT,
 )
 def second_layer(m):
     """With a second layer the network's error grows by {} of the NTK's error more than the NTK's

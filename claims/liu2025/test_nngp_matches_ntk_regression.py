@@ -67,11 +67,6 @@ same = claim.experiment(regression.same_kernel, [usual(ROUGH)], **DOUBLE)
 kernels = Kernels(networks, others)
 
 A_TENTH = "a tenth of the error is the most that one would still call very close"
-BEYOND = (
-    "In exploration the effect lay beyond the margin, so no number of seeds gives power to find "
-    "closeness. It stays the hypothesis because the paper says it; the power to refute it is above "
-    "0.99."
-)
 
 
 @claim.effect(
@@ -86,7 +81,6 @@ BEYOND = (
         TOPS: (1.041, 0.022),
     },
     because=A_TENTH,
-    power_note={ROUGH: "", SMOOTH: BEYOND, FRIEDMAN: BEYOND, TOPS: ""},
 )
 def errors(m, target):
     """On {target} the NNGP's error is {} times the NTK's."""

@@ -62,10 +62,6 @@ A_POINT = (
     "0.0025 per doubling is one point of accuracy from width 32 to 512: "
     "less is no use of width"
 )
-NOT_POWERED = (
-    "Exploration saw a fall at convergence too; "
-    "the power to refute at that effect is above 0.99."
-)
 # The backends agree less closely at convergence: after thousands of steps in float32 a seed may
 # stop later.
 FALLS = dict(above=0.0025, agreement=0.0025, because=A_POINT)
@@ -111,7 +107,7 @@ def early_falls(m):
     return -slope(m[early])
 
 
-@claim.effect(primary=True, **KEEPS, expect=(-0.041, 0.02), power_note=NOT_POWERED)
+@claim.effect(primary=True, **KEEPS, expect=(-0.041, 0.02))
 def converged_keeps(m):
     """Trained to accuracy 0.99, networks on digits forget {} more per doubling of width."""
     return slope(m[converged])

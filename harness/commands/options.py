@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,15 @@ def discovered(options: argparse.Namespace) -> dict[str, Study]:
     return {
         study.claim.id: study for study in studies.discover(options.claims).values()
     }
+
+
+def family_sizes(options: argparse.Namespace) -> Mapping[str, int]:
+    """Family -> number of its claims, below the folder of a call."""
+    known = discovered(options)
+    without_file = registration.unclaimed(
+        options.claims / registration.FOLDER, list(known)
+    )
+    return registration.family_sizes(known.values(), without_file)
 
 
 def cells_options(command: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,18 +71,15 @@ def verdict(options: argparse.Namespace) -> int:
     """
     prove_writable(options.json)
     chosen = selected(options)
-    every = [study.claim for study in discovered(options).values()]
+    every = discovered(options)
     folder = options.claims / FOLDER
-    unclaimed = registration.unclaimed(folder, [claim.id for claim in every])
-    families = [claim.family for claim in every] + [
-        one.family for one in unclaimed if one.family
-    ]
+    unclaimed = registration.unclaimed(folder, list(every))
     document = verify(
         chosen,
         Settings(
             options.tier, backend_names(options.backend), options.store, replay=True
         ),
-        family_sizes=Counter(families),
+        family_sizes=registration.family_sizes(every.values(), unclaimed),
         recorded=studies.recorded(options.claims),
         registrations={study.claim.id: folder for study in chosen},
         unclaimed=unclaimed,
