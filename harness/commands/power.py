@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.commands.calibrate import RECORDED, measured_effects, seeds_of
+from harness.commands.calibrate import measured_effects, seeds_of
 from harness.commands.options import (
     claims_options,
     family_sizes,
@@ -20,6 +20,7 @@ from harness.commands.options import (
 from harness.errors import InvalidInput
 from harness.numerals import counted, needed
 from harness.report.figures import figure_svg
+from harness.shipped import RECORDED
 from harness.statistics.claim_power import whole_power
 from harness.statistics.power import (
     WANTED,

@@ -12,6 +12,7 @@ from harness.commands.options import (
     claims_options,
     discovered,
     prove_writable,
+    recorded_cells,
     selected,
     tier_option,
     write_text,
@@ -74,17 +75,16 @@ def verdict(options: argparse.Namespace) -> int:
     every = discovered(options)
     folder = options.claims / FOLDER
     unclaimed = registration.unclaimed(folder, list(every))
-    document = verify(
-        chosen,
-        Settings(
-            options.tier, backend_names(options.backend), options.store, replay=True
-        ),
-        family_sizes=registration.family_sizes(every.values(), unclaimed),
-        recorded=studies.recorded(options.claims),
-        registrations={study.claim.id: folder for study in chosen},
-        unclaimed=unclaimed,
-        progress=sweep.on(sys.stderr),
-    ).document
+    with recorded_cells(options) as store:
+        document = verify(
+            chosen,
+            Settings(options.tier, backend_names(options.backend), store, replay=True),
+            family_sizes=registration.family_sizes(every.values(), unclaimed),
+            recorded=studies.recorded(options.claims),
+            registrations={study.claim.id: folder for study in chosen},
+            unclaimed=unclaimed,
+            progress=sweep.on(sys.stderr),
+        ).document
     for claim in document["claims"]:
         print("\n".join(claim_lines(claim)))
     if options.json is not None:

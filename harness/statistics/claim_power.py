@@ -19,7 +19,7 @@ are taken as equal. Gates and controls are not simulated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -157,7 +157,8 @@ def _refutation(hypothesis: Hypothesis) -> Outcome:
     return Outcome(name, Equivalence(rule.margin, rule.alpha / 2), effect, sd)
 
 
-def _simulated(outcomes: Sequence[Outcome], seeds: int, trials: int) -> Flags:
+@lru_cache(maxsize=64)
+def _simulated(outcomes: tuple[Outcome, ...], seeds: int, trials: int) -> Flags:
     """Whether each outcome comes out in each experiment; shape (outcomes, trials)."""
     flags = []
     for number, outcome in enumerate(outcomes):
@@ -172,7 +173,7 @@ def _together(flags: Flags, verdict: str) -> Flags:
     return together
 
 
-def _short(outcomes: Sequence[Outcome], verdict: str, seeds: int) -> bool:
+def _short(outcomes: tuple[Outcome, ...], verdict: str, seeds: int) -> bool:
     """Whether so many seeds give less than the wanted power; the closed form is the screen."""
     alone = np.array([power(t.rule, t.effect, t.sd, seeds) for t in outcomes])
     closed = alone.prod() if verdict == "SUPPORTED" else 1 - (1 - alone).prod()
