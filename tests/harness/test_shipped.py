@@ -61,13 +61,23 @@ def run(plant, pytester, monkeypatch):
     return verified
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Where the first test that needs it leaves what is recorded, for the others."""
+    return tmp_path_factory.mktemp("recorded") / "template"
+
+
 @pytest.fixture
-def recorded(run, call, pytester):
+def recorded(run, call, pytester, template):
     """A recorded run of two toys, and no store; its folder."""
-    run("one", "two")
-    assert call("record", "--from", "run", "--store", "store", "--trials", "20")[0] == 0
-    shutil.rmtree("store")
-    (pytester.path / "calls").unlink()
+    if not template.exists():
+        run("one", "two")
+        made = call("record", "--from", "run", "--store", "store", "--trials", "20")
+        assert made[0] == 0, made[2]
+        shutil.rmtree("store")
+        (pytester.path / "calls").unlink()
+        shutil.copytree(pytester.path, template)
+    shutil.copytree(template, pytester.path, dirs_exist_ok=True)
     return TARGET
 
 
