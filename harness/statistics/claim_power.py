@@ -27,7 +27,6 @@ import numpy as np
 from harness.errors import InvalidInput
 from harness.statistics.decisions import Flags, Rate, decisions
 from harness.statistics.power import (
-    MANY_SEEDS,
     MOST_SEEDS,
     WANTED,
     holds,
@@ -41,6 +40,9 @@ TRIALS = 2_000
 
 RESAMPLES = 2_000
 """Resamples per bootstrap, half of a decision's for speed."""
+
+MANY_SEEDS = 500
+"""From here on the closed form says how many seeds are enough: the bootstrap decides as t does."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,6 @@ class WholePower:
     @cached_property
     def seeds_needed(self) -> int:
         """Seeds with which the claim has power 0.9, at most 5 % more than the fewest.
-
-        From 200 seeds on the closed form counts: there the bootstrap decides as Student's t does.
 
         Raises:
             InvalidInput: if 100 000 seeds are not enough.
