@@ -88,8 +88,6 @@ class Terms(TypedDict, total=False):
             `expect`.
         tiers: at which the effect is decided on.
         alpha: level of the rule, 0.05 unless given.
-        power_note: why a primary effect with power below 0.9 is registered nevertheless; with
-            `each`, a text for all or a mapping as for `expect`, with "" where the power is enough.
     """
 
     primary: bool
@@ -105,7 +103,6 @@ class Terms(TypedDict, total=False):
     published: Any
     tiers: tuple[str, ...]
     alpha: float
-    power_note: Any
 
 
 @dataclass(frozen=True)
@@ -445,7 +442,6 @@ def _hypothesis(
         role="primary" if terms.get("primary") else "secondary",
         agreement=_of(terms.get("agreement"), parameters),
         scale="ratio" if ratio else "linear",
-        power_note=_of(terms.get("power_note", ""), parameters),
         bounds=terms.get("bounds"),
         published=_published(_of(terms.get("published"), parameters), ratio, name),
         tiers=terms.get("tiers", TIERS),

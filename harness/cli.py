@@ -22,6 +22,7 @@ from harness.commands import (
     plan,
     power,
     readme,
+    recording,
     registration,
     rehearsal,
     rendering,
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     plan.add(commands)
     sweeping.add(commands)
     rendering.add(commands)
+    recording.add(commands)
     readme.add(commands)
     verdict.add(commands)
     diff.add(commands)

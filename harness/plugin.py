@@ -13,7 +13,6 @@ is an error.
 Names of options and fixtures are those of the project's design.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,12 +23,21 @@ import pytest
 from _pytest._code import ExceptionInfo
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
-from harness import __version__, papers, plugin_options, registration, report, studies
+from harness import (
+    __version__,
+    papers,
+    plugin_options,
+    registration,
+    report,
+    shipped,
+    studies,
+)
 from harness.commands.data import fetch_for
 from harness.commands.times import prior
 from harness.console import show_all_signs
 from harness.errors import ClaimsError
 from harness.export import properties
+from harness.numerals import counted
 from harness.plugin_options import REPORTS, chosen
 from harness.registration import FOLDER
 from harness.report import calibration
@@ -46,6 +54,8 @@ class Collected:
     studies: dict[Path, Study] = field(default_factory=dict)
     outcome: Session | None = None
     report: Path | None = None
+    differences: list[str] | None = None
+    """To the recorded run, where its own cells were judged."""
 
 
 KEY: pytest.StashKey[Collected] = pytest.StashKey()
@@ -191,8 +201,14 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     folder = _folder(config)
     try:
         _prove_writable(config, folder)
-        collected.outcome = _verified(config, collected.studies)
+        with shipped.cells_of(
+            _store(config), _recorded_run(config), asked=_store_is_asked(config)
+        ) as store:
+            collected.outcome = _verified(config, collected.studies, store)
         made = collected.outcome
+        if store != _store(config):
+            known, _ = report.load(_recorded_run(config))
+            collected.differences = shipped.differences(made.document["claims"], known)
         collected.report = report.write(folder, made.document, made.run, made.seconds)
     except ClaimsError as error:
         raise pytest.UsageError(str(error)) from error
@@ -226,20 +242,31 @@ def _distributed(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
+def _store(config: pytest.Config) -> Path:
+    return _path(config, "store", STORE)
+
+
+def _store_is_asked(config: pytest.Config) -> bool:
+    """Whether the cells must be those of a store: a run's own, or one that was named."""
+    return not chosen(config, "replay") or chosen(config, "store") is not None
+
+
+def _recorded_run(config: pytest.Config) -> Path:
+    return config.rootpath / shipped.RECORDED / chosen(config, "tier")
+
+
+def _verified(
+    config: pytest.Config, selected: Mapping[Path, Study], store: Path
+) -> Session:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     roots = {studies.root_of(path) for path in selected}
-    claims = {
-        root: [study.claim for study in studies.discover(root).values()]
-        for root in roots
-    }
+    claims = {root: list(studies.discover(root).values()) for root in roots}
     unclaimed = [
         one
         for root, found in claims.items()
-        for one in registration.unclaimed(root / FOLDER, [claim.id for claim in found])
+        for one in registration.unclaimed(root / FOLDER, [s.claim.id for s in found])
     ]
-    sizes = Counter(claim.family for found in claims.values() for claim in found)
-    sizes += Counter(one.family for one in unclaimed if one.family)
+    every = [study for found in claims.values() for study in found]
     recorded = {
         key: entry for root in roots for key, entry in studies.recorded(root).items()
     }
@@ -248,7 +275,8 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
         if terminal is not None:
             terminal.write(text, flush=True)
 
-    run = replace(settings(config), claims=studies.claims_folder(selected))
+    claims_folder = studies.claims_folder(selected)
+    run = replace(settings(config), claims=claims_folder, store=store)
     if chosen(config, "download"):
         fetch_for(
             [
@@ -258,11 +286,11 @@ def _verified(config: pytest.Config, selected: Mapping[Path, Study]) -> Session:
             ],
             write,
         )
-    recorded_run = config.rootpath / REPORTS / "recorded" / chosen(config, "tier")
+    recorded_run = _recorded_run(config)
     return verify(
         list(selected.values()),
         run,
-        family_sizes=sizes,
+        family_sizes=registration.family_sizes(every, unclaimed),
         recorded=recorded,
         registrations={
             study.claim.id: studies.root_of(path) / FOLDER
@@ -284,7 +312,7 @@ def settings(config: pytest.Config) -> Settings:
     return Settings(
         tier=chosen(config, "tier"),
         backends=backend_names(chosen(config, "backend")),
-        store=_path(config, "store", STORE),
+        store=_store(config),
         engine=chosen(config, "engine"),
         device=chosen(config, "device"),
         workers=chosen(config, "claim-workers"),
@@ -312,12 +340,15 @@ def _path(config: pytest.Config, name: str, default: str) -> Path:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A registration that has no claim file, and was not withdrawn, turns a green run red."""
-    outcome = session.config.stash[KEY].outcome
+    """A registration that has no claim file, and was not withdrawn, turns a green run red, and so
+    does a recorded cell that gives another effect than was recorded.
+    """
+    collected = session.config.stash[KEY]
+    outcome = collected.outcome
     hidden = outcome is not None and any(
         one["state"] != "withdrawn" for one in outcome.document["unclaimed"]
     )
-    if hidden and session.exitstatus == pytest.ExitCode.OK:
+    if (hidden or collected.differences) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -397,5 +428,20 @@ def pytest_terminal_summary(
         )
     for one in collected.outcome.document["unclaimed"]:
         terminalreporter.line(f"{one['state']:<13} {one['claim']}: {one['words']}")
+    if collected.differences is not None:
+        terminalreporter.line(_held_against_the_recorded(collected, config))
     if collected.report is not None:
         terminalreporter.line(f"report: {collected.report}")
+
+
+def _held_against_the_recorded(collected: Collected, config: pytest.Config) -> str:
+    """Whether the recorded cells, judged again, gave the recorded verdicts and effects."""
+    place = shipped.RECORDED / chosen(config, "tier")
+    total = len(collected.studies)
+    lines = collected.differences or []
+    if lines:
+        return "\n".join([f"Not as recorded in {place}:", *lines])
+    return (
+        f"{counted(total, 'verdict')} as recorded in {place}, with the same effects: the cells "
+        "recorded there were checked and judged again."
+    )

@@ -164,8 +164,6 @@ class Hypothesis:
         label: a few words for tables; the name unless given.
         scale: "ratio" if effects are natural logarithms of a ratio, which readers are then shown;
             else "linear".
-        power_note: why a primary hypothesis with power below 0.9 is registered nevertheless; the
-            report prints it.
         bounds: the range of the effect, ends included, where it has one; an infinite end is open.
         published: the number that the paper prints for this effect.
         tiers: at which it is decided on.
@@ -184,7 +182,6 @@ class Hypothesis:
     agreement: float | None = None
     label: str = ""
     scale: Literal["linear", "ratio"] = "linear"
-    power_note: str = ""
     bounds: tuple[float, float] | None = None
     published: Published | None = None
     tiers: tuple[str, ...] = TIERS
@@ -332,6 +329,8 @@ class Statement:
         claim = asdict(self)
         for hypothesis, entry in zip(self.hypotheses, claim["hypotheses"], strict=True):
             entry["rule"] = {"kind": type(hypothesis.rule).__name__, **entry["rule"]}
+            # older records have this key, and what did not change keeps its digest
+            entry["power_note"] = ""
             ends = hypothesis.bounds or ()
             entry["bounds"] = [
                 None if math.isinf(end) else end for end in ends

@@ -48,14 +48,12 @@ same = claim.experiment(regression.same_kernel, [usual(ROUGH)], **DOUBLE)
 kernels = comparison.Kernels(networks, others)
 
 A_TENTH = "a tenth of the error is the most that one would still call very close"
-BEYOND = "The effect lay beyond the margin in exploration; refuting has power > 0.99."
 CLOSE: Terms = dict(ratio=True, within=1.1, each=grid(target=USEFUL), because=A_TENTH)
 
 
 @claim.effect(
     primary=True,
     expect=on_each((1.0, 0.04), (0.752, 0.1), (0.779, 0.085), (1.041, 0.022)),
-    power_note=on_each("", BEYOND, BEYOND, ""),
     **CLOSE,
 )
 def errors(m, target):

@@ -16,6 +16,7 @@ from harness.commands.options import (
     computing_options,
     papers_folder,
     prove_writable,
+    recorded_cells,
     selected,
 )
 from harness.commands.verdict import run_options, write_json
@@ -72,8 +73,13 @@ def audit(options: argparse.Namespace) -> int:
     is one.
     """
     prove_writable(options.json)
+    with recorded_cells(options) as store:
+        return _audit(options, store)
+
+
+def _audit(options: argparse.Namespace, store: Path) -> int:
     plans = _plans(options)
-    cells = _recorded(plans, options)
+    cells = _recorded(plans, store, options)
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if options.seed is None else options.seed
     groups = [
         [request for request in plan if request.digest in cells]
@@ -110,12 +116,14 @@ def _plans(options: argparse.Namespace) -> dict[tuple[str, str], list[Request]]:
 
 
 def _recorded(
-    plans: Mapping[tuple[str, str], Sequence[Request]], options: argparse.Namespace
+    plans: Mapping[tuple[str, str], Sequence[Request]],
+    path: Path,
+    options: argparse.Namespace,
 ) -> dict[str, Cell]:
     """Request digest -> the recorded cell that stands for it: one of this code and device if there
     is, the newest.
     """
-    store = Store(options.store, notify=lambda notice: print(notice, file=sys.stderr))
+    store = Store(path, notify=lambda notice: print(notice, file=sys.stderr))
     if not store.path.is_dir():
         raise StoreError(
             f"There is no store at {store.path}, so there is nothing to audit. Name one with "

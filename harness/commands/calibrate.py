@@ -17,12 +17,12 @@ from harness.commands.options import (
 from harness.commands.verdict import write_json
 from harness.errors import InvalidInput
 from harness.report import calibration
+from harness.shipped import RECORDED
 from harness.statistics.calibration import TRIALS, Calibrated, Rates, calibrate
 from harness.statistics.planted import exponent_coverage
 from harness.study import Statement, Study
 
 Json = Mapping[str, Any]
-RECORDED = Path("reports/recorded")
 SEED = 0
 
 

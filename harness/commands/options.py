@@ -4,16 +4,18 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import registration, studies
+from harness import registration, shipped, studies
 from harness.backends import DEVICES
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.session import STORE, Settings, backend_names
+from harness.shipped import RECORDED
 from harness.study import Study
 from harness.sweep import engines
 
@@ -168,6 +170,15 @@ def discovered(options: argparse.Namespace) -> dict[str, Study]:
     }
 
 
+def family_sizes(options: argparse.Namespace) -> Mapping[str, int]:
+    """Family -> number of its claims, below the folder of a call."""
+    known = discovered(options)
+    without_file = registration.unclaimed(
+        options.claims / registration.FOLDER, list(known)
+    )
+    return registration.family_sizes(known.values(), without_file)
+
+
 def cells_options(command: argparse.ArgumentParser) -> None:
     """Of which backends the cells are, and where."""
     command.add_argument(
@@ -178,6 +189,15 @@ def cells_options(command: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path(STORE),
         help=f"where cells are kept (default: {STORE})",
+    )
+
+
+def recorded_cells(options: argparse.Namespace) -> AbstractContextManager[Path]:
+    """The store of a call; where none is named and there is none, the cells of the recorded run."""
+    return shipped.cells_of(
+        options.store,
+        RECORDED / options.tier,
+        asked=options.store != Path(STORE),
     )
 
 

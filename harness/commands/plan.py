@@ -19,10 +19,11 @@ from harness.commands.options import (
     tier_option,
     write_text,
 )
-from harness.commands.times import RECORDED, Found, learned, looked_up, prior
+from harness.commands.times import Found, learned, looked_up, prior
 from harness.experiment import Request
 from harness.numerals import counted, duration
 from harness.session import requests
+from harness.shipped import RECORDED
 from harness.sweep import Store
 from harness.sweep.estimates import Estimates, likeness
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import registration, studies
@@ -11,6 +11,7 @@ from harness.commands.options import (
     chosen_id,
     claims_options,
     discovered,
+    family_sizes,
     matching,
     selected,
     selected_one,
@@ -51,9 +52,9 @@ def _register(command: argparse.ArgumentParser) -> None:
         "code of the\n"
         "effects go to claims/registrations. A run calls a claim BROKEN that differs from what is "
         "registered.\n"
-        "Refused: a claim that is registered (amend it), has fewer than 10 replicates, a primary "
-        "hypothesis with\n"
-        "power below 0.9 and no power_note, or a rule that its bounds keep from coming out "
+        "Refused: a claim that is registered (amend it), has fewer than 10 replicates, is decided "
+        "with probability\n"
+        "below 0.9 (see ntk-claims power), or has a rule that its bounds keep from coming out "
         "SUPPORTED or REFUTED.\n"
         "Refused, too, unless --results-seen yes is said: a claim of which the store has cells, or "
         "a report or\n"
@@ -154,12 +155,17 @@ def register(options: argparse.Namespace) -> int:
     _refuse_registered(options, [study.claim.id for study in chosen])
     if not chosen:
         print(f"Every claim below {options.claims} is registered.")
-    _refuse(chosen)
+    sizes = family_sizes(options)
+    _refuse(chosen, sizes)
     for study in chosen:
         _honest(study, options)
     for study in chosen:
         written = registration.register(
-            study, folder, options.reason, options.results_seen == "yes"
+            study,
+            folder,
+            options.reason,
+            options.results_seen == "yes",
+            family=sizes[study.claim.family],
         )
         print(f"registered {study.claim.id} {written.digest[:12]}, {written.date}")
     for one in _unclaimed(options.claims):
@@ -173,7 +179,11 @@ def amend(options: argparse.Namespace) -> int:
     _honest(study, options)
     folder = options.claims / registration.FOLDER
     written = registration.amend(
-        study, folder, options.reason, options.results_seen == "yes"
+        study,
+        folder,
+        options.reason,
+        options.results_seen == "yes",
+        family=family_sizes(options)[study.claim.family],
     )
     entry = written.history[-1]
     print(
@@ -209,9 +219,11 @@ def _unclaimed(claims: Path) -> tuple[registration.Unclaimed, ...]:
     return registration.unclaimed(claims / registration.FOLDER, known)
 
 
-def _refuse(chosen: Sequence[Study]) -> None:
+def _refuse(chosen: Sequence[Study], sizes: Mapping[str, int]) -> None:
     against = {
-        study.claim.id: found for study in chosen if (found := objections(study))
+        study.claim.id: found
+        for study in chosen
+        if (found := objections(study, sizes[study.claim.family]))
     }
     if against:
         lines = [

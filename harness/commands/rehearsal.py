@@ -15,6 +15,7 @@ from harness.commands.options import (
     claims_options,
     computing,
     computing_options,
+    family_sizes,
     selected_one,
     tier_option,
 )
@@ -106,6 +107,8 @@ def rehearse(options: argparse.Namespace) -> int:
     print(f"    measured: {', '.join(quantities)}")
     outcome = judge(rehearsed, measurements, options.tier, options.seeds)
     print("\n".join(_lines(study, outcome, seeds_of(study, options.tier))))
+    for text in objections(study, family_sizes(options)[study.claim.family]):
+        print(f"    cannot be registered: {text}")
     return 0 if _holds(study, outcome) else 1
 
 
@@ -186,8 +189,6 @@ def _lines(study: Study, outcome: ClaimVerdict, seeds: int) -> Iterator[str]:
             f"fails in {backend}: {text}" for backend, text in failures.items()
         )
         yield f"    gate {gate.name}: {words or 'met'}"
-    for text in objections(study):
-        yield f"    cannot be registered: {text}"
 
 
 def _passed(passed: bool) -> str:

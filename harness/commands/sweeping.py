@@ -15,8 +15,9 @@ from harness.commands.options import (
     settings,
     tier_option,
 )
-from harness.commands.times import RECORDED, prior
+from harness.commands.times import prior
 from harness.session import requests
+from harness.shipped import RECORDED
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

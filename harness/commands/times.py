@@ -12,8 +12,6 @@ from harness.report import SECONDS
 from harness.sweep import Cell, Prior, Store, code, nothing_known
 from harness.sweep.estimates import Estimates, likeness
 
-RECORDED = Path("reports/recorded")
-"""Where recorded runs lie, one folder a tier, from the project's root."""
 Here = tuple[str, dict[str, str]] | None
 
 

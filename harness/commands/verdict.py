@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from harness.commands.options import (
     claims_options,
     discovered,
     prove_writable,
+    recorded_cells,
     selected,
     tier_option,
     write_text,
@@ -72,23 +72,19 @@ def verdict(options: argparse.Namespace) -> int:
     """
     prove_writable(options.json)
     chosen = selected(options)
-    every = [study.claim for study in discovered(options).values()]
+    every = discovered(options)
     folder = options.claims / FOLDER
-    unclaimed = registration.unclaimed(folder, [claim.id for claim in every])
-    families = [claim.family for claim in every] + [
-        one.family for one in unclaimed if one.family
-    ]
-    document = verify(
-        chosen,
-        Settings(
-            options.tier, backend_names(options.backend), options.store, replay=True
-        ),
-        family_sizes=Counter(families),
-        recorded=studies.recorded(options.claims),
-        registrations={study.claim.id: folder for study in chosen},
-        unclaimed=unclaimed,
-        progress=sweep.on(sys.stderr),
-    ).document
+    unclaimed = registration.unclaimed(folder, list(every))
+    with recorded_cells(options) as store:
+        document = verify(
+            chosen,
+            Settings(options.tier, backend_names(options.backend), store, replay=True),
+            family_sizes=registration.family_sizes(every.values(), unclaimed),
+            recorded=studies.recorded(options.claims),
+            registrations={study.claim.id: folder for study in chosen},
+            unclaimed=unclaimed,
+            progress=sweep.on(sys.stderr),
+        ).document
     for claim in document["claims"]:
         print("\n".join(claim_lines(claim)))
     if options.json is not None:

@@ -19,7 +19,7 @@ from harness.registration.ledger import (
 )
 from harness.registration.moment import Moment, committed_at, is_ancestor, now
 from harness.registration.record import ClaimRecord, Registration, json_schema
-from harness.registration.roll import Unclaimed, unclaimed
+from harness.registration.roll import Unclaimed, family_sizes, unclaimed
 from harness.registration.rules import REHEARSAL
 from harness.registration.writing import adopt, amend, register, withdraw
 
@@ -39,6 +39,7 @@ __all__ = [
     "amend",
     "check",
     "committed_at",
+    "family_sizes",
     "in_words",
     "is_ancestor",
     "json_schema",

@@ -1,6 +1,7 @@
 """The roll of a folder of registrations: registered claims of which there is no file any more."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 from harness.errors import InvalidInput
 from harness.registration import chain
 from harness.registration.ledger import claims_on_file, read
+from harness.study import Study
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ def unclaimed(folder: Path, claims: Collection[str]) -> tuple[Unclaimed, ...]:
         *(_of(folder, claim) for claim in gone),
         *(Unclaimed(chain.CHAIN, "", "altered", _sentence(text)) for text in wrong),
     )
+
+
+def family_sizes(
+    studies: Iterable[Study], unclaimed: Iterable[Unclaimed]
+) -> Counter[str]:
+    """Family -> number of its claims: every claim file, and every registration without one."""
+    sizes = Counter(study.claim.family for study in studies)
+    return sizes + Counter(one.family for one in unclaimed if one.family)
 
 
 def _of(folder: Path, claim: str) -> Unclaimed:

@@ -11,23 +11,29 @@ from harness import papers
 from harness.errors import InvalidInput
 from harness.experiment import TIERS, Tier, reference
 from harness.registration.record import ClaimRecord
-from harness.statistics.power import registered_power
+from harness.statistics.claim_power import WholePower, whole_power
+from harness.statistics.power import WANTED
 from harness.study import Hypothesis, Study
 
-SEEDS, POWER = 10, 0.9
+SEEDS = 10
 REHEARSAL = "rehearsal of "
 """With these words begins the stream of every rehearsal; no registered stream may begin so."""
 
 
-def objections(study: Study) -> list[str]:
+def objections(study: Study, family: int = 1) -> list[str]:
     """What the rules of evidence hold against registering a study; empty if nothing.
+
+    Args:
+        study: the claim and its experiments.
+        family: number of claims of its family, over which Holm corrects.
 
     Raises:
         InvalidInput: as `ClaimRecord.of` does.
     """
     return [
         *_of_experiments(study),
-        *(text for h in study.claim.hypotheses for text in _of_hypothesis(h, study)),
+        *(text for h in study.claim.hypotheses for text in _of_hypothesis(h)),
+        *_of_power(study, family),
     ]
 
 
@@ -84,15 +90,13 @@ def _tiers(study: Study, name: str) -> list[Tier]:
     ]
 
 
-def _of_hypothesis(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
+def _of_hypothesis(hypothesis: Hypothesis) -> Iterator[str]:
     named = f"hypothesis {hypothesis.name!r}"
     if not hypothesis.expected_sd > 0:
         yield (
             f"{named} expects a standard deviation of {hypothesis.expected_sd!r}, "
             "which must be positive"
         )
-    elif hypothesis.role == "primary" and not hypothesis.power_note.strip():
-        yield from (f"{named} {text}" for text in _weak(hypothesis, study))
     low, high = hypothesis.bounds or (-math.inf, math.inf)
     if not low <= hypothesis.expected_effect <= high:
         yield (
@@ -106,22 +110,30 @@ def _of_hypothesis(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
         )
 
 
-def _weak(hypothesis: Hypothesis, study: Study) -> Iterator[str]:
+def _of_power(study: Study, family: int) -> Iterator[str]:
+    """Why a claim is not decided often enough, at each of its tiers."""
     for name in TIERS:
+        primary = study.claim.at(name).primary
         seeds = min((tier.replicates for tier in _tiers(study, name)), default=0)
-        if seeds < 2:
+        if seeds < 2 or not all(h.expected_sd > 0 for h in primary):
             continue
-        found = registered_power(
-            hypothesis.rule, hypothesis.expected_effect, hypothesis.expected_sd, seeds
-        )
-        if found < POWER:
+        found = whole_power(primary, seeds, family)
+        if found.power.value < WANTED:
+            weakest = study.claim.hypothesis(found.weakest)
             yield (
-                f"has power {found:.2g} with the {seeds} seeds of the {name} tier, if the effect "
-                "is "
-                f"{hypothesis.expected_effect:g} (sd {hypothesis.expected_sd:g}), and {POWER} is "
-                "needed: take more "
-                "seeds, or say in power_note why it is registered nevertheless"
+                f"it comes out {found.verdict} with probability {found.power.value:.2f} "
+                f"with the {seeds} seeds of the {name} tier (all primary hypotheses, Student's t "
+                f"and bootstrap, Holm over a family of {family}), and {WANTED} is needed. Weakest: "
+                f"{weakest.name!r}, with effect {weakest.expected_effect:g} and sd "
+                f"{weakest.expected_sd:g}. {_remedy(found)}"
             )
+
+
+def _remedy(found: WholePower) -> str:
+    try:
+        return f"Take {found.seeds_needed} seeds, or a sharper design"
+    except InvalidInput:
+        return "No number of seeds is enough: take a sharper design"
 
 
 def unreachable(hypothesis: Hypothesis) -> list[str]:

@@ -25,8 +25,10 @@ from harness.registration.rules import objections
 from harness.study import Study
 
 
-def register(study: Study, folder: Path, reason: str, results_seen: bool) -> Registered:
-    """Writes the first registration of a claim.
+def register(
+    study: Study, folder: Path, reason: str, results_seen: bool, *, family: int = 1
+) -> Registered:
+    """Writes the first registration of a claim; `family` is the number of claims of its family.
 
     Raises:
         InvalidInput: if it is registered already, there is no reason, or a rule speaks against it.
@@ -37,11 +39,14 @@ def register(study: Study, folder: Path, reason: str, results_seen: bool) -> Reg
             f"Claim {claim!r} is registered already; amend it: ntk-claims amend {claim} --reason "
             '"..." --results-seen yes|no'
         )
+    _refuse(study, family)
     return _write(study, folder, None, reason=reason, results_seen=results_seen)
 
 
-def amend(study: Study, folder: Path, reason: str, results_seen: bool) -> Registered:
-    """Appends to a claim's history, and writes its record anew.
+def amend(
+    study: Study, folder: Path, reason: str, results_seen: bool, *, family: int = 1
+) -> Registered:
+    """Appends to a claim's history, and writes its record anew; `family` as for `register`.
 
     Raises:
         InvalidInput: if it is not registered, nothing changed, there is no reason, results are said
@@ -64,6 +69,7 @@ def amend(study: Study, folder: Path, reason: str, results_seen: bool) -> Regist
             f"By its own history, results of claim {claim!r} had been seen on {seen[0]}: say "
             "--results-seen yes."
         )
+    _refuse(study, family)
     return _write(study, folder, registered, reason=reason, results_seen=results_seen)
 
 
@@ -141,6 +147,14 @@ def adopt(folder: Path) -> list[Entry]:
     return lines
 
 
+def _refuse(study: Study, family: int) -> None:
+    """Raises InvalidInput if a rule of evidence speaks against a study."""
+    if against := objections(study, family):
+        raise InvalidInput(
+            f"Claim {study.claim.id!r} cannot be registered: {'; '.join(against)}."
+        )
+
+
 def _write(
     study: Study,
     folder: Path,
@@ -154,10 +168,6 @@ def _write(
         raise InvalidInput(
             f"Say why claim {claim!r} is registered as it is: a reason that readers of the report "
             "see."
-        )
-    if against := objections(study):
-        raise InvalidInput(
-            f"Claim {claim!r} cannot be registered: {'; '.join(against)}."
         )
     made = moment.now(folder)
     entry = Entry(

@@ -250,7 +250,6 @@ def _hypothesis(hypothesis: Hypothesis, entry: Entry) -> Json:
             "effect": hypothesis.expected_effect,
             "sd": hypothesis.expected_sd,
             "power": _power(hypothesis, entry.replicates),
-            "power_note": hypothesis.power_note,
         },
         "published": _published(hypothesis, entry.verdict),
         "calibration": entry.calibration.get(hypothesis.name),

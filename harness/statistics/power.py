@@ -13,10 +13,9 @@ over seeds and t = t_{n-1, 1-alpha}:
 
 A decision asks for more: the studentised bootstrap must agree, in both backends, and the backends
 with each other. `decision_power` simulates that. It is never above the closed form but by Monte
-Carlo error, so the closed form is the first screen and `registered_power` the number that a
-registration must bring to 0.9. How far the backends will differ is not known when a claim is
-registered, so that number takes them as equal; nor does it count gates, controls, the other primary
-hypotheses or the family.
+Carlo error, so the closed form is the first screen. How far the backends will differ is not known
+when a claim is registered, so `registered_power` takes them as equal. All primary hypotheses
+together, after Holm, are `harness.statistics.claim_power`.
 
 >>> from harness.study import Superiority
 >>> seeds_needed(Superiority(margin=0.05), effect=0.15, sd=0.1)
@@ -48,7 +47,7 @@ TRIALS = 4_000
 """Simulated experiments per power: a Monte Carlo error of 0.005 at 0.9."""
 
 WANTED = 0.9
-"""The power that a registration must have, at the effect that it registers."""
+"""The power that a claim must have to be registered, at the effects that it registers."""
 
 
 def power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
@@ -124,10 +123,8 @@ def two_backends(
 
 
 def registered_power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
-    """The power that counts for a registration: the closed form where that is below 0.9, else the
-    simulated decision's.
-
-    Of one hypothesis, in backends that have the same effects.
+    """The power of one hypothesis: the closed form where that is below 0.9, else the simulated
+    decision's, in backends that have the same effects.
 
     Raises:
         InvalidInput: as `power` does.

@@ -233,18 +233,23 @@ def unpack(file: Path, store: Store, limits: Limits | None = None) -> Unpacked:
     """
     counts: Counter[str] = Counter()
     kept: list[str] = []
+    for name, content in members(file, limits):
+        result = _adopted(file, store, name, content, before=sum(counts.values()))
+        counts[result] += 1
+        kept += [name] * (result == "kept")
+    return Unpacked(counts["new"], counts["same"], tuple(kept))
+
+
+def members(file: Path, limits: Limits | None = None) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file in a pack, once names, kinds and sizes of all are checked; a
+    cell's own checksum is not.
+
+    Raises:
+        PackCorrupted, StoreError: as `unpack` does.
+    """
     with _opened(file) as tar:
         for entry in _checked(file, tar, limits or Limits()):
-            result = _adopted(
-                file,
-                store,
-                entry.name,
-                _content(file, tar, entry),
-                before=sum(counts.values()),
-            )
-            counts[result] += 1
-            kept += [entry.name] * (result == "kept")
-    return Unpacked(counts["new"], counts["same"], tuple(kept))
+            yield entry.name, _content(file, tar, entry)
 
 
 def _adopted(

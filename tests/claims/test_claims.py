@@ -11,12 +11,13 @@ import pytest
 from harness import studies
 from harness.experiment import TIERS, canonical
 from harness.registration import ClaimRecord
-from harness.statistics.power import power
+from harness.statistics.claim_power import whole_power
+from harness.statistics.power import WANTED
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = ROOT / "claims"
 FILES = sorted(CLAIMS.rglob("test_*.py"))
-SEEDS, POWER = 10, 0.9
+SEEDS = 10
 
 DIGESTS = """
 from pathlib import Path
@@ -86,15 +87,11 @@ def test_no_configuration_of_an_experiment_comes_twice(study):
 
 
 @each_claim
-def test_every_primary_hypothesis_has_the_power_that_the_rules_ask_for_or_says_why_not(
-    study,
-):
+def test_every_claim_is_designed_to_be_decided(path, study):
+    family = [file for file in FILES if file.parent == path.parent]
     (seeds,) = {experiment.quick.replicates for experiment in study.experiments}
-    primary = [h for h in study.claim.primary if not h.power_note]
-    found = {
-        h.name: power(h.rule, h.expected_effect, h.expected_sd, seeds) for h in primary
-    }
-    assert {name: value for name, value in found.items() if value < POWER} == {}
+    found = whole_power(study.claim.at("quick").primary, seeds, len(family))
+    assert found.power.value >= WANTED, found.weakest
 
 
 @each_claim

@@ -49,6 +49,7 @@ MAY_IMPORT = {
         "experiment",
         "backends",
     },
+    "shipped": {"errors", "numerals", "sweep"},
     "registration": {
         "errors",
         "strict_json",

@@ -185,22 +185,6 @@ def test_hypotheses_of_one_form_are_one_function():
     assert [member(Measurements()).mean() for member in claim.members] == [1.0, 2.0]
 
 
-def test_a_note_on_power_may_be_of_some_parameters_alone():
-    claim = made()
-
-    @claim.effect(
-        above=0.05,
-        each=grid(setting=("pairs", "digits")),
-        expect=(0.2, 0.1),
-        because="so",
-        power_note={"pairs": "", "digits": "too dear"},
-    )
-    def gap(m, setting):
-        """On {setting} the gap is {}."""
-
-    assert [h.power_note for h in claim.hypotheses] == ["", "too dear"]
-
-
 def test_a_control_is_of_an_effect_above_it():
     with pytest.raises(InvalidInput, match=r"no effect above it\. Effects: none"):
         made().control("SUPPORTED", of=change)

@@ -205,3 +205,13 @@ def test_the_report_shows_the_calibration_or_that_there_is_none(
     assert shown.count('<th scope="row">heavy-tailed</th><td>0.') == 2
     assert "not calibrated for this registration" not in shown
     assert page(None).count("not calibrated for this registration") == 2
+
+
+def test_the_power_of_the_claim_stands_below_its_hypotheses(plant, call) -> None:
+    plant("one")
+    plant("two")
+    _, out, _ = call("power", "-k", "toy/one")
+    (whole,) = [line for line in out.splitlines() if "as a whole" in line]
+    assert whole.startswith("  as a whole: SUPPORTED with probability 1.000 (Holm over")
+    assert "(Holm over 2 claims); weakest: gap; seeds for 0.9: 3" in whole
+    assert " LOW (Holm" in call("power", "-k", "toy/one", "--seeds", "2")[1]

@@ -330,10 +330,7 @@ def test_a_published_number_says_where_it_stands(number):
     [
         (
             lambda s: with_hypothesis(s, expected_sd=0.5),
-            "hypothesis 'gap' has power 0.32 with the 10 seeds of the quick tier, if the effect is "
-            "0.3 (sd 0.5), and "
-            "0.9 is needed: take more seeds, or say in power_note why it is registered "
-            "nevertheless",
+            "it comes out SUPPORTED with probability 0.2",
         ),
         (
             lambda s: with_hypothesis(s, expected_sd=0.0),
@@ -378,14 +375,33 @@ def test_what_the_rules_of_evidence_forbid_is_not_registered(toy, folder, change
     assert not folder.exists()
 
 
-def test_a_weak_check_is_registered_if_it_says_so_and_the_report_does(toy, folder, run):
-    study = with_hypothesis(
-        toy(), expected_sd=0.5, power_note="No more seeds could be had."
+def test_a_claim_that_is_expected_to_be_refuted_has_the_power_to_be_refuted(toy):
+    assert objections(with_hypothesis(toy(), expected_effect=-0.1)) == []
+    (text,) = objections(with_hypothesis(toy(), expected_effect=0.08))
+    assert text.startswith("it comes out REFUTED with probability 0.2")
+
+
+def test_a_claim_without_power_is_told_its_weakest_hypothesis_and_the_seeds(toy):
+    (text,) = objections(with_hypothesis(toy(), expected_sd=0.5), family=2)
+    assert re.fullmatch(
+        r"it comes out SUPPORTED with probability 0\.1\d with the 10 seeds of the quick tier "
+        r"\(all primary hypotheses, Student's t and bootstrap, Holm over a family of 2\), and 0\.9 "
+        r"is needed\. Weakest: 'gap', with effect 0\.3 and sd 0\.5\. "
+        r"Take [67]\d seeds, or a sharper design",
+        text,
     )
+
+
+def test_a_larger_family_asks_for_more(toy, folder):
+    study = with_hypothesis(toy(), expected_effect=0.157)
+    assert objections(study, family=1) == []
+    (text,) = objections(study, family=6)
+    assert "Holm over a family of 6" in text
     registration.register(study, folder, "First.", results_seen=False)
-    session = run(study)
-    assert session.verdicts["toy/toy"].kind == "SUPPORTED"
-    assert "No more seeds could be had." in report.render(session.document, session.run)
+    with pytest.raises(InvalidInput, match=r"Holm over a family of 6"):
+        registration.amend(
+            with_claim(study, title="Another"), folder, "So.", False, family=6
+        )
 
 
 def test_a_computation_that_two_files_of_its_paper_define_is_not_registered(
@@ -753,14 +769,16 @@ def test_a_record_of_an_older_format_is_compared_and_amended(toy, folder, monkey
     path, log = folder / "toy" / "toy.json", folder / "toy" / "toy.log.jsonl"
     content, line = json.loads(path.read_text()), json.loads(log.read_text())
     del content["record"]["claim"]["limits"], line["time"], line["no_commit"]
+    content["record"]["claim"]["hypotheses"][0]["power_note"] = "Seeds are dear."
     (folder / "chain.jsonl").unlink()
     line["after"] = content["digest"] = digest(content["record"])
     content["history"] = digest(line)
     log.write_text(json.dumps(line) + "\n")
     path.write_text(json.dumps(content))
-    assert registration.check(study, folder).startswith(
-        'unregistered change: claim.limits (null -> "It is a toy.")'
-    )
+    said = registration.check(study, folder)
+    assert said.startswith("unregistered change: ")
+    assert 'claim.limits (null -> "It is a toy.")' in said
+    assert "power_note" in said
     registration.amend(study, folder, "A new format.", results_seen=False)
     assert registration.check(study, folder) == ""
 
@@ -869,9 +887,11 @@ def test_none_is_registered_if_one_is_refused(plant, folder, call):
     code, out, err = call("register")
     assert (code, out) == (2, "")
     assert (
-        "Claim 'toy/b_weak' cannot be registered: hypothesis 'gap' has power 0.32 with the 10 seeds"
+        "Claim 'toy/b_weak' cannot be registered: it comes out SUPPORTED with probability 0.1"
         in err
     )
+    assert "Holm over a family of 2" in err
+    assert "Weakest: 'gap', with effect 0.3 and sd 0.5. Take" in err
     assert not folder.exists()
 
 

@@ -164,7 +164,6 @@ def test_power_is_that_of_the_registered_effect_with_the_planned_seeds(scaling):
         "effect": 0.18,
         "sd": 0.08,
         "power": expected,
-        "power_note": "",
     }
 
 

@@ -125,8 +125,9 @@ def test_a_run_ends_at_its_deadline_though_the_clock_is_set(
         deadline=true() + 3,
         progress=set_clock,
     )
-    assert found.counts["unfinished"] == 1
-    assert 2 < time.monotonic() - start < 20
+    # the cell would be done, were the deadline put off
+    assert (found.counts["unfinished"], found.counts["done"]) == (1, 0)
+    assert time.monotonic() - start > 2
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_times_and_ages():

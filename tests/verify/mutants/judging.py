@@ -120,7 +120,7 @@ def code_not_registered(code_of, study):
     "harness.registration.rules:objections",
     f"{REGISTRATION}test_what_the_rules_of_evidence_forbid_is_not_registered",
 )
-def weak_checks_are_registered(objections, study):
+def weak_checks_are_registered(objections, study, family=1):
     """What the rules of evidence forbid is registered all the same."""
     return []
 
