@@ -45,7 +45,7 @@ FIVE_TURNS = turned(0.0, 22.5, 45.0, 67.5, 90.0)
 
 SAME: dict[str, Configuration] = {
     SAME_DIGITS: dict(OF_DIGITS, samples=1200, tests=597),
-    SAME_FASHION: dict(OF_FASHION, samples=1000, tests=2000),
+    SAME_FASHION: dict(OF_FASHION, samples=1000, tests=1000),
     MORE_FASHION: dict(OF_FASHION, samples=8000, tests=2000),
     MORE_MNIST: dict(OF_MNIST, samples=10_000, tests=5000),
 }
