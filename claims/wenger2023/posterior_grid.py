@@ -48,13 +48,13 @@ def sd_factor(measured: Measured, setting: str, width: int) -> np.ndarray:
     inputs and networks, (S,).
     """
     of_networks = measured("log_sd", setting=setting, width=width)
-    return np.exp(mean_over_networks(of_networks))
+    return np.asarray(np.exp(mean_over_networks(of_networks)))
 
 
 def sd_ratio(measured: Measured, setting: str, width: int) -> np.ndarray:
     """Finite over infinite standard deviation: the geometric mean, (S,)."""
     of_networks = measured("log_ratio", setting=setting, width=width)
-    return np.exp(mean_over_networks(of_networks))
+    return np.asarray(np.exp(mean_over_networks(of_networks)))
 
 
 def share_outside(measured: Measured, setting: str, width: int) -> np.ndarray:
@@ -66,7 +66,7 @@ def over_rate(measured: Measured, setting: str) -> np.ndarray:
     """Change of ln distance per doubling of the width, less that of width^-1/2, (S,)."""
     widths, values = ladder(measured, "distance", setting=setting)
     means = [mean_over_networks(of_width) for of_width in values]
-    return slopes(widths, means) * np.log(2) - RATE
+    return np.asarray(slopes(widths, means) * np.log(2) - RATE)
 
 
 def mean_over_networks(values: np.ndarray) -> np.ndarray:
