@@ -169,8 +169,9 @@ def _simulated(outcomes: tuple[Outcome, ...], seeds: int, trials: int) -> Flags:
 
 
 def _together(flags: Flags, verdict: str) -> Flags:
-    together: Flags = flags.all(axis=0) if verdict == "SUPPORTED" else flags.any(axis=0)
-    return together
+    """Whether the claim is decided in each experiment."""
+    all_of_them = verdict == "SUPPORTED"
+    return np.asarray(flags.all(axis=0) if all_of_them else flags.any(axis=0))
 
 
 def _short(outcomes: tuple[Outcome, ...], verdict: str, seeds: int) -> bool:
