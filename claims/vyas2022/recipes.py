@@ -240,7 +240,7 @@ LEFT = Recipe(
     "left",
     "left image of a pair, MLP",
     [],
-    [BASE | ENLARGED | dict(task=LEFT_PAIR, sizes=DOUBLINGS)],
+    [{**BASE, **ENLARGED, "task": LEFT_PAIR, "sizes": DOUBLINGS}],
 )
 OTHERS = [LEFT]
 OTHERS += [

@@ -72,12 +72,12 @@ STEEPER = Terms(above=MARGIN, because=WHY)
     primary=True,
     each=grid(cell=CELLS),
     expect={
-        RATE_LOW: (0.328, 0.046),
-        BASE: (0.368, 0.033),
+        RATE_LOW: (0.328, 0.049),
+        BASE: (0.369, 0.038),
         RATE_HIGH: (0.376, 0.086),
         BATCH_8: (0.376, 0.08),
-        BATCH_256: (0.323, 0.036),
-        MOMENTUM: (0.361, 0.048),
+        BATCH_256: (0.31, 0.073),
+        MOMENTUM: (0.36, 0.065),
     },
     **STEEPER,
 )
@@ -89,12 +89,12 @@ def gap(m, cell):
 @claim.effect(
     each=grid(cell=CELLS),
     expect={
-        RATE_LOW: (0.203, 0.048),
+        RATE_LOW: (0.203, 0.051),
         BASE: (0.243, 0.062),
         RATE_HIGH: (0.25, 0.085),
-        BATCH_8: (0.25, 0.065),
-        BATCH_256: (0.197, 0.058),
-        MOMENTUM: (0.236, 0.069),
+        BATCH_8: (0.265, 0.067),
+        BATCH_256: (0.185, 0.065),
+        MOMENTUM: (0.236, 0.072),
     },
     **STEEPER,
 )

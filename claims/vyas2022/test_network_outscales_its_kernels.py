@@ -26,8 +26,7 @@ Limits
     single images there was none in error rate to the infinite kernel. It depends on the training
     budget: on pairs that gap fell from 0.20 to 0.15 between 1,500 and 6,000 steps. Nor is it
     constant: from n = 1024 to 2048 the network nears a floor of ambiguous images. On a draw from
-    the NTK the initial kernel loses by its noise alone, so a gap to it is no evidence of learnt
-    features.
+    the NTK the initial kernel loses by its noise alone: a gap to it proves no learnt features.
 """
 
 from claims.vyas2022 import exponents, figures, recipes
@@ -63,13 +62,14 @@ EIGHT = grid(setting=(PAIRS, DIGITS), kernel=BOTH, error=(SQUARED, RATE))
 BESIDE = grid(setting=(LONGER, PLAIN), error=(SQUARED, RATE))
 A_LAW = "0.05 in the exponent is 7 % of error over two doublings of n: less is no other scaling law"
 STEEPER = Terms(above=MARGIN, because=A_LAW)
+# of exploration; where a rehearsal scattered more, of both together
 EXPECTED = {
-    (PAIRS, INITIAL, SQUARED): (0.249, 0.031),
-    (PAIRS, INITIAL, RATE): (0.288, 0.045),
-    (PAIRS, INFINITE, SQUARED): (0.149, 0.028),
+    (PAIRS, INITIAL, SQUARED): (0.251, 0.036),
+    (PAIRS, INITIAL, RATE): (0.3, 0.051),
+    (PAIRS, INFINITE, SQUARED): (0.148, 0.032),
     (PAIRS, INFINITE, RATE): (0.162, 0.047),
-    (DIGITS, INITIAL, SQUARED): (0.347, 0.036),
-    (DIGITS, INITIAL, RATE): (0.598, 0.088),
+    (DIGITS, INITIAL, SQUARED): (0.35, 0.038),
+    (DIGITS, INITIAL, RATE): (0.591, 0.096),
     (DIGITS, INFINITE, SQUARED): (0.174, 0.04),
     (DIGITS, INFINITE, RATE): (0.257, 0.119),
     (LONGER, SQUARED): (0.15, 0.038),
@@ -107,6 +107,7 @@ def gap_at_full_scale(m, setting):
     ratio=True,
     above=1.05,
     expect={PAIRS: (1.55, 0.08), DIGITS: (1.3, 0.1)},
+    agreement=0.05,
     because="5 % of squared error is the least that one would choose a predictor by",
 )
 def infinite_over_network(m, setting):
