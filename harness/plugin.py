@@ -30,9 +30,12 @@ from harness.commands.times import prior
 from harness.console import show_all_signs
 from harness.errors import ClaimsError
 from harness.export import properties
+from harness.numerals import counted
 from harness.plugin_options import REPORTS, chosen
 from harness.registration import FOLDER
 from harness.report import calibration
+from harness.report.summary import tally
+from harness.report.terminal import finding_line
 from harness.session import STORE, Session, Settings, backend_names, requests, verify
 from harness.study import Study
 from harness.sweep import Progress
@@ -384,7 +387,9 @@ def pytest_terminal_summary(
     if collected.outcome is None:
         return
     terminalreporter.section("verdicts")
-    for claim in collected.outcome.document["claims"]:
+    document = collected.outcome.document
+    terminalreporter.line(f"{counted(len(document['claims']), 'claim')}: {tally(document)}")
+    for claim in document["claims"]:
         found, known = claim["verdict"]["kind"], claim["recorded"]
         changed = "" if known in (None, found) else f", recorded {known}"
         stale = (
@@ -392,9 +397,7 @@ def pytest_terminal_summary(
             if claim["stale"]
             else ""
         )
-        terminalreporter.line(
-            f"{found:<13} {claim['id']} ({claim['tier']}){changed}{stale}"
-        )
+        terminalreporter.line(f"{finding_line(claim)}{changed}{stale}")
     for one in collected.outcome.document["unclaimed"]:
         terminalreporter.line(f"{one['state']:<13} {one['claim']}: {one['words']}")
     if collected.report is not None:
