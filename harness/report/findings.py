@@ -262,7 +262,8 @@ def failed_gates(claim: Json) -> list[tuple[str, str]]:
     """Name of each gate that failed, and why, in one line."""
     found = []
     for gate in claim["gates"]:
-        reasons = [" ".join(text.split()) for text in gate["failures"].values() if text]
+        by_backend = sorted(gate["failures"].items())
+        reasons = [" ".join(text.split()) for _, text in by_backend if text]
         if reasons:
             found.append((gate["name"], reasons[0]))
     return found

@@ -171,10 +171,10 @@ def failures(gate: Json) -> list[tuple[str, list[str]]]:
     """What a gate said, each text once, and in which backends; "" is that it holds.
 
     >>> failures({"failures": {"torch": "2 of 10", "jax": "2 of 10"}})
-    [('2 of 10', ['torch', 'jax'])]
+    [('2 of 10', ['jax', 'torch'])]
     """
     found: dict[str, list[str]] = {}
-    for backend, text in gate["failures"].items():
+    for backend, text in sorted(gate["failures"].items()):
         found.setdefault(text, []).append(backend)
     return list(found.items())
 
