@@ -388,7 +388,9 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("verdicts")
     document = collected.outcome.document
-    terminalreporter.line(f"{counted(len(document['claims']), 'claim')}: {tally(document)}")
+    terminalreporter.line(
+        f"{counted(len(document['claims']), 'claim')}: {tally(document)}"
+    )
     for claim in document["claims"]:
         found, known = claim["verdict"]["kind"], claim["recorded"]
         changed = "" if known in (None, found) else f", recorded {known}"

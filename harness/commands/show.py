@@ -13,7 +13,8 @@ from harness.report.terminal import told_at_length
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
     command = commands.add_parser(
-        "show", help="tell one claim of a report: what it says, what decided, its limits"
+        "show",
+        help="tell one claim of a report: what it says, what decided, its limits",
     )
     command.description = (
         "Tells one claim as the recorded report has it: what the paper says, what decided and what "
@@ -24,7 +25,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "ntk-claims show gap_across_width",
         "ntk-claims show nngp --report reports/quick-20261130T201200Z",
     )
-    command.add_argument("claim", help="the claim's id, or a part that no other claim has")
+    command.add_argument(
+        "claim", help="the claim's id, or a part that no other claim has"
+    )
     command.add_argument(
         "--report",
         type=Path,

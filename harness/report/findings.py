@@ -18,6 +18,8 @@ RULES: dict[str, type[Rule]] = {
     rule.__name__: rule for rule in (Superiority, Equivalence, Difference)
 }
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9“\"'])")
+
+
 class Group(NamedTuple):
     """Claims of like outcomes: a heading, what is said of several and of one, what it means."""
 
@@ -30,7 +32,9 @@ class Group(NamedTuple):
 
 UNDECIDED = ("NOT DECIDED", "LOST TO CORRECTION", "METHODS DISAGREE")
 GROUPS = (
-    Group("Broken", "are broken", "is broken", "the check cannot be trusted", ("BROKEN",)),
+    Group(
+        "Broken", "are broken", "is broken", "the check cannot be trusted", ("BROKEN",)
+    ),
     Group("Does not hold", "do not hold", "does not hold", "REFUTED", ("REFUTED",)),
     Group(
         "Undecided",
@@ -46,7 +50,9 @@ GROUPS = (
         "effects are shown, not counted",
         ("GATE FAILED",),
     ),
-    Group("Not run", "were not run", "was not run", "nothing was measured", ("NOT RUN",)),
+    Group(
+        "Not run", "were not run", "was not run", "nothing was measured", ("NOT RUN",)
+    ),
     Group("Holds", "hold", "holds", "SUPPORTED", ("SUPPORTED",)),
 )
 """Groups of claims by outcome, worst news first."""
@@ -280,9 +286,7 @@ def obstacles(claim: Json) -> tuple[str, ...]:
     """
     verdict = claim["verdict"]
     gates = tuple(f"Gate “{name}” failed: {text}" for name, text in failed_gates(claim))
-    taken = (
-        verdict["alone"] == Kind.SUPPORTED and verdict["kind"] == Kind.INCONCLUSIVE
-    )
+    taken = verdict["alone"] == Kind.SUPPORTED and verdict["kind"] == Kind.INCONCLUSIVE
     if not taken:
         return gates
     found = f"{p_equals(verdict['p'])} alone, {p_equals(verdict['p_family'])}"

@@ -19,6 +19,7 @@ MARKS = {
     "BROKEN": "⚠",
 }
 
+
 def summary_markdown(document: Json, run: Json | None = None) -> str:
     """What came out in a sentence or two, a table of claims, and folded away what the words mean
     and every effect.

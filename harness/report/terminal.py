@@ -53,7 +53,9 @@ def told_at_length(claim: Json) -> str:
         claim: of verdicts.json.
     """
     paper = claim["paper"]
-    read = f"{paper['authors']} {paper['year']}, {paper['locus']}. Read: {paper['read']}."
+    read = (
+        f"{paper['authors']} {paper['year']}, {paper['locus']}. Read: {paper['read']}."
+    )
     parts = [
         claim["title"],
         f"{claim['statement']} ({read})",
@@ -79,9 +81,7 @@ def _effects(claim: Json, role: str) -> list[str]:
     own = findings.measured(claim, role)
     if not own:
         return []
-    lines = [
-        f"  {h['verdict']['kind']:<13}{findings.in_a_line(h)}" for h in own
-    ]
+    lines = [f"  {h['verdict']['kind']:<13}{findings.in_a_line(h)}" for h in own]
     heads = {
         "primary": "Primary effects; all of them must hold:",
         "secondary": f"{_secondary(claim)}:",

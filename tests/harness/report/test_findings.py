@@ -88,7 +88,9 @@ def test_an_effect_that_fails_decides_and_a_secondary_one_never(claims):
         (
             [],
             TAKEN,
-            ("p\xa0=\xa00.035 alone, p\xa0=\xa00.069 after correcting for the paper's claims",),
+            (
+                "p\xa0=\xa00.035 alone, p\xa0=\xa00.069 after correcting for the paper's claims",
+            ),
         ),
         ([{"name": "trained", "failures": {"torch": "", "jax": ""}}], KEPT, ()),
         ([], {**TAKEN, "kind": "DISAGREE"}, ()),
@@ -163,7 +165,10 @@ def test_the_but_is_the_first_sentence_of_limits(claims):
 )
 def test_when_what_decides_was_registered(first_seen, changes, expected):
     entry = {"results_seen": True, "changed": []}
-    history = [{**entry, "results_seen": first_seen}, *({**entry, **c} for c in changes)]
+    history = [
+        {**entry, "results_seen": first_seen},
+        *({**entry, **c} for c in changes),
+    ]
     assert findings.registered({"history": history}) == expected
     assert findings.registered({"history": []}) == "not"
 

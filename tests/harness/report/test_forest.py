@@ -13,6 +13,7 @@ from harness.report.findings import in_margins
 from harness.report.forest import alone, forest_svg
 from harness.verdict import Kind
 
+
 @pytest.fixture
 def claims(document):
     """Name -> a claim of the example that a test may change."""
@@ -189,7 +190,10 @@ def test_a_claim_that_broke_before_anything_was_measured_says_why(document, buil
         for row in rows(report.render(broken, build_run()))
         if "hyperparameters" in row
     ]
-    assert "Nothing measured: The code of `effects` raised KeyError: &#39;loss&#39;." in row
+    assert (
+        "Nothing measured: The code of `effects` raised KeyError: &#39;loss&#39;."
+        in row
+    )
 
 
 def test_the_tally_says_what_became_of_every_claim(document, build_run):

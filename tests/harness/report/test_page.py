@@ -146,12 +146,17 @@ def told(page, claim, tag="div", of="outcome"):
 def test_the_box_of_a_claim_says_what_decided_and_what_goes_with_it(text):
     supported, refuted = told(text, 0), told(text, 1)
     assert supported.startswith("SUPPORTED exponent beats NTK: 0.156 [")
-    assert "(90 % interval; needs > 0.05). Of the other primary effects 1 more holds." in (
-        supported
+    assert (
+        "(90 % interval; needs > 0.05). Of the other primary effects 1 more holds."
+        in (supported)
     )
     assert "But: Tests the mechanism on a proxy data set" in supported
-    assert "Secondary effects: 1 for the title, 0 against, 0 open · 12 seeds" in supported
-    assert supported.endswith("at quick scale: n up to 1024; the paper goes further. · as recorded")
+    assert (
+        "Secondary effects: 1 for the title, 0 against, 0 open · 12 seeds" in supported
+    )
+    assert supported.endswith(
+        "at quick scale: n up to 1024; the paper goes further. · as recorded"
+    )
     assert refuted.startswith("REFUTED exponent beats")
     assert "Refuted with p " in refuted
 
@@ -202,7 +207,9 @@ def test_the_first_table_has_each_claim_with_what_decided_and_its_but(page):
     assert "exponent beats NTK 0.156 [0.1" in supported
     assert "needs > 0.05" in supported
     assert "12 abstract before" in supported
-    assert supported.endswith("1/0/0 Tests the mechanism on a proxy data set, not the paper's data.")
+    assert supported.endswith(
+        "1/0/0 Tests the mechanism on a proxy data set, not the paper's data."
+    )
     (disagree,) = [row for row in rows if "changed: recorded as SUPPORTED" in row]
     assert "Agreement not shown." in disagree
     (missing,) = [row for row in rows if "Nothing measured" in row]

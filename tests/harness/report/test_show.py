@@ -26,7 +26,9 @@ def test_a_claim_is_told_from_title_to_limits(folder, document, capsys):
     assert "2 of 2 controls came out as planted; 3 of 3 gates hold; 12 seeds" in told
 
 
-@pytest.mark.parametrize(("part", "count"), [("vyas", "several claims"), ("nix", "no claim")])
+@pytest.mark.parametrize(
+    ("part", "count"), [("vyas", "several claims"), ("nix", "no claim")]
+)
 def test_a_name_that_is_not_one_claims_lists_what_there_is(folder, part, count, capsys):
     assert main(["show", part, "--report", str(folder)]) == 2
     said = " ".join(capsys.readouterr().err.split())

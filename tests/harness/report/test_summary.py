@@ -17,7 +17,10 @@ def test_the_summary_has_a_row_per_claim(document):
     assert rows[0].startswith("| ⚠ BROKEN | ")
     assert rows[-1].startswith("| ✅ SUPPORTED | ")
     assert "exponent beats NTK: 0.156 \\[" in rows[-1]
-    assert "(90 % interval; needs &gt; 0.05)<br>Of the other primary effects 1 more holds" in rows[-1]
+    assert (
+        "(90 % interval; needs &gt; 0.05)<br>Of the other primary effects 1 more holds"
+        in rows[-1]
+    )
     assert "| 1, 0, 0 | SUPPORTED |" in rows[-1]
     assert "3 of 24 cells ran out of memory (jax)." in rows[4]
 
@@ -32,13 +35,15 @@ def test_the_first_sentence_names_what_changed(document):
     known = [
         {**claim, "recorded": claim["verdict"]["kind"]} for claim in document["claims"]
     ]
-    assert "1 SUPPORTED. Every verdict is the recorded one.\n" in report.summary_markdown(
-        {**document, "claims": known}
+    assert (
+        "1 SUPPORTED. Every verdict is the recorded one.\n"
+        in report.summary_markdown({**document, "claims": known})
     )
     known[0]["recorded"] = None
     one = report.summary_markdown({**document, "claims": known})
     assert (
-        "1 SUPPORTED. No recorded verdict changed. Without a recorded verdict: 1.\n" in one
+        "1 SUPPORTED. No recorded verdict changed. Without a recorded verdict: 1.\n"
+        in one
     )
 
 

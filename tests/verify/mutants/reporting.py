@@ -30,7 +30,10 @@ def p_rounded_to_zero(p_value, value):
     return "0.000" if value is not None and value < 0.001 else p_value(value)
 
 
-@plant("harness.report.findings:support", f"{FINDINGS}test_an_effect_that_speaks_against_the_title_counts_against_it")
+@plant(
+    "harness.report.findings:support",
+    f"{FINDINGS}test_an_effect_that_speaks_against_the_title_counts_against_it",
+)
 def secondary_effects_counted_by_label(support, claim):
     """A secondary effect counts by its verdict, also where it speaks against the title."""
     plain = [{**part, "against_title": False} for part in claim["hypotheses"]]
