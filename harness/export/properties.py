@@ -15,10 +15,10 @@ def properties(claim: Json) -> dict[str, str]:
     What is null is left out.
 
     Of the claim: verdict, outcome (which INCONCLUSIVE it is), decided_by (the effect that decided),
-    finding (its sentence), but (the limit that goes with it), recorded, tier, scale, registration (digest), replicates, backends, p,
-    p_family, and what stands beside the verdict, a line each. Of each hypothesis: role, rule,
-    margin, alpha, and in each backend effect, interval (of level 1 - 2 alpha) and p, as
-    "<hypothesis>.margin" and "<hypothesis>.<backend>.interval".
+    finding (its sentence), but (the limit that goes with it), recorded, tier, scale, registration
+    (digest), replicates, backends, p, p_family, and what stands beside the verdict, a line each.
+    Of each hypothesis: role, rule, margin, alpha, and in each backend effect, interval (of level
+    1 - 2 alpha) and p, as "<hypothesis>.margin" and "<hypothesis>.<backend>.interval".
 
     Args:
         claim: of verdicts.json.

@@ -278,10 +278,8 @@ def failed_gates(claim: Json) -> list[tuple[str, str]]:
 def obstacles(claim: Json) -> tuple[str, ...]:
     """What keeps a claim from the verdict that its primary effects would have, a line each.
 
-    >>> obstacles({
-    ...     "gates": [{"name": "trained", "failures": {"torch": "4 of 10 learnt nothing", "jax": ""}}],
-    ...     "verdict": {"kind": "INCONCLUSIVE", "alone": "INCONCLUSIVE", "p": None, "p_family": None},
-    ... })
+    >>> gate = {"name": "trained", "failures": {"torch": "4 of 10 learnt nothing", "jax": ""}}
+    >>> obstacles({"gates": [gate], "verdict": {"kind": "INCONCLUSIVE", "alone": "INCONCLUSIVE"}})
     ('Gate “trained” failed: 4 of 10 learnt nothing',)
     """
     verdict = claim["verdict"]
