@@ -247,6 +247,7 @@ def _hypothesis(hypothesis: Hypothesis, entry: Entry) -> Json:
         "statement": hypothesis.statement.replace("{}", "…"),
         "sentence": hypothesis.sentence("{}"),
         "role": hypothesis.role,
+        "against_title": hypothesis.against_title,
         "rule": {"kind": type(rule).__name__, **asdict(rule), "words": rule.describe()},
         "why_margin": hypothesis.why_margin,
         "registered": {
