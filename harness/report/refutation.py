@@ -24,7 +24,7 @@ def p_refuted(claim: Json, hypothesis: Json) -> float | None:
 
     >>> claim = {"effects": {"jax": {"gap": [0.1, 0.11, 0.12, 0.1, 0.09]}}}
     >>> rule = {"kind": "Superiority", "margin": 0.2}
-    >>> p_refuted(claim, {"name": "gap", "rule": rule}) < 0.001
+    >>> p_refuted(claim, {"name": "gap", "rule": rule}) < 0.05
     True
     """
     samples = [
