@@ -193,7 +193,7 @@ class Hypothesis:
         bounds: the range of the effect, ends included, where it has one; an infinite end is open.
         published: the number that the paper prints for this effect.
         tiers: at which it is decided on.
-        against_title: whether a secondary effect that is SUPPORTED speaks against the claim's title.
+        against_title: whether a secondary effect, if SUPPORTED, speaks against the claim's title.
 
     Raises:
         InvalidInput: if the bounds are no range.
