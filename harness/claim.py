@@ -87,6 +87,8 @@ class Terms(TypedDict, total=False):
         published: the number that the paper prints for the effect; with `each`, a mapping as for
             `expect`.
         tiers: at which the effect is decided on.
+        against_title: True where a secondary effect that is SUPPORTED speaks against the claim's
+            title, such as an order that turns out reversed; the report counts it so.
         alpha: level of the rule, 0.05 unless given.
     """
 
@@ -102,6 +104,7 @@ class Terms(TypedDict, total=False):
     bounds: tuple[float, float]
     published: Any
     tiers: tuple[str, ...]
+    against_title: bool
     alpha: float
 
 
@@ -445,6 +448,7 @@ def _hypothesis(
         bounds=terms.get("bounds"),
         published=_published(_of(terms.get("published"), parameters), ratio, name),
         tiers=terms.get("tiers", TIERS),
+        against_title=terms.get("against_title", False),
     )
 
 

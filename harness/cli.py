@@ -3,34 +3,67 @@
 Verifying is `pytest claims` (see `pytest --help`, ntk-claims).
 
 Exit codes are those of `harness.console`: 1 if cells failed or differ, a verdict changed, or a
-table is stale.
+table is stale. Only the module of the command that is called is imported.
 """
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Sequence
+from importlib import import_module
 
 from harness import __version__
-from harness.commands import (
-    audit,
-    calibrate,
-    data,
-    diff,
-    export,
-    history,
-    listing,
-    plan,
-    power,
-    readme,
-    recording,
-    registration,
-    rehearsal,
-    rendering,
-    sweeping,
-    verdict,
-)
 from harness.console import CODES, guarded
-from harness.sweep import pack
+
+COMMANDS = {
+    "list": "harness.commands.listing",
+    "show": "harness.commands.show",
+    "plan": "harness.commands.plan",
+    "sweep": "harness.commands.sweeping",
+    "report": "harness.commands.rendering",
+    "record": "harness.commands.recording",
+    "readme": "harness.commands.readme",
+    "verdict": "harness.commands.verdict",
+    "diff": "harness.commands.diff",
+    "history": "harness.commands.history",
+    "rehearse": "harness.commands.rehearsal",
+    "register": "harness.commands.registration",
+    "amend": "harness.commands.registration",
+    "withdraw": "harness.commands.registration",
+    "audit": "harness.commands.audit",
+    "power": "harness.commands.power",
+    "calibrate": "harness.commands.calibrate",
+    "export": "harness.commands.export",
+    "data": "harness.commands.data",
+    "pack": "harness.sweep.pack",
+    "unpack": "harness.sweep.pack",
+}
+"""Each command, and the module whose `add` gives it its options."""
+
+HELP = {
+    "list": "every claim, its tiers, and the verdict recorded for each",
+    "show": "tell one claim of a report: what it says, what decided, its limits",
+    "plan": "the cells of a run: how many, how many the store has; or as a file",
+    "sweep": "compute the cells of a run, without judging anything",
+    "report": "write the HTML of a report again, from its verdicts.json",
+    "record": "make a run the recorded one: its report, cells and calibration",
+    "readme": "write the table of recorded verdicts into README.md, or check it",
+    "verdict": "every verdict again from the store, held against the recorded ones",
+    "diff": "what changed from one run to another",
+    "history": "the verdicts and effects of many runs over time, as a page",
+    "rehearse": "try a claim on seeds that are not the registered ones",
+    "register": "write down what a new claim fixes before it is run",
+    "amend": "write down a change of a registered claim, and why",
+    "withdraw": "take a registered claim back, and say why",
+    "audit": "compute a sample of recorded cells again, and compare",
+    "power": "the power of every hypothesis, and the seeds it takes",
+    "calibrate": "simulate how often each claim's decision errs, for the report",
+    "export": "a run as Markdown, Parquet, or as an archive (RO-Crate)",
+    "data": "the data sets: where each was found; or download one",
+    "pack": "the cells of a store as one file, to be carried to another machine",
+    "unpack": "take a packed store over into a store",
+}
+"""What each command does, for the list of all; a test holds it against the commands' own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,12 +72,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    parsed = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    named = next((word for word in words if not word.startswith("-")), "")
+    top = _parser((named,)) if named in COMMANDS else _list_of_commands()
+    parsed = top.parse_args(words)
     return int(parsed.run(parsed))
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
+    """All commands and their options."""
+    return _parser(tuple(COMMANDS))
+
+
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    """The commands of these names, and others of their modules, with their options."""
+    top, commands = _top()
+    for module in dict.fromkeys(COMMANDS[name] for name in names):
+        import_module(module).add(commands)
+    for command in commands.choices.values():
+        _name_codes(command)
+    return top
+
+
+def _list_of_commands() -> argparse.ArgumentParser:
+    """Every command with what it does, without its options: nothing has to be imported."""
+    top, commands = _top()
+    for name, line in HELP.items():
+        commands.add_parser(name, help=line)
+    return top
+
+
+def _top() -> tuple[
+    argparse.ArgumentParser, "argparse._SubParsersAction[argparse.ArgumentParser]"
+]:
     top = argparse.ArgumentParser(
         prog="ntk-claims",
         description="Executable checks of published claims about the Neural Tangent Kernel.",
@@ -52,27 +112,7 @@ def parser() -> argparse.ArgumentParser:
         f"-e claims). {CODES}",
     )
     top.add_argument("--version", action="version", version=f"ntk-claims {__version__}")
-    commands = top.add_subparsers(required=True, metavar="command")
-    listing.add(commands)
-    plan.add(commands)
-    sweeping.add(commands)
-    rendering.add(commands)
-    recording.add(commands)
-    readme.add(commands)
-    verdict.add(commands)
-    diff.add(commands)
-    history.add(commands)
-    rehearsal.add(commands)
-    registration.add(commands)
-    audit.add(commands)
-    power.add(commands)
-    calibrate.add(commands)
-    export.add(commands)
-    data.add(commands)
-    pack.add(commands)
-    for command in commands.choices.values():
-        _name_codes(command)
-    return top
+    return top, top.add_subparsers(required=True, metavar="command")
 
 
 def _name_codes(command: argparse.ArgumentParser) -> None:

@@ -129,15 +129,6 @@ def p_equals(value: float | None) -> str:
     )
 
 
-def rate(found: Mapping[str, float]) -> str:
-    """A simulated rate with its interval.
-
-    >>> rate({"rate": 0.0385, "low": 0.03091, "high": 0.04786})
-    '0.038 [0.031, 0.048]'
-    """
-    return f"{found['rate']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-
-
 def power(value: float) -> str:
     """A power to two decimals, never rounded up to certainty.
 
@@ -200,24 +191,6 @@ def shown(values: Mapping[str, Any], scale: str) -> dict[str, str]:
     )
 
 
-def columns(values: Mapping[str, Any], scale: str) -> dict[str, str]:
-    """An effect in the columns of a table: `shown`, the bootstrap's interval, and the sd over
-    seeds.
-
-    The sd of a ratio is that of its natural logarithm.
-
-    >>> effect = {"mean": 0.0953, "sd": 0.05, "low": 0.0488, "high": 0.1398}
-    >>> columns(effect | {"bootstrap": [0.05, None]}, "ratio")
-    {'mean': '1.100', 'low': '1.050', 'high': '1.150', 'sd': '0.05', 'bootstrap': '[1.051, –]'}
-    """
-    text = shown(values, scale) if scale == "ratio" else estimate(values)
-    return {
-        **text,
-        "sd": text.get("sd", number(values["sd"], 3)),
-        "bootstrap": bootstrap(values, scale),
-    }
-
-
 def with_interval(values: Mapping[str, Any], scale: str = "linear") -> str:
     """`shown` as one text, wherever an effect is printed.
 
@@ -236,18 +209,6 @@ def finding(sentence: str, value: str, *notes: str) -> str:
     'The gap is 0.21 [0.18, 0.24] (10 seeds; needs > 0.1)'
     """
     return f"{sentence.rstrip('.').replace('{}', value)} ({'; '.join(notes)})"
-
-
-def headline(hypothesis: Mapping[str, Any], backend: str) -> str:
-    """Mean and Student's t interval in one backend, as readers are shown them.
-
-    >>> values = {"mean": 0.0953, "low": 0.0488, "high": 0.1398}
-    >>> headline({"scale": "ratio", "verdict": {"backends": {"jax": values}}}, "jax")
-    '1.100 [1.050, 1.150]'
-    """
-    return with_interval(
-        hypothesis["verdict"]["backends"][backend], hypothesis["scale"]
-    )
 
 
 def counted(count: int, noun: str) -> str:

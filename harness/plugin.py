@@ -41,6 +41,8 @@ from harness.numerals import counted
 from harness.plugin_options import REPORTS, chosen
 from harness.registration import FOLDER
 from harness.report import calibration
+from harness.report.summary import tally
+from harness.report.terminal import finding_line
 from harness.session import STORE, Session, Settings, backend_names, requests, verify
 from harness.study import Study
 from harness.sweep import Progress
@@ -415,7 +417,11 @@ def pytest_terminal_summary(
     if collected.outcome is None:
         return
     terminalreporter.section("verdicts")
-    for claim in collected.outcome.document["claims"]:
+    document = collected.outcome.document
+    terminalreporter.line(
+        f"{counted(len(document['claims']), 'claim')}: {tally(document)}"
+    )
+    for claim in document["claims"]:
         found, known = claim["verdict"]["kind"], claim["recorded"]
         changed = "" if known in (None, found) else f", recorded {known}"
         stale = (
@@ -423,9 +429,7 @@ def pytest_terminal_summary(
             if claim["stale"]
             else ""
         )
-        terminalreporter.line(
-            f"{found:<13} {claim['id']} ({claim['tier']}){changed}{stale}"
-        )
+        terminalreporter.line(f"{finding_line(claim)}{changed}{stale}")
     for one in collected.outcome.document["unclaimed"]:
         terminalreporter.line(f"{one['state']:<13} {one['claim']}: {one['words']}")
     if collected.differences is not None:

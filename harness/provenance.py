@@ -102,6 +102,8 @@ def amendments(log: Sequence[registration.Entry]) -> tuple[report.Amendment, ...
             commit=entry.commit,
             no_commit=entry.no_commit,
             withdrawn=entry.withdrawn,
+            fresh_seeds=registration.fresh_seeds(entry.changed),
+            rule_changed=any(".rule." in change.path for change in entry.changed),
         )
         for entry in log
     )

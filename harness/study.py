@@ -167,6 +167,7 @@ class Hypothesis:
         bounds: the range of the effect, ends included, where it has one; an infinite end is open.
         published: the number that the paper prints for this effect.
         tiers: at which it is decided on.
+        against_title: whether a secondary effect, if SUPPORTED, speaks against the claim's title.
 
     Raises:
         InvalidInput: if the bounds are no range.
@@ -185,6 +186,7 @@ class Hypothesis:
     bounds: tuple[float, float] | None = None
     published: Published | None = None
     tiers: tuple[str, ...] = TIERS
+    against_title: bool = False
 
     def __post_init__(self) -> None:
         if self.bounds is not None and not (

@@ -1,6 +1,9 @@
 """`ntk-claims readme`: what a Markdown file shows of a recorded report, written or checked."""
 
 import argparse
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,11 +47,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         action="store_true",
         help="write nothing; exit code 1 if a file is stale",
     )
+    picture = (
+        "also draw the report's first screen, 1280 x 900, into this PNG (by Chromium)"
+    )
+    command.add_argument("--picture", type=Path, metavar="FILE", help=picture)
     command.set_defaults(run=write_readme)
 
 
 def write_readme(options: argparse.Namespace) -> int:
     """Writes what is generated; with --check, 1 if that would change anything."""
+    if options.picture:
+        draw(options.folder / "report.html", options.picture)
     verdicts, _ = report.load(options.folder)
     pages = [
         page
@@ -68,6 +77,27 @@ def write_readme(options: argparse.Namespace) -> int:
         elif new != old:
             write_text(file, new)
     return stale
+
+
+def draw(page: Path, picture: Path) -> None:
+    """Draws the first screen of a page, 1280 x 900, as PNG.
+
+    Raises:
+        InvalidInput: if there is no Chromium, or it draws nothing.
+    """
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        raise InvalidInput(
+            "The picture is drawn by Chromium, which is not on the PATH. Install it, or leave out "
+            "--picture."
+        )
+    words = [program, "--headless", "--hide-scrollbars", "--window-size=1280,900"]
+    # A container's only user is often root, for whom Chromium has no sandbox.
+    words += ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+    words += [f"--screenshot={picture.resolve()}", page.resolve().as_uri()]
+    subprocess.run(words, capture_output=True, check=False)
+    if not picture.is_file():
+        raise InvalidInput(f"{program} drew nothing of {page}. Is the page there?")
 
 
 def _text(file: Path) -> str:

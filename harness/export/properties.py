@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harness.report import findings
+
 Json = Mapping[str, Any]
 
 
@@ -12,17 +14,22 @@ def properties(claim: Json) -> dict[str, str]:
 
     What is null is left out.
 
-    Of the claim: verdict, recorded, tier, scale, registration (digest), replicates, backends, p,
-    p_family, and what stands beside the verdict, a line each. Of each hypothesis: role, rule,
-    margin, alpha, and in each backend effect, interval (of level 1 - 2 alpha) and p, as
-    "<hypothesis>.margin" and "<hypothesis>.<backend>.interval".
+    Of the claim: verdict, outcome (which INCONCLUSIVE it is), decided_by (the effect that decided),
+    finding (its sentence), but (the limit that goes with it), recorded, tier, scale, registration
+    (digest), replicates, backends, p, p_family, and what stands beside the verdict, a line each.
+    Of each hypothesis: role, rule, margin, alpha, and in each backend effect, interval (of level
+    1 - 2 alpha) and p, as "<hypothesis>.margin" and "<hypothesis>.<backend>.interval".
 
     Args:
         claim: of verdicts.json.
     """
-    verdict = claim["verdict"]
+    verdict, hypothesis = claim["verdict"], findings.deciding(claim)
     found = {
         "verdict": verdict["kind"],
+        "outcome": findings.outcome(claim),
+        "decided_by": hypothesis["name"] if hypothesis else None,
+        "finding": findings.in_a_line(hypothesis) if hypothesis else None,
+        "but": findings.but(claim),
         "recorded": claim["recorded"],
         "tier": claim["tier"],
         "scale": claim["scale"],

@@ -8,7 +8,7 @@ prints it).
 """
 
 from harness.registration.chain import CHAIN
-from harness.registration.changes import Change, in_words
+from harness.registration.changes import Change, fresh_seeds, in_words
 from harness.registration.ledger import (
     FOLDER,
     WITHDRAWN,
@@ -40,6 +40,7 @@ __all__ = [
     "check",
     "committed_at",
     "family_sizes",
+    "fresh_seeds",
     "in_words",
     "is_ancestor",
     "json_schema",

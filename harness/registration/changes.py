@@ -64,6 +64,33 @@ def _by_name(value: Any) -> dict[str, Any] | None:
     return named if len(named) == len(value) else None
 
 
+def fresh_seeds(found: Sequence[Change]) -> bool:
+    """Whether some experiment has a stream of seeds that no experiment had before.
+
+    >>> fresh_seeds([Change(path="experiments[0].stream", old="registered-1", new="registered-2")])
+    True
+    """
+    old, new = set[str](), set[str]()
+    for change in found:
+        if change.path.startswith("experiments"):
+            name = "stream" if change.path.endswith(".stream") else ""
+            old |= set(_streams(change.old, name))
+            new |= set(_streams(change.new, name))
+    return bool(new - old) and bool(old)
+
+
+def _streams(value: JsonValue, name: str = "") -> Iterator[str]:
+    """Every stream that a part of a record names; `name` is the key under which it stands."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _streams(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _streams(part, name)
+    elif name == "stream":
+        yield str(value)
+
+
 def in_words(found: Sequence[Change]) -> str:
     """The first few changes, values shortened.
 

@@ -101,6 +101,7 @@ class HypothesisRecord(Strict):
     bounds: tuple[float | None, float | None] | None
     published: PublishedRecord | None
     tiers: tuple[Literal["quick", "full"], ...] = ("quick", "full")
+    against_title: bool = False
 
 
 class ControlRecord(Strict):

@@ -34,7 +34,8 @@ class Amendment:
 
     The first line is the registration itself, and changes nothing. `time` (UTC, in seconds) and
     `commit` are None in lines of before they were written down; `no_commit` says why a later one
-    names no commit.
+    names no commit. `fresh_seeds`: all seeds of the claim are other ones than before;
+    `rule_changed`: a hypothesis has another rule or margin.
     """
 
     date: str
@@ -46,6 +47,8 @@ class Amendment:
     commit: str | None = None
     no_commit: str = ""
     withdrawn: bool = False
+    fresh_seeds: bool = False
+    rule_changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,7 @@ def _hypothesis(hypothesis: Hypothesis, entry: Entry) -> Json:
         "statement": hypothesis.statement.replace("{}", "…"),
         "sentence": hypothesis.sentence("{}"),
         "role": hypothesis.role,
+        "against_title": hypothesis.against_title,
         "rule": {"kind": type(rule).__name__, **asdict(rule), "words": rule.describe()},
         "why_margin": hypothesis.why_margin,
         "registered": {

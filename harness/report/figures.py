@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
+from harness import numerals
 from harness.report.style import (
     COLOURS,
     DASHES,
@@ -154,6 +155,26 @@ def hidden_points(figure: Json) -> int:
         for series in figure["series"]
         for x, y in zip(series["x"], series["y"], strict=True)
     )
+
+
+def places(figure: Json) -> list[tuple[str, list[str]]]:
+    """The numbers of a figure as rows: x, and the value of each series there with its ends.
+
+    >>> series = {"label": "a", "x": [1, 2], "y": [0.123456, 2.0], "low": None, "high": None}
+    >>> places({"series": [series]})
+    [('1', ['0.1235']), ('2', ['2'])]
+    """
+    found: dict[Any, list[str]] = {}
+    for number, series in enumerate(figure["series"]):
+        for x, point in zip(series["x"], numerals.points(series), strict=True):
+            row = found.setdefault(x, ["–"] * len(figure["series"]))
+            ends = f" [{point['low']}, {point['high']}]" if "low" in point else ""
+            row[number] = point["y"] + ends
+    named = any(isinstance(x, str) for x in found)
+    ordered = found if named else sorted(found, key=lambda x: (x is None, x or 0.0))
+    return [
+        (x if isinstance(x, str) else numerals.number(x, 6), found[x]) for x in ordered
+    ]
 
 
 def _drawable(value: float | str | None, log: bool) -> bool:

@@ -11,95 +11,38 @@ from math import copysign, log2
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from harness import reason
-from harness.numerals import number, shown
-from harness.report.intervals import ends, estimates, marks, px
+from harness.numerals import number
+from harness.report.findings import in_margins
+from harness.report.intervals import estimates, marks, px
 from harness.report.style import INK, MUTED
 from harness.report.svg import picture
-from harness.study import Difference, Equivalence, Rule, Superiority
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
-WIDTH, ROW, EDGE = 198, 13, 8
-RULES: dict[str, type[Rule]] = {
-    rule.__name__: rule for rule in (Superiority, Equivalence, Difference)
-}
+WIDTH, ROW, EDGE = 198, 15, 8
 TICKS = (-7, -3, -1, 0, 1, 3, 7, 15)
-
-
-def deciding(claim: Json) -> list[Json]:
-    """The measured primary hypotheses that keep a claim from SUPPORTED; where all hold, the one
-    nearest to failing.
-
-    That is the one of largest p; of equal ones (a bootstrap's p has a floor), the one whose
-    interval lies nearest.
-
-    >>> unknown = {"jax": {"mean": None, "low": None, "high": None}}
-    >>> verdicts = ({"kind": "SUPPORTED", "p": p, "backends": unknown} for p in (0.01, 0.03))
-    >>> parts = [
-    ...     {"name": f"p = {verdict['p']}", "role": "primary", "verdict": verdict}
-    ...     for verdict in verdicts
-    ... ]
-    >>> [hypothesis["name"] for hypothesis in deciding({"hypotheses": parts})]
-    ['p = 0.03']
-    """
-    measured = [
-        h
-        for h in claim["hypotheses"]
-        if h["role"] == "primary" and h["verdict"] and h["verdict"]["backends"]
-    ]
-    against = [
-        hypothesis
-        for hypothesis in measured
-        if hypothesis["verdict"]["kind"] != Kind.SUPPORTED
-    ]
-    return (
-        against or sorted(measured, key=lambda h: (-h["verdict"]["p"], _worst(h)))[:1]
-    )
-
-
-def _worst(hypothesis: Json) -> float:
-    backends = hypothesis["verdict"]["backends"]
-    return min(
-        (
-            in_margins(row["ends"], hypothesis)[0]
-            for row in estimates(hypothesis, list(backends))
-        ),
-        default=0.0,
-    )
-
-
-def in_margins(interval: tuple[float, float], hypothesis: Json) -> tuple[float, float]:
-    """An interval of effects in units of the margin: from its worst to its best place for the
-    claim.
-    """
-    rule = RULES[hypothesis["rule"]["kind"]](hypothesis["rule"]["margin"])
-    return reason.in_margins(interval, rule, hypothesis["registered"]["effect"])
-
-
-def effect(hypothesis: Json, backend: str) -> dict[str, str]:
-    """Mean, low and high in one backend, on the scale that readers are shown; the interval holds
-    t's and bootstrap's.
-
-    >>> values = {"mean": 0.0953, "low": 0.0488, "high": 0.1398, "bootstrap": [0.0501, 0.1484]}
-    >>> effect({"scale": "ratio", "verdict": {"backends": {"jax": values}}}, "jax")
-    {'mean': '1.100', 'low': '1.050', 'high': '1.160'}
-    """
-    values = hypothesis["verdict"]["backends"][backend]
-    low, high = ends(values) or (None, None)
-    return shown(
-        {"mean": values["mean"], "low": low, "high": high}, hypothesis["scale"]
-    )
+VISIBLE = 2.0
+"""Pixels between two backends' means from which they are drawn apart."""
 
 
 def forest_svg(hypothesis: Json, backends: Sequence[str], identity: str) -> str:
-    """The effect in each backend on the common axis; "" where there is no finite interval."""
+    """The effect on the common axis; "" where there is no finite interval.
+
+    All backends are one mark, with the interval that holds theirs; each has its own where their
+    means can be seen to differ.
+    """
     found = estimates(hypothesis, backends)
     if not found:
         return ""
     rows = [_in_margins(row, hypothesis) for row in found]
+    rows = rows if _apart(rows) else [_joined(rows)]
     heights = [ROW * (index + 0.5) for index in range(len(rows))]
-    parts = [*marks(rows, _place, heights, coloured=True), *_arrows(rows, heights)]
+    drawn = [
+        part
+        for row, height in zip(rows, heights, strict=True)
+        for part in marks(row, _place, height)
+    ]
+    parts = [*drawn, *_arrows(rows, heights)]
     words = "; ".join(
         f"{row['backend']} {_u(row['mean'])}, from {_u(row['ends'][0])} to {_u(row['ends'][1])}"
         for row in rows
@@ -156,6 +99,27 @@ def alone(claim: Json, backend: str) -> str:
         (kind for kind in (Kind.REFUTED, Kind.INCONCLUSIVE) if kind in sides),
         Kind.SUPPORTED,
     )
+
+
+def _apart(rows: Sequence[Json]) -> bool:
+    """Whether the means of two backends can be seen to differ."""
+    places = [_place(row["mean"]) for row in rows]
+    return max(places) - min(places) > VISIBLE
+
+
+def _joined(rows: Sequence[Json]) -> dict[str, Any]:
+    """All backends as one row: the mean of their means, and the intervals that hold theirs."""
+    return {
+        "backend": " and ".join(row["backend"] for row in rows),
+        "shape": 0,
+        "mean": sum(row["mean"] for row in rows) / len(rows),
+        "low": min(row["low"] for row in rows),
+        "high": max(row["high"] for row in rows),
+        "ends": (
+            min(row["ends"][0] for row in rows),
+            max(row["ends"][1] for row in rows),
+        ),
+    }
 
 
 def _side(hypothesis: Json, backend: str) -> Kind:

@@ -7,29 +7,31 @@ its hash. Every text is escaped by Jinja2; only the pictures, which are ours, go
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness import numerals
-from harness.report.figures import figure_svg, hidden_points
-from harness.report.forest import alone, axis_svg, deciding, effect, forest_svg
-from harness.report.intervals import MARKS, interval_svg
-from harness.report.obstacles import obstacles
+from harness.report import findings
+from harness.report.figures import figure_svg, hidden_points, places
+from harness.report.forest import alone, axis_svg, forest_svg
+from harness.report.refutation import p_refuted
 from harness.report.values import plain
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
 MEANINGS = {
-    Kind.SUPPORTED: "In every backend, and for every primary hypothesis, the interval lies beyond "
-    "the margin.",
-    Kind.REFUTED: "The interval lies wholly on the other side of the margin.",
-    Kind.INCONCLUSIVE: "The seeds do not decide: an interval contains the margin, or a gate was "
-    "not met.",
-    Kind.DISAGREE: "The backends, given the same weights and data, are not shown to agree within "
-    "their margin.",
+    Kind.SUPPORTED: "Every primary effect lies beyond its margin (for closeness: inside), in every "
+    "backend, by both intervals, and after correcting for the paper's claims. Gates and controls "
+    "held.",
+    Kind.REFUTED: "A primary effect lies wholly on the other side of its margin.",
+    Kind.INCONCLUSIVE: "Not evidence that there is no effect. An interval holds the margin (not "
+    "decided), the two intervals disagree (methods disagree), the correction took a SUPPORTED away "
+    "(lost to correction), or a condition failed (gate failed).",
+    Kind.DISAGREE: "Agreement not shown: the seeds do not show that the backends measure the same "
+    "effect. It need not differ.",
     Kind.NOT_RUN: "Nothing was decided; the reason is given.",
     Kind.BROKEN: "A control or a gate shows that the experiment itself cannot be trusted.",
 }
@@ -49,7 +51,6 @@ def render(document: Json, run: Json) -> str:
         document=document,
         run=run,
         axis=Markup(axis_svg()),
-        marks=MARKS,
     )
 
 
@@ -80,35 +81,55 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {
-        "alone": alone,
-        "anchor": anchor,
-        "cited": cited,
-        "columns": numerals.columns,
-        "cost": cost,
-        "counted": numerals.counted,
-        "deciding": deciding,
-        "duration": numerals.duration,
-        "effect": effect,
-        "effect_columns": effect_columns,
-        "estimate": numerals.estimate,
+    templates.filters |= _filters()
+    return templates
+
+
+def _filters() -> dict[str, Callable[..., Any]]:
+    """What templates can ask of a claim, a hypothesis, a figure or a number."""
+    of_findings = (
+        findings.agreement,
+        findings.but,
+        findings.deciding,
+        findings.failed_gates,
+        findings.false_supported,
+        findings.fellows,
+        findings.first_sentence,
+        findings.foreseen,
+        findings.fresh_seeds,
+        findings.grouped,
+        findings.in_common,
+        findings.largest_difference,
+        findings.level,
+        findings.obstacles,
+        findings.outcome,
+        findings.papers,
+        findings.registered,
+        findings.rule_changed,
+        findings.sentence,
+        findings.sources,
+        findings.support,
+        findings.value,
+        findings.was_read,
+    )
+    own = (anchor, cost, failures, p_refuted, places, provenance, short_name, test_file)
+    of_numbers = (
+        numerals.counted,
+        numerals.duration,
+        numerals.needs,
+        numerals.number,
+        numerals.on_scale,
+        numerals.p_equals,
+        numerals.p_value,
+        numerals.power,
+    )
+    return {
+        **{part.__name__: part for part in (*of_findings, *own, *of_numbers)},
+        "alone_in": lambda backend, claim: alone(claim, backend),
         "figure_svg": lambda figure, identity: Markup(figure_svg(figure, identity)),
         "forest_svg": lambda *arguments: Markup(forest_svg(*arguments)),
         "hidden": hidden_points,
-        "interval_svg": lambda *arguments: Markup(interval_svg(*arguments) or ""),
-        "needs": numerals.needs,
-        "number": numerals.number,
-        "on_scale": numerals.on_scale,
-        "obstacles": obstacles,
-        "p_equals": numerals.p_equals,
-        "p_value": numerals.p_value,
-        "points": numerals.points,
-        "power": numerals.power,
-        "provenance": provenance,
-        "rate": numerals.rate,
-        "short_name": short_name,
     }
-    return templates
 
 
 def _source_hash(style: str) -> str:
@@ -136,28 +157,26 @@ def short_name(claim: Json) -> str:
     return claim["id"].rpartition("/")[2].replace("_", " ") or claim["id"]
 
 
-def cited(paper: Json) -> str:
-    """A paper as a text cites it.
+def test_file(claim: Json) -> str:
+    """The file of a claim, out of its id.
 
-    >>> (
-    ...     cited({"authors": "Seleznova, Kutyniok", "year": 2020}),
-    ...     cited({"authors": "Liu, Tai, Huang", "year": 2025}),
-    ... )
-    ('Seleznova, Kutyniok 2020', 'Liu et al. 2025')
+    >>> test_file({"id": "vyas2022/gap_across_width"})
+    'claims/vyas2022/test_gap_across_width.py'
     """
-    authors = paper["authors"].split(", ")
-    return f"{paper['authors'] if len(authors) < 3 else f'{authors[0]} et al.'} {paper['year']}"
+    folder, _, predicate = claim["id"].rpartition("/")
+    return f"claims/{folder}/test_{predicate}.py"
 
 
-def effect_columns(claim: Json, backends: Sequence[str]) -> list[dict[str, Any]]:
-    """The per-seed effects, a column per name and backend: hypotheses first, then controls."""
-    names = [part["name"] for part in (*claim["hypotheses"], *claim["controls"])]
-    return [
-        {"name": name, "backend": backend, "values": claim["effects"][backend][name]}
-        for name in names
-        for backend in backends
-        if name in claim["effects"].get(backend, {})
-    ]
+def failures(gate: Json) -> list[tuple[str, list[str]]]:
+    """What a gate said, each text once, and in which backends; "" is that it holds.
+
+    >>> failures({"failures": {"torch": "2 of 10", "jax": "2 of 10"}})
+    [('2 of 10', ['jax', 'torch'])]
+    """
+    found: dict[str, list[str]] = {}
+    for backend, text in sorted(gate["failures"].items()):
+        found.setdefault(text, []).append(backend)
+    return list(found.items())
 
 
 def provenance(cells: Json) -> str:

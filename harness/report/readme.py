@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
-from harness.numerals import finding, needs, with_interval
-from harness.report import calibration
+from harness.numerals import counted
+from harness.report import calibration, findings
 from harness.report.calibration_tables import rates
-from harness.report.obstacles import obstacles
-from harness.report.summary import MARKS, escape
+from harness.report.summary import MARKS, escape, tally
 from harness.report.terminal import claim_lines
 
 Json = Mapping[str, Any]
@@ -73,21 +72,23 @@ def example(document: Json, claim: str) -> str:
 
 
 def table(document: Json, report: str) -> str:
-    """The verdicts as a Markdown table, a row per claim, and a line that says what they rest on.
+    """The tally and the verdicts as a Markdown table, a row per claim, worst news first.
 
     Args:
         document: content of verdicts.json.
         report: link to report.html.
     """
+    groups = findings.grouped(document["claims"])
+    rows = [_row(claim) for _, claims in groups for claim in claims]
     lines = [
-        "| Verdict | Claim | What decided | Beside it, ours |",
-        "|---|---|---|---|",
-        *(_row(claim) for claim in document["claims"]),
+        f"**{counted(len(document['claims']), 'claim')}: {tally(document)}.** "
+        f"{document['tier'].capitalize()} scale; means over seeds; the interval holds Student's t "
+        f"and the bootstrap's in every backend. {_versions(document)}. "
+        f"Every effect: [full report]({report}).",
         "",
-        f"At {document['tier']} scale; means over seeds, with an interval that holds those of all "
-        "backends, "
-        "Student's t and bootstrap. "
-        f"{_versions(document)}. All effects: [full report]({report})",
+        "| Outcome | Claim | The effect that decided, and the limit that goes with it |",
+        "|---|---|---|",
+        *rows,
     ]
     return "\n".join(lines) + "\n"
 
@@ -96,79 +97,12 @@ def _row(claim: Json) -> str:
     kind, paper = claim["verdict"]["kind"], claim["paper"]
     folder, _, predicate = claim["id"].rpartition("/")
     cells = [
-        f"{MARKS[kind]} {kind}",
+        f"{MARKS[kind]} {findings.outcome(claim)}",
         f"[{escape(claim['title'])}](claims/{folder}/test_{predicate}.py)"
         f"<br>{escape(paper['authors'])} {paper['year']}",
-        _decided(claim) or escape(claim["verdict"]["reason"]),
-        _counts(_measured(claim, "secondary")),
+        "<br>".join(escape(line) for line in findings.told(claim)),
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _decided(claim: Json) -> str:
-    """What keeps the claim beside its effects, and the effects; "" where none was measured."""
-    effects = _deciding(_measured(claim, "primary"))
-    kept = [
-        f"{MARKS[claim['verdict']['kind']]} {escape(obstacle)}"
-        for obstacle in obstacles(claim)
-    ]
-    return "<br>".join([*kept, effects]) if effects else ""
-
-
-def _deciding(primary: list[Json]) -> str:
-    """The effects that keep a claim from being SUPPORTED; where all hold, the one that does so
-    least clearly.
-    """
-    if not primary:
-        return ""
-    against = [
-        hypothesis
-        for hypothesis in primary
-        if hypothesis["verdict"]["kind"] != "SUPPORTED"
-    ]
-    shown = against or [max(primary, key=lambda hypothesis: hypothesis["verdict"]["p"])]
-    marks = (
-        f"{MARKS[hypothesis['verdict']['kind']]} " if against else ""
-        for hypothesis in shown
-    )
-    lines = [
-        mark + _effect(hypothesis)
-        for mark, hypothesis in zip(marks, shown, strict=True)
-    ]
-    rest = len(primary) - len(shown)
-    return "<br>".join(
-        lines + ([f"and {rest} more, which hold{'s' * (rest == 1)}"] if rest else [])
-    )
-
-
-def _counts(hypotheses: list[Json]) -> str:
-    """How many of each verdict, in order of the marks."""
-    kinds = [hypothesis["verdict"]["kind"] for hypothesis in hypotheses]
-    return " ".join(
-        f"{kinds.count(kind)} {mark}" for kind, mark in MARKS.items() if kind in kinds
-    )
-
-
-def _measured(claim: Json, role: str) -> list[Json]:
-    """The hypotheses of a role whose effects were measured."""
-    own = (
-        hypothesis for hypothesis in claim["hypotheses"] if hypothesis["role"] == role
-    )
-    return [
-        hypothesis
-        for hypothesis in own
-        if hypothesis["verdict"] and hypothesis["verdict"]["backends"]
-    ]
-
-
-def _effect(hypothesis: Json) -> str:
-    """The sentence with the mean, the interval over all backends, and what is needed."""
-    backends = list(hypothesis["verdict"]["backends"].values())
-    low, high = hypothesis["verdict"]["interval"]
-    mean = sum(backend["mean"] for backend in backends) / len(backends)
-    value = with_interval({"mean": mean, "low": low, "high": high}, hypothesis["scale"])
-    sentence = hypothesis.get("sentence") or f"{hypothesis['label']}: {{}}"
-    return escape(finding(sentence, value, needs(hypothesis)))
 
 
 def _versions(document: Json) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.numerals import counted, finding, headline, needs
+from harness.report import findings
 from harness.report.html import MEANINGS, cost
 from harness.verdict import Kind
 
@@ -18,10 +18,6 @@ MARKS = {
     "NOT_RUN": "◌",
     "BROKEN": "⚠",
 }
-SHOWN = 3
-"""Effects in a row of the table; a claim with more shows the one that decides, and all of them
-below.
-"""
 
 
 def summary_markdown(document: Json, run: Json | None = None) -> str:
@@ -35,41 +31,25 @@ def summary_markdown(document: Json, run: Json | None = None) -> str:
         document: content of verdicts.json.
         run: content of run.json; None leaves out what computing took.
     """
-    many = [claim for claim in document["claims"] if len(_decided(claim)) > SHOWN]
+    groups = findings.grouped(document["claims"])
     lines = [
         f"# Verdicts at {document['tier']} scale",
         "",
         f"{tally(document)}. {_changes(document['claims'])}",
         "",
         *_warnings(document),
-        "| Verdict | Claim | Paper | Measured | Recorded |",
+        "| Outcome | Claim | What decided | Secondary: for, against, open | Recorded |",
         "|---|---|---|---|---|",
-        *(_row(claim, document["backends"]) for claim in document["claims"]),
+        *(_row(claim) for _, claims in groups for claim in claims),
         "",
-        "Effects are means over seeds (of ratios: geometric means), with their interval of level 1 "
-        "− 2α. Every number, "
-        "figure and control is in report.html, which lies beside this summary.",
+        "Effects are means over seeds (of ratios: geometric means), with the interval that holds "
+        "Student's t and the bootstrap's in every backend. Every number is in report.html, which "
+        "lies beside this summary.",
         *_folded(
             "What the verdicts mean",
             [f"- {MARKS[kind]} {kind}: {escape(MEANINGS[kind])}" for kind in Kind],
         ),
     ]
-    why = [
-        f"- {escape(c['title'])}: {escape(c['verdict']['reason'])}"
-        for c in _others(document["claims"])
-    ]
-    lines += _folded("Why the others are not SUPPORTED", why) if why else []
-    beside = [
-        _beside(claim) for claim in document["claims"] if claim["verdict"]["beside"]
-    ]
-    lines += _folded("What stands beside the verdicts, ours", beside) if beside else []
-    for claim in many:
-        effects = [
-            f"- {_effect(part, document['backends'])}" for part in _decided(claim)
-        ]
-        lines += _folded(
-            f"All {counted(len(effects), 'effect')}: {claim['title']}", effects
-        )
     if run is not None and (took := cost(run)):
         lines += ["", f"Computing: {took}."]
     return "\n".join(lines) + "\n"
@@ -99,16 +79,18 @@ def _warnings(document: Json) -> list[str]:
 
 
 def tally(document: Json) -> str:
-    """How many claims came to which verdict, always in the same order.
+    """How many claims came to which outcome, worst news first.
 
-    >>> tally({"counts": {"REFUTED": 1, "SUPPORTED": 2, "BROKEN": 0}})
-    '2 SUPPORTED, 1 REFUTED'
+    >>> claims = [{"verdict": {"kind": kind}} for kind in ("SUPPORTED", "SUPPORTED", "REFUTED")]
+    >>> tally({"claims": claims})
+    '1 REFUTED, 2 SUPPORTED'
     """
-    counts = [
-        f"{document['counts'][kind]} {kind}"
-        for kind in Kind
-        if document["counts"].get(kind)
+    found = [
+        findings.outcome(claim)
+        for _, claims in findings.grouped(document["claims"])
+        for claim in claims
     ]
+    counts = [f"{found.count(name)} {name}" for name in dict.fromkeys(found)]
     return ", ".join(counts) or "No claims"
 
 
@@ -137,22 +119,6 @@ def _changes(claims: Sequence[Json]) -> str:
     )
 
 
-def _others(claims: Sequence[Json]) -> list[Json]:
-    return [claim for claim in claims if claim["verdict"]["kind"] != Kind.SUPPORTED]
-
-
-def _beside(claim: Json) -> str:
-    """The secondary effects that did not come out as the claim did, below its title."""
-    listed = claim["verdict"]["beside"]
-    found = [
-        f"  - {MARKS[one['kind']]} {escape(one['title'])}: {escape(one['effect'])}"
-        for one in listed
-    ]
-    return "\n".join(
-        [f"- {MARKS[claim['verdict']['kind']]} {escape(claim['title'])}", *found]
-    )
-
-
 def _folded(title: str, lines: Sequence[str]) -> list[str]:
     """Lines below a title that opens them; the title is HTML, where Markdown's backslashes would be
     shown.
@@ -168,49 +134,18 @@ def _folded(title: str, lines: Sequence[str]) -> list[str]:
     ]
 
 
-def _row(claim: Json, backends: Sequence[str]) -> str:
+def _row(claim: Json) -> str:
     kind, paper = claim["verdict"]["kind"], claim["paper"]
+    found = findings.support(claim)
     cells = [
-        f"{MARKS[kind]} {kind}",
-        escape(claim["title"]),
-        escape(f"{paper['authors']} {paper['year']}, {paper['locus']}"),
-        _measured(claim, backends),
+        f"{MARKS[kind]} {findings.outcome(claim)}",
+        f"{escape(claim['title'])}<br>"
+        + escape(f"{paper['authors']} {paper['year']}, {paper['locus']}"),
+        "<br>".join(escape(line) for line in findings.told(claim)),
+        f"{found.for_it}, {found.against}, {found.open}",
         claim["recorded"] or "–",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _decided(claim: Json) -> list[Json]:
-    return [
-        part
-        for part in claim["hypotheses"]
-        if part["role"] == "primary" and part["verdict"]
-    ]
-
-
-def _measured(claim: Json, backends: Sequence[str]) -> str:
-    decided = _decided(claim)
-    if len(decided) > SHOWN:
-        hardest = max(
-            decided,
-            key=lambda part: (
-                1.0 if part["verdict"]["p"] is None else part["verdict"]["p"]
-            ),
-        )
-        return f"{_effect(hardest, backends)}<br>the largest p of {len(decided)}; all are below"
-    return "<br>".join(_effect(part, backends) for part in decided) or escape(
-        claim["verdict"]["reason"]
-    )
-
-
-def _effect(hypothesis: Json, backends: Sequence[str]) -> str:
-    measured = hypothesis["verdict"]["backends"]
-    values = [
-        f"{name} {headline(hypothesis, name)}" for name in backends if name in measured
-    ]
-    return escape(
-        finding(f"{hypothesis['label']}: {{}}", "; ".join(values), needs(hypothesis))
-    )
 
 
 def escape(text: str) -> str:

@@ -221,12 +221,12 @@ def test_each_verdict_has_its_outcome(pytester, plant, verify):
             "*AssertionError: At quick scale: Refuted by the primary hypothesis. "
             "gap: *; needs > 0.1).",
             "*= verdicts =*",
-            "SUPPORTED     toy/a_supported (quick)",
-            "DISAGREE      toy/d_disagree (quick)",
-            "REFUTED       toy/f_known (quick)",
-            "SUPPORTED     toy/g_known_but_supported (quick), recorded REFUTED",
-            "REFUTED       toy/h_known_but_refuted (quick), recorded INCONCLUSIVE",
-            "BROKEN        toy/j_faulty (quick)",
+            "SUPPORTED           toy/a_supported (quick): *",
+            "AGREEMENT NOT SHOWN toy/d_disagree (quick): *",
+            "REFUTED             toy/f_known (quick): *",
+            "SUPPORTED           toy/g_known_but_supported (quick): *, recorded REFUTED",
+            "REFUTED             toy/h_known_but_refuted (quick): *, recorded INCONCLUSIVE",
+            "BROKEN              toy/j_faulty (quick): *",
             f"report: {pytester.path}/here/report.html",
         ]
     )

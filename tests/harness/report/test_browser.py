@@ -30,7 +30,7 @@ CHROMIUM = (
     or shutil.which("chromium-browser")
 )
 RECORDED = Path(__file__).parents[3] / "reports/recorded/quick"
-SCREENS = {"desk": (1280, 800), "tablet": (768, 1024), "phone": (390, 844)}
+SCREENS = {"desk": (1280, 900), "tablet": (768, 1024), "phone": (390, 844)}
 
 
 def missing():
@@ -172,7 +172,7 @@ def test_a_page_needs_nothing_but_itself_and_says_nothing(visit, pages, name):
     assert page.title() == TITLES.get(
         name, "Verdicts on claims about the Neural Tangent Kernel, at quick scale"
     )
-    assert pages[name].stat().st_size < 2_000_000
+    assert pages[name].stat().st_size < 1_000_000
 
 
 def test_the_policy_blocks_a_script_that_got_in(visit, pages, tmp_path):
@@ -287,17 +287,26 @@ def test_the_first_screen_tells_what_holds_at_which_scale(visit, pages, screen, 
         page.screenshot(path=Path(folder) / f"report-{screen}-{scheme}.png")
     height = SCREENS[screen][1]
     for part in (".identity", ".counts"):
-        box = page.locator(part).bounding_box()
+        box = page.locator(part).first.bounding_box()
         assert box["y"] + box["height"] <= height
-    assert "quick tier" in page.locator(".identity").inner_text()
+    assert "Quick scale" in page.locator(".identity").first.inner_text()
 
 
-def test_the_first_screen_of_a_desk_shows_eight_effects(visit, pages):
+def test_the_first_screen_of_a_desk_shows_every_claim(visit, pages):
     page = visit(pages["recorded"])
-    boxes = [
-        strip.bounding_box() for strip in page.locator("td.forest svg[role=img]").all()
-    ]
-    assert sum(box["y"] + box["height"] <= SCREENS["desk"][1] for box in boxes) >= 8
+    rows = page.locator(".overview tbody tr").all()
+    assert len(rows) >= 17
+    boxes = [row.bounding_box() for row in rows]
+    assert max(box["y"] + box["height"] for box in boxes) <= SCREENS["desk"][1]
+    values = page.locator(".overview td.needs .value").all()
+    assert all(value.is_visible() for value in values)
+
+
+def test_a_bar_leads_back_from_the_middle_of_a_claim(visit, pages):
+    page = visit(pages["recorded"])
+    page.goto(f"{pages['recorded'].as_uri()}#c3h4")
+    bar = page.locator(".claim-section").nth(2).locator(".bar")
+    assert bar.bounding_box()["y"] == pytest.approx(0, abs=2)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -357,11 +366,8 @@ def test_every_picture_has_the_colours_of_the_page(visit, pages, scheme):
         {"rgb(89, 99, 110)", "rgb(0, 114, 178)"},
         {"rgb(160, 168, 178)", "rgb(93, 179, 232)"},
     )
-    assert len(paints) > 40
+    assert len(paints) > 20
     assert set(paints) == (dark if scheme == "dark" else light)
-    assert page.locator(".mark.b0").first.evaluate(
-        "mark => getComputedStyle(mark).fill"
-    ) in set(paints)
 
 
 def test_what_is_folded_is_printed(visit, pages):
@@ -369,4 +375,4 @@ def test_what_is_folded_is_printed(visit, pages):
     table = page.locator("details table").first
     assert not table.is_visible()
     page.emulate_media(media="print")
-    assert table.bounding_box()["height"] > 100
+    assert table.bounding_box()["height"] > 20

@@ -9,7 +9,6 @@ import pytest
 
 from harness.report import figures, neighbours
 from harness.report.figures import figure_svg, hidden_points
-from harness.report.intervals import interval_svg
 from harness.report.style import COLOURS
 
 SUPERIORITY = {
@@ -257,101 +256,6 @@ def test_the_reference_line_is_drawn_on_request(reference, lines):
         figure(("torch", [1, 2, 3], [3, 4, 5]), reference_y=reference), "one"
     )
     assert len(dashed(svg)) == lines
-
-
-def test_an_interval_is_drawn_per_backend_and_told_in_words():
-    effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25), jax=(0.21, 0.16, 0.26))
-    svg = interval_svg(effect, ["torch", "jax"], "gap")
-    assert len(spans(svg, "3.5")) == 2
-    assert [text.text for text in parts(svg, "text")][:2] == ["torch", "jax"]
-    (described,) = parts(svg, "desc")
-    assert described.text == (
-        "torch: 0.200 [0.150, 0.250]; jax: 0.210 [0.160, 0.260] (Student's t); needs > 0.05."
-    )
-
-
-def spans(svg, width):
-    """Left and right ends of the horizontal lines of that width."""
-    drawn = [
-        part.attrib["d"]
-        for part in parts(svg, "path")
-        if part.attrib.get("stroke-width") == width
-    ]
-    return [
-        tuple(map(float, ends))
-        for d in drawn
-        for ends in re.findall(r"M(\S+) [^MH]+H([^M]+)", d)
-    ]
-
-
-def test_the_thin_line_runs_to_the_ends_of_the_bootstrap_where_that_reaches_further():
-    effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25))
-    effect["verdict"]["backends"]["torch"]["bootstrap"] = [0.1, 0.24]
-    svg = interval_svg(effect, ["torch"], "gap")
-    ((thick_low, thick_high),), ((thin_low, thin_high),) = (
-        spans(svg, "3.5"),
-        spans(svg, "1.2"),
-    )
-    assert thin_high == thick_high
-    assert thick_low - thin_low == pytest.approx((thick_high - thick_low) / 2, abs=0.2)
-
-
-@pytest.mark.parametrize(
-    ("bootstrap", "end", "edge"), [([None, 0.24], 0, 52.0), ([0.16, None], 1, 352.0)]
-)
-def test_a_bootstrap_without_an_end_runs_to_the_edge(bootstrap, end, edge):
-    effect = hypothesis(SUPERIORITY, torch=(0.2, 0.15, 0.25))
-    effect["verdict"]["backends"]["torch"]["bootstrap"] = bootstrap
-    (thin,) = spans(interval_svg(effect, ["torch"], "gap"), "1.2")
-    assert thin[end] == edge
-
-
-@pytest.mark.parametrize(
-    ("rule", "labels"),
-    [(SUPERIORITY, ["0.05", "0"]), (EQUIVALENCE, ["−0.1", "0.1", "0"])],
-)
-def test_every_margin_of_the_rule_is_drawn_and_named(rule, labels):
-    svg = interval_svg(hypothesis(rule, torch=(0.02, -0.01, 0.09)), ["torch"], "gap")
-    (margins,) = [
-        a["d"]
-        for part in parts(svg, "path")
-        if "stroke-dasharray" in (a := part.attrib)
-    ]
-    named = [(float(text.attrib["x"]), text.text) for text in parts(svg, "text")[1:]]
-    assert [text for _, text in named] == labels
-    assert re.findall(r"M(\S+) ", margins) == [
-        f"{x:g}" for x, text in named if text != "0"
-    ]
-
-
-def test_a_ratio_is_drawn_in_logarithms_and_read_as_a_ratio():
-    svg = interval_svg(
-        hypothesis(EQUIVALENCE, "ratio", torch=(0.0953, 0.0488, 0.1398)),
-        ["torch"],
-        "gap",
-    )
-    assert [text.text for text in parts(svg, "text")[1:]] == ["0.905", "1.11", "1"]
-    (described,) = parts(svg, "desc")
-    assert (
-        described.text
-        == "torch: 1.100 [1.050, 1.150] (Student's t); needs 0.9048 to 1.105."
-    )
-
-
-@pytest.mark.parametrize(
-    "estimates", [{}, {"torch": (None, None, None)}, {"torch": (0.1, None, 0.3)}]
-)
-def test_without_a_finite_interval_there_is_no_picture(estimates):
-    assert (
-        interval_svg(hypothesis(SUPERIORITY, **estimates), ["torch", "jax"], "gap")
-        is None
-    )
-    assert (
-        interval_svg(
-            {"name": "gap", "rule": SUPERIORITY, "verdict": None}, ["torch"], "gap"
-        )
-        is None
-    )
 
 
 @pytest.mark.parametrize("values", [[1e6, 1e10, 1e14], [1e-9, 1e-7, 1e-5]])

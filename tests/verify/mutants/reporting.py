@@ -9,7 +9,7 @@ plant = DEFECTS.plant
 
 NUMERALS = "harness/numerals.py"
 PAGE = "tests/harness/report/test_page.py::"
-FOREST = "tests/harness/report/test_forest.py::"
+FINDINGS = "tests/harness/report/test_findings.py::"
 CHANGED = "tests/harness/report/test_diff.py::test_what_changed_is_said"
 ARCHIVE = "tests/harness/report/test_archive.py::"
 
@@ -30,10 +30,14 @@ def p_rounded_to_zero(p_value, value):
     return "0.000" if value is not None and value < 0.001 else p_value(value)
 
 
-@plant("harness.report.forest:effect", "harness/report/forest.py")
-def effects_of_ratios_as_logarithms(effect, hypothesis, backend):
-    """The effect of a ratio is shown as the logarithm that it is computed with."""
-    return effect({**hypothesis, "scale": "linear"}, backend)
+@plant(
+    "harness.report.findings:support",
+    f"{FINDINGS}test_an_effect_that_speaks_against_the_title_counts_against_it",
+)
+def secondary_effects_counted_by_label(support, claim):
+    """A secondary effect counts by its verdict, also where it speaks against the title."""
+    plain = [{**part, "against_title": False} for part in claim["hypotheses"]]
+    return support({**claim, "hypotheses": plain})
 
 
 # Page
@@ -65,20 +69,13 @@ def failed_control_shown_as_passed(control_entry, control, verdict):
 
 
 @plant(
-    "harness.report.forest:deciding",
-    f"{FOREST}test_where_all_hold_the_least_sure_effect_decides",
+    "harness.report.findings:deciding",
+    f"{FINDINGS}test_of_equal_p_the_effect_nearest_to_its_margin_decides",
 )
 def surest_effect_decides(deciding, claim):
-    """The overview shows the primary effect of smallest p instead of largest."""
-    found = deciding(claim)
-    if len(found) != 1 or found[0]["verdict"]["kind"] != "SUPPORTED":
-        return found
-    primary = [
-        h
-        for h in claim["hypotheses"]
-        if h["role"] == "primary" and h["verdict"]["backends"]
-    ]
-    return sorted(primary, key=lambda h: h["verdict"]["p"])[:1]
+    """The primary effect of smallest p is said to have decided instead of that of the largest."""
+    primary = [h for h in claim["hypotheses"] if h["role"] == "primary"]
+    return min(primary, key=lambda h: h["verdict"]["p"])
 
 
 # Comparisons
