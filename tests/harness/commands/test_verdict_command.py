@@ -160,7 +160,7 @@ def test_what_the_store_lacks_is_not_run(record, plant, call):
     assert (code, out.splitlines()[:2]) == (
         0,
         [
-            "NOT_RUN       toy/later (quick)",
+            "NOT RUN             toy/later (quick)",
             "    No cell of this claim is recorded in the store.",
         ],
     )
