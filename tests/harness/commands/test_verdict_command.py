@@ -137,7 +137,7 @@ def test_a_verdict_that_decides_nothing_says_why(record, call):
     code, out, _ = call()
     assert code == 0
     assert re.search(
-        r"^INCONCLUSIVE  toy/toy \(quick\)\n(    .*\n)+?    .*8 of 10 toys were trained",
+        r"^GATE FAILED         toy/toy \(quick\)\n(    .*\n)+?    .*8 of 10 toys were trained",
         out,
     )
 
@@ -160,7 +160,7 @@ def test_what_the_store_lacks_is_not_run(record, plant, call):
     assert (code, out.splitlines()[:2]) == (
         0,
         [
-            "NOT_RUN       toy/later (quick)",
+            "NOT RUN             toy/later (quick)",
             "    No cell of this claim is recorded in the store.",
         ],
     )
