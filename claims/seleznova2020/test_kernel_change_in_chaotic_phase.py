@@ -89,6 +89,7 @@ def grows_with_depth(m, net):
 @claim.effect(
     ratio=True,
     above=1.5,
+    against_title=True,
     each=grid(net=tuple(SETTINGS)),
     expect={RELU: (4.26, 0.56), TANH: (0.7, 0.21), BIASED: (0.88, 0.31)},
     because="as in the raw arm",

@@ -77,6 +77,7 @@ QUARTER = (
 )
 DOUBLES = "read off the paper, Delta grows fourfold from 3 to 20 layers when chaotic; half of that"
 GROWTH = "half as much again is the least that one would call growth"
+AGAINST = dict(above=1.5, because=GROWTH, against_title=True, **RATIO)
 
 
 @claim.effect(
@@ -100,7 +101,7 @@ def nothing_learnt(m, net):
     return settings.part_left(m[raw[net]], depth=DEEPEST)
 
 
-@claim.effect(above=1.5, expect=MOVING, because=GROWTH, **RATIO, **TWICE)
+@claim.effect(expect=MOVING, **AGAINST, **TWICE)
 def moves_once_trained(m, net):
     """At half the edge 10 layers change {} times as much as by the protocol ({net})."""
     return m[at_edge[net]]("kernel_change") / m[raw[net]]("kernel_change", depth=DEEP)
@@ -112,7 +113,7 @@ def matched_no_growth(m, net):
     return 1 / settings.growth(m[matched[net]], 1.0, centred=False)
 
 
-@claim.effect(above=1.5, expect=CENTRED, because=GROWTH, **RATIO, **EACH)
+@claim.effect(expect=CENTRED, **AGAINST, **EACH)
 def centred_grows(m, net):
     """From an output of zero, at loss 0.05, 10 layers change {} times as much as 3 ({net})."""
     return settings.growth(m[matched[net]], 1.0, centred=True)

@@ -104,7 +104,9 @@ def faster_stuck(m, net):
     return settings.part_left(m[faster[net]], depth=DEEPEST)
 
 
-@claim.effect(above=0.25, expect=LEARNT, because=QUARTER, **PART, **TWICE)
+@claim.effect(
+    above=0.25, expect=LEARNT, because=QUARTER, against_title=True, **PART, **TWICE
+)
 def faster_learns(m, net):
     """At half the edge 10 layers learn {} of the labels' variance ({net})."""
     return 1 - settings.part_left(m[faster[net]], depth=DEEP)

@@ -39,6 +39,7 @@ claim = Claim(
     id="vyas2022/gap_on_a_published_setting",
     paper=PAPER,
     locus="abstract; introduction, first contribution; in the setting of Atanasov et al. 2022",
+    seeds=(12, 20),
     stream="registered-5",
 )
 
