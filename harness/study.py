@@ -331,8 +331,6 @@ class Statement:
         claim = asdict(self)
         for hypothesis, entry in zip(self.hypotheses, claim["hypotheses"], strict=True):
             entry["rule"] = {"kind": type(hypothesis.rule).__name__, **entry["rule"]}
-            # older records have this key, and what did not change keeps its digest
-            entry["power_note"] = ""
             ends = hypothesis.bounds or ()
             entry["bounds"] = [
                 None if math.isinf(end) else end for end in ends

@@ -95,9 +95,6 @@ class HypothesisRecord(Strict):
     agreement: float | None
     label: str
     scale: Literal["linear", "ratio"]
-    power_note: Literal[""] = Field(
-        description="Of records that were made when a primary hypothesis could lack power."
-    )
     bounds: tuple[float | None, float | None] | None
     published: PublishedRecord | None
     tiers: tuple[Literal["quick", "full"], ...] = ("quick", "full")

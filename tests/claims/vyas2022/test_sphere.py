@@ -300,7 +300,7 @@ def test_a_gap_that_one_half_of_the_window_makes_is_told(study):
 def test_networks_that_stopped_short_are_counted_by_size(study):
     said = study.gates(planted(study, reached=0.0))["reached"]
     assert said.startswith(
-        "short of their training loss: 10 of 10 networks at degree 4,"
+        "short of their training loss: 12 of 12 networks at degree 4,"
     )
     assert said.endswith("at degree 2, lazy, P = 200")
 
