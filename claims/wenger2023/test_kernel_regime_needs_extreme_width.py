@@ -139,7 +139,7 @@ def finite(m):
 INIT, CHANGE = (at_init, "kernel_error"), (training, "kernel_change")
 IN_TRAINING = {"": CHANGE, ", mean-field": (mean_field, "kernel_change")}
 NEEDED = {"at initialisation": INIT, "in training": CHANGE}
-claim.figure(width_figures.distances({"": INIT}, TOLERANCE))
+claim.figure(width_figures.from_limit({"": INIT}, TOLERANCE))
 claim.figure(width_figures.changes(IN_TRAINING, TOLERANCE))
 claim.figure(width_figures.linear_nets(linear))
 claim.figure(width_figures.width_needed(NEEDED, TOLERANCE, ORDERS))

@@ -39,7 +39,7 @@ def against_width_over_depth(
     return build
 
 
-def distances(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+def from_limit(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
     """The kernel error at initialisation against width / depth."""
     title = "Distance to the infinite-width kernel at initialisation"
     return against_width_over_depth(title, "kernel error", shown, tolerance)
