@@ -43,6 +43,7 @@ DEFAULTS = {
     ("text-anchor", "start"),
 }
 TRANSLATED = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
+POINT = re.compile(r"([ML])(-?[\d.]+),(-?[\d.]+)")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}(?:e-?\d+)?")
 Element = ElementTree.Element
 
@@ -78,15 +79,11 @@ def picture(
     parts: Iterable[Element],
 ) -> str:
     """An SVG element of that width and height in pixels, with what a screen reader says of it, and
-    its parts.
+    its parts. Without an identity a screen reader passes it by: the numbers stand beside it.
     """
-    labels = [
-        _label("title", f"{identity}-title", title),
-        _label("desc", f"{identity}-desc", description),
-    ]
+    labels, spoken = _spoken(identity, title, description)
     attributes = {
-        "role": "img",
-        "aria-labelledby": " ".join(label.attrib["id"] for label in labels),
+        **spoken,
         "viewBox": f"0 0 {size[0]} {size[1]}",
         "width": size[0],
         "height": size[1],
@@ -94,8 +91,24 @@ def picture(
     }
     found = Element("svg", attributes)
     found.extend([*labels, *parts])
+    for path in found.iter("path"):
+        path.attrib["d"] = stepwise(path.attrib["d"])
     # In XML a ">" inside a text or an attribute is "&gt;", so this is the end of an empty element.
     return ElementTree.tostring(found, encoding="unicode").replace(" />", "/>")
+
+
+def _spoken(
+    identity: str, title: str, description: str
+) -> tuple[list[Element], dict[str, str]]:
+    """Labels of a picture, and the attributes that name them."""
+    if not identity:
+        return [], {"aria-hidden": "true"}
+    labels = [
+        _label("title", f"{identity}-title", title),
+        _label("desc", f"{identity}-desc", description),
+    ]
+    names = " ".join(label.attrib["id"] for label in labels)
+    return labels, {"role": "img", "aria-labelledby": names}
 
 
 def short(value: str) -> str:
@@ -106,6 +119,40 @@ def short(value: str) -> str:
     """
     return LONG_NUMBER.sub(
         lambda number: f"{round(float(number[0]), 1) + 0.0:g}", value
+    )
+
+
+def stepwise(path: str) -> str:
+    """A path of straight lines with every point as a step from the one before, which takes fewer
+    characters; any other path as it is.
+
+    >>> stepwise("M10,218.8L12.5,214.3L22,214.3Z")
+    'M10,218.8l2.5-4.5 9.5 0Z'
+    >>> stepwise("M0,0C1,1,2,2,3,3")
+    'M0,0C1,1,2,2,3,3'
+    """
+    points = POINT.findall(path)
+    end = "Z" if path.endswith("Z") else ""
+    if "".join(f"{command}{x},{y}" for command, x, y in points) + end != path:
+        return path
+    said = ""
+    last, before = "M", (0, 0)
+    for command, *place in points:
+        x, y = (round(10 * float(number)) for number in place)
+        if command == "M":
+            said += f"M{place[0]},{place[1]}"
+        else:
+            step = f"{_tenths(x - before[0])} {_tenths(y - before[1])}"
+            said += ("l" if last == "M" else " ") + step
+        last, before = command, (x, y)
+    return re.sub(r" (?=-)", "", said) + end
+
+
+def _tenths(number: int) -> str:
+    return (
+        f"{number / 10:g}".replace("0.", ".")
+        if abs(number) < 10
+        else f"{number / 10:g}"
     )
 
 
