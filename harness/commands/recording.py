@@ -87,7 +87,9 @@ def record(options: argparse.Namespace) -> int:
     print(f"{packed.cells} cells, {packed.size} bytes: {target / shipped.CELLS}")
     print(target / "report.html")
     if target == Path(SHOWN) and Path("README.md").is_file():
-        write_readme(argparse.Namespace(folder=target, readme=None, check=False))
+        write_readme(
+            argparse.Namespace(folder=target, readme=None, check=False, picture=None)
+        )
     return 0
 
 
