@@ -215,7 +215,16 @@ class Claim:
         return added
 
     def effect(self, **terms: Unpack[Terms]) -> Callable[[Estimator], Estimator]:
-        """Decorates a function of the measurements that gives one effect per seed; see `Terms`."""
+        """Decorates a function of the measurements that gives one effect per seed; see `Terms`.
+
+        Raises:
+            InvalidInput: for a key that `Terms` does not have.
+        """
+        for key in terms.keys() - Terms.__annotations__.keys():
+            known = ", ".join(Terms.__annotations__)
+            raise InvalidInput(
+                f"Claim {self.id!r}: an effect has no {key!r}. It takes: {known}."
+            )
 
         def add(function: Estimator) -> Estimator:
             for parameters in terms.get("each", ({},)):

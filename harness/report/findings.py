@@ -360,13 +360,19 @@ def registered(claim: Json) -> str:
     """When what decides was registered: "before", "after 1st run", "redone", or "not".
 
     Redone: amended with fresh seeds after results had been seen; "redone, rule moved" where a rule
-    changed as well.
+    changed as well. A rule that changed after results without fresh seeds since then is "rule moved
+    after results".
     """
     history = claim["history"]
     if not history:
         return "not"
     seen = [entry for entry in history[1:] if entry["results_seen"]]
-    if any(fresh_seeds(entry) for entry in seen):
+    last = max(
+        (place for place, entry in enumerate(seen) if fresh_seeds(entry)), default=-1
+    )
+    if any(rule_changed(entry) for entry in seen[last + 1 :]):
+        return "rule moved after results"
+    if last >= 0:
         moved = any(rule_changed(entry) for entry in seen)
         return "redone, rule moved" if moved else "redone"
     return "after 1st run" if history[0]["results_seen"] else "before"

@@ -145,6 +145,7 @@ def test_the_terms_name_the_rule(terms, rule):
         ({}, "must name one rule of above, within, differs; it names none"),
         (dict(above=0.1, within=0.2), "it names"),
         (dict(above=-1.0, ratio=True), "must be positive; got -1.0"),
+        (dict(above=1.0, rato=True), "an effect has no 'rato'. It takes: primary, "),
     ],
 )
 def test_terms_that_say_no_rule_are_refused(terms, said):

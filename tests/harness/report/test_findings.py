@@ -161,6 +161,12 @@ def test_the_but_is_the_first_sentence_of_limits(claims):
         (False, [{"fresh_seeds": True}], "redone"),
         (True, [{"fresh_seeds": True, "rule_changed": True}], "redone, rule moved"),
         (False, [{"fresh_seeds": False}], "before"),
+        (False, [{"rule_changed": True}], "rule moved after results"),
+        (
+            True,
+            [{"fresh_seeds": True}, {"rule_changed": True}],
+            "rule moved after results",
+        ),
     ],
 )
 def test_when_what_decides_was_registered(first_seen, changes, expected):
