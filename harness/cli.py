@@ -56,7 +56,7 @@ HELP = {
     "amend": "write down a change of a registered claim, and why",
     "withdraw": "take a registered claim back, and say why",
     "audit": "compute a sample of recorded cells again, and compare",
-    "power": "the power of every hypothesis, and the seeds it takes",
+    "power": "the power of every claim and hypothesis, and the seeds it takes",
     "calibrate": "simulate how often each claim's decision errs, for the report",
     "export": "a run as Markdown, Parquet, or as an archive (RO-Crate)",
     "data": "the data sets: where each was found; or download one",

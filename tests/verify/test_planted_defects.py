@@ -165,7 +165,7 @@ def test_a_question_about_two_configurations_is_refused():
     ]
     with pytest.raises(
         InvalidInput,
-        match=r"'loss' at \{'depth': 2\} must name one configuration; 2 match",
+        match=r"'loss' of 'draw' at \{'depth': 2\} must name one configuration; 2 match",
     ):
         Measured("draw", cells)("loss", depth=2)
 

@@ -142,12 +142,16 @@ def test_gaps_against_width():
 
 
 def test_the_claims_share_the_curve_of_the_pairs_its_kernels_and_the_controls():
-    """Cells of one configuration on one stream are computed once."""
-    digests = []
+    """Cells of one configuration on one stream are computed once; the networks of the claim on
+    hyperparameters are in float64, on a stream of their own.
+    """
+    digests = {}
     for name in ALL:
         requests = [e.requests("quick", "torch") for e in loaded(name).experiments]
-        digests.append({request.digest for few in requests for request in few})
-    assert len(digests[0] & digests[1] & digests[2]) == 6
+        digests[name] = {request.digest for few in requests for request in few}
+    both, alone = digests[KERNELS_LOSE] & digests[WIDTH], digests[HYPERPARAMETERS]
+    assert len(both) == 6
+    assert not alone & (digests[KERNELS_LOSE] | digests[WIDTH])
 
 
 def test_a_lazy_network_that_outscales_its_kernel_is_an_instrument_that_errs(study):

@@ -264,21 +264,6 @@ class TestWidth(OnCifar):
         [f"gap_on_cifar10[{place}]" for place in ("narrow", "middle", "wide")], 0.2
     )
 
-    def test_the_middle_width_is_the_base_of_the_claim_on_hyperparameters_down_to_the_cell(
-        self,
-    ):
-        own, other = (
-            {
-                r.digest
-                for e in study.experiments
-                for r in e.requests("full", "torch")
-                if dataset(r.configuration) == "cifar10"
-            }
-            for study in (self.study, TestHyperparameters.study)
-        )
-        # a network and a kernel in blocks of two of ten seeds
-        assert len(own & other) == 2 * 5
-
 
 class TestAfterKernel(OnCifar):
     study = studies.load(FOLDER / "test_constant_sample_after_kernel_lags.py")

@@ -79,10 +79,12 @@ def test_verdicts_are_printed_with_what_they_rest_on(record, pytester, call):
     assert (code, out) == (
         0,
         "REFUTED             toy/fails (quick)\n"
-        "    gap: 0.000 [−0.020, 0.020] (90 % interval; needs > 0.1)\n"
+        "    The gap is 0.000 [−0.020, 0.020] (90 % interval; needs > 0.1)\n"
+        "    But: It is a toy.\n"
         "    p 1.000, in its family 1.000\n"
         "SUPPORTED           toy/holds (quick)\n"
-        "    gap: 0.300 [0.280, 0.320] (90 % interval; needs > 0.1)\n"
+        "    The gap is 0.300 [0.280, 0.320] (90 % interval; needs > 0.1)\n"
+        "    But: It is a toy.\n"
         "    p < 0.001, in its family < 0.001\n"
         "\n"
         "2 of 2 verdicts are as recorded.\n",

@@ -205,8 +205,10 @@ def test_a_missing_value_interrupts_the_line():
 
 def test_a_curve_keeps_the_order_of_its_points():
     svg = figure_svg(figure(("torch", [1, 3, 2], [1, 2, 3])), "one")
-    places = [float(step.split(",")[0]) for step in lines(svg)[0]["d"][1:].split("L")]
-    assert places[0] < places[2] < places[1]
+    start, steps = lines(svg)[0]["d"][1:].split("l")
+    first = float(start.split(",")[0])
+    right, left = (float(x) for x, _ in re.findall(r"(-?[\d.]+) ?(-?[\d.]+)", steps))
+    assert first < first + right + left < first + right
 
 
 @pytest.mark.parametrize(

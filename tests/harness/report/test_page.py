@@ -118,9 +118,8 @@ def test_tables_can_be_read_aloud(page):
 def test_each_picture_has_a_title_and_a_description(page):
     pictures = [a for _, a, _ in page.all("svg") if a.get("role") == "img"]
     others = [a for _, a, _ in page.all("svg") if a.get("role") != "img"]
-    hypotheses = 5 * 3 - 2  # one claim was not run, one has a single hypothesis
     forest = 1 + 5  # its axis; what decided five claims
-    assert len(pictures) == 3 + hypotheses + forest
+    assert len(pictures) == 3 + forest
     assert all(
         len(attributes["aria-labelledby"].split()) == 2 for attributes in pictures
     )
@@ -322,7 +321,7 @@ def test_a_poisoned_file_stays_text(document, build_run, page):
     text = report.render(poisoned(document), poisoned(build_run()))
     assert_harmless(text, page)
     assert text.count("&lt;script&gt;alert(1)") > 500
-    assert len(re.findall(r"<desc[^>]*>[^<]*&lt;script&gt;", text)) > 10
+    assert len(re.findall(r"<desc[^>]*>[^<]*&lt;script&gt;", text)) > 5
 
 
 @pytest.mark.parametrize("part", ["kind", "role", "scale"])

@@ -158,4 +158,4 @@ def test_the_commands_of_the_page_are_those_of_the_programs():
             parsed.append(sweep_command.parser().parse_args(words[2:]))
         elif words[:2] == ["-m", "harness.sweep.pack"]:
             parsed.append(pack_command.parser().parse_args(words[2:]))
-    assert len(parsed) == 8
+    assert len(parsed) == 10

@@ -188,7 +188,7 @@ def test_the_jobs_of_the_matrix_compute_and_judge_a_claim(
         done = start(["bash", "-euc", f"cd {pytester.path}; {command}"], **variables)
         output, _ = done.communicate(timeout=60)
         assert done.returncode == 0, output
-    assert "SUPPORTED     toy/toy (quick)" in output
+    assert "SUPPORTED           toy/toy (quick)" in output
 
 
 def test_the_actions_of_the_matrix_are_pinned_as_in_the_workflows():

@@ -26,7 +26,7 @@ def move_out(file, line=IMPORTS[0]):
     imports it.
     """
     text = file.read_text(encoding="utf-8")
-    start, end = text.index("SEEDS = 10"), text.index("CLAIM = Statement(")
+    start, end = text.index("SEEDS = 10"), text.index("claim = Claim(")
     imports = text[text.index("import errno") : text.index("from harness")]
     (file.parent / "experiments.py").write_text(
         f"{imports}\n{text[start:end]}", encoding="utf-8"
@@ -141,7 +141,7 @@ def test_a_run_from_elsewhere_or_through_a_link_finds_the_same_cells(toy, pytest
         done = run_pytest(folder, argument, *options, *report)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"({cached})" in done.stdout
-        assert "SUPPORTED     toy/toy (quick)" in done.stdout
+        assert "SUPPORTED           toy/toy (quick)" in done.stdout
 
 
 def run_pytest(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

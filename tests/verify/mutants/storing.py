@@ -100,26 +100,26 @@ def replicates_shared_by_blocks(blocks, self):
 
 
 @plant(
-    "harness.experiment:Measurements.__call__",
+    "harness.experiment:Measured.exactly",
     f"{SWEEP}test_measurements_join_the_blocks_of_a_configuration",
 )
-def seeds_joined_out_of_order(measurements, self, quantity, **where):
+def seeds_joined_out_of_order(exactly, self, quantity, configuration):
     """Seeds are joined in another order, so arms and backends are no longer paired by seed."""
-    return np.roll(measurements(self, quantity, **where), 1, axis=0)
+    return np.roll(exactly(self, quantity, configuration), 1, axis=0)
 
 
 @plant(
-    "harness.experiment:Measurements.__call__",
+    "harness.experiment:Measured.__call__",
     "tests/verify/test_planted_defects.py::test_a_question_about_two_configurations_is_refused",
 )
-def any_configuration_will_do(measurements, self, quantity, **where):
+def any_configuration_will_do(measured, self, quantity, **where):
     """A question that several configurations match is answered from the first."""
     from harness.errors import InvalidInput
 
     try:
-        return measurements(self, quantity, **where)
+        return measured(self, quantity, **where)
     except InvalidInput:
-        return measurements(replace(self, cells=self.cells[:1]), quantity)
+        return measured(replace(self, cells=self.cells[:1]), quantity)
 
 
 # Store
