@@ -31,10 +31,22 @@ def objections(study: Study, family: int = 1) -> list[str]:
         InvalidInput: as `ClaimRecord.of` does.
     """
     return [
+        *_of_family(study),
         *_of_experiments(study),
         *(text for h in study.claim.hypotheses for text in _of_hypothesis(h)),
         *_of_power(study, family),
     ]
+
+
+def _of_family(study: Study) -> Iterator[str]:
+    """The claims of one paper are one family: none may leave it by its name."""
+    if study.estimators:
+        folder = Path(inspect.getfile(study.estimators[0])).parent.name
+        if not study.claim.id.startswith(f"{folder}/"):
+            yield (
+                f"it lies in the folder {folder!r}, so its id must begin with '{folder}/': "
+                "Holm corrects over all claims of a paper"
+            )
 
 
 def _of_experiments(study: Study) -> Iterator[str]:

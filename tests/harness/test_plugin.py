@@ -352,7 +352,7 @@ def test_only_the_selected_claims_are_computed_and_families_stay_whole(
     assert claims["toy/weak"]["p_family"] == pytest.approx(2 * claims["toy/weak"]["p"])
     result.stdout.fnmatch_lines(
         [
-            "*Alone SUPPORTED, p = 0.03?; over the family 'toys' of 2 claims, Holm p = 0.06?,*"
+            "*Alone SUPPORTED, p = 0.03?; over the family 'toy' of 2 claims, Holm p = 0.06?,*"
         ]
     )
 

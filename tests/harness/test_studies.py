@@ -184,14 +184,3 @@ def test_a_file_of_tests_in_a_folder_called_claims_is_no_claim(tmp_path):
         file.write_text(text, encoding="utf-8")
         found[name] = studies.is_of_paper(file)
     assert found == {"tests": False, "makes": True, "asks": True}
-
-
-def test_a_claim_belongs_to_the_paper_whose_folder_it_lies_in(plant):
-    file = plant("toy")
-    text = file.read_text().replace('FAMILY = "toy"', 'FAMILY = "other"')
-    file.write_text(text)
-    message = (
-        "Claim 'other/toy' lies in the folder 'toy'; its id must begin with 'toy/'"
-    )
-    with pytest.raises(InvalidInput, match=re.escape(message)):
-        studies.load(file)

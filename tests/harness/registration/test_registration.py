@@ -944,3 +944,13 @@ def np_computation():
     from harness.measurements import kernel_change
 
     return kernel_change
+
+
+def test_a_claim_cannot_leave_the_family_of_its_paper(plant, folder, call):
+    file = plant("toy", registered=False)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('FAMILY = "toy"', 'FAMILY = "other"'), "utf-8")
+    code, out, err = call("register")
+    assert (code, out) == (2, "")
+    assert "it lies in the folder 'toy', so its id must begin with 'toy/'" in err
+    assert not folder.exists()

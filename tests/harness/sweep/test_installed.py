@@ -100,7 +100,7 @@ def test_the_tutorials_claim_is_verified_by_the_installed_package(run, site, emp
     )
     said = run("-m", "pytest", "claims", "--backend", "numpy")
     assert "cells: 5 of 5 done (0 cached), 0 failed" in said
-    assert "SUPPORTED     tutorial/kernel_settles (quick)" in said
+    assert "SUPPORTED           tutorial/kernel_settles (quick)" in said
     assert "1 verdict, none recorded." in run(
         *NTK_CLAIMS, "verdict", "--backend", "numpy"
     )
@@ -130,4 +130,4 @@ def test_a_store_of_the_checkout_is_taken_as_it_is(run, empty):
     shutil.rmtree(empty / "reports", ignore_errors=True)
     said = run("-m", "pytest", "claims", "--backend", "numpy")
     assert "cells: 5 of 5 done (5 cached), 0 failed" in said
-    assert "SUPPORTED     tutorial/kernel_settles (quick)" in said
+    assert "SUPPORTED           tutorial/kernel_settles (quick)" in said
