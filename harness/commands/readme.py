@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import report
@@ -58,19 +59,27 @@ def write_readme(options: argparse.Namespace) -> int:
     """Writes what is generated; with --check, 1 if that would change anything."""
     if options.picture:
         draw(options.folder / "report.html", options.picture)
-    verdicts, _ = report.load(options.folder)
+    only = [options.readme] if options.readme else []
+    return refresh(options.folder, only, check=options.check)
+
+
+def refresh(folder: Path, only: Sequence[Path] = (), *, check: bool = False) -> int:
+    """Writes what a report generates in README.md and docs, or in these files alone; with `check`
+    nothing is written, and the answer is 1 if a file is stale.
+    """
+    verdicts, _ = report.load(folder)
     pages = [
         page
         for page in sorted(Path("docs").glob("*.md"))
         if readme.BLOCK.search(_text(page))
     ]
     stale = 0
-    for file in [options.readme] if options.readme else [Path("README.md"), *pages]:
+    for file in only or [Path("README.md"), *pages]:
         old = _text(file)
-        new = readme.updated(old, verdicts, options.folder, file)
-        if options.check and new != old:
+        new = readme.updated(old, verdicts, folder, file)
+        if check and new != old:
             print(
-                f"{file} is stale against {options.folder}: run `ntk-claims readme`.",
+                f"{file} is stale against {folder}: run `ntk-claims readme`.",
                 file=sys.stderr,
             )
             stale = 1

@@ -12,7 +12,7 @@ from harness import registration, report, shipped, strict_json, studies, sweep
 from harness.commands.calibrate import calibrate_claims
 from harness.commands.options import discovered, examples, family_sizes, folder_option
 from harness.commands.readme import RECORDED as SHOWN
-from harness.commands.readme import write_readme
+from harness.commands.readme import refresh
 from harness.errors import InvalidInput
 from harness.experiment import Request
 from harness.registration import FOLDER, ClaimRecord
@@ -87,9 +87,7 @@ def record(options: argparse.Namespace) -> int:
     print(f"{packed.cells} cells, {packed.size} bytes: {target / shipped.CELLS}")
     print(target / "report.html")
     if target == Path(SHOWN) and Path("README.md").is_file():
-        write_readme(
-            argparse.Namespace(folder=target, readme=None, check=False, picture=None)
-        )
+        refresh(target)
     return 0
 
 

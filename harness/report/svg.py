@@ -149,11 +149,8 @@ def stepwise(path: str) -> str:
 
 
 def _tenths(number: int) -> str:
-    return (
-        f"{number / 10:g}".replace("0.", ".")
-        if abs(number) < 10
-        else f"{number / 10:g}"
-    )
+    """So many tenths as a number, without a zero before its point."""
+    return re.sub(r"^(-?)0\.", r"\1.", f"{number / 10:g}")
 
 
 def _label(tag: str, identity: str, text: str) -> Element:

@@ -117,6 +117,9 @@ def sums(folder):
 def test_a_run_becomes_the_recorded_one(run, call, pytester):
     run("one", "two")
     shutil.copytree("store", "kept")
+    readme = Path("README.md")
+    marks = "<!-- verdicts: made by a command -->\n{}<!-- end of verdicts -->\n"
+    readme.write_text(marks.format("old\n"))
     code, out, err = call("record", "--from", "run", "--store", "store", "--trials", 20)
     assert code == 0, err
     assert f"6 cells, {(TARGET / 'cells.tar').stat().st_size} bytes" in out
@@ -136,6 +139,7 @@ def test_a_run_becomes_the_recorded_one(run, call, pytester):
             kept = Path("kept") / path.relative_to(folder)
             assert kept.read_bytes() == path.read_bytes()
     assert not list(TARGET.parent.glob(".record-*"))
+    assert "**2 claims: 2 SUPPORTED.**" in readme.read_text(encoding="utf-8")
 
 
 def test_only_the_cells_that_the_verdicts_rest_on_are_recorded(run, call):
