@@ -34,9 +34,9 @@ except ImportError as error:
 from harness.backends.torch_autodiff import TorchAutodiff
 from harness.backends.torch_descent import (
     Gradient,
+    by_name,
     descend,
-    flattened,
-    parts,
+    rows_of,
     running,
     samples_of,
 )
@@ -270,19 +270,18 @@ class TorchOperations:
     def advance(
         self, net: Network, descent: Descent, steps: Steps
     ) -> tuple[Descent, Tensor]:
-        """Steps with weights updated in place, all of a seed in one row; on a CPU of the seeds that
-        still train.
-        """
-        everyone = [flattened(tensors) for tensors in (descent.theta, *descent.slots)]
+        """Steps with weights updated in place; on a CPU of the seeds that still train."""
+        everyone = [rows_of(tensors) for tensors in (descent.theta, *descent.slots)]
         some = running(descent.active)
-        theta, *slots = (rows[some] for rows in everyone)
-        gradient, device_rates = torch.empty_like(theta), self.put(steps.rates)[:, some]
+        theta, *slots = ([tensor[some] for tensor in rows] for rows in everyone)
+        grads = [torch.empty_like(tensor) for tensor in theta]
         losses_and_gradient = self.gradient(
-            net, parts(theta, net.shapes), parts(gradient, net.shapes), steps.loss
+            net, by_name(theta, net.shapes), by_name(grads, net.shapes), steps.loss
         )
+        device_rates = self.put(steps.rates)[:, some]
         active, losses = (
             descent.active.clone(),
-            theta.new_full(steps.rates.shape, math.nan),
+            device_rates.new_full(steps.rates.shape, math.nan),
         )
         own, target = active[some], -math.inf if steps.target is None else steps.target
         for k, (x, y) in enumerate(
@@ -295,15 +294,16 @@ class TorchOperations:
                 steps.optimizer,
                 descent.step + k + 1,
                 theta,
-                gradient,
+                grads,
                 slots=slots,
                 rate=rate,
             )
             losses[k, some] = loss
         active[some] = own
         for rows, moved in zip(everyone, (theta, *slots), strict=True):
-            rows[some] = moved
-        weights, *kept = (parts(rows, net.shapes) for rows in everyone)
+            for tensor, after in zip(rows, moved, strict=True):
+                tensor[some] = after
+        weights, *kept = (by_name(rows, net.shapes) for rows in everyone)
         return Descent(
             weights, tuple(kept), active, descent.step + len(steps.rates)
         ), losses

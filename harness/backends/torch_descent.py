@@ -1,9 +1,9 @@
-"""PyTorch: gradient descent with the gradient written out, all weights of a seed in one row.
+"""PyTorch: gradient descent with the gradient written out, and optimizers in as few passes over
+memory as there can be.
 
 Networks of a study are small and many seeds train at once, so on a CPU the time goes into calling
 operations, and into memory that does not fit the cache. Autograd calls two to three times as many,
-of which some are slow (the transpose of `unfold`), and optimizers that go from tensor to tensor
-call theirs once for each. What a pass writes is in `torch_passes`.
+of which some are slow (the transpose of `unfold`). What a pass writes is in `torch_passes`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,6 @@ from math import prod
 from typing import TypeAlias
 
 import torch
-from torch.optim.adam import adam
 
 from harness.backends.batch import blocks
 from harness.backends.operations import Adam, Loss, Optimizer, Tensors
@@ -26,17 +25,26 @@ CACHED = 2**22
 """Bytes of patches and features that a CPU works on at once, so that they stay in its cache."""
 
 
-def flattened(tensors: Tensors) -> Tensor:
-    """Weights, momentum or moments of every seed in one row, (S, parameters)."""
-    return torch.cat([tensor.flatten(1) for tensor in tensors.values()], dim=1)
+def rows_of(tensors: Tensors) -> list[Tensor]:
+    """Weights, momentum or moments as tensors (S, n), which optimizers go through one by one.
+
+    On a CPU one per parameter, a view: products write a gradient straight into it only where the
+    matrices of all seeds lie side by side. On a GPU all parameters of a seed in one row: there each
+    call of an operation counts.
+    """
+    rows = [tensor.flatten(1) for tensor in tensors.values()]
+    return [torch.cat(rows, dim=1)] if rows[0].is_cuda else rows
 
 
-def parts(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
+def by_name(rows: list[Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
     """Views of these rows, one per parameter, (S, *shape)."""
-    pieces = flat.split([prod(shape) for shape in shapes.values()], dim=1)
+    seeds = len(rows[0])
+    pieces = rows
+    if len(rows) < len(shapes):
+        pieces = rows[0].split([prod(shape) for shape in shapes.values()], dim=1)
     return {
-        name: p.view(len(flat), *shape)
-        for p, (name, shape) in zip(pieces, shapes.items(), strict=True)
+        name: piece.view(seeds, *shape)
+        for piece, (name, shape) in zip(pieces, shapes.items(), strict=True)
     }
 
 
@@ -152,87 +160,92 @@ def features(net: Network) -> int:
 def descend(
     optimizer: Optimizer,
     step: int,
-    theta: Tensor,
-    grad: Tensor,
+    theta: list[Tensor],
+    grads: list[Tensor],
     *,
-    slots: list[Tensor],
+    slots: list[list[Tensor]],
     rate: Tensor,
 ) -> None:
-    """One step in place, at the rates of the seeds, (S,); none where that is zero, even if the
-    direction is NaN.
+    """One step in place of rows (S, n), at the rates of the seeds, (S,); none where that is zero,
+    even if the direction is NaN.
+
+    Args:
+        optimizer: whose learning rate is not looked at.
+        step: its number, from 1.
+        theta, grads: see `rows_of`; gradients may be overwritten.
+        slots: momentum, or first and second moments.
     """
-    if (
-        isinstance(optimizer, Adam)
-        and theta.dtype == torch.float64
-        and not theta.is_cuda
-    ):
-        fused(optimizer, step, theta, grad, slots=slots, rates=rate.tolist())
+    if isinstance(optimizer, Adam) and not rate.is_cuda:
+        fused(optimizer, step, [theta, grads, *slots], rate.tolist())
         return
-    change = direct(optimizer, step, grad, slots).mul_(rate[:, None])
+    backward = -rate[:, None]
     # To ask makes a GPU wait, and to choose between two tensors takes a CPU several times as long
     # as to multiply.
-    if change.is_cuda or not bool((rate > 0).all()):
-        change = torch.where(rate[:, None] > 0, change, 0)
-    theta.sub_(change)
+    everyone = not rate.is_cuda and min(rate.tolist()) > 0
+    for weight, change in zip(
+        theta, direct(optimizer, step, grads, slots), strict=True
+    ):
+        if everyone:
+            weight.addcmul_(change, backward)
+        else:
+            weight.add_(torch.where(backward < 0, change * backward, 0))
 
 
 def fused(
-    optimizer: Adam,
-    step: int,
-    theta: Tensor,
-    grad: Tensor,
-    *,
-    slots: list[Tensor],
-    rates: list[float],
+    optimizer: Adam, step: int, rows: list[list[Tensor]], rates: list[float]
 ) -> None:
     """A step of Adam in PyTorch's single pass over memory; seeds whose rate is zero are left out.
 
-    On a CPU in float64 it takes a third of the time of the passes of `direct`: the square root
-    alone, which PyTorch has MKL take, is slower. In float32 a step of training gains a few per
-    cent.
+    On a CPU it takes a third of the time of the passes of `direct`: in float64 the square root
+    alone, which PyTorch has MKL take, is slower.
+
+    Args:
+        optimizer, step: as for `descend`.
+        rows: of weights, gradients, first and second moments.
+        rates: of the seeds.
     """
     together = rates[0] > 0 and len(set(rates)) == 1
-    rows = (
+    seeds = (
         [slice(None)]
         if together
         else [slice(s, s + 1) for s, rate in enumerate(rates) if rate > 0]
     )
-    for some in rows:
+    steps = [torch.tensor(float(step))] * len(rows[0])
+    for some in seeds:
         params, grads, firsts, seconds = (
-            [tensor[some]] for tensor in (theta, grad, *slots)
+            [tensor[some] for tensor in each] for each in rows
         )
-        adam(
+        torch._fused_adam_(  # torch.optim.Adam(fused=True) calls it
             params,
             grads,
             firsts,
             seconds,
-            max_exp_avg_sqs=[],
-            state_steps=[torch.tensor(step - 1.0)],
-            fused=True,
-            amsgrad=False,
+            [],
+            steps,
+            lr=rates[some.start or 0],
             beta1=optimizer.beta1,
             beta2=optimizer.beta2,
-            lr=rates[some.start or 0],
             weight_decay=0.0,
             eps=optimizer.epsilon,
+            amsgrad=False,
             maximize=False,
         )
 
 
 def direct(
-    optimizer: Optimizer, step: int, grad: Tensor, slots: list[Tensor]
-) -> Tensor:
-    """The direction of a step; overwrites the gradient, updates momentum and moments in place."""
+    optimizer: Optimizer, step: int, grads: list[Tensor], slots: list[list[Tensor]]
+) -> list[Tensor]:
+    """The directions of a step; updates momentum and moments in place, may overwrite gradients."""
     if isinstance(optimizer, Adam):
-        m, v = slots
-        m.lerp_(grad, 1 - optimizer.beta1)
-        v.mul_(optimizer.beta2).addcmul_(grad, grad, value=1 - optimizer.beta2)
-        unbiased = (
+        for grad, m, v in zip(grads, *slots, strict=True):
+            m.lerp_(grad, 1 - optimizer.beta1)
+            v.mul_(optimizer.beta2).addcmul_(grad, grad, value=1 - optimizer.beta2)
             torch.div(v, 1 - optimizer.beta2**step, out=grad)
-            .sqrt_()
-            .add_(optimizer.epsilon)
-        )
-        return torch.div(m, unbiased, out=grad).div_(1 - optimizer.beta1**step)
+            grad.sqrt_().add_(optimizer.epsilon)
+            torch.div(m, grad, out=grad).div_(1 - optimizer.beta1**step)
+        return grads
     if optimizer.momentum:
-        return grad.copy_(slots[0].mul_(optimizer.momentum).add_(grad))
-    return grad
+        for grad, velocity in zip(grads, *slots, strict=True):
+            torch.add(grad, velocity, alpha=optimizer.momentum, out=velocity)
+        return slots[0]
+    return grads

@@ -152,7 +152,6 @@ class DenseStage:
         positions = layer.positions if isinstance(layer, Convolution) else 1
         self.out = y.new_empty(self.seeds, self.samples * positions, layer.fan_out)
         self.returned = y.new_empty(self.seeds, self.samples * positions, layer.fan_in)
-        self.product = y.new_empty(self.seeds, layer.fan_out, layer.fan_in)
         self.none = y.new_zeros(1)
         self.shape: torch.Size = y.shape  # of the features that came in
         self.patches = self.returned
@@ -205,11 +204,14 @@ class DenseStage:
         and biases.
         """
         layer, delta = self.layer, delta.reshape(self.out.shape)
-        weigh(
-            layer.weight_scale,
-            torch.bmm(delta.mT, self.patches, out=self.product),
-            gradient[layer.weight],
-            first,
+        weights = gradient[layer.weight]
+        torch.baddbmm(
+            weights,
+            delta.mT,
+            self.patches,
+            beta=0 if first else 1,
+            alpha=layer.weight_scale,
+            out=weights,
         )
         if layer.bias is not None:
             weigh(layer.bias_scale, delta.sum(dim=1), gradient[layer.bias], first)
