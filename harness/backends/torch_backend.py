@@ -37,8 +37,8 @@ from harness.backends.torch_descent import (
     by_name,
     descend,
     rows_of,
-    running,
     samples_of,
+    together,
 )
 from harness.backends.torch_determinism import deterministic
 from harness.backends.torch_infinite import TorchArrays
@@ -272,41 +272,61 @@ class TorchOperations:
     ) -> tuple[Descent, Tensor]:
         """Steps with weights updated in place; on a CPU of the seeds that still train."""
         everyone = [rows_of(tensors) for tensors in (descent.theta, *descent.slots)]
-        some = running(descent.active)
-        theta, *slots = ([tensor[some] for tensor in rows] for rows in everyone)
-        grads = [torch.empty_like(tensor) for tensor in theta]
-        losses_and_gradient = self.gradient(
-            net, by_name(theta, net.shapes), by_name(grads, net.shapes), steps.loss
-        )
-        device_rates = self.put(steps.rates)[:, some]
-        active, losses = (
-            descent.active.clone(),
-            device_rates.new_full(steps.rates.shape, math.nan),
-        )
-        own, target = active[some], -math.inf if steps.target is None else steps.target
-        for k, (x, y) in enumerate(
-            samples_of(steps.data, steps.batches, some, len(steps.rates))
-        ):
-            loss = losses_and_gradient(x, y)
-            own = own & torch.isfinite(loss) & (loss > target)
-            rate = torch.where(own, device_rates[k], 0)
-            descend(
-                steps.optimizer,
-                descent.step + k + 1,
-                theta,
-                grads,
-                slots=slots,
-                rate=rate,
+        rates = self.put(steps.rates)
+        active, losses = descent.active.clone(), torch.full_like(rates, math.nan)
+        for some in together(descent.active, everyone):
+            own = [[tensor[some] for tensor in rows] for rows in everyone]
+            active[some], losses[:, some] = self._run(
+                net, descent.step, own, steps, some=some, rates=rates[:, some]
             )
-            losses[k, some] = loss
-        active[some] = own
-        for rows, moved in zip(everyone, (theta, *slots), strict=True):
-            for tensor, after in zip(rows, moved, strict=True):
-                tensor[some] = after
+            if not isinstance(some, slice):
+                for rows, moved in zip(everyone, own, strict=True):
+                    for tensor, after in zip(rows, moved, strict=True):
+                        tensor[some] = after
         weights, *kept = (by_name(rows, net.shapes) for rows in everyone)
         return Descent(
             weights, tuple(kept), active, descent.step + len(steps.rates)
         ), losses
+
+    def _run(
+        self,
+        net: Network,
+        start: int,
+        rows: list[list[Tensor]],
+        steps: Steps,
+        *,
+        some: Tensor | slice,
+        rates: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Takes some seeds, which all train, from step `start` on; who still trains then, (S,), and
+        the losses, (steps, S).
+
+        Args:
+            rows: weights and slots of these seeds, see `rows_of`; updated in place.
+            some: where the seeds are in the data.
+            rates: of these seeds, (steps, S).
+        """
+        theta, *slots = rows
+        grads = [torch.empty_like(tensor) for tensor in theta]
+        losses_and_gradient = self.gradient(
+            net, by_name(theta, net.shapes), by_name(grads, net.shapes), steps.loss
+        )
+        target = -math.inf if steps.target is None else steps.target
+        losses, active = torch.empty_like(rates), torch.ones_like(rates[0], dtype=bool)
+        for k, (x, y) in enumerate(
+            samples_of(steps.data, steps.batches, some, len(rates))
+        ):
+            losses[k] = loss = losses_and_gradient(x, y)
+            active = active & (loss < math.inf) & (loss > target)
+            descend(
+                steps.optimizer,
+                start + k + 1,
+                theta,
+                grads,
+                slots=slots,
+                rate=torch.where(active, rates[k], 0),
+            )
+        return active, losses
 
     def gradient(
         self, net: Network, theta: Tensors, gradient: Tensors, loss: Loss

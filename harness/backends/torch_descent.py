@@ -7,7 +7,7 @@ of which some are slow (the transpose of `unfold`). What a pass writes is in `to
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import repeat
+from itertools import chain, repeat
 from math import prod
 from typing import TypeAlias
 
@@ -23,6 +23,9 @@ Tensor: TypeAlias = torch.Tensor
 
 CACHED = 2**22
 """Bytes of patches and features that a CPU works on at once, so that they stay in its cache."""
+import os
+HELD = int(os.environ.get("HELD",2**22))
+"""Bytes of weights, gradients and moments of the seeds that a CPU takes through a run at once."""
 
 
 def rows_of(tensors: Tensors) -> list[Tensor]:
@@ -48,16 +51,31 @@ def by_name(rows: list[Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Tensor
     }
 
 
-def running(active: Tensor) -> Tensor | slice:
-    """The seeds that a run of steps is for: on a CPU those that still train; a GPU would have to be
-    asked who they are.
+def together(active: Tensor, rows: list[list[Tensor]]) -> list[Tensor | slice]:
+    """The seeds that still train, as parts that a CPU takes through a run of steps one after
+    another.
 
-    Seeds that need few steps are done long before others (in continual learning half of the steps
-    are theirs).
+    A part holds as many seeds as fit HELD with their weights, gradients and moments: all at once,
+    each step would fetch these from memory. Seeds that need few steps are done long before others
+    (in continual learning half of the steps are theirs). A GPU takes all, since it would have to be
+    asked who still trains.
+
+    Args:
+        active: (S,) bool, who still trains.
+        rows: of weights and of each slot, see `rows_of`.
     """
-    return (
-        slice(None) if active.is_cuda or bool(active.all()) else active.nonzero()[:, 0]
-    )
+    if active.is_cuda:
+        return [slice(None)]
+    size = sum(t[0].nbytes for t in (*rows[0], *chain.from_iterable(rows)))
+    who = active.nonzero()[:, 0]
+    if not len(who):
+        return []
+    count = -(-len(who) * size // HELD)
+    parts = who.tensor_split(min(count, len(who)))
+    if len(who) < len(active):
+        return list(parts)
+    # Slices are views, which need no copy.
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
 
 
 def samples_of(
@@ -122,6 +140,10 @@ class Gradient:
         )
         # What the loss is a mean over.
         count = samples * (self._net.outputs if self._loss == "squared" else 1)
+        if seeds * samples <= at_once:
+            return self._pass(x, y).accumulated(
+                self._theta, x, y, self._gradient, count=count, first=True
+            )
         losses = y.new_zeros(seeds)
         for some in blocks(seeds, max(1, at_once // samples)):
             of, into = self._part(some)
@@ -204,32 +226,35 @@ def fused(
         rows: of weights, gradients, first and second moments.
         rates: of the seeds.
     """
-    together = rates[0] > 0 and len(set(rates)) == 1
-    seeds = (
-        [slice(None)]
-        if together
-        else [slice(s, s + 1) for s, rate in enumerate(rates) if rate > 0]
+    if rates[0] > 0 and len(set(rates)) == 1:
+        updated(optimizer, step, rows, rates[0])
+        return
+    for s, rate in enumerate(rates):
+        if rate > 0:
+            own = [[tensor[s : s + 1] for tensor in each] for each in rows]
+            updated(optimizer, step, own, rate)
+
+
+def updated(
+    optimizer: Adam, step: int, rows: list[list[Tensor]], rate: float
+) -> None:
+    """The step of `fused` of seeds with one rate."""
+    theta, grads, firsts, seconds = rows
+    torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls
+        theta,
+        grads,
+        firsts,
+        seconds,
+        [],
+        [torch.tensor(float(step))] * len(theta),
+        lr=rate,
+        beta1=optimizer.beta1,
+        beta2=optimizer.beta2,
+        weight_decay=0.0,
+        eps=optimizer.epsilon,
+        amsgrad=False,
+        maximize=False,
     )
-    steps = [torch.tensor(float(step))] * len(rows[0])
-    for some in seeds:
-        params, grads, firsts, seconds = (
-            [tensor[some] for tensor in each] for each in rows
-        )
-        torch._fused_adam_(  # torch.optim.Adam(fused=True) calls it
-            params,
-            grads,
-            firsts,
-            seconds,
-            [],
-            steps,
-            lr=rates[some.start or 0],
-            beta1=optimizer.beta1,
-            beta2=optimizer.beta2,
-            weight_decay=0.0,
-            eps=optimizer.epsilon,
-            amsgrad=False,
-            maximize=False,
-        )
 
 
 def direct(

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import torch
 
 from harness.backends.operations import Loss, Tensors
-from harness.backends.torch_layers import ACTIVATIONS, derivative
+from harness.backends.torch_layers import derivative
 from harness.networks import Network
 from harness.networks.layers import (
     Activate,
@@ -153,6 +153,7 @@ class DenseStage:
         self.out = y.new_empty(self.seeds, self.samples * positions, layer.fan_out)
         self.returned = y.new_empty(self.seeds, self.samples * positions, layer.fan_in)
         self.none = y.new_zeros(1)
+        self.ones = y.new_ones(self.seeds, 1, self.out.shape[1])
         self.shape: torch.Size = y.shape  # of the features that came in
         self.patches = self.returned
 
@@ -214,7 +215,15 @@ class DenseStage:
             out=weights,
         )
         if layer.bias is not None:
-            weigh(layer.bias_scale, delta.sum(dim=1), gradient[layer.bias], first)
+            biases = gradient[layer.bias][:, None, :]
+            torch.baddbmm(
+                biases,
+                self.ones,
+                delta,
+                beta=0 if first else 1,
+                alpha=layer.bias_scale,
+                out=biases,
+            )
         if not needed:
             return delta
         weight = theta[layer.weight]
@@ -226,14 +235,6 @@ class DenseStage:
             alpha=layer.weight_scale,
             out=self.returned,
         )
-
-
-def weigh(scale: float, total: Tensor, gradient: Tensor, first: bool) -> None:
-    """Writes a gradient, or adds it to what is there."""
-    if first:
-        torch.mul(total, scale, out=gradient)
-    else:
-        gradient.add_(total, alpha=scale)
 
 
 class ConvolutionStage(DenseStage):
@@ -342,9 +343,15 @@ class ActivateStage:
                 torch.empty_like(x),
             )
         self.h, out = x, self.features
-        if self.name == "relu":
-            return torch.clamp_min(x, 0, out=out)
-        return out.copy_(ACTIVATIONS[self.name](x))
+        match self.name:
+            case "relu":
+                return torch.clamp_min(x, 0, out=out)
+            case "tanh":
+                return torch.tanh(x, out=out)
+            case "sigmoid":
+                return torch.sigmoid(x, out=out)
+            case _:
+                return torch.erf(x, out=out)
 
     def backward(
         self,
@@ -355,12 +362,23 @@ class ActivateStage:
         first: bool,
         needed: bool,
     ) -> Tensor:
-        """phi'(h) delta."""
-        if self.name == "relu":
-            return torch.ops.aten.threshold_backward.grad_input(
-                delta, self.h, 0, grad_input=self.signals
-            )
-        return torch.mul(delta, derivative(self.name, self.h), out=self.signals)
+        """phi'(h) delta, of tanh and sigmoid from what they gave."""
+        aten, signals = torch.ops.aten, self.signals
+        match self.name:
+            case "relu":
+                return aten.threshold_backward.grad_input(
+                    delta, self.h, 0, grad_input=signals
+                )
+            case "tanh":
+                return aten.tanh_backward.grad_input(
+                    delta, self.features, grad_input=signals
+                )
+            case "sigmoid":
+                return aten.sigmoid_backward.grad_input(
+                    delta, self.features, grad_input=signals
+                )
+            case _:
+                return torch.mul(delta, derivative(self.name, self.h), out=signals)
 
 
 class PoolStage:
