@@ -23,8 +23,8 @@ Tensor: TypeAlias = torch.Tensor
 
 CACHED = 2**22
 """Bytes of patches and features that a CPU works on at once, so that they stay in its cache."""
-import os
-HELD = int(os.environ.get("HELD",2**22))
+
+HELD = 3 * 2**21
 """Bytes of weights, gradients and moments of the seeds that a CPU takes through a run at once."""
 
 
