@@ -235,9 +235,7 @@ def fused(
             updated(optimizer, step, own, rate)
 
 
-def updated(
-    optimizer: Adam, step: int, rows: list[list[Tensor]], rate: float
-) -> None:
+def updated(optimizer: Adam, step: int, rows: list[list[Tensor]], rate: float) -> None:
     """The step of `fused` of seeds with one rate."""
     theta, grads, firsts, seconds = rows
     torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls

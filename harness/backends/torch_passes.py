@@ -236,7 +236,6 @@ class DenseStage:
             out=self.returned,
         )
 
-
     def weigh(self, delta: Tensor, gradient: Tensor, first: bool) -> None:
         """Writes the gradient of the weights, w delta^T p, (S, fan_out, fan_in), or adds it."""
         scale = self.layer.weight_scale

@@ -128,7 +128,8 @@ def run(  # noqa: PLR0913 -- public; what is optional is given by name
     """Answers requests from the store, and computes those that it lacks, each once.
 
     Args:
-        requests: in the order in which they should be computed; backends run side by side where
+        requests: in the order in which they should be computed if there is a deadline; without one
+            those that are expected to take longest come first. Backends run side by side where
             there is room.
         store: where cells are, and go.
         engine: name of the engine, see `engines`.
@@ -142,8 +143,8 @@ def run(  # noqa: PLR0913 -- public; what is optional is given by name
             machine's own.
         gpus_per_cell: of each cell of engine "ray", fractions too; None for 1 where there are GPUs.
         claims: folder that holds the papers' folders, where computations of papers are found.
-        prior: seconds that a request is expected to take on some machine, for the time left; by
-            nothing else.
+        prior: seconds that a request is expected to take on some machine, for the time left and
+            the order; by nothing else.
         progress: called with a Status after each cell and about once a second.
 
     Raises:
@@ -178,6 +179,7 @@ def run(  # noqa: PLR0913 -- public; what is optional is given by name
                 running,
                 ledger=ledger,
                 show=lambda: progress(ledger.status(tuple(notices))),
+                longest_first=deadline is None,
             )
     progress(ledger.status(tuple(notices), ended=True))
     outcomes = (
@@ -246,11 +248,15 @@ def _compute(
     *,
     ledger: Ledger,
     show: Callable[[], object],
+    longest_first: bool,
 ) -> None:
     store.prepare()
     for task in tasks:
         for earlier in store.answers(task.request):
             ledger.remember(task.request, earlier.provenance.seconds)
+    if longest_first:
+        # Or a long cell that begins last would leave the other slots without work.
+        tasks = sorted(tasks, key=lambda task: -ledger.foreseen(task.request))
     # What the end of an earlier run's time cut short comes last, or it would keep the others from
     # ever being computed.
     tasks = sorted(tasks, key=lambda task: _cuts(task, store))

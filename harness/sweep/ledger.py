@@ -89,6 +89,12 @@ class Ledger:
         self._estimates.learn(likeness(request), seconds)
         self._forecast.remember(request.digest, seconds)
 
+    def foreseen(self, request: Request) -> float:
+        """Seconds that a request is expected to take before any was computed, by a recorded answer
+        or the prior; 0 if nothing is known.
+        """
+        return self._forecast.seconds(request.digest) or 0.0
+
     def expected(self, request: Request) -> float | None:
         """Seconds that a request will take, by what like ones took; None if nothing like it was
         computed.

@@ -1,5 +1,6 @@
 """What a run of requests against a store comes to."""
 
+import contextlib
 import errno
 import math
 import os
@@ -17,7 +18,7 @@ import pytest
 from harness import sweep
 from harness.errors import BackendUnavailable, InvalidInput, StoreError, SweepFailed
 from harness.experiment import Measured, Request
-from harness.sweep import Store, code, devices, local_engine
+from harness.sweep import Store, code, coordinator, devices, local_engine
 from harness.sweep.engines import Settings, Task
 from harness.sweep.local_engine import Agenda
 
@@ -127,6 +128,46 @@ def test_a_run_answers_in_the_order_of_the_requests(store, request_):
         "unfinished": 0,
     }
     assert [outcome.cached for outcome in result.outcomes] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("deadline", "order"), [(None, [3, 2, 1]), (math.inf, [1, 2, 3])]
+)
+def test_the_longest_come_first_unless_there_is_a_deadline(
+    store, request_, monkeypatch, deadline, order
+):
+    started = []
+
+    class Idle(contextlib.AbstractContextManager):
+        def __init__(self, settings):
+            self.settings = settings
+
+        def __exit__(self, *error):
+            return None
+
+        def start(self, backends):
+            return {}
+
+        def slots(self):
+            return 2
+
+        def compute(self, tasks, expected):
+            started.extend(task.request for task in tasks)
+            return iter(())
+
+    monkeypatch.setattr(coordinator.engines, "get", lambda name: Idle)
+    requests = [request_(index) for index in (1, 2, 3)]
+    seconds = {
+        request.digest: length for length, request in enumerate(requests, start=1)
+    }
+    sweep.run(
+        requests,
+        store,
+        device="cpu",
+        deadline=deadline,
+        prior=lambda request: seconds[request.digest],
+    )
+    assert started == [requests[index - 1] for index in order]
 
 
 def test_identical_requests_are_computed_once(store, request_, calls):
