@@ -312,7 +312,10 @@ class TorchOperations:
             net, by_name(theta, net.shapes), by_name(grads, net.shapes), steps.loss
         )
         target = -math.inf if steps.target is None else steps.target
-        losses, active = torch.empty_like(rates), torch.ones_like(rates[0], dtype=bool)
+        losses, active = (
+            torch.empty_like(rates),
+            torch.ones_like(rates[0], dtype=torch.bool),
+        )
         for k, (x, y) in enumerate(
             samples_of(steps.data, steps.batches, some, len(rates))
         ):
