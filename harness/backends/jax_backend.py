@@ -112,8 +112,8 @@ def contract(net: Network, outputs: Outputs, left: Any, right: Any) -> Array:
         return contract_all(net, outputs, left, right)
     kernel: Array | None = None
     for index, layer in enumerate(net.layers):
-        two = None if right is None else right[index]
-        kernel = contract_layer(layer, outputs, kernel, left[index], two)
+        sides = left[index], None if right is None else right[index]
+        kernel = contract_layer(layer, outputs, kernel, sides)
     assert kernel is not None
     return kernel
 
@@ -127,15 +127,10 @@ def contract_all(net: Network, outputs: Outputs, left: Any, right: Any) -> Array
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def contract_layer(
-    layer: Weighted, outputs: Outputs, kernel: Array | None, left: Any, right: Any
+    layer: Weighted, outputs: Outputs, kernel: Array | None, sides: Any
 ) -> Array:
     """The kernel with a layer's term, one seed after another."""
-    seeds = (left,) if right is None else (left, right)
-
-    def one(sides: Any) -> Array:
-        return layer_gram(layer, outputs, sides[0], sides[1] if right else None)
-
-    term = jax.lax.map(one, seeds)
+    term = jax.lax.map(lambda seed: layer_gram(layer, outputs, *seed), sides)
     return term if kernel is None else kernel + term
 
 

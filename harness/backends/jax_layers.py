@@ -223,12 +223,8 @@ def layer_signals(net: Network, theta: Tensors, x: Array) -> list[tuple[Array, A
 
 
 def layer_grams(net: Network, outputs: Outputs, left: Any, right: Any = None) -> Array:
-    """Of one network: the sum over layers, each in the structured form that costs less.
-
-    right None: left again.
-    """
-    n1, n2 = (len((left if side is None else side)[0][0]) for side in (left, right))
-    if right is None and net.dense and n1 >= 2 * TILE:
+    """Of one network: the sum over layers, of each `layer_gram`; right None: left again."""
+    if right is None and net.dense and len(left[0][0]) >= 2 * TILE:
         return upper_half(net, outputs, left)
     return sum(
         (

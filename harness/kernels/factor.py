@@ -1,8 +1,8 @@
 """Linear systems of a positive definite matrix by a Cholesky factor, in NumPy alone.
 
 NumPy's own factor takes twice SciPy's time, and NumPy has no substitution. Both are done here in
-panels, so that nearly all of the work is matrix products (measured, one core, N = 2048, float64:
-1.1 times SciPy's).
+panels, so that nearly all of the work is matrix products: at N = 2048 the factor takes 1.1 times
+SciPy's time (measured, one core, float64).
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ def _subtract(matrix: np.ndarray, done: slice, own: slice) -> None:
 
 
 def solve(lower: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(L L^T)^-1 y, (N, O), by substitution with the factor L; above its diagonal it is not read."""
+    """(L L^T)^-1 y, (N, O), by substitution with the factor L; not read above its diagonal."""
     solution = y.copy()
     blocks = [slice(start, start + BLOCK) for start in range(0, len(y), BLOCK)]
     inverses = [np.linalg.inv(np.tril(lower[own, own])) for own in blocks]
