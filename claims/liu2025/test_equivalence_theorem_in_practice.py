@@ -3,7 +3,6 @@
 Claim
     The theorem that a trained network is equivalent to kernel regression with its NTK does not hold
     well in practice. Other kernels rival the NTK (the latter by a third-party summary).
-
 Measured
     Distance: root mean square difference of two predictors over 500 test points, over the target's
     standard deviation. The network is trained as the theorem asks (NTK parametrization, sigma_w^2 =
@@ -11,13 +10,11 @@ Measured
     stability, to a loss below 1 %. Its predictor descends with the frozen NTK by the same steps.
     100 samples, x ~ N(0, I_5), noise 0.1, target sin(2.5 u.x). At width 256 the geometric mean of
     the distances for 1 and 2 hidden layers must exceed 0.1, by a tenth of it.
-
 Departs
     The paper's networks, data and training are not known to us, and 'well' as 0.1 is ours. A
     network that breaks the theorem's conditions would differ for that, so all but width and label
     scale are the theorem's own. The split into a kernel that is random at initialisation and one
     that moves is ours.
-
 Limits
     The theorem is about infinite width. A distance at width 256 does not contradict it, and its two
     halves are decided apart. A single network is compared. The scale of the labels against f_0

@@ -3,7 +3,6 @@
 Claim
     Kernel regression with a Gaussian-process kernel from the literature that takes no account of
     training has errors very close to those of regression with the NTK.
-
 Measured
     E is the mean squared error over 500 test points against the target without noise, over its
     variance. Kernels of infinitely wide ReLU networks, sigma_w^2 = 2, sigma_b = 0.3. 200 samples;
@@ -11,12 +10,10 @@ Measured
     diagonal. Targets: sign(u.x) and cos(u.x) + sin(v.x) with x ~ N(0, I_4), u and v random and
     orthogonal; Friedman's of 5 inputs; noise of a tenth of the deviation; and Fashion-MNIST,
     tops against the rest. E_NNGP / E_NTK must lie within 10 % of 1 at 2 hidden layers on all four.
-
 Departs
     The paper's kernel, data, targets, sizes and depths are not known to us. That the kernel is the
     NNGP is what a summary suggests; 'very close' as 10 % is ours. So is the gate of useful targets:
     where a linear kernel does as well (the diabetes data, in figures) closeness says nothing.
-
 Limits
     Held against every one of four tasks; the paper's sentence sums up its own, which we do not
     know. Where the claim is refuted the NNGP is the better kernel, so a kernel that ignores

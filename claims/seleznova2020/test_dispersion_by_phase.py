@@ -5,18 +5,15 @@ Claim
     depth. In the chaotic phase its relative variance grows with depth / width. ReLU and tanh behave
     alike. The paper adds that the growth is exponential in depth / width alone, one curve for all
     widths; that part is decided beside the verdict.
-
 Measured
     R = E[Theta(x,x)^2] / E[Theta(x,x)]^2 over fresh networks, 2,500 per seed; |x| = 1, n_0 = M, one
     output, bias gradients included. Ordered: (sigma_w^2, sigma_b^2) = (1, 1). Chaotic: (3, 1) for
     ReLU, (5, 1) for tanh. Decided at M = 128: R, and its growth from L/M = 0.1 to 0.2.
-
 Departs
     The paper draws 200 networks per cell and states neither x nor n_0; ours are one reading. It
     goes to L/M = 0.48; here 0.2, since heavy tails bias R low beyond. The networks are sampled
     exactly without their weight matrices, in time proportional to depth times width. The margins
     and the 5 % law are ours.
-
 Limits
     Growth from L/M = 0.1 to 0.2 does not tell an exponential from another steep law. The
     finite-size law, which is exponential, is tested at the edge of chaos only. Near one is said of

@@ -4,14 +4,12 @@ Claim
     Under full-batch gradient descent the NTK of networks initialised in the chaotic phase changes
     by a large part of its norm, more than in the ordered phase, and the change grows with depth.
     The paper says so of ReLU and of "sigmoid" networks, for which it runs tanh.
-
 Measured
     Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, kernel summed over outputs) when the
     training loss first falls to 0.05. 32 Fashion-MNIST images with |x|^2 = 784, one-hot targets,
     mean squared error over samples and outputs, 3 and 10 hidden layers; the learning rate is half
     the edge 2 / lambda_max at the start. ReLU: M = 64, sigma_b^2 = 1, sigma_w^2 = 2.5 (chaotic)
     against 1 (ordered). tanh: M = 256, sigma_b^2 = 0.1, sigma_w^2 = 3.5 against 1.
-
 Departs
     The paper trains 128 MNIST digits at M = 256 with one fixed rate of 1e-5 and stops when the loss
     stalls, so its networks end at different losses. Here all end at the same loss. For ReLU the
@@ -19,7 +17,6 @@ Departs
     above the edge of stability by it. The centred arm trains f - f_0 from an output of zero and is
     not in the paper: it separates learning the labels from removing the large random output that a
     chaotic network starts with. The scale of the inputs is ours.
-
 Limits
     Fashion-MNIST stands in for MNIST, and for ReLU M = 64 for 256: this tests the mechanism. The
     raw order says little of learning: from an output of zero it is reversed for ReLU; for tanh it

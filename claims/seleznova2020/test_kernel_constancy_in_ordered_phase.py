@@ -4,7 +4,6 @@ Claim
     Under full-batch gradient descent at one small rate the NTK of networks initialised in the
     ordered phase changes by a small part of its norm, and the change does not grow with depth. The
     paper says so of ReLU and of "sigmoid" networks, for which it runs tanh.
-
 Measured
     Delta = |Theta_t - Theta_0| / |Theta_0| (Frobenius, kernel summed over outputs) after flow time
     1 at the paper's width, M = 256, which is 4 at M = 64: one rate for all seeds, 600 steps in
@@ -13,14 +12,12 @@ Measured
     and 0.1 for tanh. Is the kernel constant because nothing was learnt? Secondary: what is left to
     learn, and Delta of networks that learn, at half the edge 2 / lambda_max or to loss 0.05 (tanh
     with sigma_b^2 = 0.1 there at M = 256), raw or centred (f - f_0).
-
 Departs
     The paper trains 128 MNIST digits for up to 10^5 steps at rate 10^-5 and stops sooner where the
     loss stalls; here nobody stops. Steps are fewer and longer, below the edge. Everything but the
     raw arm by protocol is ours, and so is the scale of the inputs, |x|^2 = 784, with the part of
     the kernel that does not grow with the width: flow time 256 / M times the paper's trains shallow
     networks longer than at M = 256, and deep ones shorter.
-
 Limits
     Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. A kernel that
     is constant by this protocol is not shown to be constant for a network that learns. At a matched

@@ -5,7 +5,6 @@ Claim
     reach a low loss when they are shallow, and lose that rapidly with depth: with 20 layers most
     stay near the loss of a constant. The paper says so of ReLU and of "sigmoid" networks, for which
     it runs tanh.
-
 Measured
     The least training loss within flow time 1 at the paper's width, M = 256, which is 4 at M = 64:
     one rate for all seeds, 600 steps in place of 10^5. 32 Fashion-MNIST images with |x|^2 = 784,
@@ -14,13 +13,11 @@ Measured
     ask whether the rate is to blame, at half of each network's edge 2 / lambda_max, and whether the
     kernel's conditioning is, by the loss that descent with the kernel frozen at the start would
     have after as many steps.
-
 Departs
     The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops sooner
     where the loss stalls; here nobody stops, which favours the networks. Steps are fewer and
     longer, below the edge. Half the edge and the frozen kernel are ours, and so is the scale of the
     inputs, |x|^2 = 784: how much depth costs at a fixed rate depends on it.
-
 Limits
     Fashion-MNIST stands in for MNIST, and M = 64 for 256: this tests the mechanism. Plain gradient
     descent for as long as the paper trains; other optimisers or more steps may train these

@@ -3,7 +3,6 @@
 Claim
     Even the empirical NTK of a network that was pre-trained on a constant number of samples scales
     worse with the number of samples than the network does: it does not catch up.
-
 Measured
     Two Fashion-MNIST images side by side: are both, or neither, worn above the waist? MLP of 2
     layers of 128, NTK parametrization, squared loss, labels +-4.7, Adam, 2,000 steps, stopped where
@@ -12,7 +11,6 @@ Measured
     of which are those; the ridge is chosen on the same validation samples. Effects per seed: the
     network's exponent minus the kernel's, in test error rate, by a line in log-log; and kernel
     error over network error at n = 1024.
-
 Departs
     Data, architecture, width, sample sizes, m and stopping are ours. The pairs were chosen among
     about ten tasks in exploration, by the gap to kernels at the start. Squared errors, and the
@@ -20,7 +18,6 @@ Departs
     is at hand, CIFAR-10 with m = 2048: not explored, and under no gate. In float32 rounding
     decides, every few hundred steps, on which side of its kink a ReLU is, and backends part; hence
     float64.
-
 Limits
     One m, one architecture and one task, n up to 4 m: existence at quick scale, not a law. In an
     earlier exploration on single Fashion-MNIST images (2 seeds, m = 128, n up to 2048) the kernel

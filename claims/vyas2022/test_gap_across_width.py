@@ -4,7 +4,6 @@ Claim
     Ours, no sentence of the paper: trained as in practice, networks scale better with the number of
     samples than their empirical NTK at initialisation, at every width tested. The paper studies how
     that gap depends on width; what it states of it was cut off in the text that we have.
-
 Measured
     Two Fashion-MNIST images side by side: are both, or neither, worn above the waist? MLP of 2
     layers of 32, 128 and 256, NTK parametrization, squared loss, labels +-4.7, Adam at rate 0.01 in
@@ -13,14 +12,12 @@ Measured
     (ridge chosen on the same validation samples), in test error rate, by a line in log-log through
     n = 256, 512 and 1024. It must exceed 0.1 at every width. Beside it stands a lazy network (SGD
     with momentum at a tenth of the edge 2 / lambda_max, f - f_0, labels +-0.1), whose gap is 0.
-
 Departs
     The statement, data, architecture, widths, sample sizes and stopping are ours. Adam at one rate
     in NTK parametrization moves wide networks farther than gradient descent would, so the practical
     arm is no approach to the lazy limit. The pairs were chosen among about ten tasks in
     exploration, by their gap at width 128. At full scale, where at hand, CIFAR-10 stands beside:
     not explored, and under no gate.
-
 Limits
     The verdict says nothing of the gap to the kernel at infinite width, which is decided on beside
     it. Three widths over a factor of eight are no limit. Part of the gap to the initial kernel is

@@ -4,20 +4,17 @@ Claim
     There are settings in which a finite network has a significantly better exponent of test error
     in the number of samples than both its empirical NTK at initialisation and the NTK at infinite
     width. Here this is asked of a setting that others published: Atanasov et al. 2022.
-
 Measured
     Effect per seed: the network's exponent minus the kernel's, of E ~ P^-beta, by a line in log-log
     through the squared test errors at P = 400, 800, 1600. Target: a Gegenbauer polynomial of degree
     4 of one direction, on the sphere in 10 dimensions, without noise. Two hidden ReLU layers of
     N = 74, no biases, NTK parametrization, sigma_w = alpha^(1/3), alpha = 0.1. f - f_0 is trained
     by full-batch gradient descent at their rate to a loss of 0.002. Kernels: ridge 1e-12.
-
 Departs
     Vyas et al. do not use this setting. Atanasov et al. train to a loss of 1e-6 and show N = 1000
     at degree 4. Exploration compared N = 74 and 177, P = 200 to 800 and 400 to 1600, and five ways
     of stopping; both gaps lay above the margin in all. Window and loss were chosen because there
     the networks have begun to learn and the backends agree.
-
 Limits
     It is no law. At degree 2 the infinite-width kernel outscales the network, as published; at
     degree 4 the published curves tie over P = 1000 to 20,000. At P = 400 the infinite-width kernel

@@ -4,7 +4,6 @@ Claim
     That networks scale better with the number of samples than their empirical NTK at initialisation
     is robust to the learning rate (in the range used in practice), the batch size and the
     optimiser.
-
 Measured
     Two Fashion-MNIST images side by side: are both, or neither, worn above the waist? MLP of 2
     layers of 128, NTK parametrization, squared loss, labels +-4.7, stopped where validation loss is
@@ -14,14 +13,12 @@ Measured
     (ridge chosen on the same validation samples), in test error rate, by a line in log-log through
     n = 256, 512 and 1024. It must exceed 0.1 in every cell. Training is in float64, where both
     backends train the same network.
-
 Departs
     Data, architecture, width, sample sizes, grid and stopping are ours. The grid is not the full
     product of the factors; the number of steps is that with which a cell's networks are trained.
     The pairs were chosen among about ten tasks in exploration, by their gap at the base cell. At
     full scale, where at hand, CIFAR-10 stands beside (two rates, two optimisers): not explored, and
     under no gate.
-
 Limits
     The verdict says nothing of the gap to the kernel at infinite width, which is decided on beside
     it, nor of values between or beyond the cells. One architecture and one task, over two doublings

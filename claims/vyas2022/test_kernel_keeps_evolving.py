@@ -3,7 +3,6 @@
 Claim
     The empirical NTK goes on evolving through most of training, at odds with earlier work that
     found it to stabilise after a few epochs.
-
 Measured
     Moves: D(20 %, end) less D(80 %, end), with D(s, t) = 1 - CKA of the kernels at two times, over
     the mean D between three initialisations. The jitter of steps about a resting kernel cancels.
@@ -12,13 +11,11 @@ Measured
     and regression is from others; fixed, where the samples regressed on are trained on for many
     epochs, until they are fitted. CNN of three convolutions with 16 channels and global pooling,
     squared loss on 4.7 y, Adam at a constant rate, on 1-D digits.
-
 Departs
     The paper's data, networks, lengths and measure of evolution were not available to us. The 1-D
     digits are our own and suit convolutions: this tests the mechanism, not natural images. Which
     regime the paper means we do not know: the claim takes movement in both, and improvement where
     samples are fresh. At full scale images stand beside it: not explored, and under no gate.
-
 Limits
     What "most of training" is depends on where it ends: on fixed samples a kernel may move late
     because training goes on after the samples are fitted. An epoch here is a dozen steps, not the

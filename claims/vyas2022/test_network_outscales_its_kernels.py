@@ -4,7 +4,6 @@ Claim
     There are realistic settings in which a finite network has a significantly better exponent of
     test error in the number of samples than both its empirical NTK at initialisation and the NTK at
     infinite width; the gap is in the exponent, not only a constant factor.
-
 Measured
     Effect per seed: the network's exponent minus that of ridge regression with the kernel.
     Exponents are beta of E ~ n^-beta, by a line in log-log; E is the squared error or the error
@@ -14,13 +13,11 @@ Measured
     to 2048. Both: NTK parametrization, labels +-4.7, Adam at 0.01, batches of 32, 3,000 steps at
     every n. Both kernels must lose, in both settings, in both errors. Stopping and ridge are
     chosen by squared error on the same validation samples.
-
 Departs
     Data, architectures, widths, sizes and stopping are ours; 1-D digits are generated and suit
     convolutions. Exploration tried about ten tasks on Fashion-MNIST; the pairs were chosen among
     those, on other seeds, by their gaps. At full scale the left image of a pair and, where at hand,
     MNIST, SVHN, CIFAR-10 and CIFAR-5m stand beside, under no gate; the latter were not explored.
-
 Limits
     Existence, no law. In exploration the gap grew with what a task asks beyond a template: for
     single images there was none in error rate to the infinite kernel. It depends on the training

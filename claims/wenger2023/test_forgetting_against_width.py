@@ -3,7 +3,6 @@
 Claim
     Wider networks forget less of earlier tasks only if each task is learnt short of convergence;
     trained to convergence, width does not reduce forgetting.
-
 Measured
     Five tasks in one network with a single head: the same 1,200 digits (8x8), rotated by 0, 22.5,
     45, 67.5 and 90 degrees. One hidden ReLU layer of 32, 128 and 512, PyTorch's default weights,
@@ -12,12 +11,10 @@ Measured
     the task was learnt minus final accuracy. Effect: its slope on log2(width) per seed. Both halves
     must hold: below -0.0025 after 50 steps, above -0.0025 after 2,000. Beside them, tasks that end
     at training accuracy 0.9 and 0.99 (three, of 300 images each, squared loss).
-
 Departs
     The paper's networks, data, tasks and stopping were not at hand; the axis is ours. Tasks and
     training are those of Guha and Lakshman 2024 (9,375 steps on 60,000 images); they count the last
     task as 0, so their AF times 5/4 is ours. Registered before, the two accuracies were the halves.
-
 Limits
     After equal steps forgetting rises with width at about 50 steps only, where wide networks have
     learnt more. Exploration saw 16 settings, 50 to 9,375 steps on digits and Fashion-MNIST: slopes

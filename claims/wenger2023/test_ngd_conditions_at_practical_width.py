@@ -4,7 +4,6 @@ Claim
     Architectures of practical width do not meet the conditions (smallest NTK eigenvalue, stable
     Jacobian) under which natural gradient descent is known to converge fast; only synthetic, very
     wide networks approach them.
-
 Measured
     Theorem of Zhang, Martens, Grosse 2019, its drift bound as we recall it: |f_k - y|^2 <=
     (1 - eta)^k |f_0 - y|^2 if lambda_min(G_0) > 0, G = J J^T, and |J - J_0|_2 <= (C / 3)
@@ -14,11 +13,9 @@ Measured
     ReLU MLP, 3 hidden layers of 512; CNN, 2 convolutions of 16 channels; NTK parametrization, 32
     Fashion-MNIST images, targets +-1. Effect: C' / (1/2) per seed. Beside it: the squared residual
     against the bound (1 - eta)^k and the linear pace (1 - eta)^(2k), that of a linear network.
-
 Departs
     The paper's architectures, data, definition of C' were not available to us. The direct run is
     ours too. Two layers train both. The linear pace was added after a first run on other seeds.
-
 Limits
     The conditions are sufficient, not necessary: a network that is not certified may converge as
     promised or break the bound. To keep the bound says little, since the linear pace is its square.

@@ -3,7 +3,6 @@
 Claim
     In neural contextual bandits exploring as NTK theory says, the infinite-width form of NeuralUCB,
     performs poorly; choosing how much to explore by maximising the evidence online does better.
-
 Measured
     NeuralUCB (Zhou, Li, Gu 2020) pulls the arm of the largest f + gamma (g^T Z^-1 g)^1/2, Z = I +
     sum g g^T. Theory: gamma_t = (ln det Z - 2 ln 0.1)^1/2 / 2 + S, S = (2 h^T H^-1 h)^1/2 with the
@@ -13,13 +12,11 @@ Measured
     parametrization. A wheel that must be explored (400 rounds), seven imbalanced classes of
     Gaussian clusters, ten of Fashion-MNIST by 20 principal components (300). Effect per seed:
     regret of theory less that of evidence, over that of random arms, on all three bandits.
-
 Departs
     The paper's bandits, networks, horizon and evidence are not known to us. The network is linear
     in its weights, as in the theorem, and not trained by descent. The bound's term of incomplete
     training is dropped, and a real policy does not know h: both favour theory. The clusters have
     Shuttle's class shares. The wheel's numbers are ours, chosen so that greedy fails.
-
 Limits
     A loose bound is no error: it holds for every function of norm S, and these bandits are easier.
     The long run and networks that learn features are not tested. On the wheel evidence locks in to

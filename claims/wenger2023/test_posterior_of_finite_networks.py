@@ -4,7 +4,6 @@ Claim
     A finite network and its infinite-width counterpart learn clearly different functions, says the
     caption of the lead figure on the author's page. We read its panel, a jagged mean in a band, as
     a posterior: its uncertainty differs too.
-
 Measured
     The posterior of a Gaussian process with the empirical NTK of a network at initialisation
     against that with the NTK at infinite width. ReLU, three hidden layers of 128, NTK
@@ -13,12 +12,10 @@ Measured
     images of 14 x 14, worn above the waist or not, 200 test images. Per seed, a data set, means
     over 8 networks (1 at width 2048) of two distances: of the means, RMS difference over RMS of the
     infinite mean; of the sd, mean |ln ratio|. Both must exceed 10 % in both settings.
-
 Departs
     Networks, data, width and margins are ours. Width 128 was named before registration as what is
     practical. A GP that keeps the network's output at the start, f_0, differs at any width; f_0 is
     left out. Networks are not trained.
-
 Limits
     The answer depends on the measure: on images the finite 95 % band never excluded the infinite
     mean. Finite posteriors are over-confident: at width 128 their sd is about 0.7 (1-D) and 0.9

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from claims.wenger2023.kernel_regime import ORDERS
 from claims.wenger2023.natural_gradient import ETA
 from claims.wenger2023.widths import geometric_mean, ladder, reaching, root_mean_square
 from harness import plots
@@ -49,6 +50,27 @@ def changes(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
     """The kernel's change in training against width / depth."""
     title = "Kernel change in training to loss 0.05"
     return against_width_over_depth(title, "relative kernel change", shown, tolerance)
+
+
+def of_regime(
+    at_init: Experiment,
+    training: Experiment,
+    mean_field: Experiment,
+    linear: Experiment,
+    tolerance: float,
+) -> list[Builder]:
+    """The kernel's error at initialisation, its change in training, the error of a linear net, and
+    the width that the tolerance needs.
+    """
+    init, change = (at_init, "kernel_error"), (training, "kernel_change")
+    both = {"at initialisation": init, "in training": change}
+    with_mean_field = {"": change, ", mean-field": (mean_field, "kernel_change")}
+    return [
+        from_limit({"": init}, tolerance),
+        changes(with_mean_field, tolerance),
+        linear_nets(linear),
+        width_needed(both, tolerance, ORDERS),
+    ]
 
 
 def linear_nets(experiment: Experiment) -> Builder:
