@@ -15,7 +15,7 @@ Departs
 Limits
     The verdict hangs on its threshold: with 14 % in place of 10 it would be another, and 10 % takes
     a width of some 300 to 400 times depth. It speaks of this architecture on 20 images, not of how
-    well networks perform that are off. A drift on 20 images to a loss of 0.05 is mild.
+    well networks perform that are off. Drift depends on loss, labels and sample size; here mild.
 """
 
 from claims.wenger2023 import kernel_regime, width_figures, widths

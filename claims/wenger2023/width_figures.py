@@ -1,6 +1,6 @@
 """Figures against width: of kernels, and of natural gradient descent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,14 @@ from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
 
 OVER = "width / depth"
+FAMILIES = (
+    "two layers, synthetic",
+    "MLP, 3 layers",
+    "MLP, 16 layers",
+    "CNN",
+    "CNN, global pooling",
+)
+"""Networks that natural gradient descent trains at several widths."""
 Quantity = tuple[Experiment, str]
 
 
@@ -126,6 +134,21 @@ def drift(where: str, quantity: str, ladders: Mapping[str, Experiment]) -> Build
     return _against_width(
         f"Drift of the Jacobian {where}", quantity, axes, ladders, _largest
     )
+
+
+def of_descent(
+    experiments: Sequence[Experiment], nets: Mapping[str, tuple[Experiment, int]]
+) -> list[Builder]:
+    """C' on the path and where the ball ends, and the smallest eigenvalue, against width; and the
+    runs of some networks of one width. The experiments are in the order of FAMILIES.
+    """
+    ladders = dict(zip(FAMILIES, experiments, strict=True))
+    return [
+        drift("on the path", "drift", ladders),
+        drift("where the ball ends", "ball", ladders),
+        smallest_eigenvalue(ladders),
+        runs(nets),
+    ]
 
 
 def smallest_eigenvalue(ladders: Mapping[str, Experiment]) -> Builder:
