@@ -33,7 +33,12 @@ class Kernels:
     networks: Experiment
     others: Experiment
 
-    def error(self, m: Measurements, kernel: str, target: Target) -> np.ndarray:
+    def error(
+        self,
+        m: Measurements,
+        kernel: str,
+        target: Target,
+    ) -> np.ndarray:
         """E of a kernel with its ridge tuned, (seeds,); of NNGP and NTK at 2 hidden layers."""
         if kernel in ("nngp", "ntk"):
             errors = m[self.networks](kernel, **usual(target))
@@ -81,10 +86,16 @@ class Kernels:
         """The targets that are not useful."""
         return [target for target in targets if not self.useful(m, target)]
 
-    def beyond_ladder(self, m: Measurements, targets: Sequence[Target]) -> list[Target]:
+    def beyond_ladder(
+        self,
+        m: Measurements,
+        targets: Sequence[Target],
+    ) -> list[Target]:
         """The targets on which cross-validation chose the largest ridge for a seed."""
-        return [
-            target
-            for target in targets
-            if (m[self.networks]("ridges", **usual(target)) == RIDGES[-1]).any()
-        ]
+        chosen = m[self.networks].select("ridges")
+        beyond = []
+        for target in targets:
+            ridges = chosen(**usual(target))
+            if (ridges == RIDGES[-1]).any():
+                beyond.append(target)
+        return beyond

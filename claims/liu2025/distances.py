@@ -26,7 +26,11 @@ def distance(
 
 
 def distances_over(
-    m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str,
+    axis: Axis,
+    **where: Any,
 ) -> list[np.ndarray]:
     """The distance at every value of one key, each (seeds,)."""
     ((key, values),) = axis.items()
@@ -38,7 +42,11 @@ def distances_over(
 
 
 def rate(
-    m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str,
+    axis: Axis,
+    **where: Any,
 ) -> np.ndarray:
     """The exponent of the distance, (seeds,): the slope of its logarithm on that of the key."""
     (values,) = axis.values()

@@ -75,7 +75,8 @@ def of_arms(
                 measured(arm.quantity or quantity, depth=depth, **arm.where)
                 for depth in depths
             ]
-            series.append(Series.of(label, depths, values, log=True))
+            drawn = Series.of(label, depths, values, log=True)
+            series.append(drawn)
         return plots.figure(
             title,
             axes,
@@ -135,7 +136,8 @@ def conditioning(arms: Mapping[str, Arm]) -> Builder:
             ]
             places = np.log10(condition).mean(axis=1).round(1)  # (depths,)
             values = [part_left(measured, depth=depth, **arm.where) for depth in depths]
-            series.append(Series.of(label, places, values, log=True))
+            drawn = Series.of(label, places, values, log=True)
+            series.append(drawn)
         note = f"lambda_max over the median eigenvalue. {m.backend}, geometric means over seeds."
         return plots.figure(
             "Conditioning and what is left to learn", axes, series, note
@@ -144,7 +146,11 @@ def conditioning(arms: Mapping[str, Arm]) -> Builder:
     return build
 
 
-def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder:
+def course(
+    quantity: str,
+    title: str,
+    arms: Mapping[str, Experiment],
+) -> Builder:
     """The drift, or the losses at checkpoints, during training by the paper's protocol, one line
     per arm and depth.
     """

@@ -33,7 +33,10 @@ READ = {"paper (2, 0), read off": (1.29, 1.7), "paper (3, 1), read off": (1.425,
 DISPERSION = "dispersion R = E[Theta^2] / E[Theta]^2"
 
 
-def cells(widths: Mapping[int, tuple[int, int]], draws: int) -> list[Configuration]:
+def cells(
+    widths: Mapping[int, tuple[int, int]],
+    draws: int,
+) -> list[Configuration]:
     """Configurations of `ntk_dispersion`: every width at its two depths, all phases in each."""
     phases = [list(phase) for phase in PHASES.values()]
     found: list[Configuration] = []
@@ -157,7 +160,10 @@ def map_figure(experiment: Experiment) -> Builder:
     return build
 
 
-def _map_line(measured: Measured, cell: Mapping[str, Any]) -> Series:
+def _map_line(
+    measured: Measured,
+    cell: Mapping[str, Any],
+) -> Series:
     # (seeds, phases)
     values = measured("map_mean_square", **cell) / measured("map_mean", **cell) ** 2
     return Series.of(

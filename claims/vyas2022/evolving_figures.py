@@ -24,7 +24,10 @@ def steps(measured: Measured, arm: Arm) -> np.ndarray:
 
 
 def errors(
-    title: str, kernels: Kernels, arms: Sequence[Arm], networks: Sequence[Arm] = ()
+    title: str,
+    kernels: Kernels,
+    arms: Sequence[Arm],
+    networks: Sequence[Arm] = (),
 ) -> Builder:
     """Error of regression with the kernel of each time, and of networks; those without a data set
     are left out.
@@ -56,7 +59,11 @@ def errors(
     return build
 
 
-def distances(title: str, kernels: Kernels, arms: Sequence[Arm]) -> Builder:
+def distances(
+    title: str,
+    kernels: Kernels,
+    arms: Sequence[Arm],
+) -> Builder:
     """1 - CKA to the final kernel; the line is the distance between independent initialisations of
     the first arm.
     """
@@ -66,7 +73,8 @@ def distances(title: str, kernels: Kernels, arms: Sequence[Arm]) -> Builder:
         series = []
         for arm in there(measured, arms):
             values = 1 - measured("cka", arm=arm.name)[:, :, -1]
-            series.append(Series.of(str(arm), steps(measured, arm), list(values.T)))
+            places = steps(measured, arm)
+            series.append(Series.of(str(arm), places, list(values.T)))
         first = m[kernels.independent]("cka", arm=arms[0].strangers)[:, 0, 1:]
         axes = Axes(
             "step",
@@ -95,11 +103,13 @@ def still_to_come(kernels: Kernels, arms: Sequence[Arm]) -> Builder:
             angle = np.arccos(np.minimum(cka / cka[:, -1:], 1))
             label = f"angle to the final kernel: {arm}"
             times = parts(measured, arm)[:-1]
-            series.append(Series.of(label, times, list(left(angle).T)))
+            drawn = Series.of(label, times, list(left(angle).T))
+            series.append(drawn)
         first = arms[0]
         values = left(np.log(measured("error", arm=first.name)))
         times = parts(measured, first)
-        series.append(Series.of(f"ln error: {first}", times, list(values.T)))
+        drawn = Series.of(f"ln error: {first}", times, list(values.T))
+        series.append(drawn)
         series.append(Series("steady change", (0.0, 1.0), (1.0, 0.0)))
         note = (
             f"{m.backend}. Of the angle what the last 3 epochs move is left out, "
@@ -117,7 +127,10 @@ def left(values: np.ndarray) -> np.ndarray:
     return np.asarray((values - values[:, -1:]) / (values[:, :1] - values[:, -1:]))
 
 
-def there(measured: Measured, arms: Sequence[Arm]) -> list[Arm]:
+def there(
+    measured: Measured,
+    arms: Sequence[Arm],
+) -> list[Arm]:
     """The arms whose data set is there.
 
     Raises:

@@ -55,13 +55,17 @@ def kernel_curve(
 
 
 def after_curve(
-    m: Measurements, setting: Setting, arm: int | str, metric: Metric = SQUARED
+    m: Measurements,
+    setting: Setting,
+    arm: int | str,
+    metric: Metric = SQUARED,
 ) -> Curve:
     """Errors of the kernel that networks have after training, of one arm; see `network_curves`."""
     measured = m[setting.networks]
     (cell,) = measured.configurations()
     errors = measured.exactly(f"after_{metric.quantity}", cell)
-    return Curve(np.array(cell["sizes"]), errors[:, list(cell["after"]).index(arm)])
+    place = list(cell["after"]).index(arm)
+    return Curve(np.array(cell["sizes"]), errors[:, place])
 
 
 def ratio(above: Curve, below: Curve) -> Curve:
@@ -74,7 +78,8 @@ def ratio(above: Curve, below: Curve) -> Curve:
 
 def exponents(errors: Curve) -> np.ndarray:
     """beta of E ~ n^-beta per seed, (S,); NaN for seeds with an error that has no logarithm."""
-    finite = (np.isfinite(errors.values) & (errors.values > 0)).all(axis=1)
+    positive = np.isfinite(errors.values) & (errors.values > 0)
+    finite = positive.all(axis=1)
     found = np.full(len(finite), np.nan)
     if finite.any():
         found[finite] = -loglog_slopes(errors.sizes, errors.values[finite])
@@ -144,8 +149,11 @@ def floor_of_networks(
 
 def without_logarithm(curves: Sequence[Curve]) -> str:
     """ "" if every value is finite and above zero."""
-    fine = all((np.isfinite(one.values) & (one.values > 0)).all() for one in curves)
-    return "" if fine else "an error is zero or not finite"
+    for one in curves:
+        positive = np.isfinite(one.values) & (one.values > 0)
+        if not positive.all():
+            return "an error is zero or not finite"
+    return ""
 
 
 def lacks_logarithm(
@@ -173,7 +181,11 @@ class Trained:
     gain: float
     spare: float
 
-    def fails(self, m: Measurements, settings: Sequence[Setting]) -> str:
+    def fails(
+        self,
+        m: Measurements,
+        settings: Sequence[Setting],
+    ) -> str:
         """Which of these learning curves have networks that are not trained; one without data is
         passed.
         """

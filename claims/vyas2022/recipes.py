@@ -197,7 +197,10 @@ class Images:
 
 
 def _images(
-    label: str, dataset: str, positive: tuple[int, ...], **options: Any
+    label: str,
+    dataset: str,
+    positive: tuple[int, ...],
+    **options: Any,
 ) -> Images:
     task = dict(
         name="images", dataset=dataset, options=options, positive=positive, shrink=1

@@ -47,10 +47,15 @@ def published_exponent(degree: int, predictor: str) -> float:
     """
     low, high = (SIZES[degree].index(size) for size in WINDOWS[degree])
     ends = np.array(PUBLISHED[degree, predictor])[[low, high]]
-    return float(exponents(Curve(np.array(WINDOWS[degree]), ends[None]))[0])
+    (exponent,) = exponents(Curve(np.array(WINDOWS[degree]), ends[None]))
+    return float(exponent)
 
 
-def published(degree: int, predictor: str, minus: str | None = None) -> Published:
+def published(
+    degree: int,
+    predictor: str,
+    minus: str | None = None,
+) -> Published:
     """What Atanasov et al. publish for an exponent, less that of another predictor if there is
     one.
     """
@@ -133,7 +138,10 @@ def add_shuffled_kernel(
 
 
 def error_curve(
-    m: Measurements, experiment: Experiment, quantity: str = "error", kernel: str = ""
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str = "error",
+    kernel: str = "",
 ) -> Curve:
     """A quantity by number of samples; `kernel`: of an experiment with more than one."""
     where = {"kernel": kernel} if kernel else {}
@@ -193,7 +201,11 @@ def carried_by_one_half(m: Measurements, setting: Predictors, least: float) -> s
     return f"gap not above {least:g}: {', '.join(failed)}" if failed else ""
 
 
-def learning_curves(setting: Predictors, degree: int, chosen: str = "") -> Builder:
+def learning_curves(
+    setting: Predictors,
+    degree: int,
+    chosen: str = "",
+) -> Builder:
     """A figure of our learning curves and of those published; `chosen`: the kernel that is shown
     with a chosen ridge too.
     """

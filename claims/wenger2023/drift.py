@@ -24,7 +24,11 @@ Widths = tuple[int, ...]
 
 
 def add_run(
-    claim: Claim, net: Configuration, widths: Widths, wider: Widths = (), **full: Any
+    claim: Claim,
+    net: Configuration,
+    widths: Widths,
+    wider: Widths = (),
+    **full: Any,
 ) -> Experiment:
     """Adds natural gradient descent at these widths, and at wider ones too at the full tier.
 
@@ -41,7 +45,11 @@ def add_run(
     )
 
 
-def over_allowed(m: Measurements, experiment: Experiment, width: int) -> np.ndarray:
+def over_allowed(
+    m: Measurements,
+    experiment: Experiment,
+    width: int,
+) -> np.ndarray:
     """C' on the path, the largest at the steps where it is taken, over the 1/2 that the theorem
     allows, (S,).
     """

@@ -29,10 +29,11 @@ def forgetting(accuracy: np.ndarray) -> np.ndarray:
     array([0.4])
     """
     tasks = accuracy.shape[1]
-    return np.mean(
-        [accuracy[:, i:, i].max(axis=1) - accuracy[:, -1, i] for i in range(tasks - 1)],
-        axis=0,
-    )
+    losses = []
+    for task in range(tasks - 1):
+        best = accuracy[:, task:, task].max(axis=1)
+        losses.append(best - accuracy[:, -1, task])
+    return np.mean(losses, axis=0)
 
 
 def first_forgotten(accuracy: np.ndarray) -> np.ndarray:
@@ -83,7 +84,10 @@ def slope(
     return per_doubling(widths, values)
 
 
-def planted(m: Measurements, arms: Sequence[Experiment]) -> np.ndarray:
+def planted(
+    m: Measurements,
+    arms: Sequence[Experiment],
+) -> np.ndarray:
     """Slope of AF where narrow, middle and wide networks have the tasks of different arms, (S,).
 
     The widths are the first, the second and the last at which an arm was measured.

@@ -44,7 +44,10 @@ def after_each(by_steps: Mapping[int, Experiment]) -> Lines:
     return {after(steps): (experiment, {}) for steps, experiment in by_steps.items()}
 
 
-def slopes_of(what: str, by_steps: Mapping[int, Experiment]) -> Builder:
+def slopes_of(
+    what: str,
+    by_steps: Mapping[int, Experiment],
+) -> Builder:
     """The slopes of AF, and of the forgetting of task 1 alone, against steps per task."""
     measures: dict[str, Measure] = {
         "AF, mean over the first four tasks": forgetting,
@@ -84,7 +87,12 @@ def learning_of(what: str, lines: Lines) -> Builder:
     return _of_width(title, "learning accuracy LA", learning_accuracy, lines)
 
 
-def _of_width(title: str, label: str, measure: Measure, lines: Lines) -> Builder:
+def _of_width(
+    title: str,
+    label: str,
+    measure: Measure,
+    lines: Lines,
+) -> Builder:
     """One line per entry, except where the tier lacks it or its images are not there."""
 
     def build(m: Measurements) -> Figure:

@@ -31,7 +31,9 @@ TRAINED = dict(
 
 
 def ladder(
-    net: Configuration, widths: tuple[int, ...], depths: tuple[int, ...]
+    net: Configuration,
+    widths: tuple[int, ...],
+    depths: tuple[int, ...],
 ) -> tuple[Configuration, ...]:
     """A network at width = 100 depth, and at these widths, at every depth."""
     held = tuple(dict(net, width=ORDERS * depth, depth=depth) for depth in depths)

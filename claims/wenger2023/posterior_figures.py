@@ -47,7 +47,11 @@ def both_posteriors(experiment: Experiment) -> Builder:
     return build
 
 
-def banded(label: str, places: np.ndarray, posterior: np.ndarray) -> Series:
+def banded(
+    label: str,
+    places: np.ndarray,
+    posterior: np.ndarray,
+) -> Series:
     """A posterior's mean and sd, (2, T), as a line with its 95 % band."""
     mean, sd = posterior
     ends = mean - IN_BAND * sd, mean + IN_BAND * sd

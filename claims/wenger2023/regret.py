@@ -83,7 +83,11 @@ def of_policy(
     return measured.exactly(quantity, where)[:, where["policies"].index(policy)]
 
 
-def share(measured: Measured, bandit: str, policy: str) -> np.ndarray:
+def share(
+    measured: Measured,
+    bandit: str,
+    policy: str,
+) -> np.ndarray:
     """Regret after the last round over the expected regret of random arms, (S,)."""
     return of_policy(measured, "regret", bandit, policy)[:, -1] / measured(
         "chance", bandit=bandit
@@ -150,7 +154,9 @@ def is_as_expected(measured: Measured, bandit: str) -> bool:
 
 
 def where_not(
-    holds: Callable[[Measured, str], bool], measured: Measured, bandits: Sequence[str]
+    holds: Callable[[Measured, str], bool],
+    measured: Measured,
+    bandits: Sequence[str],
 ) -> str:
     """The bandits of which a condition does not hold, in one line."""
     return ", ".join(bandit for bandit in bandits if not holds(measured, bandit))

@@ -33,9 +33,11 @@ def by_round(experiment: Experiment, bandit: str) -> Builder:
         series = []
         for policy in SHOWN:
             regret = of_policy(measured, "regret", bandit, policy)
-            series.append(Series.of(name(policy), rounds, list(regret.T)))
+            drawn = Series.of(name(policy), rounds, list(regret.T))
+            series.append(drawn)
         at_random = measured("random", bandit=bandit)
-        series.append(Series.of("random arms", rounds, list(at_random.T)))
+        drawn = Series.of("random arms", rounds, list(at_random.T))
+        series.append(drawn)
         return plots.figure(f"Regret, {LABELS[bandit]}", ROUNDS, series, _note(m))
 
     return build
@@ -58,7 +60,8 @@ def by_exploration(experiment: Experiment, bandit: str) -> Builder:
         span = constants[0], max(constants[-1], gamma)
         for policy in ("evidence", "constant 0"):
             level = share(measured, bandit, policy)
-            series.append(Series.of(name(policy), span, [level, level]))
+            drawn = Series.of(name(policy), span, [level, level])
+            series.append(drawn)
         note = (
             f"{_note(m)} Theory stands at its gamma after the last round, the mean over seeds; "
             "evidence, which tunes "
@@ -82,7 +85,8 @@ def to_the_horizon(experiment: Experiment) -> Builder:
         for where in m[experiment].configurations():
             (policy,) = where["policies"]
             regret = m[experiment].exactly("regret", where)[:, 0]
-            series.append(Series.of(name(policy), noted(where), list(regret.T)))
+            drawn = Series.of(name(policy), noted(where), list(regret.T))
+            series.append(drawn)
         note = (
             f"{m.backend}, width 1024, full Z; mean over seeds with its 95 % interval."
         )

@@ -21,7 +21,11 @@ def slopes(widths: ArrayLike, values: ArrayLike) -> np.ndarray:
     return found
 
 
-def reaching(level: float, widths: ArrayLike, values: ArrayLike) -> np.ndarray:
+def reaching(
+    level: float,
+    widths: ArrayLike,
+    values: ArrayLike,
+) -> np.ndarray:
     """The width at which each seed's least-squares line of ln value on ln width comes to a level,
     (S,).
 
@@ -56,7 +60,11 @@ def root_mean_square(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((values**2).mean(axis=1)))
 
 
-def at_width_over_depth(measured: Measured, quantity: str, times: int) -> np.ndarray:
+def at_width_over_depth(
+    measured: Measured,
+    quantity: str,
+    times: int,
+) -> np.ndarray:
     """Geometric mean over depths of a quantity at width = so many times the depth, (S,)."""
     means = []
     for depth in measured.axis("depth"):
