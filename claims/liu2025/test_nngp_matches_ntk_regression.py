@@ -65,7 +65,9 @@ def functions(m, target):
 
 @claim.effect(expect=expected.OVER_RIVAL, **NO_WORSE)
 def rival(m, target):
-    """On {target} the NTK's error is {} times that of the best validated of Laplace, Matern, RBF."""
+    """On {target} the NTK's error is {} times that of Laplace, Matern or RBF, whichever validates
+    best.
+    """
     return 1 / kernels.over_ntk(m, "best", target)
 
 

@@ -109,6 +109,20 @@ def width(m: Measurements, setting: Setting) -> int:
     return int(m[setting.networks].configurations()[0]["net"]["width"])
 
 
+def slope_of_gap(
+    m: Measurements,
+    settings: Sequence[Setting],
+    kernel: str,
+    metric: Metric = SQUARED,
+) -> np.ndarray:
+    """How much the gap to a kernel grows when the width grows by a factor of e, per seed."""
+    gaps = [gap(m, setting, kernel, metric) for setting in settings]
+    widths = [width(m, setting) for setting in settings]
+    # the slope of the gap itself, (widths, seeds), on ln width
+    exponentials = np.exp(gaps)
+    return loglog_slopes(widths, exponentials.T)
+
+
 def carried_by_one_size(steep: Curve, flat: Curve, margin: float) -> str:
     """ "" if without any one size the mean difference of exponents still exceeds the margin; else
     without which it does not.

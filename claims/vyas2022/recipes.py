@@ -139,6 +139,7 @@ BATCH_256 = changed("batch_256", "batches of 256", batch_size=256, steps=500, ch
 BY_MOMENTUM = changed(
     "momentum", "SGD with momentum", **MOMENTUM, steps=2000, checks=40
 )
+HYPERPARAMETERS = (RATE_LOW, PLAIN_ADAM, RATE_HIGH, BATCH_8, BATCH_256, BY_MOMENTUM)
 
 
 # Of the claim on width.

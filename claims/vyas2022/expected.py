@@ -1,0 +1,46 @@
+"""What the checks are powered for: effects as exploration saw them, and one standard deviation over
+seeds each.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from claims.vyas2022.settings import Setting
+
+Expected = tuple[float, float]
+
+TO_INITIAL: Mapping[str, Expected] = {
+    "rate_low": (0.328, 0.049),
+    "base": (0.369, 0.038),
+    "rate_high": (0.376, 0.086),
+    "batch_8": (0.376, 0.08),
+    "batch_256": (0.31, 0.073),
+    "momentum": (0.36, 0.065),
+    "width_32": (0.404, 0.087),
+    "width_128": (0.369, 0.038),
+    "width_256": (0.268, 0.077),
+}
+"""Exponent of the network's error rate minus that of its initial kernel, on pairs of images, by the
+name of the setting.
+"""
+TO_INFINITE: Mapping[str, Expected] = {
+    "rate_low": (0.203, 0.051),
+    "base": (0.243, 0.062),
+    "rate_high": (0.25, 0.085),
+    "batch_8": (0.265, 0.067),
+    "batch_256": (0.185, 0.065),
+    "momentum": (0.236, 0.072),
+    "width_32": (0.25, 0.087),
+    "width_128": (0.243, 0.062),
+    "width_256": (0.191, 0.07),
+}
+"""The same to the kernel at infinite width."""
+
+
+def to_initial(settings: Sequence[Setting]) -> dict[Setting, Expected]:
+    """What is expected of the gap of each setting to its initial kernel."""
+    return {setting: TO_INITIAL[setting.name] for setting in settings}
+
+
+def to_infinite(settings: Sequence[Setting]) -> dict[Setting, Expected]:
+    """What is expected of the gap of each setting to the kernel at infinite width."""
+    return {setting: TO_INFINITE[setting.name] for setting in settings}
