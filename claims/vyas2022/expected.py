@@ -5,6 +5,8 @@ seeds each.
 from collections.abc import Mapping, Sequence
 
 from claims.vyas2022.settings import Setting
+from claims.vyas2022.sphere import INFINITE, INITIAL
+from claims.vyas2022.sphere_curves import NETWORK
 
 Expected = tuple[float, float]
 
@@ -34,6 +36,13 @@ TO_INFINITE: Mapping[str, Expected] = {
     "width_256": (0.191, 0.07),
 }
 """The same to the kernel at infinite width."""
+
+OF_ONE = {NETWORK: (1.18, 0.18), INITIAL: (-0.18, 0.14), INFINITE: (0.54, 0.1)}
+"""Exponents of the predictors of a polynomial of degree 4."""
+AT_4 = {INITIAL: (1.38, 0.28), INFINITE: (0.66, 0.18)}
+"""Exponent of the network minus that of a kernel, on a polynomial of degree 4."""
+WITH_CHOSEN_RIDGE = {INITIAL: (1.14, 0.2), INFINITE: (0.66, 0.21)}
+AT_2 = {INITIAL: (0.85, 0.13), INFINITE: (-0.68, 0.14)}
 
 
 def to_initial(settings: Sequence[Setting]) -> dict[Setting, Expected]:

@@ -8,7 +8,7 @@ Measured
     Two Fashion-MNIST images side by side: are both, or neither, worn above the waist? MLP of 2
     layers of 32, 128 and 256, NTK parametrization, squared loss, labels +-4.7, Adam at rate 0.01 in
     batches of 32, 3,000 steps, stopped where validation loss is lowest. Effect per seed and width:
-    exponent of the network's test error rate minus that of ridge regression with the NTK of the same
+    exponent of the network's test error rate minus that of regression with the NTK of the same
     initial weights (ridge by the same validation samples), in log-log through n = 256, 512, 1024.
 Departs
     The statement, data, architecture, widths, sample sizes and stopping are ours. Adam at one rate
