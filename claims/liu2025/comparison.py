@@ -20,7 +20,7 @@ from claims.liu2025.settings import Target, usual
 from claims.liu2025.stationary import STATIONARY
 from harness import gates
 from harness.claim import Claim
-from harness.experiment import Configuration, Experiment, Measurements
+from harness.experiment import Configuration, Experiment, Measured, Measurements
 
 TUNED, RIDGELESS = 0, 1
 """Places of both ridges in what `network_kernels` measures."""
@@ -137,3 +137,9 @@ def add_kernels(claim: Claim) -> Kernels:
         claim.experiment(other_kernels, settings.EVERY_TARGET, **options),
         claim.experiment(same_kernel, [usual(settings.ROUGH)], **options),
     )
+
+
+def over_best(stationary: Measured, target: Target) -> np.ndarray:
+    """E of the NTK over that of the stationary kernel that validates best, (seeds,)."""
+    ntk = stationary("ntk", target=target.name)
+    return np.asarray(ntk / stationary("best", target=target.name))

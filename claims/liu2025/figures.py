@@ -9,7 +9,8 @@ import numpy as np
 from claims.liu2025.added_layer import Errors, of_layer
 from claims.liu2025.comparison import RIDGELESS, Kernels
 from claims.liu2025.distances import distances_over
-from claims.liu2025.settings import LEARNT, Target, usual
+from claims.liu2025.settings import LEARNT, NARROW, OTHERS, WAVE, Target, usual
+from claims.liu2025.theorem import Runs
 from harness import plots
 from harness.errors import NotMeasured
 from harness.experiment import Configuration, Experiment, Measurements
@@ -151,6 +152,17 @@ def over_label_scale(networks: Experiment, width: int, reference: float) -> Buil
         return plots.figure("Distance against label scale", axes, series, note)
 
     return build
+
+
+def of_equivalence(runs: Runs, reference: float) -> list[Builder]:
+    """Distances over width and over the scale of labels, and the errors of kernels that know no
+    network.
+    """
+    return [
+        over_width(runs.untrained, runs.wave, reference),
+        over_label_scale(runs.wave, NARROW, reference),
+        rivals(runs.stationary, (WAVE, *OTHERS)),
+    ]
 
 
 def rivals(stationary: Experiment, targets: Sequence[Target]) -> Builder:
