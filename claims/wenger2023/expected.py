@@ -15,3 +15,18 @@ OVER = {
 """The squared residual over the bound or the linear pace, by network."""
 ROOM = {"path": (1.92, 0.22), "ball": (0.8, 0.28)}
 """What the theorem allows over the drift of two layers of 65,536, by place."""
+
+THEORY = dict(wheel=(0.6, 0.2), imbalanced=(0.75, 0.05), fashion=(0.38, 0.07))
+WITHOUT_NORM = dict(wheel=(0.4, 0.17), imbalanced=(0.5, 0.07), fashion=(0.32, 0.08))
+BEST = dict(wheel=(-0.01, 0.16), imbalanced=(0.015, 0.05), fashion=(0.01, 0.08))
+GREEDY = dict(wheel=(0.33, 0.25), imbalanced=(0.08, 0.15), fashion=(0.08, 0.13))
+"""Regret of a policy less that of evidence, over that of random arms, by bandit: theory, theory
+without its norm term, the best constant in hindsight, and greedy.
+"""
+IN_FORM = {
+    ("wheel", "diagonal Z"): (0.4, 0.25),
+    ("wheel", "infinite width"): (0.5, 0.3),
+    ("imbalanced", "diagonal Z"): (0.73, 0.11),
+    ("imbalanced", "infinite width"): (0.76, 0.03),
+}
+"""The same of theory, by bandit and form."""

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from claims.wenger2023.regret import CONSTANTS, cell, of_policy, share
+from claims.wenger2023.regret import (
+    BANDITS,
+    CONSTANTS,
+    TABLES,
+    Games,
+    cell,
+    of_policy,
+    share,
+)
 from harness import plots
 from harness.experiment import Configuration, Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -107,3 +115,12 @@ def noted(where: Configuration) -> np.ndarray:
 
 def _note(m: Measurements) -> str:
     return f"{m.backend}, width 64, full Z; mean over seeds with its 95 % interval."
+
+
+def of_bandits(games: Games) -> list[Builder]:
+    """Regret by round and by exploration on every bandit, and to the far horizon."""
+    figures = []
+    for bandit in (*BANDITS, *TABLES):
+        figures.append(by_round(games.practical, bandit))
+        figures.append(by_exploration(games.practical, bandit))
+    return [*figures, to_the_horizon(games.horizon)]
