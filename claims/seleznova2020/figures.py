@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from claims.seleznova2020.settings import SETTINGS, part_left
+from claims.seleznova2020 import phase_maps
+from claims.seleznova2020.runs import Change, Trainability
+from claims.seleznova2020.settings import (
+    BEST_CONSTANT,
+    DEEP,
+    DEEPEST,
+    RELU,
+    SETTINGS,
+    part_left,
+)
 from harness import plots
 from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -181,3 +190,74 @@ def course(
         return plots.figure(title, axes, series, note)
 
     return build
+
+
+def of_trainability(run: Trainability) -> list[Builder]:
+    """What is left to learn over depth and over conditioning, the course of training at the fixed
+    rate, and the maps.
+    """
+    arms = {f"{net}, fixed rate": Arm(run.slow[net]) for net in run.slow}
+    arms["ReLU, sigma_w^2 = 0.5, fixed rate"] = Arm(run.more_ordered)
+    for net, experiment in run.faster.items():
+        arms[f"{net}, half the edge"] = Arm(experiment)
+    read = "paper, ReLU, sigma_w^2 = 0.5, M = 256, read off"
+    losses = of_arms(
+        "min_loss",
+        "Trainability against depth",
+        arms,
+        reference=BEST_CONSTANT,
+        note="Read off the paper (ReLU): about 0.09 up to sigma_w^2 = 0.9 with 10 layers and 1.2 "
+        "with 20.",
+        paper=[Series(read, (DEEP, DEEPEST), (0.09, 0.09))],
+    )
+    title = "Loss during training at the fixed rate"
+    return [
+        losses,
+        conditioning(arms),
+        course("checkpoint_losses", title, run.slow),
+        loss_map(run.map_slow, [run.slow[RELU], run.more_ordered], "fixed rate"),
+        loss_map(run.map_faster, [run.faster[RELU]], "half the edge"),
+    ]
+
+
+def loss_map(
+    mapped: Experiment,
+    own: Sequence[Experiment],
+    protocol: phase_maps.Protocol,
+) -> Builder:
+    """The map of the least loss of raw networks; see `phase_maps.figure`."""
+    return phase_maps.figure(
+        mapped,
+        own,
+        protocol,
+        phase_maps.LOSS,
+        centred=False,
+        reference=BEST_CONSTANT,
+    )
+
+
+def of_change(run: Change) -> list[Builder]:
+    """The kernel's change at a matched loss over depth, where raw networks start, the course of the
+    drift by the paper's protocol, and the maps.
+    """
+    figures = []
+    for net, experiment in run.matched.items():
+        title = f"Kernel change at training loss 0.05, {net}"
+        figures.append(against_depth(experiment, "kernel_change", title, net))
+    relu = run.matched[RELU]
+    far_off = "A raw chaotic network starts far off, ReLU"
+    figures.append(against_depth(relu, "initial_loss", far_off, RELU))
+    title = "Drift of the kernel by the paper's protocol, ReLU"
+    arms = {"ordered": run.ordered, "chaotic": run.chaotic}
+    figures.append(course("drift", title, arms))
+    for centred in (False, True):
+        figures.append(
+            phase_maps.figure(
+                run.mapped,
+                [relu],
+                "matched loss",
+                phase_maps.CHANGE,
+                centred=centred,
+            )
+        )
+    return figures

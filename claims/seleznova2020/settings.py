@@ -181,6 +181,20 @@ def part_left(measured: Measured, **where: Any) -> np.ndarray:
     )
 
 
+def loss_over_shallow(measured: Measured, depth: int) -> np.ndarray:
+    """The least loss with so many layers over that with 3, per seed."""
+    loss = measured.select("min_loss")
+    return np.asarray(loss(depth=depth) / loss(depth=SHALLOW))
+
+
+def loss_over_frozen(measured: Measured, depth: int) -> np.ndarray:
+    """The least loss over that which descent with the kernel frozen at the start would have after
+    as many steps, per seed.
+    """
+    frozen = measured("linearised_loss", depth=depth)
+    return np.asarray(measured("min_loss", depth=depth) / frozen)
+
+
 def chaotic_over_ordered(
     measured: Measured,
     net: str,

@@ -100,5 +100,5 @@ def test_a_claim_is_a_page():
         for name, text in sources("claims").items()
         if "/test_" in name
     }
-    assert np.median(list(pages.values())) <= 165, pages
-    assert max(pages.values()) <= 180, pages
+    assert np.median(list(pages.values())) <= 120, pages
+    assert max(pages.values()) <= 177, pages
