@@ -7,6 +7,8 @@ import numpy as np
 
 from claims.vyas2022.evolution import kernel_evolution, told_kernel, unrelated_kernels
 from claims.vyas2022.exponents import Curve, exponents
+from claims.vyas2022.recipes import MOVED, SOME_DIGITS
+from claims.vyas2022.settings import CNN, TWO_LAYERS
 from harness.claim import Claim
 from harness.experiment import Configuration, Experiment, Measured, Measurements
 
@@ -54,18 +56,8 @@ QUICK = Scale(cnn=16, mlp=64, steps=1_000, size=384, validation=200, test=400)
 FULL = Scale(cnn=64, mlp=512, steps=30_000, size=2_048, validation=1_000, test=4_000)
 OF_IMAGES = replace(FULL, steps=8_000)
 
-CNN = dict(
-    family="cnn",
-    width=16,
-    sigma_b=0.1,
-    strides=(4, 2, 2),
-    label_scale=4.7,
-    centred=False,
-)
 LAZY_CNN = dict(CNN, label_scale=0.01, centred=True)
-DEEPER = dict(
-    family="mlp", width=64, depth=2, sigma_b=0.1, label_scale=4.7, centred=False
-)
+DEEPER = dict(TWO_LAYERS, depth=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +146,6 @@ def _on_images(
     )
 
 
-SOME_DIGITS, MOVED = (0, 2, 3, 6, 8), (0, 1, 2, 8, 9)
-"""Half of the digits; what moves by engine or wing."""
 IMAGES = (
     _on_images("mnist", "MNIST", SOME_DIGITS, "fixed", part="train"),
     _on_images("svhn", "SVHN", SOME_DIGITS, "fixed", part="train"),

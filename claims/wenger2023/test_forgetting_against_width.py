@@ -68,13 +68,13 @@ EVERY = short, middle, long, unturned, half_turned, fashion, *longest.values(), 
 
 @claim.effect(primary=True, **FALLS, expect=(-0.0352, 0.0095))
 def short_falls(m):
-    """After 50 steps per task, networks forget {} less per doubling of width."""
+    """After 50 steps per task, forgetting falls by {} per doubling of width (below 0: rises)."""
     return -slope(m[short])
 
 
 @claim.effect(primary=True, **KEEPS, expect=(-0.0068, 0.0035), published=GUHA_MNIST)
 def long_keeps(m):
-    """After 2,000 steps per task, networks forget {} more per doubling of width."""
+    """After 2,000 steps per task, forgetting rises by {} per doubling of width (below 0: falls)."""
     return slope(m[long])
 
 
@@ -87,25 +87,25 @@ def long_keeps(m):
     published={SAME_DIGITS: GUHA_MNIST, MORE_FASHION: GUHA_FASHION},
 )
 def longest_slope(m, images):
-    """After 9,375 steps per task on {images}, networks forget {} more per doubling of width."""
+    """After 9,375 steps a task on {images}, forgetting rises by {} per doubling of width."""
     return slope(m[longest[images]])
 
 
 @claim.effect(**FALLS, expect=(-0.0037, 0.0025))
 def fashion_falls(m):
-    """On Fashion-MNIST, after 500 steps per task, networks forget {} less per doubling of width."""
+    """On Fashion-MNIST, after 500 steps, forgetting falls by {} per doubling (below 0: rises)."""
     return -slope(m[fashion])
 
 
 @claim.effect(**FALLS, expect=(0.018, 0.0165))
 def early_falls(m):
-    """Stopped at accuracy 0.9, networks forget {} less per doubling of width."""
+    """Stopped at accuracy 0.9, forgetting falls by {} per doubling of width (below 0: rises)."""
     return -slope(m[stopped], bed=DIGITS, arm=tasks.EARLY)
 
 
 @claim.effect(**LOOSELY, expect=(-0.041, 0.02))
 def converged_keeps(m):
-    """Stopped at accuracy 0.99, networks forget {} more per doubling of width."""
+    """Stopped at accuracy 0.99, forgetting rises by {} per doubling of width (below 0: falls)."""
     return slope(m[stopped], bed=DIGITS, arm=tasks.CONVERGED)
 
 
