@@ -16,10 +16,10 @@ Departs
     arm is no approach to the lazy limit. The pairs were chosen among about ten explored tasks, by
     their gap at width 128. At full scale CIFAR-10 stands beside: not explored, and under no gate.
 Limits
-    It says nothing of the gap to the kernel at infinite width. Three widths over a factor of eight
-    are no limit. Part of the gap to the initial kernel is that kernel's noise, which falls with
-    width. In exploration the gap fell from 0.40 at width 32 to 0.27 at 256; six other seeds did not
-    repeat this. One task, two doublings of n; the gap depends on the training budget.
+    The verdict says nothing of the gap to the kernel at infinite width. Three widths over a factor
+    of eight are no limit. Part of the gap to the initial kernel is that kernel's noise, which falls
+    with width. In exploration the gap fell from 0.40 at width 32 to 0.27 at 256; six other seeds
+    did not repeat this. One task, two doublings of n; the gap depends on the training budget.
 """
 
 from claims.vyas2022 import expected, exponents, figures, recipes, settings

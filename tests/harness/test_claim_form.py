@@ -295,6 +295,20 @@ def test_a_figure_has_a_line_for_each_entry():
     np.testing.assert_allclose(line.y, [2, 4])
 
 
+def test_figures_are_added_together_in_their_order():
+    claim, widths = with_effect(above=0.1)
+    axes = plots.Axes("width", "change")
+    titles = ["First", "Second"]
+    claim.figure(
+        *(
+            plots.lines(widths, "change", over="width", axes=axes, title=title)
+            for title in titles
+        )
+    )
+    m = measured(widths, [[1, 2, 4], [2, 4, 8]])
+    assert [f.title for f in claim.study.figures({"numpy": m})] == titles
+
+
 def test_the_record_names_the_computation_and_the_rule():
     claim, widths = with_effect(differs=0.1)
     record = claim.study.claim.record(claim.study.experiments)
