@@ -10,6 +10,17 @@ from claims.seleznova2020.settings import (
     TANH,
 )
 
+NEAR = {"ordered relu": (1.051, 0.005), "ordered tanh": (1.005, 0.005)}
+"""The dispersion R at L/M = 0.2, by phase."""
+GROWS = {"chaotic relu": (1.433, 0.05), "chaotic tanh": (2.138, 0.21)}
+"""R at L/M = 0.2 over that at 0.1, by phase."""
+COLLAPSE = {
+    "edge relu (2, 0)": (1.02, 0.06),
+    "chaotic relu": (1.062, 0.07),
+    "chaotic tanh": (1.35, 0.24),
+}
+"""R at the widest M over that at half of it, by phase."""
+
 OVER_SHALLOW = {
     (RELU, DEEP): (4.48, 0.26),
     (RELU, DEEPEST): (4.95, 0.26),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from claims.seleznova2020.theory import finite_size_law
 from harness import plots
 from harness.experiment import Configuration, Experiment, Measured, Measurements, grid
 from harness.plots import Axes, Builder, Figure, Series
@@ -82,6 +83,19 @@ def growth(measured: Measured, phase: str) -> np.ndarray:
     return np.asarray(
         dispersion(measured, phase, 0.2) / dispersion(measured, phase, 0.1)
     )
+
+
+def wide_over_narrow(measured: Measured, phase: str, near: float) -> np.ndarray:
+    """R at the widest width over that at half of it, at the same L/M, per seed."""
+    wide = dispersion(measured, phase, near)
+    return np.asarray(wide / dispersion(measured, phase, near, narrower=1))
+
+
+def over_finite_size_law(measured: Measured, near: float) -> np.ndarray:
+    """R of ReLU at the edge of chaos, (2, 0), at half the widest width, over the law, per seed."""
+    width = measured.axis("width")[-2]
+    law = finite_size_law(depth_at(measured, width, near), width)
+    return np.asarray(dispersion(measured, EDGE, near, narrower=1) / law)
 
 
 def depth_at(measured: Measured, width: int, near: float) -> int:
