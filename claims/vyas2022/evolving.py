@@ -9,6 +9,7 @@ from claims.vyas2022.evolution import kernel_evolution, told_kernel, unrelated_k
 from claims.vyas2022.exponents import Curve, exponents
 from claims.vyas2022.recipes import MOVED, SOME_DIGITS
 from claims.vyas2022.settings import CNN, TWO_LAYERS
+from harness import gates
 from harness.claim import Claim
 from harness.experiment import Configuration, Experiment, Measured, Measurements
 
@@ -271,6 +272,14 @@ def _apart(
     cka = m[kernels.independent]("cka", arm=arm.strangers)  # (R, 3, 3)
     total = cka.sum(axis=(1, 2))  # three ones, and each of three pairs twice
     return np.asarray(1 - (total - 3) / 6)
+
+
+def not_positive(m: Measurements, kernels: Kernels) -> str:
+    """ "" if every CKA, and every error of a kernel, is finite and positive."""
+    experiments = [kernels.trained, kernels.informed]
+    measured = [experiment for experiment in experiments if experiment is not None]
+    wrong = gates.positive(m, ["cka", "error"], *measured)
+    return wrong or gates.positive(m, ["cka"], kernels.independent)
 
 
 def unfitted(

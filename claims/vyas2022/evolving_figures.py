@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from claims.vyas2022.evolving import Arm, Kernels, improvement, parts
+from claims.vyas2022.evolving import (
+    ARMS,
+    DECAYED,
+    FIXED,
+    IMAGES,
+    LAZY,
+    ONE_PASS,
+    Arm,
+    Kernels,
+    improvement,
+    parts,
+)
 from harness import plots
 from harness.errors import DatasetUnavailable
 from harness.experiment import Measured, Measurements
@@ -12,6 +23,25 @@ from harness.plots import Axes, Builder, Figure, Series
 from harness.statistics.intervals import t_interval
 
 NOTE = "the leftmost points are the start"
+QUALITY, DISTANCE = "How well the kernel predicts", "How far the final kernel is"
+
+
+def of_digits(digits: Kernels) -> list[Builder]:
+    """Errors, distances to the final kernel, and what is still to come, on 1-D digits."""
+    shown, networks = (ONE_PASS, FIXED, DECAYED, LAZY), (ONE_PASS, FIXED)
+    return [
+        errors(QUALITY, digits, shown, networks=networks),
+        distances(DISTANCE, digits, ARMS),
+        still_to_come(digits, networks),
+    ]
+
+
+def of_images(images: Kernels) -> list[Builder]:
+    """Errors and distances to the final kernel on images."""
+    return [
+        errors(f"{QUALITY}, on images", images, IMAGES),
+        distances(f"{DISTANCE}, on images", images, IMAGES),
+    ]
 
 
 def steps(measured: Measured, arm: Arm) -> np.ndarray:
