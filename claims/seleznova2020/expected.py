@@ -50,3 +50,24 @@ GROWTH = {RELU: (2.12, 0.19), TANH: (1.72, 0.15)}
 CENTRED_OVER_CHAOTIC = {RELU: (4.26, 0.56), TANH: (0.7, 0.21), BIASED: (0.88, 0.31)}
 CENTRED_GROWTH = {RELU: (1.35, 0.45), TANH: (3.39, 0.16), BIASED: (3.71, 0.38)}
 """From an output of zero: Delta when ordered over that when chaotic, and its growth."""
+
+OVER_CHANGE = {
+    (RELU, 3): (7.1, 0.37),
+    (RELU, 10): (15.5, 0.99),
+    (RELU, 20): (16.9, 1.1),
+    (TANH, 3): (5.9, 0.1),
+    (TANH, 10): (13.1, 0.24),
+    (TANH, 20): (71, 0.92),
+}
+"""The norm of the kernel over its change by the protocol, when ordered."""
+STILL = {RELU: (2.33, 1.1), TANH: (11.8, 0.93)}
+"""Delta of 3 layers over that of 20, by the protocol."""
+NOTHING_LEARNT = {RELU: (0.999, 0.001), TANH: (0.949, 0.036)}
+"""The part of the labels' variance that 20 layers leave, by the protocol."""
+AT_EDGE = {RELU: (2.34, 0.7), TANH: (2.48, 0.21)}
+"""Delta of 10 layers at half the edge over that by the protocol."""
+MATCHED = {RELU: (0.69, 0.61), TANH: (1.73, 0.26), BIASED: (0.34, 0.24)}
+CENTRED = {RELU: (4.9, 0.52), TANH: (2.27, 0.22), BIASED: (6.11, 0.29)}
+"""At loss 0.05, when ordered: Delta of 3 layers over that of 10 when raw, and the inverse when
+centred.
+"""

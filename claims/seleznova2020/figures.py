@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from claims.seleznova2020 import phase_maps
-from claims.seleznova2020.runs import Change, Trainability
+from claims.seleznova2020.runs import Change, Constancy, Trainability
 from claims.seleznova2020.settings import (
     BEST_CONSTANT,
     DEEP,
     DEEPEST,
+    DEPTHS,
     RELU,
     SETTINGS,
     part_left,
@@ -261,3 +262,28 @@ def of_change(run: Change) -> list[Builder]:
             )
         )
     return figures
+
+
+def of_constancy(run: Constancy, reference: float) -> list[Builder]:
+    """The course of the drift, the kernel's change over depth, what was learnt, and the map."""
+    arms = {f"{net}, by protocol": Arm(run.raw[net]) for net in run.raw}
+    arms["ReLU, by protocol, sigma_w^2 = 0.5"] = Arm(run.more_ordered)
+    for net, experiment in run.matched.items():
+        arms[f"{net}, at loss 0.05"] = Arm(experiment, dict(centred=False))
+    most = Series("paper, ReLU, M = 256, read off: most", DEPTHS, (2**-4,) * 3)
+    changes = of_arms(
+        "kernel_change",
+        "Kernel change against depth",
+        arms,
+        reference=reference,
+        paper=[most],
+    )
+    mapped = phase_maps.figure(
+        run.mapped,
+        [run.raw[RELU], run.more_ordered],
+        "fixed rate",
+        phase_maps.CHANGE,
+        centred=False,
+    )
+    drift = course("drift", "Drift of the kernel during training", run.raw)
+    return [drift, changes, part_learnt(run.raw), mapped]

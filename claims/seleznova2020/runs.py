@@ -115,3 +115,45 @@ def add_change(claim: Claim) -> Change:
         settings.at_fixed_rate(claim, (SHALLOW, DEEP), steps=(600, 2_000)),
         phase_maps.experiment(claim, "matched loss", edges, between),
     )
+
+
+@dataclass(frozen=True)
+class Constancy:
+    """Training in the ordered phase.
+
+    Args:
+        raw: by the paper's flow time at one fixed rate.
+        at_edge: for as long at half of each network's edge 2 / lambda_max, 10 layers.
+        matched: to loss 0.05, 3 and 10 layers, raw and centred.
+        more_ordered: ReLU at the fixed rate at sigma_w^2 = 0.5.
+        scaled: centred ReLU networks at the fixed rate, with targets of 1/20 and of 8.
+        mapped: map of ReLU at the fixed rate.
+    """
+
+    raw: ByNet
+    at_edge: ByNet
+    matched: ByNet
+    more_ordered: Experiment
+    scaled: Experiment
+    mapped: Experiment
+
+    @property
+    def by_protocol(self) -> list[Experiment]:
+        """Those that are trained for a flow time; the maps are not among them."""
+        by_net = [*self.raw.values(), *self.at_edge.values()]
+        return [*by_net, self.more_ordered, self.scaled]
+
+
+def add_constancy(claim: Claim) -> Constancy:
+    """Adds them to a claim."""
+    both, every = (RELU, TANH), (RELU, TANH, BIASED)
+    edges = dict(sigma_w2=[1.5, 2.0], depth=(3, 10))
+    deepest = dict(sigma_w2=[1.5], depth=DEEPEST)
+    return Constancy(
+        {net: settings.at_fixed_rate(claim, DEPTHS, net=net) for net in both},
+        {net: settings.at_half_the_edge(claim, (DEEP,), net) for net in both},
+        {net: settings.at_matched_loss(claim, net, [1.0]) for net in every},
+        settings.more_ordered(claim),
+        settings.scaled_by_protocol(claim),
+        phase_maps.experiment(claim, "fixed rate", edges, deepest, centred=False),
+    )
