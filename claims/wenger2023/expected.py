@@ -2,6 +2,8 @@
 seeds each (of a ratio, that of its logarithm).
 """
 
+from claims.wenger2023.posterior_grid import IMAGES, LINE
+
 DRIFTS = {"MLP": (6.36, 0.25), "CNN": (66.7, 0.35)}
 """Drift of the Jacobian on the path, over what the theorem allows, by network."""
 KEPT = {"MLP": (1.88, 0.03), "CNN": (1.42, 0.2)}
@@ -30,3 +32,11 @@ IN_FORM = {
     ("imbalanced", "infinite width"): (0.76, 0.03),
 }
 """The same of theory, by bandit and form."""
+
+MEANS = {LINE: (0.178, 0.05), IMAGES: (0.242, 0.016)}
+MEANS_AT_2048 = {LINE: (0.048, 0.018), IMAGES: (0.07, 0.004)}
+"""Distance of posterior means over the RMS of the infinite one, by setting, at two widths."""
+SDS = {LINE: (1.5, 0.033), IMAGES: (1.177, 0.02)}
+"""Factor between posterior sds at width 128, by setting."""
+RATES = {LINE: (0.011, 0.068), IMAGES: (0.039, 0.015)}
+"""Fall of ln distance per doubling of width, less that of width^-1/2, by setting."""

@@ -1,5 +1,7 @@
 """Figures of posteriors: two functions with their bands, and their distances against width."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from claims.wenger2023 import posterior_grid
@@ -83,3 +85,15 @@ def against_width(quantity: str, experiment: Experiment, line: float) -> Builder
         return plots.figure(title, axes, series, note)
 
     return build
+
+
+def of_posteriors(
+    shown: Experiment,
+    ladder: Experiment,
+    lines: Mapping[str, float],
+) -> list[Builder]:
+    """Both posteriors of one network, and quantities against width, each with the line at which
+    something counts as different.
+    """
+    against = [against_width(name, ladder, line) for name, line in lines.items()]
+    return [both_posteriors(shown), *against]
