@@ -4,6 +4,8 @@ seeds each (of a ratio, that of its logarithm).
 
 from claims.liu2025.settings import (
     FRIEDMAN,
+    LONG_WAVE,
+    PRODUCT,
     ROUGH,
     SMOOTH,
     WAVE,
@@ -27,3 +29,12 @@ RIVALS = {
     FRIEDMAN: (1.49, 0.2),
 }
 """E_NTK over that of the best stationary kernel on the targets of trained networks."""
+
+SECOND_LAYER = {
+    SMOOTH: (0.255, 0.15),
+    LONG_WAVE: (0.18, 0.098),
+    PRODUCT: (-0.221, 0.145),
+}
+THIRD_LAYER = {SMOOTH: (0.033, 0.115), LONG_WAVE: (-0.013, 0.044)}
+AS_THE_THEOREM_ASKS = {SMOOTH: (0.268, 0.273), LONG_WAVE: (0.4, 0.208)}
+"""D / E of a layer more, by target: from 1 to 2, from 2 to 3, and from 1 to 2 by theory."""
