@@ -3,10 +3,12 @@ seeds each.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from claims.vyas2022.settings import Setting
 from claims.vyas2022.sphere import INFINITE, INITIAL
 from claims.vyas2022.sphere_curves import NETWORK
+from harness.experiment import Configuration
 
 Expected = tuple[float, float]
 
@@ -37,6 +39,23 @@ TO_INFINITE: Mapping[str, Expected] = {
 }
 """The same to the kernel at infinite width."""
 
+GAPS: Mapping[tuple[str, ...], Expected] = {
+    ("pairs", "initial", "squared"): (0.251, 0.036),
+    ("pairs", "initial", "rate"): (0.3, 0.051),
+    ("pairs", "infinite-width", "squared"): (0.148, 0.032),
+    ("pairs", "infinite-width", "rate"): (0.162, 0.047),
+    ("digits", "initial", "squared"): (0.35, 0.038),
+    ("digits", "initial", "rate"): (0.591, 0.096),
+    ("digits", "infinite-width", "squared"): (0.174, 0.04),
+    ("digits", "infinite-width", "rate"): (0.257, 0.119),
+    ("longer", "squared"): (0.15, 0.038),
+    ("longer", "rate"): (0.146, 0.057),
+    ("plain", "squared"): (0.0, 0.015),
+    ("plain", "rate"): (-0.011, 0.017),
+}
+"""Exponent of the network minus that of a kernel, by the names of the setting, the kernel (none: at
+infinite width) and the error; where a rehearsal scattered more, of exploration and rehearsal.
+"""
 OF_ONE = {NETWORK: (1.18, 0.18), INITIAL: (-0.18, 0.14), INFINITE: (0.54, 0.1)}
 """Exponents of the predictors of a polynomial of degree 4."""
 AT_4 = {INITIAL: (1.38, 0.28), INFINITE: (0.66, 0.18)}
@@ -53,3 +72,14 @@ def to_initial(settings: Sequence[Setting]) -> dict[Setting, Expected]:
 def to_infinite(settings: Sequence[Setting]) -> dict[Setting, Expected]:
     """What is expected of the gap of each setting to the kernel at infinite width."""
     return {setting: TO_INFINITE[setting.name] for setting in settings}
+
+
+def of_gaps(
+    cases: Sequence[Configuration],
+) -> dict[tuple[Any, ...], Expected]:
+    """What is expected of each gap, by the values of its case."""
+    found = {}
+    for case in cases:
+        names = tuple(getattr(value, "name", value) for value in case.values())
+        found[tuple(case.values())] = GAPS[names]
+    return found
