@@ -15,6 +15,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from claims.wenger2023 import conditions
+from claims.wenger2023.conditions import failing, is_share
+from claims.wenger2023.tasks import named
 from harness.errors import NotMeasured
 from harness.experiment import Experiment, Measured, Measurements
 
@@ -99,3 +102,36 @@ def planted(
         accuracy = m[arm]("accuracy", width=width)
         values.append(forgetting(accuracy))
     return per_doubling(widths, np.array(values))
+
+
+def not_told_apart(
+    m: Measurements,
+    short: Experiment,
+    long: Experiment,
+    at: float,
+) -> str:
+    """What a gate says of short tasks whose training accuracy is not below a value, and of long
+    ones whose is not above it.
+    """
+    fast = failing(m, [short], "fitted", lambda fitted: fitted < at, named)
+    slow = failing(m, [long], "fitted", lambda fitted: fitted > at, named)
+    where = "; ".join(filter(None, (fast, slow)))
+    return conditions.at(f"training accuracy on the wrong side of {at:g}", where)
+
+
+def unreached(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """What a gate says of networks that did not reach their stopping rule in every task."""
+    where = failing(m, experiments, "reached", lambda reached: reached == 1, named)
+    return conditions.at("the stopping rule was not reached", where)
+
+
+def unstable(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """What a gate says of networks whose rate is not below their edge of stability at the start."""
+    where = failing(m, experiments, "rate_over_edge", lambda share: share < 1, named)
+    return conditions.at("the rate is above the edge of stability", where)
+
+
+def not_a_share(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """What a gate says of accuracies that are no numbers from 0 to 1."""
+    where = failing(m, experiments, "accuracy", is_share, named)
+    return conditions.at("an accuracy is no number from 0 to 1", where)

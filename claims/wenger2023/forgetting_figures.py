@@ -12,7 +12,7 @@ from claims.wenger2023.forgetting import (
     learning_accuracy,
     slope,
 )
-from claims.wenger2023.tasks import CONVERGED, EARLY, after
+from claims.wenger2023.tasks import CONVERGED, EARLY, FULL, after
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
 from harness.experiment import Experiment, Measurements
@@ -107,3 +107,21 @@ def _of_width(
         return plots.figure(title, axes, series, f"{m.backend}, mean over seeds.")
 
     return build
+
+
+def of_forgetting(
+    by_steps: Mapping[int, Experiment],
+    stopped: Experiment,
+    longest: Mapping[str, Experiment],
+) -> list[Builder]:
+    """Slopes, forgetting and learning of rotated digits by steps, and forgetting where tasks end at
+    an accuracy and after 9,375 steps.
+    """
+    digits = after_each(by_steps)
+    return [
+        slopes_of("rotated digits", by_steps),
+        forgetting_of("rotated digits", digits),
+        learning_of("rotated digits", digits),
+        forgetting_of("tasks to an accuracy", halves(stopped, *FULL)),
+        forgetting_of("images after 9,375 steps", whole(longest)),
+    ]
