@@ -99,6 +99,28 @@ def gap(
     return lead(network, kernel_curve(m, setting, kernel, metric))
 
 
+def gap_to_after(
+    m: Measurements,
+    setting: Setting,
+    arm: int | str,
+    metric: Metric = SQUARED,
+) -> np.ndarray:
+    """Exponent of the network minus that of the kernel after training, of one arm, per seed."""
+    network = network_curve(m, setting, metric)
+    return lead(network, after_curve(m, setting, arm, metric))
+
+
+def after_over_network(
+    m: Measurements,
+    setting: Setting,
+    arm: int | str,
+    metric: Metric = SQUARED,
+) -> np.ndarray:
+    """Error of the kernel after training over the network's, at the largest size, per seed."""
+    network = network_curve(m, setting, metric)
+    return last_ratio(after_curve(m, setting, arm, metric), network)
+
+
 def last_ratio(above: Curve, below: Curve) -> np.ndarray:
     """above / below at the largest size that both have, per seed."""
     return ratio(above, below).values[:, -1]

@@ -26,7 +26,7 @@ Limits
 """
 
 from claims.vyas2022 import exponents, figures, recipes
-from claims.vyas2022.exponents import Trained, after_curve, last_ratio, lead
+from claims.vyas2022.exponents import Trained, after_curve
 from claims.vyas2022.exponents import network_curve as network
 from claims.vyas2022.paper import PAPER
 from claims.vyas2022.recipes import CIFAR_FEW, FEW, FROM_SIGNS
@@ -58,8 +58,7 @@ STEEPER = Terms(above=MARGIN, because=A_LAW)
 @claim.effect(primary=True, expect=(0.22, 0.056), **STEEPER)
 def network_outscales(m):
     """The exponent of the network is larger by {} than that of its kernel after 256 samples."""
-    kernel = after_curve(m, PAIRS, FEW, RATE)
-    return lead(network(m, PAIRS, RATE), kernel)
+    return exponents.gap_to_after(m, PAIRS, FEW, RATE)
 
 
 @claim.effect(
@@ -69,8 +68,7 @@ def behind_at_largest(m):
     """At the largest n the error rate of the kernel after 256 samples is {} times that of the
     network.
     """
-    kernel = after_curve(m, PAIRS, FEW, RATE)
-    return last_ratio(kernel, network(m, PAIRS, RATE))
+    return exponents.after_over_network(m, PAIRS, FEW, RATE)
 
 
 @claim.effect(expect=(0.149, 0.031), **STEEPER)
@@ -78,15 +76,13 @@ def outscales_in_squared_error(m):
     """In squared error the exponent of the network is larger by {}
     than that of its kernel after 256 samples.
     """
-    kernel = after_curve(m, PAIRS, FEW)
-    return lead(network(m, PAIRS), kernel)
+    return exponents.gap_to_after(m, PAIRS, FEW)
 
 
 @claim.effect(within=MARGIN, expect=(-0.013, 0.029), because=A_LAW)
 def same_n_exponent(m):
     """The exponent of the network is larger by {} than that of its kernel after all n samples."""
-    kernel = after_curve(m, PAIRS, "same", RATE)
-    return lead(network(m, PAIRS, RATE), kernel)
+    return exponents.gap_to_after(m, PAIRS, "same", RATE)
 
 
 @claim.effect(expect=(0.2, 0.1), tiers=("full",), **STEEPER)
@@ -94,8 +90,7 @@ def outscales_on_cifar10(m):
     """On CIFAR-10 the exponent of the network is larger by {} than that of its kernel after 2,048
     samples.
     """
-    kernel = after_curve(m, CIFAR, CIFAR_FEW, RATE)
-    return lead(network(m, CIFAR, RATE), kernel)
+    return exponents.gap_to_after(m, CIFAR, CIFAR_FEW, RATE)
 
 
 @claim.control("SUPPORTED", of=network_outscales)
@@ -103,15 +98,13 @@ def parity(m):
     """2-parity of 20 signs, squared error: a rich network finds the two; from 16 samples nobody
     can.
     """
-    kernel = after_curve(m, RICH, FROM_SIGNS)
-    return lead(network(m, RICH), kernel)
+    return exponents.gap_to_after(m, RICH, FROM_SIGNS)
 
 
 @claim.control("SUPPORTED", of=behind_at_largest)
 def parity_at_largest(m):
     """The same two predictors at n = 512."""
-    kernel = after_curve(m, RICH, FROM_SIGNS)
-    return last_ratio(kernel, network(m, RICH))
+    return exponents.after_over_network(m, RICH, FROM_SIGNS)
 
 
 @claim.control("not SUPPORTED", of=network_outscales)
@@ -119,15 +112,13 @@ def lazy(m):
     """2-parity, squared error: a lazy network is regression with the kernel that it keeps, whatever
     m.
     """
-    kernel = after_curve(m, KEPT, FROM_SIGNS)
-    return lead(network(m, KEPT), kernel)
+    return exponents.gap_to_after(m, KEPT, FROM_SIGNS)
 
 
 @claim.control("not SUPPORTED", of=behind_at_largest)
 def lazy_at_largest(m):
     """The same two predictors at n = 512."""
-    kernel = after_curve(m, KEPT, FROM_SIGNS)
-    return last_ratio(kernel, network(m, KEPT))
+    return exponents.after_over_network(m, KEPT, FROM_SIGNS)
 
 
 @claim.gate()
