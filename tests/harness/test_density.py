@@ -101,4 +101,4 @@ def test_a_claim_is_a_page():
         if "/test_" in name
     }
     assert np.median(list(pages.values())) <= 120, pages
-    assert max(pages.values()) <= 175, pages
+    assert max(pages.values()) <= 167, pages
