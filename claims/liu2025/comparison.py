@@ -100,7 +100,11 @@ class Kernels:
         beyond = np.log(over).mean()
         return bool(error <= HARD and beyond >= BEYOND_LINEAR)
 
-    def useless(self, m: Measurements, targets: Sequence[Target]) -> str:
+    def useless(
+        self,
+        m: Measurements,
+        targets: Sequence[Target],
+    ) -> str:
         """ "" if every target is useful; else which are not, in one line."""
         useless = [target for target in targets if not self.useful(m, target)]
         return failing(

@@ -54,7 +54,11 @@ def rate(
     return loglog_slopes(values, curves.T)
 
 
-def rate_in_width(m: Measurements, experiment: Experiment, quantity: str) -> np.ndarray:
+def rate_in_width(
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str,
+) -> np.ndarray:
     """The exponent of the distance in the width, over all widths, (seeds,)."""
     widths = m[experiment].axis("width")
     return rate(m, experiment, quantity, dict(width=widths))

@@ -85,7 +85,11 @@ def growth(measured: Measured, phase: str) -> np.ndarray:
     )
 
 
-def wide_over_narrow(measured: Measured, phase: str, near: float) -> np.ndarray:
+def wide_over_narrow(
+    measured: Measured,
+    phase: str,
+    near: float,
+) -> np.ndarray:
     """R at the widest width over that at half of it, at the same L/M, per seed."""
     wide = dispersion(measured, phase, near)
     return np.asarray(wide / dispersion(measured, phase, near, narrower=1))

@@ -60,7 +60,8 @@ def add_trainability(claim: Claim) -> Trainability:
     more_ordered, silent = settings.more_ordered(claim), settings.silent(claim)
     again = settings.at_fixed_rate(claim, (SHALLOW,), lane=1)
     edges = dict(sigma_w2=[1.5, 2.0], depth=(3, 10))
-    deep_slow, deep_faster = (dict(sigma_w2=[s], depth=DEEPEST) for s in (1.5, 2.0))
+    deep_slow = dict(sigma_w2=[1.5], depth=DEEPEST)
+    deep_faster = dict(sigma_w2=[2.0], depth=DEEPEST)
     return Trainability(
         slow,
         faster,

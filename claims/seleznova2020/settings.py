@@ -204,7 +204,8 @@ def chaotic_over_ordered(
     """Delta with 10 layers in the chaotic phase over that in the ordered one, per seed."""
     setting = SETTINGS[net]
     delta = measured.select("kernel_change", depth=DEEP, centred=centred)
-    return np.asarray(delta(sigma_w2=setting.chaotic) / delta(sigma_w2=setting.ordered))
+    ordered = delta(sigma_w2=setting.ordered)
+    return np.asarray(delta(sigma_w2=setting.chaotic) / ordered)
 
 
 def growth(

@@ -102,10 +102,13 @@ def distances(
         measured = m[kernels.trained]
         series = []
         for arm in there(measured, arms):
-            values = 1 - measured("cka", arm=arm.name)[:, :, -1]
+            to_end = measured("cka", arm=arm.name)[:, :, -1]
+            values = 1 - to_end
             places = steps(measured, arm)
-            series.append(Series.of(str(arm), places, list(values.T)))
-        first = m[kernels.independent]("cka", arm=arms[0].strangers)[:, 0, 1:]
+            drawn = Series.of(str(arm), places, list(values.T))
+            series.append(drawn)
+        independent = m[kernels.independent]("cka", arm=arms[0].strangers)
+        first = independent[:, 0, 1:]  # with the other two
         axes = Axes(
             "step",
             "1 - CKA to the final kernel",
@@ -130,7 +133,8 @@ def still_to_come(kernels: Kernels, arms: Sequence[Arm]) -> Builder:
         for arm in arms:
             cka = measured("cka", arm=arm.name)[:, :-1, -1]
             # over the last: without the jitter of single steps
-            angle = np.arccos(np.minimum(cka / cka[:, -1:], 1))
+            of_last = cka / cka[:, -1:]
+            angle = np.arccos(np.minimum(of_last, 1))
             label = f"angle to the final kernel: {arm}"
             times = parts(measured, arm)[:-1]
             drawn = Series.of(label, times, list(left(angle).T))

@@ -39,7 +39,8 @@ def line(label: str, errors: Curve) -> Series:
     beta = exponents(errors)
     low, high = t_interval(beta, 0.025)
     said = f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])"
-    return Series.of(said, errors.sizes, list(errors.values.T), log=True)
+    per_size = list(errors.values.T)
+    return Series.of(said, errors.sizes, per_size, log=True)
 
 
 def setting_curves(

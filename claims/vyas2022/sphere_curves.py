@@ -176,7 +176,8 @@ def error_curve(
     """A quantity by number of samples; `kernel`: of an experiment with more than one."""
     where = {"kernel": kernel} if kernel else {}
     (cell,) = m[experiment].configurations(**where)
-    return Curve(np.array(cell["sizes"]), m[experiment](quantity, **where))
+    values = m[experiment](quantity, **where)
+    return Curve(np.array(cell["sizes"]), values)
 
 
 def predictor_curve(
@@ -274,4 +275,5 @@ def _line(label: str, errors: Curve) -> Series:
     beta = exponents(errors)
     low, high = t_interval(beta, 0.025)
     label = f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])"
-    return Series.of(label, errors.sizes, list(errors.values.T), log=True)
+    per_size = list(errors.values.T)
+    return Series.of(label, errors.sizes, per_size, log=True)

@@ -113,8 +113,15 @@ def not_told_apart(
     """What a gate says of short tasks whose training accuracy is not below a value, and of long
     ones whose is not above it.
     """
-    fast = failing(m, [short], "fitted", lambda fitted: fitted < at, named)
-    slow = failing(m, [long], "fitted", lambda fitted: fitted > at, named)
+
+    def below(fitted: np.ndarray) -> np.ndarray:
+        return fitted < at
+
+    def above(fitted: np.ndarray) -> np.ndarray:
+        return fitted > at
+
+    fast = failing(m, [short], "fitted", below, named)
+    slow = failing(m, [long], "fitted", above, named)
     where = "; ".join(filter(None, (fast, slow)))
     return conditions.at(f"training accuracy on the wrong side of {at:g}", where)
 

@@ -114,7 +114,8 @@ def of_policy(
 ) -> np.ndarray:
     """A quantity of one of the policies that play a bandit, (S, ...)."""
     where = cell(measured, bandit)
-    return measured.exactly(quantity, where)[:, where["policies"].index(policy)]
+    column = where["policies"].index(policy)
+    return measured.exactly(quantity, where)[:, column]
 
 
 def share(
@@ -123,16 +124,14 @@ def share(
     policy: str,
 ) -> np.ndarray:
     """Regret after the last round over the expected regret of random arms, (S,)."""
-    return of_policy(measured, "regret", bandit, policy)[:, -1] / measured(
-        "chance", bandit=bandit
-    )
+    at_the_end = of_policy(measured, "regret", bandit, policy)[:, -1]
+    return np.asarray(at_the_end / measured("chance", bandit=bandit))
 
 
 def share_at_random(measured: Measured, bandit: str) -> np.ndarray:
     """The same of arms pulled at random, (S,); 1 but for chance."""
-    return np.asarray(
-        measured("random", bandit=bandit)[:, -1] / measured("chance", bandit=bandit)
-    )
+    at_the_end = measured("random", bandit=bandit)[:, -1]
+    return np.asarray(at_the_end / measured("chance", bandit=bandit))
 
 
 def share_of_best(measured: Measured, bandit: str) -> np.ndarray:

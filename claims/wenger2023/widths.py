@@ -15,7 +15,8 @@ def slopes(widths: ArrayLike, values: ArrayLike) -> np.ndarray:
         values: (K, S); a seed of which a value is not a positive number has the slope NaN.
     """
     per_seed = np.asarray(values, dtype=float).T  # (S, K)
-    usable = (np.isfinite(per_seed) & (per_seed > 0)).all(axis=1)
+    positive = np.isfinite(per_seed) & (per_seed > 0)
+    usable = positive.all(axis=1)
     found = np.full(len(per_seed), np.nan)
     found[usable] = loglog_slopes(widths, per_seed[usable])
     return found
