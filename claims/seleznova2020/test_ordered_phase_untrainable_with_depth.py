@@ -12,7 +12,7 @@ Measured
 Departs
     The paper trains 128 MNIST digits at M = 256 for up to 10^5 steps at rate 10^-5 and stops where
     the loss stalls; here nobody stops, which favours the networks. Steps are fewer and longer. Half
-    the edge, the frozen kernel and |x|^2, on which the cost of depth at a fixed rate hangs, are ours.
+    the edge, the frozen kernel and |x|^2, on which the cost of depth at one rate hangs, are ours.
 Limits
     Fashion-MNIST stands in for MNIST, M = 64 for 256: this tests the mechanism. Other optimisers or
     more steps may train these networks. The rate is to blame for tanh at sigma_b^2 = 0.1, not for
