@@ -300,9 +300,9 @@ class Claim:
 
         return add
 
-    def figure(self, build: Builder) -> Builder:
-        """Adds a figure: a function of the measurements of one backend; also a decorator."""
-        self.figures.append(build)
+    def figure(self, build: Builder, *more: Builder) -> Builder:
+        """Adds figures: functions of the measurements of one backend; also a decorator of one."""
+        self.figures += [build, *more]
         return build
 
     @property

@@ -36,7 +36,11 @@ class Errors:
         return m[self.experiment].axis("depth", target=target.name)
 
 
-def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.ndarray:
+def mismatch(
+    network: Pair,
+    kernel: Pair,
+    unit: np.ndarray | None = None,
+) -> np.ndarray:
     """D = change of the network's error - change of the kernel's, over the unit: the kernel's error
     before, per seed.
 
@@ -51,7 +55,11 @@ def mismatch(network: Pair, kernel: Pair, unit: np.ndarray | None = None) -> np.
 
 
 def of_layer(
-    m: Measurements, network: Errors, kernel: Errors, target: Target, depth: int = 1
+    m: Measurements,
+    network: Errors,
+    kernel: Errors,
+    target: Target,
+    depth: int = 1,
 ) -> np.ndarray:
     """D / E of a layer that is added to so many, on one target, (seeds,)."""
     of_network = network.around(m, target, depth)

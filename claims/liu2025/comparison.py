@@ -4,14 +4,23 @@ kernels apart.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from claims.liu2025.regression import RIDGES
+from claims.liu2025 import settings
+from claims.liu2025.conditions import failing
+from claims.liu2025.regression import (
+    RIDGES,
+    network_kernels,
+    other_kernels,
+    same_kernel,
+)
 from claims.liu2025.settings import Target, usual
 from claims.liu2025.stationary import STATIONARY
 from harness import gates
-from harness.experiment import Configuration, Experiment, Measurements
+from harness.claim import Claim
+from harness.experiment import Configuration, Experiment, Measured, Measurements
 
 TUNED, RIDGELESS = 0, 1
 """Places of both ridges in what `network_kernels` measures."""
@@ -28,12 +37,19 @@ class Kernels:
     Args:
         networks: the experiment on `network_kernels`.
         others: that on `other_kernels`.
+        same: that on `same_kernel`, on the rough target.
     """
 
     networks: Experiment
     others: Experiment
+    same: Experiment
 
-    def error(self, m: Measurements, kernel: str, target: Target) -> np.ndarray:
+    def error(
+        self,
+        m: Measurements,
+        kernel: str,
+        target: Target,
+    ) -> np.ndarray:
         """E of a kernel with its ridge tuned, (seeds,); of NNGP and NTK at 2 hidden layers."""
         if kernel in ("nngp", "ntk"):
             errors = m[self.networks](kernel, **usual(target))
@@ -63,11 +79,18 @@ class Kernels:
         errors = m[self.networks]("ntk", **usual(target, samples=100))
         return errors[:, TUNED] / self.error(m, "ntk", target)
 
+    def on_other_folds(self, m: Measurements) -> np.ndarray:
+        """E of the NTK times 7, its ridge chosen on other folds, over E_NTK, (seeds,)."""
+        both = m[self.same]("same")
+        return np.asarray(both[:, 1] / both[:, 0])
+
     def positive(self, m: Measurements) -> str:
         """ "" if every error is finite and above zero; else where not, in one line."""
         beside = [*STATIONARY, "linear", "short_rbf"]
-        return gates.positive(m, ["nngp", "ntk"], self.networks) or gates.positive(
-            m, beside, self.others
+        return (
+            gates.positive(m, ["nngp", "ntk"], self.networks)
+            or gates.positive(m, beside, self.others)
+            or gates.positive(m, ["same"], self.same)
         )
 
     def useful(self, m: Measurements, target: Target) -> bool:
@@ -77,14 +100,50 @@ class Kernels:
         beyond = np.log(over).mean()
         return bool(error <= HARD and beyond >= BEYOND_LINEAR)
 
-    def useless(self, m: Measurements, targets: Sequence[Target]) -> list[Target]:
-        """The targets that are not useful."""
-        return [target for target in targets if not self.useful(m, target)]
+    def useless(
+        self,
+        m: Measurements,
+        targets: Sequence[Target],
+    ) -> str:
+        """ "" if every target is useful; else which are not, in one line."""
+        useless = [target for target in targets if not self.useful(m, target)]
+        return failing(
+            "the NTK learns too little, or a linear kernel nearly as much", useless
+        )
 
-    def beyond_ladder(self, m: Measurements, targets: Sequence[Target]) -> list[Target]:
-        """The targets on which cross-validation chose the largest ridge for a seed."""
-        return [
-            target
-            for target in targets
-            if (m[self.networks]("ridges", **usual(target)) == RIDGES[-1]).any()
-        ]
+    def beyond_ladder(
+        self,
+        m: Measurements,
+        targets: Sequence[Target],
+    ) -> str:
+        """ "" if cross-validation chose the largest ridge for no seed; else on which targets it
+        did, in one line.
+        """
+        chosen = m[self.networks].select("ridges")
+        beyond = []
+        for target in targets:
+            ridges = chosen(**usual(target))
+            if (ridges == RIDGES[-1]).any():
+                beyond.append(target)
+        return failing("the largest ridge of the ladder was chosen", beyond)
+
+
+def add_kernels(claim: Claim) -> Kernels:
+    """Adds regression with NNGP and NTK, with other kernels, and with one kernel twice."""
+    options: dict[str, Any] = dict(dtype="float64", block=10)
+    return Kernels(
+        claim.experiment(
+            network_kernels,
+            settings.REGRESSION,
+            full=settings.FULL_REGRESSION,
+            **options,
+        ),
+        claim.experiment(other_kernels, settings.EVERY_TARGET, **options),
+        claim.experiment(same_kernel, [usual(settings.ROUGH)], **options),
+    )
+
+
+def over_best(stationary: Measured, target: Target) -> np.ndarray:
+    """E of the NTK over that of the stationary kernel that validates best, (seeds,)."""
+    ntk = stationary("ntk", target=target.name)
+    return np.asarray(ntk / stationary("best", target=target.name))

@@ -26,7 +26,11 @@ def distance(
 
 
 def distances_over(
-    m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str,
+    axis: Axis,
+    **where: Any,
 ) -> list[np.ndarray]:
     """The distance at every value of one key, each (seeds,)."""
     ((key, values),) = axis.items()
@@ -38,9 +42,23 @@ def distances_over(
 
 
 def rate(
-    m: Measurements, experiment: Experiment, quantity: str, axis: Axis, **where: Any
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str,
+    axis: Axis,
+    **where: Any,
 ) -> np.ndarray:
     """The exponent of the distance, (seeds,): the slope of its logarithm on that of the key."""
     (values,) = axis.values()
     curves = np.array(distances_over(m, experiment, quantity, axis, **where))
     return loglog_slopes(values, curves.T)
+
+
+def rate_in_width(
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str,
+) -> np.ndarray:
+    """The exponent of the distance in the width, over all widths, (seeds,)."""
+    widths = m[experiment].axis("width")
+    return rate(m, experiment, quantity, dict(width=widths))

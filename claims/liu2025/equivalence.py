@@ -184,13 +184,19 @@ def network(
 
 
 def _start(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> tuple[Network, Theta]:
     net = network(configuration, "ntk")
     return net, net.init(_derived("init", replicates, stream))
 
 
-def _derived(name: str, replicates: Sequence[int], stream: str) -> list[int]:
+def _derived(
+    name: str,
+    replicates: Sequence[int],
+    stream: str,
+) -> list[int]:
     """The seed of each replicate's one network."""
     return [
         seeds.derive(name, stream=stream, replicate=replicate, lane=0)
@@ -222,7 +228,10 @@ def _predictors(
     return rate, predictors
 
 
-def _compared(predictors: Mapping[str, np.ndarray], test: Samples) -> Arrays:
+def _compared(
+    predictors: Mapping[str, np.ndarray],
+    test: Samples,
+) -> Arrays:
     """Errors of two predictors, and the distances of all three."""
     own, limit, nngp = (predictors[name] for name in ("own", "limit", "nngp"))
     return {
@@ -312,7 +321,10 @@ def ntk_regression(
 
 
 def tuned(
-    k_train: np.ndarray, k_other: np.ndarray, training: Samples, validation: Samples
+    k_train: np.ndarray,
+    k_other: np.ndarray,
+    training: Samples,
+    validation: Samples,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kernel regression with the ridge of least validation loss: on the tests, (R, T, O), and that
     loss, (R,).
@@ -334,7 +346,10 @@ def tuned(
 
 
 def _stacked(
-    kernel: Callable[..., np.ndarray], net: Network, x: np.ndarray, others: np.ndarray
+    kernel: Callable[..., np.ndarray],
+    net: Network,
+    x: np.ndarray,
+    others: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The kernel of the samples x, (R, N, N), and of others by them, (R, T, N)."""
     k_train = [kernel(net, own) for own in x]

@@ -9,7 +9,8 @@ import numpy as np
 from claims.liu2025.added_layer import Errors, of_layer
 from claims.liu2025.comparison import RIDGELESS, Kernels
 from claims.liu2025.distances import distances_over
-from claims.liu2025.settings import LEARNT, Target, usual
+from claims.liu2025.settings import LEARNT, NARROW, OTHERS, WAVE, Target, usual
+from claims.liu2025.theorem import Runs
 from harness import plots
 from harness.errors import NotMeasured
 from harness.experiment import Configuration, Experiment, Measurements
@@ -60,7 +61,8 @@ def over_depth(setting: str, network: Errors, kernel: Errors) -> Builder:
                 depths = errors.depths(m, target)
                 values = [errors.at(m, target, depth) for depth in depths]
                 label = f"{target}, {name}"
-                series.append(Series.of(label, depths, values, log=True))
+                drawn = Series.of(label, depths, values, log=True)
+                series.append(drawn)
         title = f"Errors against depth, {setting}"
         return plots.figure(title, axes, series, f"{m.backend}, {GEOMETRIC}")
 
@@ -103,14 +105,16 @@ def over_width(kernels: Experiment, networks: Experiment, reference: float) -> B
         series = []
         for label, quantity in untrained.items():
             values = distances_over(m, kernels, quantity, dict(width=widths))
-            series.append(Series.of(label, widths, values, log=True))
+            drawn = Series.of(label, widths, values, log=True)
+            series.append(drawn)
         series.append(_root_of_width(series[0]))
         widths = m[networks].axis("width", label_scale=1.0)
         for label, quantity in trained.items():
             values = distances_over(
                 m, networks, quantity, dict(width=widths), label_scale=1.0
             )
-            series.append(Series.of(label, widths, values, log=True))
+            drawn = Series.of(label, widths, values, log=True)
+            series.append(drawn)
         return plots.figure(
             "Distance of predictors against width",
             axes,
@@ -142,17 +146,33 @@ def over_label_scale(networks: Experiment, width: int, reference: float) -> Buil
             values = distances_over(
                 m, networks, quantity, dict(label_scale=scales), width=width
             )
-            series.append(Series.of(label, scales, values, log=True))
+            drawn = Series.of(label, scales, values, log=True)
+            series.append(drawn)
         note = f"Width {width}. {OF_DISTANCES.format(m.backend)}"
         return plots.figure("Distance against label scale", axes, series, note)
 
     return build
 
 
+def of_equivalence(runs: Runs, reference: float) -> list[Builder]:
+    """Distances over width and over the scale of labels, and the errors of kernels that know no
+    network.
+    """
+    return [
+        over_width(runs.untrained, runs.wave, reference),
+        over_label_scale(runs.wave, NARROW, reference),
+        rivals(runs.stationary, (WAVE, *OTHERS)),
+    ]
+
+
 def rivals(stationary: Experiment, targets: Sequence[Target]) -> Builder:
     """E of the NTK and of kernels that know no network, tuned on every target."""
 
-    def error(m: Measurements, kernel: str, target: Target) -> np.ndarray:
+    def error(
+        m: Measurements,
+        kernel: str,
+        target: Target,
+    ) -> np.ndarray:
         return m[stationary](kernel, target=target.name)
 
     kernels = ("ntk", "laplace", "matern_32", "matern_52", "rbf")
@@ -160,7 +180,10 @@ def rivals(stationary: Experiment, targets: Sequence[Target]) -> Builder:
 
 
 def kernel_errors(
-    title: str, kernels: Sequence[str], targets: Sequence[Target], error: KernelError
+    title: str,
+    kernels: Sequence[str],
+    targets: Sequence[Target],
+    error: KernelError,
 ) -> Builder:
     """E of kernels on every target, tuned."""
     axes = Axes("kernel", ERROR, log_y=True)
@@ -217,7 +240,8 @@ def varied(
                 values = [
                     compared.value(m, {**fixed, factor: place}) for place in places
                 ]
-                series.append(Series.of(str(target), places, values, log=True))
+                drawn = Series.of(str(target), places, values, log=True)
+                series.append(drawn)
         if not series:
             raise NotMeasured(f"There is one value of {factor!r} at this tier.")
         if compared.margin is None:
@@ -231,12 +255,14 @@ def varied(
 def _within_a_tenth(series: Sequence[Series]) -> Series:
     """A band around 1."""
     x = tuple(sorted({float(place) for line in series for place in line.x}))
-    return Series(
-        "within 10 %", x, (1.0,) * len(x), (1 / 1.1,) * len(x), (1.1,) * len(x)
-    )
+    middle, low, high = ((place,) * len(x) for place in (1.0, 1 / 1.1, 1.1))
+    return Series("within 10 %", x, middle, low, high)
 
 
-def of_kernels(kernels: Kernels, targets: Sequence[Target]) -> list[Builder]:
+def of_kernels(
+    kernels: Kernels,
+    targets: Sequence[Target],
+) -> list[Builder]:
     """The figures of a comparison: NNGP against NTK over every factor, and the errors of all."""
     networks = kernels.networks
     ratio = Compared("E_NNGP / E_NTK", kernels.ratio)

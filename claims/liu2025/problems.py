@@ -16,7 +16,9 @@ TESTS = 500
 
 
 def problem(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> tuple[Samples, Samples, Samples]:
     """Training, validation and test samples: x ~ N(0, I), the target of unit variance over the
     tests.

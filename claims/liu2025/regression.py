@@ -72,7 +72,11 @@ class Problem:
     f: np.ndarray
 
 
-def draw(configuration: Mapping[str, Any], replicate: int, stream: str) -> Problem:
+def draw(
+    configuration: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+) -> Problem:
     """One draw of a regression problem; the mean of f is 0 over the test points, and its deviation
     1.
 
@@ -128,7 +132,10 @@ def _rows(
 
 
 def _synthetic(
-    target: str, count: int, inputs: int, rng: np.random.Generator
+    target: str,
+    count: int,
+    inputs: int,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     basis, _ = np.linalg.qr(rng.standard_normal((inputs, inputs)))
     if target == "friedman":
@@ -182,7 +189,12 @@ REAL: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
 }
 
 
-def folds(samples: int, replicate: int, stream: str, lane: int = 0) -> np.ndarray:
+def folds(
+    samples: int,
+    replicate: int,
+    stream: str,
+    lane: int = 0,
+) -> np.ndarray:
     """The fold, 0 ...
 
     4, of each training sample; sizes differ by one at most. Lanes are independent.
@@ -192,7 +204,10 @@ def folds(samples: int, replicate: int, stream: str, lane: int = 0) -> np.ndarra
 
 
 def regress(
-    k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray, ridge: float | np.ndarray
+    k_train: np.ndarray,
+    y: np.ndarray,
+    k_test: np.ndarray,
+    ridge: float | np.ndarray,
 ) -> np.ndarray:
     """Kernel ridge regression of y about its mean; the ridge, or a ladder, is in units of the
     kernel's mean diagonal.
@@ -205,7 +220,11 @@ def regress(
     return np.asarray(kernels.regression(k_train, y - mean, k_test, ridge) + mean)
 
 
-def tuned(pairs: Sequence[Pair], y: np.ndarray, fold: np.ndarray) -> Fit:
+def tuned(
+    pairs: Sequence[Pair],
+    y: np.ndarray,
+    fold: np.ndarray,
+) -> Fit:
     """The kernel of several, and the ridge of RIDGES, with the least mean squared error in
     cross-validation.
 
@@ -224,7 +243,11 @@ def tuned(pairs: Sequence[Pair], y: np.ndarray, fold: np.ndarray) -> Fit:
     return Fit(prediction, ridgeless, which, float(RIDGES[rung]), float(missed.min()))
 
 
-def _held_out(k_train: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def _held_out(
+    k_train: np.ndarray,
+    y: np.ndarray,
+    fold: np.ndarray,
+) -> np.ndarray:
     """Mean squared error of cross-validation for each ridge, (R,)."""
     missed = np.zeros(len(RIDGES))
     for held in range(FOLDS):
@@ -236,7 +259,10 @@ def _held_out(k_train: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarra
     return missed / len(y)
 
 
-def relative_error(prediction: np.ndarray, f: np.ndarray) -> np.ndarray:
+def relative_error(
+    prediction: np.ndarray,
+    f: np.ndarray,
+) -> np.ndarray:
     """Mean squared error over test points, the last axis, over the target's variance: 1 for the
     best constant.
     """

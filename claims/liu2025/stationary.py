@@ -28,7 +28,10 @@ section 4.2).
 """
 
 
-def distances(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+def distances(
+    x: np.ndarray,
+    z: np.ndarray,
+) -> np.ndarray:
     """|x_i - z_j|, (N, M)."""
     of_x, of_z = (x**2).sum(axis=1), (z**2).sum(axis=1)
     squares = of_x[:, None] + of_z - 2 * x @ z.T

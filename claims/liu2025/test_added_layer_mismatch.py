@@ -3,7 +3,6 @@
 Claim
     Adding a layer to the network, and updating the NTK to match, does not give matching changes of
     the predictors' errors.
-
 Measured
     E is the mean squared error on 500 test points against the target without noise, over its
     variance. D is the change of the network's E by a second hidden layer minus that of its NTK's.
@@ -12,14 +11,12 @@ Measured
     samples, noise 0.1. Networks: ReLU, 64 wide, PyTorch's default weights, Adam at 0.003,
     minibatches of 32, 3000 steps, least loss on 100 validation samples. NTK: of this architecture
     at infinite width (standard parametrization), with the ridge of least loss on the same 100.
-
 Departs
     Targets, sizes, training and kernel of the paper are not known to us. Exploration looked at
     eight settings. Not primary are a bump (-0.78 with 200 samples), a sign and Friedman's function
     (undecided), and sin(2.5 u.x): with 400 samples training was not flat (-0.19), with 100 the
     kernel learns next to nothing (0.13 in the claim as it was; at full scale here). The theorem's
     arm (100 samples, NTK parametrization, f - f_0, full batch) and the lazy one are ours.
-
 Limits
     The sign depends on the target. In exploration the network's error rose with the layer on all
     three; the NTK's fell on the first two and rose more on the product. From 2 to 3 layers the
@@ -29,15 +26,15 @@ Limits
     of the NTK's. A network of practical width does not contradict a limit theorem.
 """
 
-from claims.liu2025 import figures, settings
+from claims.liu2025 import expected, figures, settings
 from claims.liu2025.added_layer import Errors, mismatch, of_layer
 from claims.liu2025.conditions import mean_at_most
 from claims.liu2025.equivalence import architecture_kernel as kernel
 from claims.liu2025.equivalence import common_training, descent_by_theory
 from claims.liu2025.paper import PAPER
-from claims.liu2025.settings import LEARNT, LONG_WAVE, PRODUCT, SMOOTH, WAVE, kernels_of
+from claims.liu2025.settings import LEARNT, LONG_WAVE, SMOOTH, WAVE, kernels_of
 from harness import gates
-from harness.claim import Claim, grid
+from harness.claim import Claim, Terms, grid
 
 claim = Claim(
     __doc__,
@@ -64,15 +61,13 @@ network, its_ntk = Errors(common, "error"), Errors(ntk, "kernel_error")
 in_theory, limit = Errors(theory, "error"), Errors(theory, "limit_error")
 A_TENTH = "a tenth of the error is the least that one would call a mismatch"
 WITHIN = "the same tenth, from within"
+APART = Terms(differs=0.1, because=A_TENTH)
+HIGHER = Terms(above=0.1, because=A_TENTH)
+ALIKE = Terms(within=0.1, because=WITHIN)
+EVERY, BOTH = grid(target=LEARNT), grid(target=(SMOOTH, LONG_WAVE))
 
 
-@claim.effect(
-    primary=True,
-    differs=0.1,
-    each=grid(target=LEARNT),
-    expect={SMOOTH: (0.255, 0.15), LONG_WAVE: (0.18, 0.098), PRODUCT: (-0.221, 0.145)},
-    because=A_TENTH,
-)
+@claim.effect(primary=True, each=EVERY, expect=expected.SECOND_LAYER, **APART)
 def second_layer(m, target):
     """On {target} a second layer raises the network's error by {} of the NTK's error more than the
     NTK's own (below 0: less).
@@ -80,12 +75,7 @@ def second_layer(m, target):
     return of_layer(m, network, its_ntk, target)
 
 
-@claim.effect(
-    within=0.1,
-    each=grid(target=(SMOOTH, LONG_WAVE)),
-    expect={SMOOTH: (0.033, 0.115), LONG_WAVE: (-0.013, 0.044)},
-    because=WITHIN,
-)
+@claim.effect(each=BOTH, expect=expected.THIRD_LAYER, **ALIKE)
 def third_layer(m, target):
     """On {target} a third layer raises the network's error by {} of the NTK's error more than the
     NTK's own.
@@ -93,12 +83,7 @@ def third_layer(m, target):
     return of_layer(m, network, its_ntk, target, depth=2)
 
 
-@claim.effect(
-    above=0.1,
-    each=grid(target=(SMOOTH, LONG_WAVE)),
-    expect={SMOOTH: (0.268, 0.273), LONG_WAVE: (0.4, 0.208)},
-    because=A_TENTH,
-)
+@claim.effect(each=BOTH, expect=expected.AS_THE_THEOREM_ASKS, **HIGHER)
 def theorem_arm(m, target):
     """Trained on {target} as the theorem asks, the network's error grows by {} of the NTK's more
     than the NTK's does.
@@ -106,7 +91,7 @@ def theorem_arm(m, target):
     return of_layer(m, in_theory, limit, target)
 
 
-@claim.effect(within=0.1, expect=(0.042, 0.071), because=WITHIN)
+@claim.effect(expect=(0.042, 0.071), **ALIKE)
 def lazy(m):
     """With labels x 0.01 the network's error on sin(2.5 u.x) grows by {} of the NTK's more than
     that of its own eNTK does.
@@ -117,7 +102,7 @@ def lazy(m):
     return mismatch(trained, own, unit)
 
 
-@claim.effect(differs=0.1, expect=(0.134, 0.165), because=A_TENTH, tiers=("full",))
+@claim.effect(expect=(0.134, 0.165), tiers=("full",), **APART)
 def fewer_samples(m):
     """On sin(2.5 u.x) with 100 samples a second layer raises the network's error by {} of the
     NTK's error more than the NTK's own.

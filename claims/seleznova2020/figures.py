@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from claims.seleznova2020.settings import SETTINGS, part_left
+from claims.seleznova2020 import phase_maps
+from claims.seleznova2020.runs import Change, Constancy, Trainability
+from claims.seleznova2020.settings import (
+    BEST_CONSTANT,
+    DEEP,
+    DEEPEST,
+    DEPTHS,
+    RELU,
+    SETTINGS,
+    part_left,
+)
 from harness import plots
 from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -75,7 +85,8 @@ def of_arms(
                 measured(arm.quantity or quantity, depth=depth, **arm.where)
                 for depth in depths
             ]
-            series.append(Series.of(label, depths, values, log=True))
+            drawn = Series.of(label, depths, values, log=True)
+            series.append(drawn)
         return plots.figure(
             title,
             axes,
@@ -135,7 +146,8 @@ def conditioning(arms: Mapping[str, Arm]) -> Builder:
             ]
             places = np.log10(condition).mean(axis=1).round(1)  # (depths,)
             values = [part_left(measured, depth=depth, **arm.where) for depth in depths]
-            series.append(Series.of(label, places, values, log=True))
+            drawn = Series.of(label, places, values, log=True)
+            series.append(drawn)
         note = f"lambda_max over the median eigenvalue. {m.backend}, geometric means over seeds."
         return plots.figure(
             "Conditioning and what is left to learn", axes, series, note
@@ -144,7 +156,11 @@ def conditioning(arms: Mapping[str, Arm]) -> Builder:
     return build
 
 
-def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder:
+def course(
+    quantity: str,
+    title: str,
+    arms: Mapping[str, Experiment],
+) -> Builder:
     """The drift, or the losses at checkpoints, during training by the paper's protocol, one line
     per arm and depth.
     """
@@ -175,3 +191,99 @@ def course(quantity: str, title: str, arms: Mapping[str, Experiment]) -> Builder
         return plots.figure(title, axes, series, note)
 
     return build
+
+
+def of_trainability(run: Trainability) -> list[Builder]:
+    """What is left to learn over depth and over conditioning, the course of training at the fixed
+    rate, and the maps.
+    """
+    arms = {f"{net}, fixed rate": Arm(run.slow[net]) for net in run.slow}
+    arms["ReLU, sigma_w^2 = 0.5, fixed rate"] = Arm(run.more_ordered)
+    for net, experiment in run.faster.items():
+        arms[f"{net}, half the edge"] = Arm(experiment)
+    read = "paper, ReLU, sigma_w^2 = 0.5, M = 256, read off"
+    losses = of_arms(
+        "min_loss",
+        "Trainability against depth",
+        arms,
+        reference=BEST_CONSTANT,
+        note="Read off the paper (ReLU): about 0.09 up to sigma_w^2 = 0.9 with 10 layers and 1.2 "
+        "with 20.",
+        paper=[Series(read, (DEEP, DEEPEST), (0.09, 0.09))],
+    )
+    title = "Loss during training at the fixed rate"
+    return [
+        losses,
+        conditioning(arms),
+        course("checkpoint_losses", title, run.slow),
+        loss_map(run.map_slow, [run.slow[RELU], run.more_ordered], "fixed rate"),
+        loss_map(run.map_faster, [run.faster[RELU]], "half the edge"),
+    ]
+
+
+def loss_map(
+    mapped: Experiment,
+    own: Sequence[Experiment],
+    protocol: phase_maps.Protocol,
+) -> Builder:
+    """The map of the least loss of raw networks; see `phase_maps.figure`."""
+    return phase_maps.figure(
+        mapped,
+        own,
+        protocol,
+        phase_maps.LOSS,
+        centred=False,
+        reference=BEST_CONSTANT,
+    )
+
+
+def of_change(run: Change) -> list[Builder]:
+    """The kernel's change at a matched loss over depth, where raw networks start, the course of the
+    drift by the paper's protocol, and the maps.
+    """
+    figures = []
+    for net, experiment in run.matched.items():
+        title = f"Kernel change at training loss 0.05, {net}"
+        figures.append(against_depth(experiment, "kernel_change", title, net))
+    relu = run.matched[RELU]
+    far_off = "A raw chaotic network starts far off, ReLU"
+    figures.append(against_depth(relu, "initial_loss", far_off, RELU))
+    title = "Drift of the kernel by the paper's protocol, ReLU"
+    arms = {"ordered": run.ordered, "chaotic": run.chaotic}
+    figures.append(course("drift", title, arms))
+    for centred in (False, True):
+        figures.append(
+            phase_maps.figure(
+                run.mapped,
+                [relu],
+                "matched loss",
+                phase_maps.CHANGE,
+                centred=centred,
+            )
+        )
+    return figures
+
+
+def of_constancy(run: Constancy, reference: float) -> list[Builder]:
+    """The course of the drift, the kernel's change over depth, what was learnt, and the map."""
+    arms = {f"{net}, by protocol": Arm(run.raw[net]) for net in run.raw}
+    arms["ReLU, by protocol, sigma_w^2 = 0.5"] = Arm(run.more_ordered)
+    for net, experiment in run.matched.items():
+        arms[f"{net}, at loss 0.05"] = Arm(experiment, dict(centred=False))
+    most = Series("paper, ReLU, M = 256, read off: most", DEPTHS, (2**-4,) * 3)
+    changes = of_arms(
+        "kernel_change",
+        "Kernel change against depth",
+        arms,
+        reference=reference,
+        paper=[most],
+    )
+    mapped = phase_maps.figure(
+        run.mapped,
+        [run.raw[RELU], run.more_ordered],
+        "fixed rate",
+        phase_maps.CHANGE,
+        centred=False,
+    )
+    drift = course("drift", "Drift of the kernel during training", run.raw)
+    return [drift, changes, part_learnt(run.raw), mapped]

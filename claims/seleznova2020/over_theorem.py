@@ -88,10 +88,16 @@ def by_phase(
 
 
 def of_phase(
-    measured: Measured, quantity: str, phase: str, depth: int, width: int = WIDTH
+    measured: Measured,
+    quantity: str,
+    phase: str,
+    depth: int,
+    width: int = WIDTH,
 ) -> np.ndarray:
     """A quantity of one phase, per group of networks."""
-    return measured(quantity, width=width, depth=depth)[:, list(PHASES).index(phase)]
+    column = list(PHASES).index(phase)
+    of_phases = measured(quantity, width=width, depth=depth)
+    return of_phases[:, column]
 
 
 def ratio(
@@ -140,7 +146,8 @@ def over_depth(
                 ratio(measured, line.arm, line.phase, d, ridge=line.ridge)
                 for d in depths
             ]
-            series.append(Series.of(label, depths, values, log=True))
+            drawn = Series.of(label, depths, values, log=True)
+            series.append(drawn)
         return plots.figure(title, AXES, series, _note(m))
 
     return build
@@ -158,7 +165,8 @@ def label_term(experiment: Experiment) -> Builder:
             values = [
                 of_phase(measured, "labels_alone", phase, depth) for depth in depths
             ]
-            series.append(Series.of(phase, depths, values, log=True))
+            drawn = Series.of(phase, depths, values, log=True)
+            series.append(drawn)
         return plots.figure(
             "The variance that labels +1 and -1 make alone", axes, series, _note(m)
         )
@@ -191,7 +199,9 @@ def own_over_one(experiment: Experiment, depth: int) -> Builder:
                 of_phase(measured, "mean_field", phase, depth, width)
                 for width in widths
             ]
-            series.append(Series.of(phase, widths, list(np.divide(own, one)), log=True))
+            ratios = np.divide(own, one)  # (widths, groups)
+            drawn = Series.of(phase, widths, list(ratios), log=True)
+            series.append(drawn)
         title = "What own kernels lack of the variance closes with the width"
         note = (
             f"ReLU, {depth} layers, S = {SAMPLES}, no labels, {m.backend}, "

@@ -141,7 +141,11 @@ def figure(
 
 
 def _add(
-    points: Points, measured: Measured, quantity: str, counts: str | None, centred: bool
+    points: Points,
+    measured: Measured,
+    quantity: str,
+    counts: str | None,
+    centred: bool,
 ) -> None:
     """Adds geometric means over the map's replicates, where there is no point yet; NaN where one
     does not count.
@@ -149,17 +153,20 @@ def _add(
     for cell in measured.configurations(centred=centred):
         values = measured.exactly(quantity, cell)[:REPLICATES]
         if counts is not None:
-            values = np.where(
-                measured.exactly(counts, cell)[:REPLICATES] == 1, values, np.nan
-            )
-        means = np.atleast_1d(np.exp(np.log(values).mean(axis=0)))
+            counted = measured.exactly(counts, cell)[:REPLICATES] == 1
+            values = np.where(counted, values, np.nan)
+        logarithms = np.log(values).mean(axis=0)
+        means = np.atleast_1d(np.exp(logarithms))
         of_depth = points.setdefault(cell["depth"], {})
         for sigma_w2, mean in zip(np.atleast_1d(cell["sigma_w2"]), means, strict=True):
             if SIGMA_W2[0] <= sigma_w2 <= SIGMA_W2[-1]:
                 of_depth.setdefault(float(sigma_w2), float(mean))
 
 
-def _line(label: str, means: dict[float, float]) -> Series:
+def _line(
+    label: str,
+    means: dict[float, float],
+) -> Series:
     finite = sorted(
         (sigma_w2, mean) for sigma_w2, mean in means.items() if np.isfinite(mean)
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from claims.seleznova2020.theory import finite_size_law
 from harness import plots
 from harness.experiment import Configuration, Experiment, Measured, Measurements, grid
 from harness.plots import Axes, Builder, Figure, Series
@@ -33,7 +34,10 @@ READ = {"paper (2, 0), read off": (1.29, 1.7), "paper (3, 1), read off": (1.425,
 DISPERSION = "dispersion R = E[Theta^2] / E[Theta]^2"
 
 
-def cells(widths: Mapping[int, tuple[int, int]], draws: int) -> list[Configuration]:
+def cells(
+    widths: Mapping[int, tuple[int, int]],
+    draws: int,
+) -> list[Configuration]:
     """Configurations of `ntk_dispersion`: every width at its two depths, all phases in each."""
     phases = [list(phase) for phase in PHASES.values()]
     found: list[Configuration] = []
@@ -79,6 +83,23 @@ def growth(measured: Measured, phase: str) -> np.ndarray:
     return np.asarray(
         dispersion(measured, phase, 0.2) / dispersion(measured, phase, 0.1)
     )
+
+
+def wide_over_narrow(
+    measured: Measured,
+    phase: str,
+    near: float,
+) -> np.ndarray:
+    """R at the widest width over that at half of it, at the same L/M, per seed."""
+    wide = dispersion(measured, phase, near)
+    return np.asarray(wide / dispersion(measured, phase, near, narrower=1))
+
+
+def over_finite_size_law(measured: Measured, near: float) -> np.ndarray:
+    """R of ReLU at the edge of chaos, (2, 0), at half the widest width, over the law, per seed."""
+    width = measured.axis("width")[-2]
+    law = finite_size_law(depth_at(measured, width, near), width)
+    return np.asarray(dispersion(measured, EDGE, near, narrower=1) / law)
 
 
 def depth_at(measured: Measured, width: int, near: float) -> int:
@@ -157,7 +178,10 @@ def map_figure(experiment: Experiment) -> Builder:
     return build
 
 
-def _map_line(measured: Measured, cell: Mapping[str, Any]) -> Series:
+def _map_line(
+    measured: Measured,
+    cell: Mapping[str, Any],
+) -> Series:
     # (seeds, phases)
     values = measured("map_mean_square", **cell) / measured("map_mean", **cell) ** 2
     return Series.of(

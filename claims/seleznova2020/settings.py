@@ -57,7 +57,11 @@ NEAR_EDGE = 1.5  # sigma_w^2 of ReLU
 LONG = dict(LARGE, max_steps=100_000)
 
 
-def at_matched_loss(claim: Claim, net: str, sigma_w2: Sequence[float]) -> Experiment:
+def at_matched_loss(
+    claim: Claim,
+    net: str,
+    sigma_w2: Sequence[float],
+) -> Experiment:
     """Adds training of 3 and 10 layers, raw and centred, to loss 0.05 at half the edge of
     stability.
     """
@@ -177,14 +181,39 @@ def part_left(measured: Measured, **where: Any) -> np.ndarray:
     )
 
 
-def chaotic_over_ordered(measured: Measured, net: str, *, centred: bool) -> np.ndarray:
+def loss_over_shallow(measured: Measured, depth: int) -> np.ndarray:
+    """The least loss with so many layers over that with 3, per seed."""
+    loss = measured.select("min_loss")
+    return np.asarray(loss(depth=depth) / loss(depth=SHALLOW))
+
+
+def loss_over_frozen(measured: Measured, depth: int) -> np.ndarray:
+    """The least loss over that which descent with the kernel frozen at the start would have after
+    as many steps, per seed.
+    """
+    frozen = measured("linearised_loss", depth=depth)
+    return np.asarray(measured("min_loss", depth=depth) / frozen)
+
+
+def chaotic_over_ordered(
+    measured: Measured,
+    net: str,
+    *,
+    centred: bool,
+) -> np.ndarray:
     """Delta with 10 layers in the chaotic phase over that in the ordered one, per seed."""
     setting = SETTINGS[net]
     delta = measured.select("kernel_change", depth=DEEP, centred=centred)
-    return np.asarray(delta(sigma_w2=setting.chaotic) / delta(sigma_w2=setting.ordered))
+    ordered = delta(sigma_w2=setting.ordered)
+    return np.asarray(delta(sigma_w2=setting.chaotic) / ordered)
 
 
-def growth(measured: Measured, sigma_w2: float, *, centred: bool) -> np.ndarray:
+def growth(
+    measured: Measured,
+    sigma_w2: float,
+    *,
+    centred: bool,
+) -> np.ndarray:
     """Delta with 10 layers over that with 3, per seed."""
     delta = measured.select("kernel_change", sigma_w2=sigma_w2, centred=centred)
     return np.asarray(delta(depth=DEEP) / delta(depth=SHALLOW))

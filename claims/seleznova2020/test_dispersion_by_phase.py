@@ -5,18 +5,14 @@ Claim
     depth. In the chaotic phase its relative variance grows with depth / width. ReLU and tanh behave
     alike. The paper adds that the growth is exponential in depth / width alone, one curve for all
     widths; that part is decided beside the verdict.
-
 Measured
     R = E[Theta(x,x)^2] / E[Theta(x,x)]^2 over fresh networks, 2,500 per seed; |x| = 1, n_0 = M, one
     output, bias gradients included. Ordered: (sigma_w^2, sigma_b^2) = (1, 1). Chaotic: (3, 1) for
     ReLU, (5, 1) for tanh. Decided at M = 128: R, and its growth from L/M = 0.1 to 0.2.
-
 Departs
     The paper draws 200 networks per cell and states neither x nor n_0; ours are one reading. It
-    goes to L/M = 0.48; here 0.2, since heavy tails bias R low beyond. The networks are sampled
-    exactly without their weight matrices, in time proportional to depth times width. The margins
-    and the 5 % law are ours.
-
+    goes to L/M = 0.48; here 0.2, since heavy tails bias R low beyond. Networks are sampled exactly
+    without their weight matrices. The margins and the 5 % law are ours.
 Limits
     Growth from L/M = 0.1 to 0.2 does not tell an exponential from another steep law. The
     finite-size law, which is exponential, is tested at the edge of chaos only. Near one is said of
@@ -25,10 +21,9 @@ Limits
     map is shown, not decided on.
 """
 
-from claims.seleznova2020 import paper, phases
+from claims.seleznova2020 import expected, paper, phases
 from claims.seleznova2020.dispersion import ntk_dispersion, phase_map
-from claims.seleznova2020.phases import EDGE, SECOND, dispersion, growth
-from claims.seleznova2020.theory import finite_size_law
+from claims.seleznova2020.phases import SECOND, dispersion, growth
 from harness import gates
 from harness.claim import Claim, Terms, grid
 
@@ -42,38 +37,32 @@ claim = Claim(
 
 sampled = claim.experiment(ntk_dispersion, phases.QUICK, full=phases.FULL, block=5)
 mapped = claim.experiment(phase_map, phases.QUICK_MAP, full=phases.FULL_MAP, block=5)
-
-RELU, TANH = "chaotic relu", "chaotic tanh"
-ORDERED, CHAOTIC = (
-    grid(phase=("ordered relu", "ordered tanh")),
-    grid(phase=(RELU, TANH)),
-)
-NEAR = {"ordered relu": (1.051, 0.005), "ordered tanh": (1.005, 0.005)}
-GROWING = {RELU: (1.433, 0.05), TANH: (2.138, 0.21)}
-CURVE = {EDGE: (1.02, 0.06), RELU: (1.062, 0.07), TANH: (1.35, 0.24)}
+ORDERED = grid(phase=("ordered relu", "ordered tanh"))
+CHAOTIC = grid(phase=("chaotic relu", "chaotic tanh"))
+CURVES = grid(phase=tuple(expected.COLLAPSE))
 TENTH = "a kernel whose relative variance is below 10 % is what one would call deterministic"
 SEVERAL = "the chaotic phase grows by several times this"
 LEAST = "the largest growth that still counts as flat in the ordered phase"
 LAW = "the law drops terms of order 1/M^2 per layer and was seen to be 0.4 to 2.5 % low"
 SAME = "the 10 % of the other effects; curves in L/M that collapse give 1"
 CLOSE = Terms(ratio=True, within=1.1)
-STILL = Terms(primary=True, each=ORDERED)
-MOVING = Terms(primary=True, ratio=True, above=1.1, each=CHAOTIC)
+STILL = Terms(primary=True, each=ORDERED, **CLOSE)
+MOVING = Terms(primary=True, each=CHAOTIC, ratio=True, above=1.1)
 
 
-@claim.effect(expect=NEAR, because=TENTH, published=paper.NEAR, **CLOSE, **STILL)
+@claim.effect(expect=expected.NEAR, because=TENTH, published=paper.NEAR, **STILL)
 def near_one(m, phase):
     """In the {phase} phase the dispersion R at L/M = 0.2 is {}; 1 means deterministic."""
     return dispersion(m[sampled], phase, 0.2)
 
 
-@claim.effect(expect=(1.001, 0.005), because=SEVERAL, **CLOSE, **STILL)
+@claim.effect(expect=(1.001, 0.005), because=SEVERAL, **STILL)
 def flat(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], phase)
 
 
-@claim.effect(expect=GROWING, because=LEAST, published=paper.GROWS, **MOVING)
+@claim.effect(expect=expected.GROWS, because=LEAST, published=paper.GROWS, **MOVING)
 def grows(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times that at 0.1."""
     return growth(m[sampled], phase)
@@ -96,16 +85,13 @@ def over_finite_size_law(m):
     """For ReLU at the edge of chaos, (2, 0), at half the widest M, R at L/M = 0.2 is {} times the
     finite-size law.
     """
-    width = m[sampled].axis("width")[-2]
-    depth = phases.depth_at(m[sampled], width, 0.2)
-    return dispersion(m[sampled], EDGE, 0.2, narrower=1) / finite_size_law(depth, width)
+    return phases.over_finite_size_law(m[sampled], 0.2)
 
 
-@claim.effect(each=grid(phase=tuple(CURVE)), expect=CURVE, because=SAME, **CLOSE)
+@claim.effect(each=CURVES, expect=expected.COLLAPSE, because=SAME, **CLOSE)
 def wide_over_narrow(m, phase):
     """In the {phase} phase R at L/M = 0.2 is {} times as large at the widest M as at half of it."""
-    wide = dispersion(m[sampled], phase, 0.2)
-    return wide / dispersion(m[sampled], phase, 0.2, narrower=1)
+    return phases.wide_over_narrow(m[sampled], phase, 0.2)
 
 
 @claim.control("SUPPORTED", of=grows)
@@ -139,8 +125,7 @@ def finite(m):
     return gates.positive(m, ["mean", "mean_square"], sampled)
 
 
-for build in phases.figures(sampled, mapped):
-    claim.figure(build)
+claim.figure(*phases.figures(sampled, mapped))
 
 
 def test_dispersion_by_phase(verdict):

@@ -26,7 +26,10 @@ def finite_size_law(depth: int, width: int) -> float:
     return float(moments.sum() / (2 * (depth + 1)) ** 2)
 
 
-def mean_field(phase: tuple[float, float], depth: int) -> tuple[float, float, float]:
+def mean_field(
+    phase: tuple[float, float],
+    depth: int,
+) -> tuple[float, float, float]:
     """q and q_sr, variance and covariance of f_0, and kappa1 / kappa2, in the limit of infinite
     width.
 
@@ -38,7 +41,14 @@ def mean_field(phase: tuple[float, float], depth: int) -> tuple[float, float, fl
     return q, q_sr, kappa1 / kappa2
 
 
-def theorem3(q: float, q_sr: float, kappa_ratio: float, samples: int) -> float:
+def theorem3(
+    q: float,
+    q_sr: float,
+    kappa_ratio: float,
+    samples: int,
+) -> float:
     """Var f_inf ~ (1 + A^2/S) (q - q_sr) + (A - 1)^2 q_sr with A = S / (kappa1/kappa2 + S - 1)."""
     a = samples / (kappa_ratio + samples - 1)
-    return (1 + a**2 / samples) * (q - q_sr) + (a - 1) ** 2 * q_sr
+    of_differences = (1 + a**2 / samples) * (q - q_sr)
+    common = (a - 1) ** 2 * q_sr
+    return of_differences + common

@@ -207,7 +207,9 @@ def training_map(
 
 
 def _phases(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> tuple[Network, Theta, np.ndarray, np.ndarray]:
     """The network, the weights of every phase and replicate in it, one phase after another, images
     and labels.
@@ -226,7 +228,10 @@ def _phases(
     return nets[0], theta, np.concatenate(x), np.concatenate(y)
 
 
-def _rate(configuration: Mapping[str, Any], limit: np.ndarray) -> np.ndarray:
+def _rate(
+    configuration: Mapping[str, Any],
+    limit: np.ndarray,
+) -> np.ndarray:
     flow_time, fraction = configuration["flow_time"], configuration["edge_fraction"]
     if (flow_time is None) == (fraction is None):
         raise InvalidInput(

@@ -14,7 +14,10 @@ from harness.networks import Network
 
 
 def architecture(
-    width: int, depth: int, sigma_w2: float = 1.0, sigma_b2: float = 1.0
+    width: int,
+    depth: int,
+    sigma_w2: float = 1.0,
+    sigma_b2: float = 1.0,
 ) -> Network:
     """One output, n_0 = width, `depth` hidden ReLU layers, standard parametrization."""
     return networks.mlp(
@@ -58,7 +61,10 @@ def output_variance(
     return {name: _of_groups(groups, name) for name in names}
 
 
-def _of_groups(groups: list[list[dict[str, float]]], name: str) -> np.ndarray:
+def _of_groups(
+    groups: list[list[dict[str, float]]],
+    name: str,
+) -> np.ndarray:
     """One quantity, (groups, phases)."""
     count = len(groups[0])
     flat = [phase[name] for group in groups for phase in group]
@@ -66,7 +72,10 @@ def _of_groups(groups: list[list[dict[str, float]]], name: str) -> np.ndarray:
 
 
 def _group(
-    backend: Backend, c: Mapping[str, Any], replicate: int, stream: str
+    backend: Backend,
+    c: Mapping[str, Any],
+    replicate: int,
+    stream: str,
 ) -> list[dict[str, float]]:
     """What is measured in one group of networks, per phase."""
     x = inputs(c["width"], c["samples"] + 1)
@@ -94,7 +103,10 @@ def _group(
 
 
 def _drawn(
-    backend: Backend, c: Mapping[str, Any], replicate: int, stream: str
+    backend: Backend,
+    c: Mapping[str, Any],
+    replicate: int,
+    stream: str,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """f_0, (networks, points), and the kernels, (networks, points, points), of one group of
     networks, per phase.
@@ -173,7 +185,9 @@ def summary(
 
 
 def trained(
-    kernel: np.ndarray, f: np.ndarray, y: np.ndarray | float = 0.0
+    kernel: np.ndarray,
+    f: np.ndarray,
+    y: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """f_inf at each point, trained on all others: f_i + sum_j (P_ij / P_ii) (f_j - y_ij) with P =
     K^-1, y_ii = 0.

@@ -28,7 +28,10 @@ N.
 """
 
 
-def network(net: Mapping[str, Any], shape: tuple[int, ...]) -> Network:
+def network(
+    net: Mapping[str, Any],
+    shape: tuple[int, ...],
+) -> Network:
     """The network of a configuration for inputs of that shape: ReLU, NTK parametrization, sigma_w^2
     = 2, one output.
 
@@ -51,7 +54,10 @@ def network(net: Mapping[str, Any], shape: tuple[int, ...]) -> Network:
 
 
 def initial(
-    net: Network, replicates: Sequence[int], stream: str, member: int = 0
+    net: Network,
+    replicates: Sequence[int],
+    stream: str,
+    member: int = 0,
 ) -> Theta:
     """Weights at initialisation, one set per replicate; networks are trained from member 0, others
     are beside it.
@@ -84,7 +90,11 @@ class Run:
     gain: np.ndarray
     steps: np.ndarray
 
-    def predict(self, backend: Backend, x: np.ndarray) -> np.ndarray:
+    def predict(
+        self,
+        backend: Backend,
+        x: np.ndarray,
+    ) -> np.ndarray:
         """What the trained networks say, (R, N, 1) float64, in units of the labels."""
         f = backend.forward(self.net, self.theta, x).astype(float)
         if self.start is not None:

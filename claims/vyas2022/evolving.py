@@ -7,6 +7,9 @@ import numpy as np
 
 from claims.vyas2022.evolution import kernel_evolution, told_kernel, unrelated_kernels
 from claims.vyas2022.exponents import Curve, exponents
+from claims.vyas2022.recipes import MOVED, SOME_DIGITS
+from claims.vyas2022.settings import CNN, TWO_LAYERS
+from harness import gates
 from harness.claim import Claim
 from harness.experiment import Configuration, Experiment, Measured, Measurements
 
@@ -41,7 +44,8 @@ class Scale:
         too.
         """
         few = FEW_EPOCHS * (self.size // BATCH)
-        return (0, few, self.steps // 10, *self.late[:-1], self.steps - few, self.steps)
+        early = (0, few, self.steps // 10)
+        return (*early, *self.late[:-1], self.steps - few, self.steps)
 
     @property
     def one_pass(self) -> int:
@@ -53,18 +57,8 @@ QUICK = Scale(cnn=16, mlp=64, steps=1_000, size=384, validation=200, test=400)
 FULL = Scale(cnn=64, mlp=512, steps=30_000, size=2_048, validation=1_000, test=4_000)
 OF_IMAGES = replace(FULL, steps=8_000)
 
-CNN = dict(
-    family="cnn",
-    width=16,
-    sigma_b=0.1,
-    strides=(4, 2, 2),
-    label_scale=4.7,
-    centred=False,
-)
 LAZY_CNN = dict(CNN, label_scale=0.01, centred=True)
-DEEPER = dict(
-    family="mlp", width=64, depth=2, sigma_b=0.1, label_scale=4.7, centred=False
-)
+DEEPER = dict(TWO_LAYERS, depth=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +128,11 @@ STRANGERS = Arm("strangers", "independent initialisations", CNN)
 
 
 def _on_images(
-    name: str, label: str, positive: tuple[int, ...], regime: str, **options: str | int
+    name: str,
+    label: str,
+    positive: tuple[int, ...],
+    regime: str,
+    **options: str | int,
 ) -> Arm:
     """On a data set that has to be fetched, the classes `positive` against the others."""
     task = dict(
@@ -149,8 +147,6 @@ def _on_images(
     )
 
 
-SOME_DIGITS, MOVED = (0, 2, 3, 6, 8), (0, 1, 2, 8, 9)
-"""Half of the digits; what moves by engine or wing."""
 IMAGES = (
     _on_images("mnist", "MNIST", SOME_DIGITS, "fixed", part="train"),
     _on_images("svhn", "SVHN", SOME_DIGITS, "fixed", part="train"),
@@ -233,33 +229,65 @@ def parts(measured: Measured, arm: Arm) -> np.ndarray:
     return np.array(cell["checkpoints"]) / cell["steps"]
 
 
-def improvement(m: Measurements, kernels: Kernels, arm: Arm) -> np.ndarray:
+def improvement(
+    m: Measurements,
+    kernels: Kernels,
+    arm: Arm,
+) -> np.ndarray:
     """gamma of error ~ t^-gamma over the last 80 % of the steps, per seed, (R,)."""
     measured = kernels.of(m, arm)
     times = parts(measured, arm)
     late = times >= LATE
-    return exponents(Curve(times[late], measured("error", arm=arm.name)[:, late]))
+    errors = measured("error", arm=arm.name)[:, late]
+    return exponents(Curve(times[late], errors))
 
 
-def movement(m: Measurements, kernels: Kernels, arm: Arm) -> np.ndarray:
+def movement(
+    m: Measurements,
+    kernels: Kernels,
+    arm: Arm,
+) -> np.ndarray:
     """How much farther the end is from 20 % than from 80 % of the steps, over what is between
     initialisations, (R,).
     """
     measured = kernels.of(m, arm)
     times = parts(measured, arm)
-    late, near_end = (int(np.argmin(abs(times - part))) for part in (LATE, NEAR_END))
-    cka = measured("cka", arm=arm.name)
-    return (cka[:, near_end, -1] - cka[:, late, -1]) / _apart(m, kernels, arm)
+    to_end = measured("cka", arm=arm.name)[:, :, -1]  # (R, C)
+    after_late = to_end[:, nearest(times, LATE)]
+    after_near_end = to_end[:, nearest(times, NEAR_END)]
+    return (after_near_end - after_late) / _apart(m, kernels, arm)
 
 
-def _apart(m: Measurements, kernels: Kernels, arm: Arm) -> np.ndarray:
+def nearest(times: np.ndarray, part: float) -> int:
+    """The number of the checkpoint nearest to a part of the steps."""
+    return int(np.argmin(abs(times - part)))
+
+
+def _apart(
+    m: Measurements,
+    kernels: Kernels,
+    arm: Arm,
+) -> np.ndarray:
     """Mean 1 - CKA between the kernels of three independent initialisations, per seed, (R,)."""
-    # three ones, and each of three pairs twice
-    total = m[kernels.independent]("cka", arm=arm.strangers).sum(axis=(1, 2))
+    cka = m[kernels.independent]("cka", arm=arm.strangers)  # (R, 3, 3)
+    total = cka.sum(axis=(1, 2))  # three ones, and each of three pairs twice
     return np.asarray(1 - (total - 3) / 6)
 
 
-def unfitted(m: Measurements, kernels: Kernels, arm: Arm, most: float) -> str:
+def not_positive(m: Measurements, kernels: Kernels) -> str:
+    """ "" if every CKA, and every error of a kernel, is finite and positive."""
+    experiments = [kernels.trained, kernels.informed]
+    measured = [experiment for experiment in experiments if experiment is not None]
+    wrong = gates.positive(m, ["cka", "error"], *measured)
+    return wrong or gates.positive(m, ["cka"], kernels.independent)
+
+
+def unfitted(
+    m: Measurements,
+    kernels: Kernels,
+    arm: Arm,
+    most: float,
+) -> str:
     """ "" if every network of an arm ends with at most `most` of its training samples wrong."""
     errors = m[kernels.trained]("train_error", arm=arm.name)
     failed = int((errors > most).sum())
@@ -272,12 +300,15 @@ def unfitted(m: Measurements, kernels: Kernels, arm: Arm, most: float) -> str:
 
 
 def unlearnt(
-    m: Measurements, kernels: Kernels, limits: Sequence[tuple[Arm, float]]
+    m: Measurements,
+    kernels: Kernels,
+    limits: Sequence[tuple[Arm, float]],
 ) -> str:
     """ "" if the test error of every network ends at the limit of its arm or below."""
     weak = []
     for arm, most in limits:
-        last = m[kernels.trained]("network_error", arm=arm.name)[:, -1].max()
+        errors = m[kernels.trained]("network_error", arm=arm.name)
+        last = errors[:, -1].max()
         if last > most:
             weak.append(f"{arm}: {last:.3g}, allowed: {most:g}")
     return f"largest test error at the end: {'; '.join(weak)}" if weak else ""

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from claims.vyas2022.evolving import Arm, Kernels, improvement, parts
+from claims.vyas2022.evolving import (
+    ARMS,
+    DECAYED,
+    FIXED,
+    IMAGES,
+    LAZY,
+    ONE_PASS,
+    Arm,
+    Kernels,
+    improvement,
+    parts,
+)
 from harness import plots
 from harness.errors import DatasetUnavailable
 from harness.experiment import Measured, Measurements
@@ -12,6 +23,25 @@ from harness.plots import Axes, Builder, Figure, Series
 from harness.statistics.intervals import t_interval
 
 NOTE = "the leftmost points are the start"
+QUALITY, DISTANCE = "How well the kernel predicts", "How far the final kernel is"
+
+
+def of_digits(digits: Kernels) -> list[Builder]:
+    """Errors, distances to the final kernel, and what is still to come, on 1-D digits."""
+    shown, networks = (ONE_PASS, FIXED, DECAYED, LAZY), (ONE_PASS, FIXED)
+    return [
+        errors(QUALITY, digits, shown, networks=networks),
+        distances(DISTANCE, digits, ARMS),
+        still_to_come(digits, networks),
+    ]
+
+
+def of_images(images: Kernels) -> list[Builder]:
+    """Errors and distances to the final kernel on images."""
+    return [
+        errors(f"{QUALITY}, on images", images, IMAGES),
+        distances(f"{DISTANCE}, on images", images, IMAGES),
+    ]
 
 
 def steps(measured: Measured, arm: Arm) -> np.ndarray:
@@ -24,7 +54,10 @@ def steps(measured: Measured, arm: Arm) -> np.ndarray:
 
 
 def errors(
-    title: str, kernels: Kernels, arms: Sequence[Arm], networks: Sequence[Arm] = ()
+    title: str,
+    kernels: Kernels,
+    arms: Sequence[Arm],
+    networks: Sequence[Arm] = (),
 ) -> Builder:
     """Error of regression with the kernel of each time, and of networks; those without a data set
     are left out.
@@ -56,7 +89,11 @@ def errors(
     return build
 
 
-def distances(title: str, kernels: Kernels, arms: Sequence[Arm]) -> Builder:
+def distances(
+    title: str,
+    kernels: Kernels,
+    arms: Sequence[Arm],
+) -> Builder:
     """1 - CKA to the final kernel; the line is the distance between independent initialisations of
     the first arm.
     """
@@ -65,9 +102,13 @@ def distances(title: str, kernels: Kernels, arms: Sequence[Arm]) -> Builder:
         measured = m[kernels.trained]
         series = []
         for arm in there(measured, arms):
-            values = 1 - measured("cka", arm=arm.name)[:, :, -1]
-            series.append(Series.of(str(arm), steps(measured, arm), list(values.T)))
-        first = m[kernels.independent]("cka", arm=arms[0].strangers)[:, 0, 1:]
+            to_end = measured("cka", arm=arm.name)[:, :, -1]
+            values = 1 - to_end
+            places = steps(measured, arm)
+            drawn = Series.of(str(arm), places, list(values.T))
+            series.append(drawn)
+        independent = m[kernels.independent]("cka", arm=arms[0].strangers)
+        first = independent[:, 0, 1:]  # with the other two
         axes = Axes(
             "step",
             "1 - CKA to the final kernel",
@@ -92,14 +133,17 @@ def still_to_come(kernels: Kernels, arms: Sequence[Arm]) -> Builder:
         for arm in arms:
             cka = measured("cka", arm=arm.name)[:, :-1, -1]
             # over the last: without the jitter of single steps
-            angle = np.arccos(np.minimum(cka / cka[:, -1:], 1))
+            of_last = cka / cka[:, -1:]
+            angle = np.arccos(np.minimum(of_last, 1))
             label = f"angle to the final kernel: {arm}"
             times = parts(measured, arm)[:-1]
-            series.append(Series.of(label, times, list(left(angle).T)))
+            drawn = Series.of(label, times, list(left(angle).T))
+            series.append(drawn)
         first = arms[0]
         values = left(np.log(measured("error", arm=first.name)))
         times = parts(measured, first)
-        series.append(Series.of(f"ln error: {first}", times, list(values.T)))
+        drawn = Series.of(f"ln error: {first}", times, list(values.T))
+        series.append(drawn)
         series.append(Series("steady change", (0.0, 1.0), (1.0, 0.0)))
         note = (
             f"{m.backend}. Of the angle what the last 3 epochs move is left out, "
@@ -117,7 +161,10 @@ def left(values: np.ndarray) -> np.ndarray:
     return np.asarray((values - values[:, -1:]) / (values[:, :1] - values[:, -1:]))
 
 
-def there(measured: Measured, arms: Sequence[Arm]) -> list[Arm]:
+def there(
+    measured: Measured,
+    arms: Sequence[Arm],
+) -> list[Arm]:
     """The arms whose data set is there.
 
     Raises:

@@ -55,13 +55,17 @@ def kernel_curve(
 
 
 def after_curve(
-    m: Measurements, setting: Setting, arm: int | str, metric: Metric = SQUARED
+    m: Measurements,
+    setting: Setting,
+    arm: int | str,
+    metric: Metric = SQUARED,
 ) -> Curve:
     """Errors of the kernel that networks have after training, of one arm; see `network_curves`."""
     measured = m[setting.networks]
     (cell,) = measured.configurations()
     errors = measured.exactly(f"after_{metric.quantity}", cell)
-    return Curve(np.array(cell["sizes"]), errors[:, list(cell["after"]).index(arm)])
+    place = list(cell["after"]).index(arm)
+    return Curve(np.array(cell["sizes"]), errors[:, place])
 
 
 def ratio(above: Curve, below: Curve) -> Curve:
@@ -74,7 +78,8 @@ def ratio(above: Curve, below: Curve) -> Curve:
 
 def exponents(errors: Curve) -> np.ndarray:
     """beta of E ~ n^-beta per seed, (S,); NaN for seeds with an error that has no logarithm."""
-    finite = (np.isfinite(errors.values) & (errors.values > 0)).all(axis=1)
+    positive = np.isfinite(errors.values) & (errors.values > 0)
+    finite = positive.all(axis=1)
     found = np.full(len(finite), np.nan)
     if finite.any():
         found[finite] = -loglog_slopes(errors.sizes, errors.values[finite])
@@ -94,6 +99,28 @@ def gap(
     return lead(network, kernel_curve(m, setting, kernel, metric))
 
 
+def gap_to_after(
+    m: Measurements,
+    setting: Setting,
+    arm: int | str,
+    metric: Metric = SQUARED,
+) -> np.ndarray:
+    """Exponent of the network minus that of the kernel after training, of one arm, per seed."""
+    network = network_curve(m, setting, metric)
+    return lead(network, after_curve(m, setting, arm, metric))
+
+
+def after_over_network(
+    m: Measurements,
+    setting: Setting,
+    arm: int | str,
+    metric: Metric = SQUARED,
+) -> np.ndarray:
+    """Error of the kernel after training over the network's, at the largest size, per seed."""
+    network = network_curve(m, setting, metric)
+    return last_ratio(after_curve(m, setting, arm, metric), network)
+
+
 def last_ratio(above: Curve, below: Curve) -> np.ndarray:
     """above / below at the largest size that both have, per seed."""
     return ratio(above, below).values[:, -1]
@@ -102,6 +129,20 @@ def last_ratio(above: Curve, below: Curve) -> np.ndarray:
 def width(m: Measurements, setting: Setting) -> int:
     """The width of a setting's network, at the tier that was measured."""
     return int(m[setting.networks].configurations()[0]["net"]["width"])
+
+
+def slope_of_gap(
+    m: Measurements,
+    settings: Sequence[Setting],
+    kernel: str,
+    metric: Metric = SQUARED,
+) -> np.ndarray:
+    """How much the gap to a kernel grows when the width grows by a factor of e, per seed."""
+    gaps = [gap(m, setting, kernel, metric) for setting in settings]
+    widths = [width(m, setting) for setting in settings]
+    # the slope of the gap itself, (widths, seeds), on ln width
+    exponentials = np.exp(gaps)
+    return loglog_slopes(widths, exponentials.T)
 
 
 def carried_by_one_size(steep: Curve, flat: Curve, margin: float) -> str:
@@ -144,8 +185,11 @@ def floor_of_networks(
 
 def without_logarithm(curves: Sequence[Curve]) -> str:
     """ "" if every value is finite and above zero."""
-    fine = all((np.isfinite(one.values) & (one.values > 0)).all() for one in curves)
-    return "" if fine else "an error is zero or not finite"
+    for one in curves:
+        positive = np.isfinite(one.values) & (one.values > 0)
+        if not positive.all():
+            return "an error is zero or not finite"
+    return ""
 
 
 def lacks_logarithm(
@@ -173,7 +217,11 @@ class Trained:
     gain: float
     spare: float
 
-    def fails(self, m: Measurements, settings: Sequence[Setting]) -> str:
+    def fails(
+        self,
+        m: Measurements,
+        settings: Sequence[Setting],
+    ) -> str:
         """Which of these learning curves have networks that are not trained; one without data is
         passed.
         """

@@ -1,6 +1,6 @@
 """Figures of the claims on learning curves."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,13 @@ from claims.vyas2022.exponents import (
     network_curve,
     width,
 )
-from claims.vyas2022.settings import SQUARED, Metric, Setting
+from claims.vyas2022.settings import (
+    INFINITE,
+    INITIAL,
+    SQUARED,
+    Metric,
+    Setting,
+)
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
 from harness.experiment import Measurements
@@ -33,7 +39,8 @@ def line(label: str, errors: Curve) -> Series:
     beta = exponents(errors)
     low, high = t_interval(beta, 0.025)
     said = f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])"
-    return Series.of(said, errors.sizes, list(errors.values.T), log=True)
+    per_size = list(errors.values.T)
+    return Series.of(said, errors.sizes, per_size, log=True)
 
 
 def setting_curves(
@@ -127,22 +134,23 @@ def gaps(
 
 
 def against_width(
-    title: str,
     settings: Sequence[Setting],
+    metric: Metric,
     margin: float,
-    lines: Mapping[str, Callable[[Measurements, Setting], np.ndarray]],
 ) -> Builder:
-    """Differences of exponents against the width of the network, by label."""
+    """The gaps to both kernels against the width of the network."""
     axes = Axes(
         "hidden units a layer", "difference of exponents", log_x=True, reference=margin
     )
+    kernels = {"initial kernel": INITIAL, "kernel at infinite width": INFINITE}
 
     def build(m: Measurements) -> Figure:
         widths = [width(m, setting) for setting in settings]
         series = []
-        for label, effect in lines.items():
-            values = [effect(m, setting) for setting in settings]
+        for label, kernel in kernels.items():
+            values = [gap(m, setting, kernel, metric) for setting in settings]
             series.append(Series.of(label, widths, values))
+        title = "Exponent of the network minus that of its kernel"
         note = f"{m.backend}, means over seeds with 95 % t intervals."
         return plots.figure(title, axes, series, note)
 

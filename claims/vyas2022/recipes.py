@@ -139,6 +139,7 @@ BATCH_256 = changed("batch_256", "batches of 256", batch_size=256, steps=500, ch
 BY_MOMENTUM = changed(
     "momentum", "SGD with momentum", **MOMENTUM, steps=2000, checks=40
 )
+HYPERPARAMETERS = (RATE_LOW, PLAIN_ADAM, RATE_HIGH, BATCH_8, BATCH_256, BY_MOMENTUM)
 
 
 # Of the claim on width.
@@ -197,7 +198,10 @@ class Images:
 
 
 def _images(
-    label: str, dataset: str, positive: tuple[int, ...], **options: Any
+    label: str,
+    dataset: str,
+    positive: tuple[int, ...],
+    **options: Any,
 ) -> Images:
     task = dict(
         name="images", dataset=dataset, options=options, positive=positive, shrink=1

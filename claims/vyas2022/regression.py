@@ -45,7 +45,10 @@ def ridge_errors(
     return errors
 
 
-def mistakes(f: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mistakes(
+    f: np.ndarray,
+    y: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Error rate (wrong signs) and mean squared error of predictions and targets (..., N, 1): each
     (...).
 

@@ -51,6 +51,12 @@ class Metric:
 SQUARED = Metric("squared", "squared error", "loss")
 RATE = Metric("rate", "error rate", "error")
 
+OF_A_TENTH = (
+    "0.1 is 13 % of error over two doublings, "
+    "and what the first run could not exclude where it is 0"
+)
+"""Why 0.1 is the smallest difference of exponents of interest."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -172,3 +178,23 @@ def add_setting(
     )
     beside = dict(shared or {}) | add_kernels(claim, recipe, *kernels, block=block)
     return Setting(recipe.name, recipe.label, networks, beside)
+
+
+def add_settings(
+    claim: Claim,
+    recipes: Sequence[Recipe],
+    shared: Mapping[str, Experiment],
+    dtype: str = "float32",
+) -> tuple[Setting, ...]:
+    """Adds the learning curves of recipes beside which the same kernels stand."""
+    return tuple(
+        add_setting(claim, recipe, shared=shared, dtype=dtype) for recipe in recipes
+    )
+
+
+def add_alike(
+    claim: Claim, recipes: Sequence[Recipe], *kernels: str
+) -> tuple[Setting, ...]:
+    """Adds the learning curves of recipes beside which the kernels of the first stand."""
+    first = add_setting(claim, recipes[0], *kernels)
+    return (first, *add_settings(claim, recipes[1:], first.kernels))

@@ -32,7 +32,11 @@ RIDGES = 10.0 ** np.arange(-6, 2)
 """Those that held-out samples choose from, relative to the mean of the kernel's diagonal."""
 
 
-def gegenbauer(degree: int, inputs: int, z: np.ndarray) -> np.ndarray:
+def gegenbauer(
+    degree: int,
+    inputs: int,
+    z: np.ndarray,
+) -> np.ndarray:
     """The Gegenbauer polynomial of a degree, with unit root mean square over the sphere.
 
     Args:
@@ -68,7 +72,9 @@ def harmonics(degree: int, inputs: int) -> int:
 
 
 def polynomial_samples(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> tuple[Samples, Samples, Samples]:
     """Training, held-out and test samples; inputs and direction are drawn anew per replicate.
 
@@ -93,7 +99,10 @@ def polynomial_samples(
 
 
 def _on_sphere(
-    role: str, shape: tuple[int, int], replicates: Sequence[int], stream: str
+    role: str,
+    shape: tuple[int, int],
+    replicates: Sequence[int],
+    stream: str,
 ) -> np.ndarray:
     """Points that are uniform on the unit sphere, (R, *shape)."""
     generators = [
@@ -121,7 +130,11 @@ def published_rate(width: int, alpha: float) -> float:
     return float(width**0.5 / (0.3**2 + alpha**2))
 
 
-def _initial(net: Network, replicates: Sequence[int], stream: str) -> Theta:
+def _initial(
+    net: Network,
+    replicates: Sequence[int],
+    stream: str,
+) -> Theta:
     return net.init(
         seeds.derive("init", stream=stream, replicate=r) for r in replicates
     )
@@ -240,7 +253,11 @@ def _regression(
     return {"error": interpolating, "chosen_error": chosen_by_held_out}
 
 
-def _shuffled(training: Samples, replicates: Sequence[int], stream: str) -> Samples:
+def _shuffled(
+    training: Samples,
+    replicates: Sequence[int],
+    stream: str,
+) -> Samples:
     """The same inputs, with the targets of each replicate in random order."""
     targets = [
         seeds.generator("shuffle", stream=stream, replicate=r).permutation(y)
@@ -250,7 +267,10 @@ def _shuffled(training: Samples, replicates: Sequence[int], stream: str) -> Samp
 
 
 def _infinite(
-    backend: Backend, configuration: Mapping[str, Any], x: np.ndarray, other: np.ndarray
+    backend: Backend,
+    configuration: Mapping[str, Any],
+    x: np.ndarray,
+    other: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The NTK at infinite width among x, (R, N, N), and of the other inputs with x, (R, M, N)."""
     net = sphere_network(configuration)

@@ -13,7 +13,7 @@ from claims.vyas2022.sphere import (
     sphere_kernels,
     sphere_networks,
 )
-from harness import plots
+from harness import gates, plots
 from harness.claim import Claim, Published, grid
 from harness.experiment import Configuration, Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -47,10 +47,15 @@ def published_exponent(degree: int, predictor: str) -> float:
     """
     low, high = (SIZES[degree].index(size) for size in WINDOWS[degree])
     ends = np.array(PUBLISHED[degree, predictor])[[low, high]]
-    return float(exponents(Curve(np.array(WINDOWS[degree]), ends[None]))[0])
+    (exponent,) = exponents(Curve(np.array(WINDOWS[degree]), ends[None]))
+    return float(exponent)
 
 
-def published(degree: int, predictor: str, minus: str | None = None) -> Published:
+def published(
+    degree: int,
+    predictor: str,
+    minus: str | None = None,
+) -> Published:
     """What Atanasov et al. publish for an exponent, less that of another predictor if there is
     one.
     """
@@ -97,48 +102,82 @@ class Predictors:
     kernels: Experiment
 
 
-def add_predictors(
-    claim: Claim,
-    label: str,
-    data: Configuration,
-    training: Configuration,
-    full: Configuration | None = None,
-) -> Predictors:
-    """Adds the networks and kernels of a setting to a claim.
+@dataclass(frozen=True)
+class Polynomial:
+    """A polynomial to be learnt, by networks and by the kernels of their architecture.
 
     Args:
-        claim: which gets the experiments.
-        label: of the setting, in sentences.
-        data, training: the keys of `sphere_networks`; `sphere_kernels` takes those of data.
+        label: in sentences.
+        data: keys that `sphere_networks` and `sphere_kernels` share.
+        training: the other keys of `sphere_networks`.
         full: what the full tier changes in data; None: nothing, nor in training.
     """
+
+    label: str
+    data: Configuration
+    training: Configuration
+    full: Configuration | None = None
+
+
+SPHERE = dict(inputs=10, test=1000, width=74, alpha=0.1)
+BY_DESCENT = dict(rate=1.0, momentum=0.0, most_steps=10_000)
+BY_MOMENTUM = dict(rate=5.0, momentum=0.9, most_steps=3_000)
+
+DEGREE_4 = Polynomial(
+    "degree 4",
+    dict(SPHERE, degree=4, sizes=[400, 800, 1600], held_out=500),
+    dict(BY_DESCENT, target_loss=2e-3),
+    dict(width=1000, sizes=[400, 1000, 1800, 4000]),
+)
+DEGREE_2 = Polynomial(
+    "degree 2",
+    dict(SPHERE, degree=2, sizes=[100, 300, 1000], held_out=0),
+    dict(BY_DESCENT, target_loss=3e-4),
+    dict(width=1000, sizes=[100, 180, 400, 1000]),
+)
+LAZY = Polynomial(
+    "degree 2, lazy",
+    dict(DEGREE_2.data, alpha=200.0, sizes=[50, 100, 200]),
+    dict(BY_MOMENTUM, target_loss=1e-6),
+)
+
+
+def add_predictors(claim: Claim, setting: Polynomial) -> Predictors:
+    """Adds the networks and kernels of a setting to a claim."""
     networks = claim.experiment(
-        sphere_networks, [data | training], full=full | FULLY if full else (), block=5
+        sphere_networks,
+        [setting.data | setting.training],
+        full=setting.full | FULLY if setting.full else (),
+        block=5,
     )
     kernels = claim.experiment(
         sphere_kernels,
-        grid(**data, kernel=(INITIAL, INFINITE)),
-        full=full or (),
+        grid(**setting.data, kernel=(INITIAL, INFINITE)),
+        full=setting.full or (),
         dtype="float64",
     )
-    return Predictors(label, networks, kernels)
+    return Predictors(setting.label, networks, kernels)
 
 
-def add_shuffled_kernel(
-    claim: Claim, data: Configuration, full: Configuration
-) -> Experiment:
+def add_shuffled_kernel(claim: Claim, setting: Polynomial) -> Experiment:
     """Adds the kernel that is regressed on permuted targets."""
-    cell = dict(data, kernel=SHUFFLED, held_out=0)
-    return claim.experiment(sphere_kernels, [cell], full=full, dtype="float64")
+    cell = dict(setting.data, kernel=SHUFFLED, held_out=0)
+    return claim.experiment(
+        sphere_kernels, [cell], full=setting.full or (), dtype="float64"
+    )
 
 
 def error_curve(
-    m: Measurements, experiment: Experiment, quantity: str = "error", kernel: str = ""
+    m: Measurements,
+    experiment: Experiment,
+    quantity: str = "error",
+    kernel: str = "",
 ) -> Curve:
     """A quantity by number of samples; `kernel`: of an experiment with more than one."""
     where = {"kernel": kernel} if kernel else {}
     (cell,) = m[experiment].configurations(**where)
-    return Curve(np.array(cell["sizes"]), m[experiment](quantity, **where))
+    values = m[experiment](quantity, **where)
+    return Curve(np.array(cell["sizes"]), values)
 
 
 def predictor_curve(
@@ -156,6 +195,15 @@ def gap_to(
     """Exponent of the network minus that of a kernel, per seed, (R,)."""
     network = predictor_curve(m, setting, NETWORK)
     return lead(network, predictor_curve(m, setting, kernel, quantity))
+
+
+def not_positive(
+    m: Measurements, settings: Sequence[Predictors], shuffled: Experiment
+) -> str:
+    """ "" if every squared error of these networks and kernels is finite and positive."""
+    networks = [setting.networks for setting in settings]
+    kernels = [setting.kernels for setting in settings]
+    return gates.positive(m, ["error"], *networks, *kernels, shuffled)
 
 
 def stopped_short(m: Measurements, settings: Sequence[Predictors]) -> str:
@@ -193,7 +241,11 @@ def carried_by_one_half(m: Measurements, setting: Predictors, least: float) -> s
     return f"gap not above {least:g}: {', '.join(failed)}" if failed else ""
 
 
-def learning_curves(setting: Predictors, degree: int, chosen: str = "") -> Builder:
+def learning_curves(
+    setting: Predictors,
+    degree: int,
+    chosen: str = "",
+) -> Builder:
     """A figure of our learning curves and of those published; `chosen`: the kernel that is shown
     with a chosen ridge too.
     """
@@ -223,4 +275,5 @@ def _line(label: str, errors: Curve) -> Series:
     beta = exponents(errors)
     low, high = t_interval(beta, 0.025)
     label = f"{label} ({beta.mean():.2f} [{low:.2f}, {high:.2f}])"
-    return Series.of(label, errors.sizes, list(errors.values.T), log=True)
+    per_size = list(errors.values.T)
+    return Series.of(label, errors.sizes, per_size, log=True)

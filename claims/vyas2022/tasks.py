@@ -79,7 +79,10 @@ def _shape(one: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _digits(
-    task: Mapping[str, Any], replicate: int, stream: str, count: int
+    task: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     data = datasets.load(
         "digits-1d",
@@ -90,14 +93,20 @@ def _digits(
 
 
 def _images(
-    task: Mapping[str, Any], replicate: int, stream: str, count: int
+    task: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     x, positive = _chosen(task, replicate, stream, count)
     return x, np.where(positive, 1.0, -1.0)
 
 
 def _pairs(
-    task: Mapping[str, Any], replicate: int, stream: str, count: int
+    task: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     images, positive = _chosen(task, replicate, stream, 2 * count)
     left, right = positive[0::2], positive[1::2]
@@ -111,7 +120,10 @@ def _pairs(
 
 
 def _chosen(
-    task: Mapping[str, Any], replicate: int, stream: str, count: int
+    task: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Different images of a data set in a random order, (count, side, side[, channels]), and
     whether their classes count as +1.
@@ -131,7 +143,9 @@ def _chosen(
 
 @cache
 def _standardised(
-    dataset: str, options: tuple[tuple[str, Any], ...], shrink: int
+    dataset: str,
+    options: tuple[tuple[str, Any], ...],
+    shrink: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """All images of a set, shrunk, with mean 0 and variance 1 over all pixels, (N, side, side[,
     channels]), float32.
@@ -145,7 +159,10 @@ def _standardised(
 
 
 def _parity(
-    task: Mapping[str, Any], replicate: int, stream: str, count: int
+    task: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     generator = seeds.generator("parity", stream=stream, replicate=replicate)
     x = generator.choice([-1.0, 1.0], size=(count, task["inputs"]))
@@ -153,7 +170,10 @@ def _parity(
 
 
 def _ntk_draw(
-    task: Mapping[str, Any], replicate: int, stream: str, count: int
+    task: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     generator = seeds.generator("ntk-draw", stream=stream, replicate=replicate)
     x = generator.standard_normal((count, task["inputs"]))

@@ -48,7 +48,12 @@ class Bandit:
         return np.asarray(self.means.max(axis=1, keepdims=True) - self.means)
 
 
-def draw(name: str, rounds: int, replicate: int, stream: str) -> Bandit:
+def draw(
+    name: str,
+    rounds: int,
+    replicate: int,
+    stream: str,
+) -> Bandit:
     """One draw of a bandit: fewer rounds are the beginning of more.
 
     Args:
@@ -100,7 +105,11 @@ def blocks(features: np.ndarray, arms: int) -> np.ndarray:
     return x.reshape(rounds, arms, arms * d)
 
 
-def classification(features: np.ndarray, labels: np.ndarray, classes: int) -> Bandit:
+def classification(
+    features: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+) -> Bandit:
     """An arm per class; 1 for the right one, without noise."""
     rewards = np.eye(classes)[labels]
     return Bandit(blocks(features, classes), rewards, rewards)

@@ -95,7 +95,11 @@ class Features:
     theta: Theta
     infinite: bool = False
 
-    def kernel(self, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
+    def kernel(
+        self,
+        x1: np.ndarray,
+        x2: np.ndarray,
+    ) -> np.ndarray:
         """The empirical NTK, or that at infinite width, (N1, N2)."""
         others = None if len(x1) == len(x2) else x2  # the first panel, with itself
         if self.infinite:
@@ -186,7 +190,11 @@ class Game:
     """
 
     def __init__(
-        self, policies: Sequence[Policy], bandit: Bandit, ties: np.ndarray, norm: float
+        self,
+        policies: Sequence[Policy],
+        bandit: Bandit,
+        ties: np.ndarray,
+        norm: float,
     ) -> None:
         self.policies, self.norm = policies, norm
         self.arms, self.rewards, self.ties = (
@@ -210,7 +218,11 @@ class Game:
             [policy.gamma(float(d), self.norm, float(n)) for policy, d, n in parts]
         )
 
-    def advance(self, kernel: np.ndarray, squares: np.ndarray | None) -> None:
+    def advance(
+        self,
+        kernel: np.ndarray,
+        squares: np.ndarray | None,
+    ) -> None:
         """Plays the next block of rounds, N contexts.
 
         Args:

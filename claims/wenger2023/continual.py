@@ -132,7 +132,11 @@ def continual(
 
 
 def edge_at(
-    backend: Backend, net: Network, theta: Theta, x: np.ndarray, loss: str
+    backend: Backend,
+    net: Network,
+    theta: Theta,
+    x: np.ndarray,
+    loss: str,
 ) -> np.ndarray:
     """The largest stable learning rate 2 / lambda_max(G), (R,), of the Gauss-Newton matrix G at
     weights theta, by inputs x (R, N, n_0).
@@ -160,7 +164,10 @@ def edge_at(
 
 
 def task_images(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str, task: int
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
+    task: int,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Training and test images of a task: inputs (R, N, pixels) and one-hot targets (R, N,
     classes).
@@ -207,7 +214,10 @@ def task_images(
     return train, test
 
 
-def turned(x: np.ndarray, turn: np.ndarray) -> np.ndarray:
+def turned(
+    x: np.ndarray,
+    turn: np.ndarray,
+) -> np.ndarray:
     """Images (..., side, side[, channels]) turned by a `rotation` and flattened, (..., pixels)."""
     flat = x.reshape(*x.shape[:2], len(turn), -1)
     return np.einsum("pq,rnqc->rnpc", turn, flat, optimize=True).reshape(
@@ -217,7 +227,9 @@ def turned(x: np.ndarray, turn: np.ndarray) -> np.ndarray:
 
 @cache
 def images(
-    dataset: str, options: tuple[tuple[str, Any], ...], shrink: int
+    dataset: str,
+    options: tuple[tuple[str, Any], ...],
+    shrink: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A data set's images and labels, squares of `shrink` pixels averaged; (N, side, side[,
     channels]), float32.

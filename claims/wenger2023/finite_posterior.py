@@ -124,7 +124,10 @@ def posteriors(
     return finite, Posterior(infinite.mean[0], infinite.sd[0])
 
 
-def network(configuration: Mapping[str, Any], data: Problem) -> Network:
+def network(
+    configuration: Mapping[str, Any],
+    data: Problem,
+) -> Network:
     """The network of a configuration, with one output."""
     hidden = [configuration["width"]] * configuration["depth"]
     return networks.mlp(
@@ -135,7 +138,10 @@ def network(configuration: Mapping[str, Any], data: Problem) -> Network:
 
 
 def posterior(
-    backend: Backend, kernel: np.ndarray, y: np.ndarray, noise: float
+    backend: Backend,
+    kernel: np.ndarray,
+    y: np.ndarray,
+    noise: float,
 ) -> Posterior:
     """The posteriors of P Gaussian processes that see the same labels, (P, T).
 

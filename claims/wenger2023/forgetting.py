@@ -15,6 +15,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from claims.wenger2023 import conditions
+from claims.wenger2023.conditions import failing, is_share
+from claims.wenger2023.tasks import named
 from harness.errors import NotMeasured
 from harness.experiment import Experiment, Measured, Measurements
 
@@ -29,10 +32,11 @@ def forgetting(accuracy: np.ndarray) -> np.ndarray:
     array([0.4])
     """
     tasks = accuracy.shape[1]
-    return np.mean(
-        [accuracy[:, i:, i].max(axis=1) - accuracy[:, -1, i] for i in range(tasks - 1)],
-        axis=0,
-    )
+    losses = []
+    for task in range(tasks - 1):
+        best = accuracy[:, task:, task].max(axis=1)
+        losses.append(best - accuracy[:, -1, task])
+    return np.mean(losses, axis=0)
 
 
 def first_forgotten(accuracy: np.ndarray) -> np.ndarray:
@@ -83,7 +87,10 @@ def slope(
     return per_doubling(widths, values)
 
 
-def planted(m: Measurements, arms: Sequence[Experiment]) -> np.ndarray:
+def planted(
+    m: Measurements,
+    arms: Sequence[Experiment],
+) -> np.ndarray:
     """Slope of AF where narrow, middle and wide networks have the tasks of different arms, (S,).
 
     The widths are the first, the second and the last at which an arm was measured.
@@ -95,3 +102,43 @@ def planted(m: Measurements, arms: Sequence[Experiment]) -> np.ndarray:
         accuracy = m[arm]("accuracy", width=width)
         values.append(forgetting(accuracy))
     return per_doubling(widths, np.array(values))
+
+
+def not_told_apart(
+    m: Measurements,
+    short: Experiment,
+    long: Experiment,
+    at: float,
+) -> str:
+    """What a gate says of short tasks whose training accuracy is not below a value, and of long
+    ones whose is not above it.
+    """
+
+    def below(fitted: np.ndarray) -> np.ndarray:
+        return fitted < at
+
+    def above(fitted: np.ndarray) -> np.ndarray:
+        return fitted > at
+
+    fast = failing(m, [short], "fitted", below, named)
+    slow = failing(m, [long], "fitted", above, named)
+    where = "; ".join(filter(None, (fast, slow)))
+    return conditions.at(f"training accuracy on the wrong side of {at:g}", where)
+
+
+def unreached(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """What a gate says of networks that did not reach their stopping rule in every task."""
+    where = failing(m, experiments, "reached", lambda reached: reached == 1, named)
+    return conditions.at("the stopping rule was not reached", where)
+
+
+def unstable(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """What a gate says of networks whose rate is not below their edge of stability at the start."""
+    where = failing(m, experiments, "rate_over_edge", lambda share: share < 1, named)
+    return conditions.at("the rate is above the edge of stability", where)
+
+
+def not_a_share(m: Measurements, experiments: Sequence[Experiment]) -> str:
+    """What a gate says of accuracies that are no numbers from 0 to 1."""
+    where = failing(m, experiments, "accuracy", is_share, named)
+    return conditions.at("an accuracy is no number from 0 to 1", where)

@@ -12,7 +12,7 @@ from claims.wenger2023.forgetting import (
     learning_accuracy,
     slope,
 )
-from claims.wenger2023.tasks import CONVERGED, EARLY, after
+from claims.wenger2023.tasks import CONVERGED, EARLY, FULL, after
 from harness import plots
 from harness.errors import DatasetUnavailable, NotMeasured
 from harness.experiment import Experiment, Measurements
@@ -44,7 +44,10 @@ def after_each(by_steps: Mapping[int, Experiment]) -> Lines:
     return {after(steps): (experiment, {}) for steps, experiment in by_steps.items()}
 
 
-def slopes_of(what: str, by_steps: Mapping[int, Experiment]) -> Builder:
+def slopes_of(
+    what: str,
+    by_steps: Mapping[int, Experiment],
+) -> Builder:
     """The slopes of AF, and of the forgetting of task 1 alone, against steps per task."""
     measures: dict[str, Measure] = {
         "AF, mean over the first four tasks": forgetting,
@@ -84,7 +87,12 @@ def learning_of(what: str, lines: Lines) -> Builder:
     return _of_width(title, "learning accuracy LA", learning_accuracy, lines)
 
 
-def _of_width(title: str, label: str, measure: Measure, lines: Lines) -> Builder:
+def _of_width(
+    title: str,
+    label: str,
+    measure: Measure,
+    lines: Lines,
+) -> Builder:
     """One line per entry, except where the tier lacks it or its images are not there."""
 
     def build(m: Measurements) -> Figure:
@@ -99,3 +107,21 @@ def _of_width(title: str, label: str, measure: Measure, lines: Lines) -> Builder
         return plots.figure(title, axes, series, f"{m.backend}, mean over seeds.")
 
     return build
+
+
+def of_forgetting(
+    by_steps: Mapping[int, Experiment],
+    stopped: Experiment,
+    longest: Mapping[str, Experiment],
+) -> list[Builder]:
+    """Slopes, forgetting and learning of rotated digits by steps, and forgetting where tasks end at
+    an accuracy and after 9,375 steps.
+    """
+    digits = after_each(by_steps)
+    return [
+        slopes_of("rotated digits", by_steps),
+        forgetting_of("rotated digits", digits),
+        learning_of("rotated digits", digits),
+        forgetting_of("tasks to an accuracy", halves(stopped, *FULL)),
+        forgetting_of("images after 9,375 steps", whole(longest)),
+    ]

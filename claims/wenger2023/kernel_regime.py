@@ -20,18 +20,20 @@ ORDERS = 100
 """Width / depth at which the claim is held to account: two orders of magnitude."""
 
 NET = dict(samples=20, activation="relu", sigma_w2=2.0, sigma_b2=0.1)
-AT_INIT = dict(NET, inits=4, ensemble=1, bottleneck=None)
+UNTRAINED = dict(NET, inits=4, ensemble=1, bottleneck=None)
 DESCENT = dict(
     parametrization="ntk", centred=False, labels="sign", max_steps=5_000, lane=0
 )
 TARGET_LOSS = 0.05
-TRAINING = dict(
+TRAINED = dict(
     NET, **DESCENT, edge_fraction=0.5, label_scale=1.0, target_loss=TARGET_LOSS
 )
 
 
 def ladder(
-    net: Configuration, widths: tuple[int, ...], depths: tuple[int, ...]
+    net: Configuration,
+    widths: tuple[int, ...],
+    depths: tuple[int, ...],
 ) -> tuple[Configuration, ...]:
     """A network at width = 100 depth, and at these widths, at every depth."""
     held = tuple(dict(net, width=ORDERS * depth, depth=depth) for depth in depths)
@@ -44,8 +46,44 @@ def in_mean_field(
     """Training in mean-field scaling; at a tenth of the edge, since its kernel, and so lambda_max,
     grows.
     """
-    cells = grid(**dict(TRAINING, edge_fraction=0.1), width=widths, depth=depths)
+    cells = grid(**dict(TRAINED, edge_fraction=0.1), width=widths, depth=depths)
     return tuple(dict(cell, **mean_field_scaling(cell["width"])) for cell in cells)
+
+
+def mean_field_scaling(width: int) -> dict[str, float]:
+    """Targets and loss with which an NTK-parametrized net f of width M trains as its mean-field
+    (muP) version does.
+
+    That is g = f / sqrt(M), at M times the rate. A step of gradient descent on |g - y|^2 at the
+    rate M eta is 2 M eta (g - y) dg = 2 eta (f - sqrt(M) y) df, the step on |f - sqrt(M) y|^2 = M
+    |g - y|^2 at the rate eta; the edge 2 / lambda_max scales likewise. Targets that grow with the
+    width keep the kernel moving at every width.
+    """
+    return dict(label_scale=width**0.5, target_loss=TARGET_LOSS * width)
+
+
+LADDER, WIDER = (32, 128, 512), (32, 128, 512, 2048)
+WIDTHS, MORE_WIDTHS = (64, 256), (64, 256, 1024, 4096)
+DEPTHS, MORE_DEPTHS = (1, 3), (1, 3, 8)
+
+AT_INIT = (
+    ladder(UNTRAINED, LADDER, (1, 2, 4, 8)),
+    ladder(UNTRAINED, WIDER, (1, 2, 4, 8, 16, 32)),
+)
+TRAINING = (
+    ladder(TRAINED, WIDTHS, DEPTHS),
+    ladder(TRAINED, MORE_WIDTHS, MORE_DEPTHS),
+)
+MEAN_FIELD = (
+    in_mean_field(WIDTHS, DEPTHS),
+    in_mean_field(MORE_WIDTHS, MORE_DEPTHS),
+)
+AVERAGED = grid(**dict(UNTRAINED, inits=1, ensemble=64), width=ORDERS, depth=1), ()
+"""The average of 64 independent kernels; both tiers are the same."""
+NARROW = grid(**dict(UNTRAINED, bottleneck=8), width=2 * ORDERS, depth=2), ()
+"""A first layer of width 8; both tiers are the same."""
+LINEAR = grid(samples=20, width=LADDER, inits=16), dict(width=WIDER, inits=64)
+"""Each: configurations of the quick tier, and those of the full tier or what it changes."""
 
 
 def kernel_error_at_init(
@@ -87,18 +125,6 @@ def kernel_error_at_init(
             empirical = backend.empirical_ntk(net, net.init(members), x[r]).mean(axis=0)
             errors[r, i] = relative_change(empirical, limit)
     return {"kernel_error": errors}
-
-
-def mean_field_scaling(width: int) -> dict[str, float]:
-    """Targets and loss with which an NTK-parametrized net f of width M trains as its mean-field
-    (muP) version does.
-
-    That is g = f / sqrt(M), at M times the rate. A step of gradient descent on |g - y|^2 at the
-    rate M eta is 2 M eta (g - y) dg = 2 eta (f - sqrt(M) y) df, the step on |f - sqrt(M) y|^2 = M
-    |g - y|^2 at the rate eta; the edge 2 / lambda_max scales likewise. Targets that grow with the
-    width keep the kernel moving at every width.
-    """
-    return dict(label_scale=width**0.5, target_loss=TARGET_LOSS * width)
 
 
 def linear_error(

@@ -100,7 +100,9 @@ def natural_gradient(
 
 
 def problem(
-    configuration: Mapping[str, Any], replicates: Sequence[int], stream: str
+    configuration: Mapping[str, Any],
+    replicates: Sequence[int],
+    stream: str,
 ) -> tuple[Network, np.ndarray, np.ndarray]:
     """The network of a configuration, its inputs (R, N, n_0) and its targets +-1, (R, N, 1)."""
     family, width, depth, samples = (
@@ -138,7 +140,11 @@ def length(direction: Theta) -> np.ndarray:
     return np.asarray(np.sqrt(sum(squares)))
 
 
-def moved(theta: Theta, direction: Theta, by: float | np.ndarray) -> Theta:
+def moved(
+    theta: Theta,
+    direction: Theta,
+    by: float | np.ndarray,
+) -> Theta:
     """theta - by * direction; `by` is a number, or one per replicate."""
     ends = {}
     for name, array in theta.items():

@@ -62,7 +62,12 @@ class Policy:
         factor = float(rest) if kind == "constant" else float(rest != "without S")
         return Policy(kind, factor, bool(found[2]))
 
-    def gamma(self, log_det: float, norm: float, noise: float) -> float:
+    def gamma(
+        self,
+        log_det: float,
+        norm: float,
+        noise: float,
+    ) -> float:
         """The factor of (g^T Z^-1 g)^1/2.
 
         Theory: nu (ln(det Z / det ridge I) - 2 ln delta)^1/2 + ridge^1/2 S, the limit m -> infinity

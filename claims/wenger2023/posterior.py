@@ -25,7 +25,12 @@ class Posterior:
         ridge: the noise variance over the kernel's scale, until it is tuned.
     """
 
-    def __init__(self, policies: int, capacity: int, ridge: float) -> None:
+    def __init__(
+        self,
+        policies: int,
+        capacity: int,
+        ridge: float,
+    ) -> None:
         self.count = 0
         self.ridge, self.scale = np.full(policies, ridge), np.ones(policies)
         self._rewards = np.zeros((policies, capacity))
@@ -47,7 +52,12 @@ class Posterior:
         mean = (root @ self._rewards[:, seen, None]).transpose(0, 2, 1) @ solved
         return mean[:, 0], own - solved.transpose(0, 2, 1) @ solved
 
-    def extend(self, cross: np.ndarray, own: np.ndarray, rewards: np.ndarray) -> None:
+    def extend(
+        self,
+        cross: np.ndarray,
+        own: np.ndarray,
+        rewards: np.ndarray,
+    ) -> None:
         """Each policy sees the rewards (P, B) of B points of its own; kernels as in `predict`, own
         is (P, B, B).
 

@@ -1,5 +1,7 @@
 """Figures of posteriors: two functions with their bands, and their distances against width."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from claims.wenger2023 import posterior_grid
@@ -47,7 +49,11 @@ def both_posteriors(experiment: Experiment) -> Builder:
     return build
 
 
-def banded(label: str, places: np.ndarray, posterior: np.ndarray) -> Series:
+def banded(
+    label: str,
+    places: np.ndarray,
+    posterior: np.ndarray,
+) -> Series:
     """A posterior's mean and sd, (2, T), as a line with its 95 % band."""
     mean, sd = posterior
     ends = mean - IN_BAND * sd, mean + IN_BAND * sd
@@ -79,3 +85,15 @@ def against_width(quantity: str, experiment: Experiment, line: float) -> Builder
         return plots.figure(title, axes, series, note)
 
     return build
+
+
+def of_posteriors(
+    shown: Experiment,
+    ladder: Experiment,
+    lines: Mapping[str, float],
+) -> list[Builder]:
+    """Both posteriors of one network, and quantities against width, each with the line at which
+    something counts as different.
+    """
+    against = [against_width(name, ladder, line) for name, line in lines.items()]
+    return [both_posteriors(shown), *against]

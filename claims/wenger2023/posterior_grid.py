@@ -28,7 +28,9 @@ DATA = {LINE: dict(samples=100), IMAGES: dict(samples=200, shrink=2)}
 
 
 def compared(
-    widths: Sequence[int], settings: Sequence[str] = (LINE, IMAGES), **changes: Any
+    widths: Sequence[int],
+    settings: Sequence[str] = (LINE, IMAGES),
+    **changes: Any,
 ) -> tuple[Configuration, ...]:
     """Configurations of `distances`: every setting at every width."""
     cells: list[Configuration] = []
@@ -43,7 +45,11 @@ def distance(measured: Measured, setting: str, width: int) -> np.ndarray:
     return mean_over_networks(measured("distance", setting=setting, width=width))
 
 
-def sd_factor(measured: Measured, setting: str, width: int) -> np.ndarray:
+def sd_factor(
+    measured: Measured,
+    setting: str,
+    width: int,
+) -> np.ndarray:
     """The factor by which the standard deviations differ, either way: the geometric mean over test
     inputs and networks, (S,).
     """
@@ -51,7 +57,11 @@ def sd_factor(measured: Measured, setting: str, width: int) -> np.ndarray:
     return np.asarray(np.exp(mean_over_networks(of_networks)))
 
 
-def sd_ratio(measured: Measured, setting: str, width: int) -> np.ndarray:
+def sd_ratio(
+    measured: Measured,
+    setting: str,
+    width: int,
+) -> np.ndarray:
     """Finite over infinite standard deviation: the geometric mean, (S,)."""
     of_networks = measured("log_ratio", setting=setting, width=width)
     return np.asarray(np.exp(mean_over_networks(of_networks)))

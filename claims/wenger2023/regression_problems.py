@@ -29,7 +29,11 @@ class Problem:
     test: np.ndarray
 
 
-def problem(configuration: Mapping[str, Any], replicate: int, stream: str) -> Problem:
+def problem(
+    configuration: Mapping[str, Any],
+    replicate: int,
+    stream: str,
+) -> Problem:
     """The data of a replicate.
 
     Configuration: samples, N; tests, T; and setting, one of

@@ -1,12 +1,15 @@
 """Which bandits are played, and regrets as shares of the regret of arms pulled at random."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from claims.wenger2023.bandits import regrets
 from claims.wenger2023.conditions import failing
 from claims.wenger2023.posterior import RIDGES
+from harness.claim import Claim
 from harness.errors import NotMeasured
 from harness.experiment import Configuration, Experiment, Measured, Measurements, grid
 
@@ -63,6 +66,37 @@ and at the full tier.
 """
 
 
+BANDITS = "wheel", "imbalanced", "fashion"
+"""Those on which the claim is decided."""
+
+
+@dataclass(frozen=True)
+class Games:
+    """Games of `regrets`; all policies of a configuration play the same rounds, contexts and
+    initial weights.
+
+    Args:
+        practical: at practical width.
+        infinite: at infinite width.
+        shuffled: with shuffled arms, so that all policies are equal.
+        horizon: to the far horizon, at the full tier.
+    """
+
+    practical: Experiment
+    infinite: Experiment
+    shuffled: Experiment
+    horizon: Experiment
+
+
+def add_games(claim: Claim) -> Games:
+    """Adds them to a claim."""
+    added = []
+    for quick, full in GAMES:
+        games = claim.experiment(regrets, quick, full=full, dtype="float64", block=1)
+        added.append(games)
+    return Games(*added)
+
+
 def cell(measured: Measured, bandit: str) -> Configuration:
     """The configuration in which a bandit is played.
 
@@ -80,21 +114,24 @@ def of_policy(
 ) -> np.ndarray:
     """A quantity of one of the policies that play a bandit, (S, ...)."""
     where = cell(measured, bandit)
-    return measured.exactly(quantity, where)[:, where["policies"].index(policy)]
+    column = where["policies"].index(policy)
+    return measured.exactly(quantity, where)[:, column]
 
 
-def share(measured: Measured, bandit: str, policy: str) -> np.ndarray:
+def share(
+    measured: Measured,
+    bandit: str,
+    policy: str,
+) -> np.ndarray:
     """Regret after the last round over the expected regret of random arms, (S,)."""
-    return of_policy(measured, "regret", bandit, policy)[:, -1] / measured(
-        "chance", bandit=bandit
-    )
+    at_the_end = of_policy(measured, "regret", bandit, policy)[:, -1]
+    return np.asarray(at_the_end / measured("chance", bandit=bandit))
 
 
 def share_at_random(measured: Measured, bandit: str) -> np.ndarray:
     """The same of arms pulled at random, (S,); 1 but for chance."""
-    return np.asarray(
-        measured("random", bandit=bandit)[:, -1] / measured("chance", bandit=bandit)
-    )
+    at_the_end = measured("random", bandit=bandit)[:, -1]
+    return np.asarray(at_the_end / measured("chance", bandit=bandit))
 
 
 def share_of_best(measured: Measured, bandit: str) -> np.ndarray:
@@ -116,6 +153,18 @@ def over_evidence(
 ) -> np.ndarray:
     """Share of a policy less that of evidence, both in the same form of Z, (S,)."""
     return difference(measured, bandit, policy + form, "evidence" + form)
+
+
+def over_evidence_with(
+    m: Measurements,
+    games: Games,
+    bandit: str,
+    form: str,
+) -> np.ndarray:
+    """Share of theory less that of evidence, with a diagonal Z or at infinite width, (S,)."""
+    if form == "infinite width":
+        return over_evidence(m[games.infinite], bandit, "theory")
+    return over_evidence(m[games.practical], bandit, "theory", f", {form}")
 
 
 def best_over_evidence(measured: Measured, bandit: str) -> np.ndarray:
@@ -150,18 +199,39 @@ def is_as_expected(measured: Measured, bandit: str) -> bool:
 
 
 def where_not(
-    holds: Callable[[Measured, str], bool], measured: Measured, bandits: Sequence[str]
+    holds: Callable[[Measured, str], bool],
+    measured: Measured,
+    bandits: Sequence[str],
 ) -> str:
     """The bandits of which a condition does not hold, in one line."""
     return ", ".join(bandit for bandit in bandits if not holds(measured, bandit))
 
 
-def not_finite(m: Measurements, games: Sequence[Experiment]) -> str:
+def hard(measured: Measured) -> str:
+    """What a gate says of bandits that no constant learns."""
+    where = where_not(is_learnable, measured, BANDITS)
+    return where and f"no constant learns enough: {where}"
+
+
+def taken_for_noise(measured: Measured) -> str:
+    """What a gate says of bandits on which evidence ends at its largest ridge."""
+    where = where_not(is_below_largest_ridge, measured, BANDITS)
+    return where and f"evidence took all rewards for noise: {where}"
+
+
+def unexpected_chance(measured: Measured) -> str:
+    """What a gate says of bandits on which arms pulled at random miss their expected regret."""
+    where = where_not(is_as_expected, measured, BANDITS)
+    return where and f"random arms have another regret than expected: {where}"
+
+
+def not_finite(m: Measurements, games: Games) -> str:
     """The configurations in which a quantity is no number, of the first such quantity; "" if there
     is none.
     """
+    played_here = [getattr(games, field.name) for field in fields(games)]
     for quantity in QUANTITIES:
-        bad = failing(m, games, quantity, np.isfinite, named)
+        bad = failing(m, played_here, quantity, np.isfinite, named)
         if bad:
-            return bad
+            return f"a regret, S or gamma is not finite: {bad}"
     return ""

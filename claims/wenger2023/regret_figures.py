@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from claims.wenger2023.regret import CONSTANTS, cell, of_policy, share
+from claims.wenger2023.regret import (
+    BANDITS,
+    CONSTANTS,
+    TABLES,
+    Games,
+    cell,
+    of_policy,
+    share,
+)
 from harness import plots
 from harness.experiment import Configuration, Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
@@ -33,9 +41,11 @@ def by_round(experiment: Experiment, bandit: str) -> Builder:
         series = []
         for policy in SHOWN:
             regret = of_policy(measured, "regret", bandit, policy)
-            series.append(Series.of(name(policy), rounds, list(regret.T)))
+            drawn = Series.of(name(policy), rounds, list(regret.T))
+            series.append(drawn)
         at_random = measured("random", bandit=bandit)
-        series.append(Series.of("random arms", rounds, list(at_random.T)))
+        drawn = Series.of("random arms", rounds, list(at_random.T))
+        series.append(drawn)
         return plots.figure(f"Regret, {LABELS[bandit]}", ROUNDS, series, _note(m))
 
     return build
@@ -58,7 +68,8 @@ def by_exploration(experiment: Experiment, bandit: str) -> Builder:
         span = constants[0], max(constants[-1], gamma)
         for policy in ("evidence", "constant 0"):
             level = share(measured, bandit, policy)
-            series.append(Series.of(name(policy), span, [level, level]))
+            drawn = Series.of(name(policy), span, [level, level])
+            series.append(drawn)
         note = (
             f"{_note(m)} Theory stands at its gamma after the last round, the mean over seeds; "
             "evidence, which tunes "
@@ -82,7 +93,8 @@ def to_the_horizon(experiment: Experiment) -> Builder:
         for where in m[experiment].configurations():
             (policy,) = where["policies"]
             regret = m[experiment].exactly("regret", where)[:, 0]
-            series.append(Series.of(name(policy), noted(where), list(regret.T)))
+            drawn = Series.of(name(policy), noted(where), list(regret.T))
+            series.append(drawn)
         note = (
             f"{m.backend}, width 1024, full Z; mean over seeds with its 95 % interval."
         )
@@ -103,3 +115,12 @@ def noted(where: Configuration) -> np.ndarray:
 
 def _note(m: Measurements) -> str:
     return f"{m.backend}, width 64, full Z; mean over seeds with its 95 % interval."
+
+
+def of_bandits(games: Games) -> list[Builder]:
+    """Regret by round and by exploration on every bandit, and to the far horizon."""
+    figures = []
+    for bandit in (*BANDITS, *TABLES):
+        figures.append(by_round(games.practical, bandit))
+        figures.append(by_exploration(games.practical, bandit))
+    return [*figures, to_the_horizon(games.horizon)]

@@ -103,7 +103,10 @@ def after(steps: int) -> str:
 
 
 def at_steps(
-    setting: str, steps: int, widths: Sequence[int], part: float = 1.0
+    setting: str,
+    steps: int,
+    widths: Sequence[int],
+    part: float = 1.0,
 ) -> tuple[Configuration, ...]:
     """Configurations of `continual` on the axis of steps, one per width.
 

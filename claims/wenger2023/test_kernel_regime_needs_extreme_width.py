@@ -3,41 +3,26 @@
 Claim
     Networks converge to their kernel regime so slowly in width that they are in it only at widths
     orders of magnitude larger than their depth.
-
 Measured
-    A network in the kernel regime has a kernel near its infinite-width limit at initialisation AND
-    constant in training; we ask for 10 % in relative Frobenius norm. Held to account at width = 100
-    times depth, two orders of magnitude: is the kernel at initialisation still more than 10 % off?
-    Geometric mean over 1, 2, 4 and 8 hidden layers of error / 0.1, per seed. ReLU, NTK
-    parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1, 20 Fashion-MNIST images. One condition that
-    fails is enough; training stands beside it.
-
+    Of a network in its kernel regime we ask a kernel within 10 % (relative Frobenius norm) of its
+    infinite-width limit at initialisation AND constant in training. One condition that fails is
+    enough: initialisation decides, training stands beside it. Effect per seed: error / 0.1 at width
+    = 100 times depth, two orders of magnitude; geometric mean over 1, 2, 4 and 8 hidden layers.
+    ReLU, NTK parametrization, sigma_w^2 = 2, sigma_b^2 = 0.1, one output, 20 Fashion-MNIST images.
 Departs
     The body of the paper was not available to us: architecture, data, the 10 % and the factor 100
-    are ours. One output; the limit is the closed-form kernel of the same depth.
-
+    are ours. The limit is the closed-form kernel of the same depth.
 Limits
     The verdict hangs on its threshold: with 14 % in place of 10 it would be another, and 10 % takes
-    a width of some 300 to 400 times depth. More than 10 % off at 100 times depth says that two
-    orders of magnitude do not suffice for this architecture on 20 images; it says nothing about how
-    well a network performs that is off. The drift depends on loss, labels and sample size: 20
-    images and a loss of 0.05 are mild.
+    a width of some 300 to 400 times depth. It speaks of this architecture on 20 images, not of how
+    well networks perform that are off. Drift depends on loss, labels and sample size; here mild.
 """
 
-from claims.wenger2023 import kernel_regime as regime
-from claims.wenger2023 import width_figures, widths
-from claims.wenger2023.kernel_regime import AT_INIT, ORDERS, TRAINING
+from claims.wenger2023 import kernel_regime, width_figures, widths
 from claims.wenger2023.paper import PAPER
 from harness import gates
-from harness.claim import Claim, grid
+from harness.claim import Claim
 from harness.measurements import kernel_change
-
-TOLERANCE = 0.1  # relative error up to which we would say that a network is in its kernel regime
-LADDER, WIDER = (32, 128, 512), (32, 128, 512, 2048)
-FAR_OFF = dict(ratio=True, above=1.25, agreement=0.02)
-ABOVE = "an error of 12.5 % is clearly above the 10 % that we would accept"
-ROOT = "tells -1/2, the rate of independent fluctuations, from -1"
-FASTER = "half of what the rate at initialisation may deviate"
 
 claim = Claim(
     __doc__,
@@ -47,37 +32,30 @@ claim = Claim(
     stream="registered-1",
 )
 
-at_init = claim.experiment(
-    regime.kernel_error_at_init,
-    regime.ladder(AT_INIT, LADDER, (1, 2, 4, 8)),
-    full=regime.ladder(AT_INIT, WIDER, (1, 2, 4, 8, 16, 32)),
-    block=5,
-)
-training = claim.experiment(
-    kernel_change,
-    regime.ladder(TRAINING, (64, 256), (1, 3)),
-    full=regime.ladder(TRAINING, (64, 256, 1024, 4096), (1, 3, 8)),
-    block=5,
-)
-mean_field = claim.experiment(
-    kernel_change,
-    regime.in_mean_field((64, 256), (1, 3)),
-    full=regime.in_mean_field((64, 256, 1024, 4096), (1, 3, 8)),
-    block=5,
-)
-averaging = grid(**dict(AT_INIT, inits=1, ensemble=64), width=ORDERS, depth=1)
-averaged = claim.experiment(regime.kernel_error_at_init, averaging, block=5)
-narrowed = grid(**dict(AT_INIT, bottleneck=8), width=2 * ORDERS, depth=2)
-narrow = claim.experiment(regime.kernel_error_at_init, narrowed, block=5)
-nets, many = grid(samples=20, width=LADDER, inits=16), dict(width=WIDER, inits=64)
-linear = claim.experiment(regime.linear_error, nets, full=many, block=5)
+
+def measure(computation, quick, full):
+    """A computation at the configurations of either tier."""
+    return claim.experiment(computation, quick, full=full, block=5)
+
+
+at_init = measure(kernel_regime.kernel_error_at_init, *kernel_regime.AT_INIT)
+training = measure(kernel_change, *kernel_regime.TRAINING)
+mean_field = measure(kernel_change, *kernel_regime.MEAN_FIELD)
+averaged = measure(kernel_regime.kernel_error_at_init, *kernel_regime.AVERAGED)
+narrow = measure(kernel_regime.kernel_error_at_init, *kernel_regime.NARROW)
+linear = measure(kernel_regime.linear_error, *kernel_regime.LINEAR)
+TIMES = kernel_regime.ORDERS  # width / depth at which the claim is held to account: 100
+TOLERANCE = 0.1  # relative error up to which we would say that a network is in its kernel regime
+FAR_OFF = dict(ratio=True, above=1.25, agreement=0.02)
+ABOVE = "an error of 12.5 % is clearly above the 10 % that we would accept"
+ROOT = "tells -1/2, the rate of independent fluctuations, from -1"
+FASTER = "half of what the rate at initialisation may deviate"
 
 
 @claim.effect(primary=True, **FAR_OFF, expect=(1.9, 0.2), because=ABOVE)
 def init_error_at_100_times_depth(m):
     """At initialisation, at width = 100 depth, the kernel is off by {} times 10 %."""
-    errors = widths.at_width_over_depth(m[at_init], "kernel_error", ORDERS)
-    return errors / TOLERANCE
+    return widths.at_width_over_depth(m[at_init], "kernel_error", TIMES) / TOLERANCE
 
 
 @claim.effect(within=0.1, expect=(0.0, 0.08), because=ROOT)
@@ -89,8 +67,7 @@ def init_rate(m):
 @claim.effect(**FAR_OFF, expect=(0.45, 0.3), because="as at initialisation")
 def drift_at_100_times_depth(m):
     """In training to loss 0.05, at width = 100 depth, the kernel changes by {} times 10 %."""
-    changes = widths.at_width_over_depth(m[training], "kernel_change", ORDERS)
-    return changes / TOLERANCE
+    return widths.at_width_over_depth(m[training], "kernel_change", TIMES) / TOLERANCE
 
 
 @claim.effect(above=0.05, expect=(0.22, 0.1), because=FASTER)
@@ -136,13 +113,7 @@ def finite(m):
     return errors or gates.positive(m, ["kernel_change"], training, mean_field)
 
 
-INIT, CHANGE = (at_init, "kernel_error"), (training, "kernel_change")
-IN_TRAINING = {"": CHANGE, ", mean-field": (mean_field, "kernel_change")}
-NEEDED = {"at initialisation": INIT, "in training": CHANGE}
-claim.figure(width_figures.from_limit({"": INIT}, TOLERANCE))
-claim.figure(width_figures.changes(IN_TRAINING, TOLERANCE))
-claim.figure(width_figures.linear_nets(linear))
-claim.figure(width_figures.width_needed(NEEDED, TOLERANCE, ORDERS))
+claim.figure(*width_figures.of_regime(at_init, training, mean_field, linear, TOLERANCE))
 
 
 def test_kernel_regime_needs_extreme_width(verdict):

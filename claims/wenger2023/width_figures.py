@@ -1,9 +1,10 @@
 """Figures against width: of kernels, and of natural gradient descent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from claims.wenger2023.kernel_regime import ORDERS
 from claims.wenger2023.natural_gradient import ETA
 from claims.wenger2023.widths import geometric_mean, ladder, reaching, root_mean_square
 from harness import plots
@@ -11,11 +12,22 @@ from harness.experiment import Experiment, Measurements
 from harness.plots import Axes, Builder, Figure, Series
 
 OVER = "width / depth"
+FAMILIES = (
+    "two layers, synthetic",
+    "MLP, 3 layers",
+    "MLP, 16 layers",
+    "CNN",
+    "CNN, global pooling",
+)
+"""Networks that natural gradient descent trains at several widths."""
 Quantity = tuple[Experiment, str]
 
 
 def against_width_over_depth(
-    title: str, label: str, shown: Mapping[str, Quantity], tolerance: float
+    title: str,
+    label: str,
+    shown: Mapping[str, Quantity],
+    tolerance: float,
 ) -> Builder:
     """A relative error against width / depth, one line per depth of each experiment; the line is at
     the tolerance.
@@ -29,7 +41,8 @@ def against_width_over_depth(
                 name = f"{depth} hidden layer{'s' if depth > 1 else ''}{suffix}"
                 means = [geometric_mean(of_width) for of_width in values]
                 places = np.round(np.array(widths) / depth, 1)
-                series.append(Series.of(name, places, means, log=True))
+                drawn = Series.of(name, places, means, log=True)
+                series.append(drawn)
         axes = Axes(OVER, label, log_x=True, log_y=True, reference=tolerance)
         note = (
             f"{m.backend}, geometric mean over seeds; the line is at {tolerance:.0%}."
@@ -39,16 +52,43 @@ def against_width_over_depth(
     return build
 
 
-def from_limit(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+def from_limit(
+    shown: Mapping[str, Quantity],
+    tolerance: float,
+) -> Builder:
     """The kernel error at initialisation against width / depth."""
     title = "Distance to the infinite-width kernel at initialisation"
     return against_width_over_depth(title, "kernel error", shown, tolerance)
 
 
-def changes(shown: Mapping[str, Quantity], tolerance: float) -> Builder:
+def changes(
+    shown: Mapping[str, Quantity],
+    tolerance: float,
+) -> Builder:
     """The kernel's change in training against width / depth."""
     title = "Kernel change in training to loss 0.05"
     return against_width_over_depth(title, "relative kernel change", shown, tolerance)
+
+
+def of_regime(
+    at_init: Experiment,
+    training: Experiment,
+    mean_field: Experiment,
+    linear: Experiment,
+    tolerance: float,
+) -> list[Builder]:
+    """The kernel's error at initialisation, its change in training, the error of a linear net, and
+    the width that the tolerance needs.
+    """
+    init, change = (at_init, "kernel_error"), (training, "kernel_change")
+    both = {"at initialisation": init, "in training": change}
+    with_mean_field = {"": change, ", mean-field": (mean_field, "kernel_change")}
+    return [
+        from_limit({"": init}, tolerance),
+        changes(with_mean_field, tolerance),
+        linear_nets(linear),
+        width_needed(both, tolerance, ORDERS),
+    ]
 
 
 def linear_nets(experiment: Experiment) -> Builder:
@@ -86,7 +126,8 @@ def width_needed(
                 widths, values = ladder(measured, quantity, depth=depth)
                 means = [geometric_mean(of_width) for of_width in values]
                 needed.append(reaching(tolerance, widths, means) / depth)
-            series.append(Series.of(label, depths, needed, log=True))
+            drawn = Series.of(label, depths, needed, log=True)
+            series.append(drawn)
         axes = Axes("hidden layers", OVER, log_y=True, reference=float(times))
         note = (
             f"Where each seed's line through ln error on ln width comes to {tolerance:.0%}; "
@@ -98,12 +139,32 @@ def width_needed(
     return build
 
 
-def drift(where: str, quantity: str, ladders: Mapping[str, Experiment]) -> Builder:
+def drift(
+    where: str,
+    quantity: str,
+    ladders: Mapping[str, Experiment],
+) -> Builder:
     """C' against width, the largest where it is taken at several steps; the line is at 1/2."""
     axes = Axes("width, or channels", "C'", log_x=True, log_y=True, reference=0.5)
     return _against_width(
         f"Drift of the Jacobian {where}", quantity, axes, ladders, _largest
     )
+
+
+def of_descent(
+    experiments: Sequence[Experiment],
+    nets: Mapping[str, tuple[Experiment, int]],
+) -> list[Builder]:
+    """C' on the path and where the ball ends, and the smallest eigenvalue, against width; and the
+    runs of some networks of one width. The experiments are in the order of FAMILIES.
+    """
+    ladders = dict(zip(FAMILIES, experiments, strict=True))
+    return [
+        drift("on the path", "drift", ladders),
+        drift("where the ball ends", "ball", ladders),
+        smallest_eigenvalue(ladders),
+        runs(nets),
+    ]
 
 
 def smallest_eigenvalue(ladders: Mapping[str, Experiment]) -> Builder:
@@ -134,7 +195,8 @@ def _against_width(
         for label, experiment in ladders.items():
             widths, values = ladder(m[experiment], quantity)
             shown = [per_seed(of_width) for of_width in values]
-            series.append(Series.of(label, widths, shown, log=True))
+            drawn = Series.of(label, widths, shown, log=True)
+            series.append(drawn)
         return plots.figure(
             title, axes, series, f"{m.backend}, geometric mean over seeds."
         )
@@ -153,7 +215,8 @@ def runs(nets: Mapping[str, tuple[Experiment, int]]) -> Builder:
             residuals = m[experiment]("residuals", width=width)  # (seeds, steps + 1)
             steps = np.arange(residuals.shape[1])
             relative = residuals / residuals[:, :1]
-            series.append(Series.of(f"{label}, {width}", steps, relative.T, log=True))
+            drawn = Series.of(f"{label}, {width}", steps, relative.T, log=True)
+            series.append(drawn)
         places = tuple(steps.astype(float).tolist())
         paces = {
             "promised, (1 - eta)^k": (1 - ETA) ** steps,

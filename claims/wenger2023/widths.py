@@ -15,13 +15,18 @@ def slopes(widths: ArrayLike, values: ArrayLike) -> np.ndarray:
         values: (K, S); a seed of which a value is not a positive number has the slope NaN.
     """
     per_seed = np.asarray(values, dtype=float).T  # (S, K)
-    usable = (np.isfinite(per_seed) & (per_seed > 0)).all(axis=1)
+    positive = np.isfinite(per_seed) & (per_seed > 0)
+    usable = positive.all(axis=1)
     found = np.full(len(per_seed), np.nan)
     found[usable] = loglog_slopes(widths, per_seed[usable])
     return found
 
 
-def reaching(level: float, widths: ArrayLike, values: ArrayLike) -> np.ndarray:
+def reaching(
+    level: float,
+    widths: ArrayLike,
+    values: ArrayLike,
+) -> np.ndarray:
     """The width at which each seed's least-squares line of ln value on ln width comes to a level,
     (S,).
 
@@ -56,7 +61,11 @@ def root_mean_square(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((values**2).mean(axis=1)))
 
 
-def at_width_over_depth(measured: Measured, quantity: str, times: int) -> np.ndarray:
+def at_width_over_depth(
+    measured: Measured,
+    quantity: str,
+    times: int,
+) -> np.ndarray:
     """Geometric mean over depths of a quantity at width = so many times the depth, (S,)."""
     means = []
     for depth in measured.axis("depth"):

@@ -295,6 +295,18 @@ def test_a_figure_has_a_line_for_each_entry():
     np.testing.assert_allclose(line.y, [2, 4])
 
 
+def test_figures_are_added_together_in_their_order():
+    claim, _ = with_effect(above=0.1)
+    titles = ["First", "Second"]
+
+    def of(title):
+        return lambda m: plots.figure(title, plots.Axes("x", "y"), [], m.backend)
+
+    claim.figure(*map(of, titles))
+    made = claim.study.figures({"numpy": Measurements()})
+    assert [figure.title for figure in made] == titles
+
+
 def test_the_record_names_the_computation_and_the_rule():
     claim, widths = with_effect(differs=0.1)
     record = claim.study.claim.record(claim.study.experiments)
