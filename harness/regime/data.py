@@ -11,7 +11,7 @@ from harness import datasets, seeds
 from harness.errors import InvalidInput
 
 FEWEST = 30
-TRAIN, TEST = 200, 100
+TRAIN, TEST = 128, 64
 """Samples by default, where there are so many."""
 GENERATED = {"digits-1d": {"n": 4000, "seed": 0}}
 
@@ -197,7 +197,7 @@ class Sizes:
 
 
 def sizes(data: Data, train: int | None, test: int | None) -> Sizes:
-    """The numbers of samples, by default at most 200 and 100.
+    """The numbers of samples, by default at most 128 and 64.
 
     Raises:
         InvalidInput: if there are not so many, or too few are asked for.

@@ -27,8 +27,8 @@ from harness.regime.recipe import Recipe
 
 PROBES = 64
 """Training samples on which kernels are compared."""
-LOOKS = 4
-"""Kernels over training are taken after 1, 4, 16, 64 ... steps."""
+LOOKS = 8
+"""Kernels over training are taken after 1, 8, 64, 512 ... steps."""
 LONGER = 4
 """The linearised network has so many times the network's steps to reach its loss."""
 LINEAR = 1e-5
@@ -197,7 +197,7 @@ class Run:
     def train(
         self, net: Network | Function, theta: Theta, task: Task, optimizer: SGD | Adam
     ) -> Trained:
-        """Trains until the target loss, with the weights after 1, 4, 16 ... steps."""
+        """Trains until the target loss, with the weights after 1, 8, 64 ... steps."""
         steps = self.recipe.steps
         looks = tuple(LOOKS**k for k in range(20) if LOOKS**k < steps)
         return self.backend.train(
@@ -297,7 +297,7 @@ def _over_training(
     before: np.ndarray,
     x: np.ndarray,
 ) -> Arrays:
-    """Relative change of the kernel after 1, 4, 16 ... steps, and at the end."""
+    """Relative change of the kernel after 1, 8, 64 ... steps, and at the end."""
     steps = int(trained.steps)
     looks = {k: w for k, w in trained.checkpoints.items() if k < steps}
     if trained.reason != "diverged":

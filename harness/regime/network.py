@@ -280,3 +280,8 @@ def _described(found: Any) -> str:
         names = ", ".join(type(part).__name__ for part in found)
         return f"a tuple of {len(found)} ({names})"
     return "None" if found is None else f"a {type(found).__name__}"
+
+
+def layout(maker: Maker, width: int | None) -> str:
+    """Where colour images have their channels: "first" for a PyTorch module, else "last"."""
+    return "first" if _is_module(maker(width)) else "last"
