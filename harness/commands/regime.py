@@ -60,6 +60,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="relative change that still counts as none (default: 0.1)",
     )
     command.add_argument(
+        "--width", type=int, metavar="N", help="default: that of the function"
+    )
+    command.add_argument(
         "--widths", type=numbers, default=(), metavar="N,N", help="ask how it falls"
     )
     command.add_argument(
@@ -138,25 +141,26 @@ def numbers(text: str) -> tuple[int, ...]:
 def run(options: argparse.Namespace) -> int:
     """Checks the call, computes what is missing, and tells the answers; 1 if a control failed."""
     recipe = Recipe(
-        options.optimizer,
-        options.rate,
-        options.momentum,
-        options.batch_size,
-        options.steps,
-        options.target_loss,
-        options.loss,
+        optimizer=options.optimizer,
+        rate=options.rate,
+        momentum=options.momentum,
+        batch_size=options.batch_size,
+        steps=options.steps,
+        target_loss=options.target_loss,
+        loss=options.loss,
     )
     asked = Asked(
         options.file,
         options.data,
-        options.backend,
-        options.seeds,
-        options.margin,
-        recipe,
-        options.samples,
-        options.test,
-        options.widths,
-        options.sizes,
+        backend=options.backend,
+        seeds=options.seeds,
+        margin=options.margin,
+        recipe=recipe,
+        train=options.samples,
+        test=options.test,
+        width=options.width,
+        widths=options.widths,
+        train_sizes=options.sizes,
     )
     if options.report is not None:
         report.prove_writable(options.report)

@@ -37,8 +37,8 @@ LEAVES = 10.0
 """Labels are scaled so that the kernel should change by so many margins."""
 LARGEST = 1e6
 """Factor of the labels."""
-AFAR = 1e3
-"""Stands for the kernel change of a run that diverged."""
+AFAR = 10.0
+"""Stands for the kernel change of a run that diverged, and for larger ones of the scaled arm."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -449,4 +449,5 @@ def scaled(
     factor = min(LARGEST, max(LEAVES, LEAVES * margin / change))
     larger = Run(run.backend, run.recipe.scaled(factor), run.batch_seed)
     found = trained_apart(larger, net, theta, task.scaled(factor))
-    return found | {"label_scale": np.asarray(factor)}
+    change = min(AFAR, float(found["change"]))
+    return found | {"label_scale": np.asarray(factor), "change": np.asarray(change)}

@@ -59,12 +59,12 @@ QUESTIONS = (
         "c",
         "distance",
         "Is the trained network what kernel regression with its initial kernel gives?",
-        "On test samples the trained network lies {} of the distance trained from kernel "
-        "regression with its own initial kernel",
+        "On test samples the trained function differs from kernel regression with the initial "
+        "kernel by {} of how far training moved it",
     ),
 )
 TO_LIMIT = Question(
-    "a",
+    "a'",
     "limit",
     "Is the initial kernel that of infinite width?",
     "The initial kernel lies {} from that of infinite width",
@@ -169,7 +169,8 @@ def better(
         Kind.INCONCLUSIVE: "not decided",
         Kind.DISAGREE: "backends disagree",
     }
-    value = f"{_digits(mean, low, high)} times"
+    shown = _aligned(mean, low, high)
+    value = f"{shown[0]} [{shown[1]}, {shown[2]}] times"
     return Answer(
         "d",
         "Does it predict better than its initial kernel?",
@@ -189,26 +190,26 @@ def per_cent(mean: float, low: float, high: float) -> str:
 
     >>> per_cent(0.4321, 0.381, 0.4904)
     '43 % [38, 49]'
-    >>> per_cent(0.004321, 0.0041, 0.0045), per_cent(1e-9, 1e-9, 1e-9)
-    ('0.43 % [0.41, 0.45]', '< 0.001 %')
+    >>> per_cent(0.00502, 0.0041, 0.0057), per_cent(1e-9, 1e-9, 1e-9)
+    ('0.50 % [0.41, 0.57]', '< 0.001 %')
     """
     if high < 1e-5:
         return "< 0.001 %"
-    mean, low, high = (100 * value for value in (mean, low, high))
-    digits = 3 if mean >= 100 else 2
-    shown = [_plain(value, digits) for value in (mean, low, high)]
+    shown = _aligned(100 * mean, 100 * low, 100 * high)
     return f"{shown[0]} % [{shown[1]}, {shown[2]}]"
 
 
-def _plain(value: float, digits: int) -> str:
-    """A number to significant digits, without an exponent where it is of usual size."""
-    if value >= 10**digits:
-        return f"{value:.0f}" if value < 1e6 else number(value, digits)
-    return number(value, digits)
+def _aligned(*values: float) -> list[str]:
+    """Mean, low and high with common decimals: one digit of the interval's half-width.
 
-
-def _digits(mean: float, low: float, high: float) -> str:
-    return f"{number(mean, 3)} [{number(low, 3)}, {number(high, 3)}]"
+    >>> _aligned(1.0, 0.997, 1.012)
+    ['1.000', '0.997', '1.012']
+    """
+    half = (values[2] - values[1]) / 2
+    if not (np.isfinite(half) and half > 0) or max(values) >= 1e5:
+        return [number(value, 3) for value in values]
+    decimals = min(6, max(0, -int(np.floor(np.log10(half)))))
+    return [f"{value:.{decimals}f}" for value in values]
 
 
 def _share(margin: float) -> str:
@@ -236,7 +237,10 @@ def overall(answers: Sequence[Answer], trusted: bool = True) -> tuple[Kind, str]
         first = open_[0]
         return Kind.INCONCLUSIVE, f"Not decided: {_clause(first)}; more seeds may tell."
     worst = max(asked, key=lambda answer: answer.high)
-    return Kind.SUPPORTED, f"In the kernel regime: at most, {_clause(worst)}."
+    return (
+        Kind.SUPPORTED,
+        f"In the kernel regime; the largest departure: {_clause(worst)}.",
+    )
 
 
 def _clause(answer: Answer) -> str:

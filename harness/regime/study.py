@@ -55,6 +55,8 @@ class Asked:
         margin: relative change up to which a network is in the kernel regime.
         recipe: how it is trained.
         train, test: samples; None: 128 and 64, where there are so many.
+        width: of the network that is asked about; None: its own default, else the largest of
+            `widths`.
         widths: of question (e); none: not asked.
         train_sizes: of the exponents in (d); none: not asked.
     """
@@ -67,6 +69,7 @@ class Asked:
     recipe: Recipe = field(default_factory=Recipe)
     train: int | None = None
     test: int | None = None
+    width: int | None = None
     widths: tuple[int, ...] = ()
     train_sizes: tuple[int, ...] = ()
 
@@ -138,7 +141,7 @@ def plan(asked: Asked) -> Plan:
     """
     _check(asked)
     maker = network.maker(asked.spec)
-    width = _width(maker, asked.widths)
+    width = _width(maker, asked)
     layout = network.layout(maker, width)
     loaded = data.load(asked.place, layout)
     made = network.made(maker, width, loaded.shape)
@@ -172,23 +175,24 @@ def _check(asked: Asked) -> None:
             )
 
 
-def _width(maker: Maker, widths: Sequence[int]) -> int | None:
+def _width(maker: Maker, asked: Asked) -> int | None:
     """The width of the network that is asked about: its own, else the largest."""
+    place = f"{maker.name} of {maker.file.name}"
     if not maker.takes_width:
-        if widths:
+        if asked.widths or asked.width is not None:
             raise InvalidInput(
-                f"{maker.name} of {maker.file.name} takes no argument `width`, so --widths cannot "
-                "be asked. Write it as def {0}(width): ...".format(maker.name)
+                f"{place} takes no argument `width`, so it has no other widths. Write it as def "
+                f"{maker.name}(width): ..."
             )
         return None
-    if maker.default_width is not None:
-        return maker.default_width
-    if not widths:
+    if asked.width is not None and asked.width < 1:
+        raise InvalidInput(f"A width must be positive; got --width {asked.width}.")
+    chosen = maker.default_width if asked.width is None else asked.width
+    if chosen is None and not asked.widths:
         raise InvalidInput(
-            f"{maker.name} of {maker.file.name} needs a width. Give `width` a default, or ask for "
-            "--widths 64,256,1024."
+            f"{place} needs a width. Give `width` a default, or ask for --width 256."
         )
-    return max(widths)
+    return max(asked.widths) if chosen is None else chosen
 
 
 def _backends(asked: str | None, made: Made) -> tuple[str, ...]:
@@ -484,13 +488,15 @@ class Result:
             np.concatenate(list(self.effects(name, main).values()))
             for name in ("steps", "rate", "loss", "reached")
         )
-        runs = len(steps)
-        short = "" if reached.all() else " The others stopped at the last step."
-        return (
-            f"Learning rates {_range(rate)}; {_range(steps)} steps; final training loss "
-            f"{_range(loss)}; the target was reached in {int(reached.sum())} of "
-            f"{counted(runs, 'run')}.{short}"
+        runs, fewest, most = len(steps), int(steps.min()), int(steps.max())
+        taken = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        text = (
+            f"Learning rates {_range(rate)}; {taken} steps; final training loss {_range(loss)}; "
+            f"the target loss was reached in {int(reached.sum())} of {counted(runs, 'run')}."
         )
+        if reached.all():
+            return text
+        return f"{text} The answers are about training that stops at step {most}."
 
     def accuracies(self) -> str:
         """Test accuracies of the network and its kernel; "" in a regression."""
