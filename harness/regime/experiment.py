@@ -4,6 +4,7 @@ Three arms go through the same code: the network itself, a linearised copy of it
 constant, and the network with labels scaled up until it has to leave the kernel regime.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from harness.backends.losses import LOSSES
 from harness.backends.plan import Plan, Sampling
 from harness.backends.stability import edge_of_products, flatten_outputs
 from harness.errors import InvalidInput
+from harness.experiment import canonical
 from harness.measurements import relative_change
 from harness.networks import Function, Network, Theta
 from harness.regime import data, network
@@ -92,11 +94,7 @@ def measure(
     linear in its weights).
     """
     setting = _setting(
-        configuration["network"]["file"],
-        configuration["network"]["name"],
-        configuration["network"]["width"],
-        place=configuration["data"]["place"],
-        layout=configuration["data"]["layout"],
+        canonical(configuration["network"]), canonical(configuration["data"])
     )
     rows = [
         _of_seed(backend, setting, configuration, replicate, stream=stream)
@@ -106,11 +104,21 @@ def measure(
 
 
 @lru_cache(maxsize=8)
-def _setting(
-    file: str, name: str, width: int | None, *, place: str, layout: str
-) -> Setting:
-    loaded = data.load(place, layout)
-    made = network.made(network.maker(f"{file}:{name}"), width, loaded.shape)
+def _setting(of_network: str, of_data: str) -> Setting:
+    """The network and the data of a configuration, from their JSON.
+
+    Raises:
+        InvalidInput: if a file has changed since the call.
+    """
+    told, place = json.loads(of_network), json.loads(of_data)
+    loaded = data.load(place["place"], place["layout"])
+    maker = network.maker(f"{told['file']}:{told['name']}")
+    if (maker.sources, loaded.digest) != (told["sources"], place["digest"]):
+        raise InvalidInput(
+            f"{maker.file.name}, what it imports, or {loaded.name} changed while it was measured. "
+            "Start the command again."
+        )
+    made = network.made(maker, told["width"], loaded.shape)
     return Setting(made.net, loaded, data.targets(loaded, made.net.outputs))
 
 

@@ -1,5 +1,6 @@
 """The user's file becomes a network: one of `harness.networks`, a PyTorch module, or a JAX pair."""
 
+import ast
 import hashlib
 import importlib.util
 import inspect
@@ -164,18 +165,32 @@ def _width_of(
 
 
 def _digest(file: Path) -> str:
-    """SHA-256 of the file, and of the modules in its folder that are imported now."""
-    own = {file}
-    for module in list(sys.modules.values()):
-        source = getattr(module, "__file__", None)
-        if source and Path(source).is_relative_to(file.parent):
-            own.add(Path(source))
-    own = {path for path in own if "site-packages" not in path.parts}
+    """SHA-256 of the file, and of the modules beside it that it imports, directly or not."""
+    found, waiting = set[Path](), [file]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imports_of(path, file.parent)
     sha = hashlib.sha256()
-    for path in sorted(own):
+    for path in sorted(found):
         sha.update(path.relative_to(file.parent).as_posix().encode() + b"\0")
-        sha.update(path.read_bytes() if path.suffix == ".py" else b"")
+        sha.update(path.read_bytes())
     return sha.hexdigest()
+
+
+def _imports_of(path: Path, folder: Path) -> list[Path]:
+    """Files in that folder that a file of it imports; of a package all of its files."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+    found = []
+    for top in {name.partition(".")[0] for name in names} - {"harness"}:
+        found += [folder / f"{top}.py", *(folder / top).rglob("*.py")]
+    return [file for file in found if file.is_file()]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ STREAM = "regime"
 FEWEST_SEEDS = 5
 CONTROL_SEEDS = 5
 CONTROL_SAMPLES = 32
+LARGEST_KERNEL = 4.0
+"""GB, in float32."""
 NOT_COVERED = (
     "Other data, other numbers of samples, other training and longer training: the kernel may move "
     "more.",
@@ -148,6 +150,7 @@ def plan(asked: Asked) -> Plan:
     targets = data.targets(loaded, made.net.outputs)
     sizes = data.sizes(loaded, asked.train, asked.test)
     names = _backends(asked.backend, made)
+    _check_memory(max((sizes.train, *asked.train_sizes)), sizes.test, made)
     for size in asked.train_sizes:
         data.sizes(loaded, size, sizes.test)
     for other in asked.widths:
@@ -155,6 +158,18 @@ def plan(asked: Asked) -> Plan:
     for name in names:
         _try(made, backends.get(name), loaded, targets)
     return Plan(asked, maker, loaded, made, width, sizes, names, layout)
+
+
+def _check_memory(train: int, test: int, made: Made) -> None:
+    """Refuses a kernel of all outputs that is larger than 4 GB."""
+    rows = (train + test) * made.net.outputs
+    size = 4e-9 * rows**2
+    if size > LARGEST_KERNEL:
+        raise InvalidInput(
+            f"The kernel of {train} training and {test} test samples with {made.net.outputs} "
+            f"outputs would take {size:.0f} GB; at most {LARGEST_KERNEL:g} GB are allowed. Take "
+            "fewer samples (--samples, --test, --sizes)."
+        )
 
 
 def _check(asked: Asked) -> None:
@@ -311,7 +326,9 @@ class Measured:
         return np.concatenate([np.asarray(row[quantity], float) for row in rows])
 
     def check_descent(self, planned: Plan) -> None:
-        """Raises InvalidInput if training diverged anywhere but in the scaled control."""
+        """Raises InvalidInput if training diverged anywhere but in the scaled control, or began at
+        its target.
+        """
         for (backend, cell), rows in self.cells.items():
             diverged = [s for s, row in enumerate(rows) if row["diverged"][0]]
             if diverged and cell != canonical(planned.control("scaled")):
@@ -320,6 +337,13 @@ class Measured:
                     f"Training diverged for {len(diverged)} of {len(rows)} seeds in {backend}, "
                     f"at learning rate {number(rate, 3)}. Take a smaller one (--rate), or leave "
                     "it out: half the edge of stability."
+                )
+            idle = [s for s, row in enumerate(rows) if not row["steps"][0]]
+            if idle:
+                target = float(rows[idle[0]]["target"][0])
+                raise InvalidInput(
+                    f"Training of seed {idle[0]} ended before its first step: the initial loss is "
+                    f"below the target {number(target, 3)}. Ask for a lower one (--target-loss)."
                 )
 
 

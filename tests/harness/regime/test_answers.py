@@ -1,13 +1,13 @@
 """Networks whose answer is known come out so, and the numbers are what they are said to be."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from harness import backends, cli, networks
-from harness.regime import experiment, page, questions, study
+from harness.errors import InvalidInput
+from harness.regime import experiment, network, page, questions, study
 from harness.regime.questions import QUESTIONS
 from harness.regime.recipe import Recipe
 from harness.regime.widths import scaling, trend
@@ -254,10 +254,11 @@ def test_the_page_is_one_file_without_scripts(workplace, computed):
 
 def test_a_name_cannot_put_markup_into_the_page(workplace, computed):
     result = computed(spec="nets.py:linear", place="reg.npz", seeds=5)
-    planned = result.planned
-    maker = replace(planned.maker, name="<b>net</b>")
-    found = replace(result, planned=replace(planned, maker=maker)).document() | RUN
-    assert "<b>net" not in page.render(found)
+    found = result.document() | RUN
+    found["network"]["name"] = "<b>net</b>"
+    shown = page.render(found)
+    assert "<b>net" not in shown
+    assert "&lt;b&gt;net" in shown
 
 
 def test_training_that_diverges_says_so(workplace, computed):
@@ -285,3 +286,54 @@ def test_the_command_computes_once(workplace, capsys):
 def test_the_command_refuses_with_its_code(workplace, capsys):
     assert cli.main(["regime", "none.py", "--data", "reg.npz"]) == 2
     assert "There is no Python file none.py" in capsys.readouterr().err
+
+
+def test_training_that_has_nothing_to_do_says_so(workplace, computed):
+    with pytest.raises(
+        InvalidInput, match="before its first step: the initial loss is"
+    ):
+        computed(
+            spec="nets.py:dense",
+            place="reg.npz",
+            seeds=5,
+            recipe=Recipe(target_loss=100.0),
+        )
+
+
+def test_a_module_beside_the_file_counts_to_its_sources(workplace):
+    (workplace / "blocks.py").write_text("SIZE = 8\n")
+    (workplace / "net.py").write_text(
+        "from blocks import SIZE\nfrom harness import networks\n\n\n"
+        "def make():\n    return networks.mlp((10, SIZE, 1))\n"
+    )
+    before = network.maker("net.py").sources
+    assert network.maker("net.py").sources == before
+    (workplace / "blocks.py").write_text("SIZE = 16\n")
+    assert network.maker("net.py").sources != before
+
+
+def test_a_file_that_changes_meanwhile_is_noticed(workplace):
+    cell = study.plan(study.Asked("nets.py:linear", "reg.npz")).configuration()
+    with (workplace / "nets.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(InvalidInput, match="changed while it was measured"):
+        experiment.measure(backends.get("torch", "cpu"), cell, (0,), "test")
+
+
+def test_a_pair_of_jax(workplace):
+    pytest.importorskip("jax")
+    (workplace / "pair.py").write_text(
+        "import jax\n\n\n"
+        "def make(width=64):\n"
+        "    def init(key):\n"
+        "        return jax.random.normal(key, (10, width))\n\n"
+        "    def apply(params, x):\n"
+        "        return (x @ params).mean(axis=1, keepdims=True)\n\n"
+        "    return init, apply\n"
+    )
+    planned = study.plan(study.Asked("pair.py", "reg.npz"))
+    assert planned.backends == ("jax",)
+    found = experiment.measure(
+        backends.get("jax", "cpu"), planned.control("linearised"), (0,), "test"
+    )
+    assert found["distance"][0] < 1e-4

@@ -43,13 +43,13 @@ BODIES = {
     "def make():\n    return nn.Sequential\n": "returns a type; it must return a network of",
     "def make():\n    return (1, 2, 3)\n": "returns a tuple of 3 (int, int, int)",
     "def make():\n    pass\n": "returns None",
-    "def make():\n    return 1 / 0\n": "make of net.py failed in line 6: ZeroDivisionError",
+    "def make():\n    return 1 / 0\n": "make of net.py failed in line 5: ZeroDivisionError",
     "def make(depth):\n    pass\n": "make of net.py needs depth; it may take `width` alone",
     "def make(width):\n    pass\n": "needs a width. Give `width` a default",
-    "one = 1 / 0\n": "net.py failed when it was imported in line 5: ZeroDivisionError",
+    "one = 1 / 0\n": "net.py failed when it was imported in line 4: ZeroDivisionError",
     "def a():\n    pass\ndef b():\n    pass\n": "has 2 functions: a, b. Name the one",
     "": "has no function that makes a network",
-    "def (": "net.py failed when it was imported in line 5: SyntaxError",
+    "def (": "net.py failed when it was imported in line 4: SyntaxError",
     "def make():\n    torch.manual_seed(0)\n    return nn.Linear(10, 1)\n": "same initial "
     "weights every time",
 }
@@ -131,6 +131,8 @@ def test_data_that_are_not_there(workplace):
 
 
 OPTIONS = {
+    "width": (dict(width=0), "A width must be positive; got --width 0"),
+    "memory": (dict(train_sizes=(10, 300)), "would take .* GB; at most"),
     "seeds": (dict(seeds=4), "At least 5 seeds"),
     "margin": (dict(margin=10.0), "between 0 and 1"),
     "widths": (dict(widths=(64,)), "two or more different positive numbers"),
@@ -140,7 +142,9 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_options(workplace, name):
+def test_options(workplace, name, monkeypatch):
+    if name == "memory":
+        monkeypatch.setattr("harness.regime.study.LARGEST_KERNEL", 1e-5)
     options, message = OPTIONS[name]
     with pytest.raises(InvalidInput, match=message):
         plan(Asked("nets.py:dense", "reg.npz", **options))
