@@ -35,6 +35,7 @@ COMMANDS = {
     "calibrate": "harness.commands.calibrate",
     "export": "harness.commands.export",
     "data": "harness.commands.data",
+    "regime": "harness.commands.regime",
     "pack": "harness.sweep.pack",
     "unpack": "harness.sweep.pack",
 }
@@ -60,6 +61,7 @@ HELP = {
     "calibrate": "simulate how often each claim's decision errs, for the report",
     "export": "a run as Markdown, Parquet, or as an archive (RO-Crate)",
     "data": "the data sets: where each was found; or download one",
+    "regime": "tell whether a network of your own is in the kernel regime",
     "pack": "the cells of a store as one file, to be carried to another machine",
     "unpack": "take a packed store over into a store",
 }

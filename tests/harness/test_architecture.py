@@ -94,6 +94,7 @@ STARTERS = {
     "plugin_options",
     "cli",
     "commands",
+    "regime",
 }
 FRAMEWORKS = {"torch", "jax"}
 # What only the report, the statistics and the tests need; a worker on a GPU machine has NumPy and
@@ -126,6 +127,8 @@ FRAMEWORK_PARTS = (
     "jax_infinite",
     "torch_ridge",
     "jax_ridge",
+    "torch_functions",
+    "jax_functions",
 )
 
 
