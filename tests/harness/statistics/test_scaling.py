@@ -170,34 +170,19 @@ def test_curves_of_seeds_have_two_axes() -> None:
         InvalidInput,
         match=r"takes curves of 2 seeds or more, shape \(S, K\); got \(6,\)",
     ):
-        curve_gates.half_window(SIZES, SIZES**-0.3, 0.1)
+        curve_gates.floor(SIZES, SIZES**-0.3, 0.1)
 
 
 def test_gates_are_silent_on_power_laws() -> None:
     curves = seeds("power", 0.02)
-    assert curve_gates.leave_one_size_out(SIZES, curves, 0.02) == ""
-    assert curve_gates.half_window(SIZES, curves, 0.05) == ""
     assert curve_gates.floor(SIZES, curves, 0.05) == ""
 
 
 def test_gates_speak_where_a_floor_bends_the_curve() -> None:
     curves = seeds("power+floor", 0.003) + 0.08
-    assert "over the lower half of the window" in curve_gates.half_window(
-        SIZES, curves, 0.03
-    )
-    assert "above the tolerance 0.03." in curve_gates.half_window(SIZES, curves, 0.03)
     assert "The curve flattens (curvature above 0.0" in curve_gates.floor(
         SIZES, curves, 0.05
     )
-
-
-def test_one_size_that_carries_the_exponent_is_named() -> None:
-    curves = seeds("power", 0.002)
-    curves[:, -1] *= 0.7
-    said = curve_gates.leave_one_size_out(SIZES, curves, 0.02)
-    assert said.startswith("Without size 2048 the mean exponent is 0.")
-    assert said.endswith("above the tolerance 0.02.")
-    assert curve_gates.leave_one_size_out(SIZES, curves, 0.2) == ""
 
 
 def test_a_floor_that_does_not_matter_passes() -> None:
@@ -215,31 +200,13 @@ def test_a_floor_that_is_not_established_passes() -> None:
     assert curve_gates.floor(SIZES, curves, 0.01) == ""
 
 
-def test_a_window_whose_upper_half_is_steeper_is_named_too() -> None:
-    curves = np.array([[1.0, 0.5, 0.1], [1.0, 0.5, 0.11]])
-    assert "and 2.253 over the upper" in curve_gates.half_window([1, 2, 4], curves, 0.5)
-
-
-def test_the_middle_of_an_odd_window_belongs_to_both_halves() -> None:
-    curves = np.array([[1.0, 0.5, 0.4], [1.0, 0.5, 0.39]])
-    assert curve_gates.half_window([1, 2, 4], curves, 0.7) == ""
-    assert "exponent is 1 over the lower half" in curve_gates.half_window(
-        [1, 2, 4], curves, 0.6
-    )
-
-
 @pytest.mark.parametrize("tolerance", [0.0, -0.1, float("nan")])
 def test_tolerances_are_positive(tolerance: float) -> None:
-    for gate in (
-        curve_gates.leave_one_size_out,
-        curve_gates.half_window,
-        curve_gates.floor,
+    with pytest.raises(
+        InvalidInput,
+        match="tolerance must be a positive number of exponent units; got",
     ):
-        with pytest.raises(
-            InvalidInput,
-            match="tolerance must be a positive number of exponent units; got",
-        ):
-            gate(SIZES, seeds("power", 0.01), tolerance)
+        curve_gates.floor(SIZES, seeds("power", 0.01), tolerance)
     with pytest.raises(
         InvalidInput, match="tolerance must be a positive number of exponent units; got"
     ):
