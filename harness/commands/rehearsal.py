@@ -12,6 +12,8 @@ import numpy as np
 from harness import registration, sweep
 from harness.commands.calibrate import seeds_of
 from harness.commands.options import (
+    added,
+    backend_option,
     claims_options,
     computing,
     computing_options,
@@ -34,11 +36,9 @@ SEEDS, FEWEST = 10, 2
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "rehearse", help="try a claim on seeds that are not the registered ones"
-    )
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
-    command.description = (
+    command = added(
+        commands,
+        "rehearse",
         "Computes a claim on a stream of seeds of its own, and prints effects, scatter, the power "
         "that the registered\n"
         "rule would have, controls and gates, and what would keep the claim from being registered. "
@@ -46,20 +46,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "nothing is registered, recorded or reported, and no cell can be taken for one of the "
         "registered stream.\n"
         "Exit code 0 if every control came out as planted and every gate was met; 1 if not, or if "
-        "a cell failed."
-    )
-    command.epilog = (
-        "Example: ntk-claims rehearse vyas2022/gap_across_width "
-        "--seeds 10 --backend torch"
+        "a cell failed.",
+        "ntk-claims rehearse vyas2022/gap_across_width --seeds 10 --backend torch",
     )
     claims_options(command, "the claim, by a part that no other's id has")
     command.add_argument(
         "--seeds", type=int, default=SEEDS, help=f"how many seeds (default: {SEEDS})"
     )
     tier_option(command)
-    command.add_argument(
-        "--backend", default="torch,jax", help="comma-separated (default: torch,jax)"
-    )
+    backend_option(command)
     command.add_argument(
         "--store",
         type=Path,

@@ -363,11 +363,7 @@ UNPACK = (
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds both commands."""
-    packing = commands.add_parser(
-        "pack",
-        help="the cells of a store as one file, to be carried to another machine",
-        description=PACK,
-    )
+    packing = commands.add_parser("pack", description=PACK)
     packing.add_argument("store", type=Path, help="folder of the cells")
     packing.add_argument("file", type=Path, help="the pack; made, or replaced")
     packing.add_argument(
@@ -377,9 +373,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="only what answers this plan (default: everything)",
     )
     packing.set_defaults(run=_pack)
-    unpacking = commands.add_parser(
-        "unpack", help="take a packed store over into a store", description=UNPACK
-    )
+    unpacking = commands.add_parser("unpack", description=UNPACK)
     unpacking.add_argument("file", type=Path, help="the pack")
     unpacking.add_argument(
         "store", type=Path, help="folder of the cells; made if it is not there"
@@ -433,7 +427,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         description="Stores as one file.",
         epilog=CODES,
     )
-    add(top.add_subparsers(required=True, metavar="command"))
+    add(top.add_subparsers(required=True))
     parsed = top.parse_args(arguments)
     return int(parsed.run(parsed))
 
