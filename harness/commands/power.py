@@ -24,15 +24,9 @@ from harness.commands.options import (
 from harness.errors import InvalidInput
 from harness.numerals import counted, needed
 from harness.report.figures import figure_svg
-from harness.statistics.claim_power import whole_power
-from harness.statistics.power import (
-    WANTED,
-    decision_power,
-    decision_seeds_needed,
-    holds,
-    power,
-)
-from harness.study import Hypothesis, Rule, Study
+from harness.statistics.claim_power import power_alone, whole_power
+from harness.statistics.power import WANTED, holds, power
+from harness.study import Hypothesis, Study
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLOTTED = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100)
@@ -126,7 +120,9 @@ def _row(
         if measured
         else "-"
     )
-    decision = decision_power(rule, effect, sd, seeds)
+    decision = power_alone(rule, effect, sd, seeds)
+    value = decision.power.value
+    enough = holds(rule, effect)
     name = (
         hypothesis.name
         if hypothesis.role == "primary"
@@ -139,17 +135,8 @@ def _row(
         f"{sd:.3g}",
         scatter,
         f"{power(rule, effect, sd, seeds):.3f}",
-        f"{decision.value:.3f}{'' if decision.value >= WANTED else ' LOW'}",
-        _needed(rule, effect, sd),
-    )
-
-
-def _needed(rule: Rule, effect: float, sd: float) -> str:
-    """The seeds needed, or why no number of them is enough."""
-    return (
-        str(decision_seeds_needed(rule, effect, sd))
-        if holds(rule, effect)
-        else "none: false at this effect"
+        f"{value:.3f}{'' if value >= WANTED else ' LOW'}",
+        str(decision.seeds_needed) if enough else "none: false at this effect",
     )
 
 

@@ -26,7 +26,7 @@ from harness.experiment import Experiment, Measurements, Tier
 from harness.judge import as_planted, judge
 from harness.registration.rules import objections
 from harness.session import Settings, backend_names, requests
-from harness.statistics.power import registered_power
+from harness.statistics.claim_power import power_alone
 from harness.study import Hypothesis, Study
 from harness.verdict import ClaimVerdict
 
@@ -203,7 +203,7 @@ def _of_hypothesis(
         mean, scatter = float(np.mean(sample)), float(np.std(sample, ddof=1))
         finite = np.isfinite(mean) and scatter > 0
         power = (
-            f"{registered_power(rule, mean, scatter, seeds):.2f}"
+            f"{power_alone(rule, mean, scatter, seeds).power.value:.2f}"
             if finite
             else "not defined"
         )

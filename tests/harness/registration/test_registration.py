@@ -824,7 +824,7 @@ def test_a_long_list_of_changes_is_cut(toy, folder):
         ),
         (
             ["register", "toy/new", "--reason", " "],
-            "Say why claim 'toy/new' is registered as it is: a reason that re",
+            "Say why claim 'toy/new' is registered: a reason that re",
         ),
         (
             ["register", "toy/seen"],
@@ -859,9 +859,7 @@ def test_refusals_are_one_line_and_exit_code_two(
 
 def test_an_amendment_without_a_reason_changes_nothing(toy, folder):
     study = toy(registered=True)
-    with pytest.raises(
-        InvalidInput, match="Say why claim 'toy/toy' is registered as it is"
-    ):
+    with pytest.raises(InvalidInput, match="Say why claim 'toy/toy' is amended"):
         registration.amend(
             with_claim(study, limits="Some."), folder, "  ", results_seen=False
         )
