@@ -22,8 +22,8 @@ KNOWN = {
     "planted": (1, "734f56d2018c"),
     "power": (1, "19698de7e309"),
     "replication": (1, "92f53bf29bc0"),
-    "scaling": (1, "8ad8b42456c7"),
-    "scaling_forms": (1, "898ae345e3e9"),
+    "scaling": (1, "50190172e3cd"),
+    "scaling_forms": (1, "02c9bb37ee9f"),
     "slopes": (1, "6344305ca26f"),
 }
 """Module -> its version, and the first digits of the digest of its code."""
