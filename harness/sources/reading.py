@@ -84,7 +84,8 @@ class Library:
         """The parsed file of a module; raises InvalidInput if it is no Python."""
         if dotted not in self._sources:
             file = self.file(dotted)
-            self._sources[dotted] = file and parsed(file, self.package(dotted))
+            package = self.package(dotted)
+            self._sources[dotted] = None if file is None else parsed(file, package)
         return self._sources[dotted]
 
     def package(self, dotted: str) -> str:
