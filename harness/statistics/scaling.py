@@ -10,8 +10,8 @@ that happen to be low.
 
 A floor is fitted by variable projection (Golub, Pereyra 1973). In this loss log a is linear and
 solved for exactly; searched are b in [0, 5] and, in [0, 1), s = c / E(n_K): the floor's share of
-the error at the largest size. The search starts from the best points of a grid, one per range of b, and
-the best end counts: an optimiser that stopped early has made a published scaling law wrong
+the error at the largest size. The search starts from the best points of a grid, one per range of b,
+and the best end counts: an optimiser that stopped early has made a published scaling law wrong
 (Besiroglu et al. 2024 on Hoffmann et al. 2022).
 
 >>> sizes = [50, 100, 500, 1000, 5000]
