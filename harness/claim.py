@@ -442,7 +442,7 @@ def _hypothesis(
         raise InvalidInput(
             f"Effect {name!r} must say {' and '.join(missing)}; see harness.claim.Terms."
         )
-    effect, sd = _of(terms["expect"], parameters)
+    effect, sd = _of(terms["expect"], parameters, f"expect of effect {name!r}")
     ratio = terms.get("ratio", False)
     return Hypothesis(
         name=name,
@@ -452,10 +452,16 @@ def _hypothesis(
         expected_effect=_logarithm(effect, name) if ratio else effect,
         expected_sd=sd,
         role="primary" if terms.get("primary") else "secondary",
-        agreement=_of(terms.get("agreement"), parameters),
+        agreement=_of(
+            terms.get("agreement"), parameters, f"agreement of effect {name!r}"
+        ),
         scale="ratio" if ratio else "linear",
         bounds=terms.get("bounds"),
-        published=_published(_of(terms.get("published"), parameters), ratio, name),
+        published=_published(
+            _of(terms.get("published"), parameters, f"published of effect {name!r}"),
+            ratio,
+            name,
+        ),
         tiers=terms.get("tiers", TIERS),
         against_title=terms.get("against_title", False),
     )
@@ -498,12 +504,18 @@ def _logarithm(value: float, name: str) -> float:
     return math.log(value)
 
 
-def _of(value: Any, parameters: Configuration) -> Any:
+def _of(value: Any, parameters: Configuration, what: str) -> Any:
     """The value for these parameters, where it is a mapping from them."""
     if not isinstance(value, Mapping):
         return value
     found = tuple(parameters.values())
-    return value[found[0] if len(found) == 1 else found]
+    case = found[0] if len(found) == 1 else found
+    if case not in value:
+        raise InvalidInput(
+            f"{what} has nothing for {case!r}, a case of its `each`; it has "
+            f"{', '.join(map(repr, value)) or 'none'}. Add the case to the mapping."
+        )
+    return value[case]
 
 
 def _named(function: Callable[..., Any], parameters: Configuration) -> str:

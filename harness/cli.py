@@ -16,56 +16,90 @@ from harness import __version__
 from harness.console import CODES, guarded
 
 COMMANDS = {
-    "list": "harness.commands.listing",
-    "show": "harness.commands.show",
-    "plan": "harness.commands.plan",
-    "sweep": "harness.commands.sweeping",
-    "report": "harness.commands.rendering",
-    "record": "harness.commands.recording",
-    "readme": "harness.commands.readme",
-    "verdict": "harness.commands.verdict",
-    "diff": "harness.commands.diff",
-    "history": "harness.commands.history",
-    "rehearse": "harness.commands.rehearsal",
-    "register": "harness.commands.registration",
-    "amend": "harness.commands.registration",
-    "withdraw": "harness.commands.registration",
-    "audit": "harness.commands.audit",
-    "power": "harness.commands.power",
-    "calibrate": "harness.commands.calibrate",
-    "export": "harness.commands.export",
-    "data": "harness.commands.data",
-    "regime": "harness.commands.regime",
-    "pack": "harness.sweep.pack",
-    "unpack": "harness.sweep.pack",
+    "list": (
+        "harness.commands.listing",
+        "every claim, its tiers, and the verdict recorded for each",
+    ),
+    "show": (
+        "harness.commands.show",
+        "tell one claim of a report: what it says, what decided, its limits",
+    ),
+    "plan": (
+        "harness.commands.plan",
+        "the cells of a run: how many, how many the store has; or as a file",
+    ),
+    "sweep": (
+        "harness.commands.sweeping",
+        "compute the cells of a run, without judging anything",
+    ),
+    "report": (
+        "harness.commands.rendering",
+        "write the HTML of a report again, from its verdicts.json",
+    ),
+    "record": (
+        "harness.commands.recording",
+        "make a run the recorded one: its report, cells and calibration",
+    ),
+    "readme": (
+        "harness.commands.readme",
+        "write the table of recorded verdicts into README.md, or check it",
+    ),
+    "verdict": (
+        "harness.commands.verdict",
+        "every verdict again from the store, held against the recorded ones",
+    ),
+    "diff": ("harness.commands.diff", "what changed from one run to another"),
+    "history": (
+        "harness.commands.history",
+        "the verdicts and effects of many runs over time, as a page",
+    ),
+    "rehearse": (
+        "harness.commands.rehearsal",
+        "try a claim on seeds that are not the registered ones",
+    ),
+    "register": (
+        "harness.commands.registration",
+        "write down what a new claim fixes before it is run",
+    ),
+    "amend": (
+        "harness.commands.registration",
+        "write down a change of a registered claim, and why",
+    ),
+    "withdraw": (
+        "harness.commands.registration",
+        "take a registered claim back, and say why",
+    ),
+    "audit": (
+        "harness.commands.audit",
+        "compute a sample of recorded cells again, and compare",
+    ),
+    "power": (
+        "harness.commands.power",
+        "the power of every claim and hypothesis, and the seeds it takes",
+    ),
+    "calibrate": (
+        "harness.commands.calibrate",
+        "simulate how often each claim's decision errs, for the report",
+    ),
+    "export": (
+        "harness.commands.export",
+        "a run as Markdown, Parquet, or as an archive (RO-Crate)",
+    ),
+    "data": (
+        "harness.commands.data",
+        "the data sets: where each was found; or download one",
+    ),
+    "regime": (
+        "harness.commands.regime",
+        "tell whether a network of your own is in the kernel regime",
+    ),
+    "pack": (
+        "harness.sweep.pack",
+        "the cells of a store as one file, to be carried to another machine",
+    ),
+    "unpack": ("harness.sweep.pack", "take a packed store over into a store"),
 }
-"""Each command, and the module whose `add` gives it its options."""
-
-HELP = {
-    "list": "every claim, its tiers, and the verdict recorded for each",
-    "show": "tell one claim of a report: what it says, what decided, its limits",
-    "plan": "the cells of a run: how many, how many the store has; or as a file",
-    "sweep": "compute the cells of a run, without judging anything",
-    "report": "write the HTML of a report again, from its verdicts.json",
-    "record": "make a run the recorded one: its report, cells and calibration",
-    "readme": "write the table of recorded verdicts into README.md, or check it",
-    "verdict": "every verdict again from the store, held against the recorded ones",
-    "diff": "what changed from one run to another",
-    "history": "the verdicts and effects of many runs over time, as a page",
-    "rehearse": "try a claim on seeds that are not the registered ones",
-    "register": "write down what a new claim fixes before it is run",
-    "amend": "write down a change of a registered claim, and why",
-    "withdraw": "take a registered claim back, and say why",
-    "audit": "compute a sample of recorded cells again, and compare",
-    "power": "the power of every claim and hypothesis, and the seeds it takes",
-    "calibrate": "simulate how often each claim's decision errs, for the report",
-    "export": "a run as Markdown, Parquet, or as an archive (RO-Crate)",
-    "data": "the data sets: where each was found; or download one",
-    "regime": "tell whether a network of your own is in the kernel regime",
-    "pack": "the cells of a store as one file, to be carried to another machine",
-    "unpack": "take a packed store over into a store",
-}
-"""What each command does, for the list of all; a test holds it against the commands' own."""
+"""Each command: the module whose `add` gives it its options, and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,21 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
-    named = next((word for word in words if not word.startswith("-")), "")
-    top = _parser((named,)) if named in COMMANDS else _list_of_commands()
+    top = _parser(words[:1]) if words and words[0] in COMMANDS else _list_of_commands()
     parsed = top.parse_args(words)
     return int(parsed.run(parsed))
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    return _parser(tuple(COMMANDS))
+    return _parser(list(COMMANDS))
 
 
 def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     """The commands of these names, and others of their modules, with their options."""
     top, commands = _top()
-    for module in dict.fromkeys(COMMANDS[name] for name in names):
+    for module in dict.fromkeys(COMMANDS[name][0] for name in names):
         import_module(module).add(commands)
     for command in commands.choices.values():
         _name_codes(command)
@@ -99,7 +132,7 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
 def _list_of_commands() -> argparse.ArgumentParser:
     """Every command with what it does, without its options: nothing has to be imported."""
     top, commands = _top()
-    for name, line in HELP.items():
+    for name, (_, line) in COMMANDS.items():
         commands.add_parser(name, help=line)
     return top
 

@@ -272,7 +272,8 @@ class Measured:
         """
         chosen = self.configurations(**where)
         if len(chosen) != 1:
-            listed = "\n  ".join(map(canonical, chosen)) or "none"
+            known = map(canonical, chosen) if chosen else self._axes(where)
+            listed = "\n  ".join(known)
             raise InvalidInput(
                 f"{quantity!r} of {self.name!r} at {where} must name one configuration; "
                 f"{len(chosen)} match:\n  {listed}"
@@ -345,6 +346,14 @@ class Measured:
         return sorted(
             {cell[key] for cell in self.configurations(**where) if key in cell}
         )
+
+    def _axes(self, keys: Iterable[str]) -> Iterator[str]:
+        """Each key, and the values that it has in the experiment."""
+        for key in keys:
+            values = dict.fromkeys(
+                canonical(cell[key]) for cell in self.configurations() if key in cell
+            )
+            yield f"{key} may be {', '.join(values)}"
 
     def _check_keys(
         self, asked: Iterable[str], configurations: Sequence[Configuration]

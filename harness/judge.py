@@ -343,8 +343,9 @@ def _broken_controls(
     ]
     return [
         f"Control {control.name!r} must come out {control.expected} and came out "
-        f"{controls[control.name].kind}: "
-        f"{controls[control.name].reason}"
+        f"{controls[control.name].kind}: {controls[control.name].reason} Its truth is known by "
+        "construction, so find what is wrong with the control or with what "
+        f"{control.hypothesis!r} measures."
         for control in failed
     ]
 

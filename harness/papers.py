@@ -25,7 +25,8 @@ PACKAGE = "claims"
 CLAIMS = Path("claims")
 """The claims folder unless told otherwise, from the current folder."""
 
-_stamps: dict[str, tuple[Path, int, int]] = {}
+STAMP = "__ntk_claims_state__"
+"""The attribute of a paper's module that says in which state its file was imported."""
 
 
 def name_of(file: Path) -> str:
@@ -156,7 +157,6 @@ def bind(claims: Path) -> None:
         if name == PACKAGE or name.startswith(f"{PACKAGE}.")
     ]:
         del sys.modules[name]
-    _stamps.clear()
     spec = importlib.machinery.ModuleSpec(PACKAGE, None, is_package=True)
     spec.submodule_search_locations = [place]
     package = importlib.util.module_from_spec(spec)
@@ -168,12 +168,9 @@ def _changed() -> bool:
     """Whether the file of an imported module changed since it was imported; notes those that are
     new.
     """
-    loaded = {
-        name: module
-        for name, module in sys.modules.items()
-        if name.startswith(f"{PACKAGE}.")
-    }
-    for name, module in loaded.items():
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(f"{PACKAGE}."):
+            continue
         file = getattr(module, "__file__", None)
         if file is None:
             continue
@@ -181,7 +178,7 @@ def _changed() -> bool:
             state = Path(file).stat()
         except OSError:
             return True
-        now = (Path(file), state.st_mtime_ns, state.st_size)
-        if _stamps.setdefault(name, now) != now:
+        now = (state.st_mtime_ns, state.st_size)
+        if vars(module).setdefault(STAMP, now) != now:
             return True
     return False

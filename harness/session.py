@@ -38,7 +38,7 @@ class Settings:
     Args:
         tier: "quick" or "full".
         backends: in which the claims are verified.
-        engine, device, workers, time_limit, ray_address, gpus_per_cell: as in `harness.sweep.run`.
+        engine, device, workers, ray_address, gpus_per_cell: as in `harness.sweep.run`.
         store: where cells are, and go.
         claims: the folder that holds the papers' folders.
         replay: take the newest recorded cells, from whatever machine, and compute nothing.
@@ -53,7 +53,6 @@ class Settings:
     engine: str = "local"
     device: str = "auto"
     workers: int | None = None
-    time_limit: float = 3600.0
     replay: bool = False
     ray_address: str | None = None
     gpus_per_cell: float | None = None
@@ -344,7 +343,6 @@ def _sweep(
         engine=settings.engine,
         device=settings.device,
         workers=settings.workers,
-        time_limit=settings.time_limit,
         ray_address=settings.ray_address,
         gpus_per_cell=settings.gpus_per_cell,
         claims=settings.claims,

@@ -12,6 +12,8 @@ from typing import Any
 
 from harness import sweep
 from harness.commands.options import (
+    added,
+    aligned,
     computing,
     computing_options,
     papers_folder,
@@ -32,17 +34,16 @@ Json = dict[str, Any]
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "audit", help="compute a sample of recorded cells again, and compare"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "audit",
         "Draws cells that the store has for the claims (at least one per claim and backend), "
         "computes them again into "
         "a throw-away store, and compares every array. A cell whose code or versions are no longer "
         "those of this "
         "checkout is named, and counts for nothing. Exit code 0 if all that could be compared "
         "agree; 1 if any "
-        "differs or fails, or none could be compared."
+        "differs or fails, or none could be compared.",
     )
     run_options(command)
     command.add_argument(
@@ -293,8 +294,7 @@ def _table(drawn: Sequence[Drawn]) -> str:
         ("backend", "configuration", "seeds", "age", "result", "difference", ""),
         *map(_row, drawn),
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines = aligned(rows)
     table, above = [f"    {lines[0]}"], None
     for entry, line in zip(drawn, lines[1:], strict=True):
         if entry.claims != above:

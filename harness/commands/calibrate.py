@@ -8,31 +8,33 @@ from typing import Any
 
 from harness import registration, report
 from harness.commands.options import (
+    added,
     asked,
     claims_options,
     prove_writable,
+    report_folder,
+    report_option,
     selected,
     tier_option,
+    trials_option,
 )
 from harness.commands.verdict import write_json
 from harness.errors import InvalidInput
 from harness.report import calibration
-from harness.shipped import RECORDED
 from harness.statistics.calibration import TRIALS, Calibrated, Rates, calibrate
 from harness.statistics.planted import exponent_coverage
 from harness.study import Statement, Study
 
-Json = Mapping[str, Any]
+Measured = Mapping[str, Mapping[str, Sequence[float]]]
+"""Backend -> hypothesis -> one effect per seed."""
 SEED = 0
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
+    command = added(
+        commands,
         "calibrate",
-        help="simulate how often each claim's decision errs, for the report",
-    )
-    command.description = (
         "Simulates the decision on every hypothesis and claim: with the mean on the margin (false "
         "SUPPORTED) and at "
         "the registered effect (power), with the scatter over seeds that a recorded report "
@@ -41,57 +43,62 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "Writes the rates with "
         "their intervals to calibration.json in that folder, "
         "for the registrations as they are now; the next report shows them. Claims that are not "
-        "selected keep theirs."
+        "selected keep theirs.",
     )
     claims_options(command)
     tier_option(command)
-    recorded = f"{RECORDED.as_posix()}/<tier>"
-    command.add_argument(
-        "--from",
-        dest="folder",
-        type=Path,
-        help=f"folder of the report (default: {recorded})",
-    )
-    command.add_argument(
-        "--trials", type=int, default=TRIALS, help=f"per rate (default: {TRIALS})"
-    )
+    report_option(command)
+    trials_option(command, TRIALS)
     command.set_defaults(run=calibrate_claims)
 
 
 def calibrate_claims(options: argparse.Namespace) -> int:
     """Writes calibration.json, and prints a line for each claim."""
-    folder = options.folder or RECORDED / options.tier
+    folder = report_folder(options)
     if not folder.is_dir():
         raise InvalidInput(
             f"There is no folder {folder}. Name that of a report with --from."
         )
     prove_writable(folder / calibration.FILE)
-    studies = [study for study in selected(options) if seeds_of(study, options.tier)]
+    chosen = selected(options)
     earlier = _earlier(folder, options) if asked(options) else None
-    measured = measured_effects(folder)
-    found: dict[str, tuple[str, Calibrated]] = {}
-    for study in studies:
-        claim = study.claim.at(options.tier)
-        rates = calibrate(
-            claim,
-            seeds_of(study, options.tier),
-            measured.get(claim.id, {}),
-            trials=options.trials,
-            seed=SEED,
-        )
-        found[claim.id] = registration.ClaimRecord.of(study).digest, rates
-        print("\n".join(_lines(claim, rates)), flush=True)
-    planted = exponent_coverage(options.trials, min(options.trials, 500), seed=SEED)
-    for name, rate in planted.items():
-        print(
-            f"95 % intervals of planted exponents, {name}: cover {rate} ({rate.trials} trials)"
-        )
-    content = calibration.record(options.tier, options.trials, SEED, planted, found)
+    content = simulated(chosen, options.tier, measured_effects(folder), options.trials)
     if earlier is not None:
         content["claims"] = {**earlier["claims"], **content["claims"]}
     write_json(folder / calibration.FILE, content)
     print(folder / calibration.FILE, file=sys.stderr)
     return 0
+
+
+def simulated(
+    studies: Sequence[Study],
+    tier: str,
+    measured: Mapping[str, Measured],
+    trials: int,
+) -> dict[str, Any]:
+    """The content of calibration.json, of the claims that have the tier; prints each claim's rates.
+
+    Args:
+        studies: the claims.
+        tier: "quick" or "full".
+        measured: claim -> backend -> hypothesis -> one effect per seed.
+        trials: per rate.
+    """
+    found: dict[str, tuple[str, Calibrated]] = {}
+    for study in studies:
+        claim, seeds = study.claim.at(tier), seeds_of(study, tier)
+        if not seeds:
+            continue
+        effects = measured.get(claim.id, {})
+        rates = calibrate(claim, seeds, effects, trials=trials, seed=SEED)
+        found[claim.id] = registration.ClaimRecord.of(study).digest, rates
+        print("\n".join(_lines(claim, rates)), flush=True)
+    planted = exponent_coverage(trials, min(trials, 500), seed=SEED)
+    for name, rate in planted.items():
+        print(
+            f"95 % intervals of planted exponents, {name}: cover {rate} ({rate.trials} trials)"
+        )
+    return calibration.record(tier, trials, SEED, planted, found)
 
 
 def _earlier(folder: Path, options: argparse.Namespace) -> dict[str, Any] | None:
@@ -119,15 +126,16 @@ def seeds_of(study: Study, tier: str) -> int:
     return min(scale.replicates for scale in tiers) if tiers and all(tiers) else 0
 
 
-def measured_effects(
-    folder: Path,
-) -> dict[str, Mapping[str, Mapping[str, Sequence[float]]]]:
-    """Claim -> backend -> hypothesis -> one effect per seed, of the report in a folder; empty
-    without a report.
-    """
+def measured_effects(folder: Path) -> dict[str, Measured]:
+    """Claim -> its effects, of the report in a folder; empty without a report."""
     if not (folder / "verdicts.json").is_file():
         return {}
     document, _ = report.load(folder)
+    return effects_of(document)
+
+
+def effects_of(document: Mapping[str, Any]) -> dict[str, Measured]:
+    """Claim -> its effects, of a verdicts.json."""
     return {claim["id"]: claim["effects"] for claim in document["claims"]}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness import datasets
-from harness.commands.options import examples
+from harness.commands.options import added, aligned
 from harness.datasets._places import ENVIRONMENT, Published, source
 from harness.errors import DatasetUnavailable, InvalidInput
 from harness.experiment import Request
@@ -15,10 +15,9 @@ COLUMNS = ("data set", "part", "download", "licence", "found in")
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "data", help="the data sets: where each was found; or download one"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "data",
         "Lists every data set: its parts, what a download takes, its licence, and where it was "
         "found (not verified "
         "yet). With fetch, downloads a part into the cache, and verifies it; nothing else "
@@ -26,10 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--download`. A claim decides without a data set that is not there: what rests on it comes "
         "out NOT_RUN. Files "
         f"you have already: put them into a folder <data set>/, and set {ENVIRONMENT} to the "
-        "folder around it."
-    )
-    examples(
-        command,
+        "folder around it.",
         "ntk-claims data",
         "ntk-claims data fetch cifar10",
         "ntk-claims data fetch svhn --part train",
@@ -55,7 +51,7 @@ def data(options: argparse.Namespace) -> int:
             "`ntk-claims data list` takes no data set and no part: it lists all of them."
         )
     if options.action == "list":
-        print(_table([COLUMNS, *_rows()]))
+        print("\n".join(aligned([COLUMNS, *_rows()])))
         return 0
     if not options.name:
         raise InvalidInput(
@@ -138,12 +134,3 @@ def _rows() -> Iterator[tuple[str, ...]]:
 
 def _size(part: Published) -> str:
     return f"{part.megabytes:,.0f} MB"
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    padded = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in padded)

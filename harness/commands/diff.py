@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.commands.options import (
+    added,
     asked,
     chosen_ids,
-    examples,
     parts_options,
     write_text,
 )
@@ -22,8 +22,9 @@ BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser("diff", help="what changed from one run to another")
-    command.description = (
+    command = added(
+        commands,
+        "diff",
         "Holds two runs against each other: verdicts (a changed one is marked CHANGED), effects of "
         "every hypothesis in "
         "every backend with their intervals and whether these overlap, registrations, versions, "
@@ -31,10 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "one of them has. Runs of different tiers may be compared, and that is said. Exit code 0 "
         "if no claim that both "
         "have changed its verdict, 1 if one did, 2 for a run that cannot be read or has another "
-        "version of the format."
-    )
-    examples(
-        command,
+        "version of the format.",
         "ntk-claims diff reports/recorded/quick reports/quick --markdown changes.md --html "
         "changes.html",
     )

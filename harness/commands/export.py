@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from harness import registration, report, studies, sweep
-from harness.commands.options import folder_option
+from harness.commands.options import folder_option, store_option
 from harness.errors import InvalidInput
 from harness.export import archive, crate, parquet, parts
 from harness.export.run_times import moment
-from harness.session import STORE, Settings, requests
+from harness.session import Settings, requests
 from harness.study import Study
 from harness.sweep import Cell, Sweep
 
@@ -52,7 +52,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Adds the command to those of `ntk-claims`."""
     command = commands.add_parser(
         "export",
-        help="a run as Markdown, Parquet, or as an archive (RO-Crate)",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -70,12 +69,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="NAME",
         help="who ran it, to be named in the crate",
     )
-    command.add_argument(
-        "--store",
-        type=Path,
-        default=Path(STORE),
-        help=f"where the cells are (default: {STORE})",
-    )
+    store_option(command, "where the cells are")
     folder_option(command)
     command.set_defaults(run=write)
 

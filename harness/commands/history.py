@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.commands.options import examples, write_text
+from harness.commands.options import added, write_text
 from harness.numerals import counted
 from harness.report.history import collect
 from harness.report.history_page import as_page
@@ -12,19 +12,18 @@ from harness.report.history_page import as_page
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "history", help="the verdicts and effects of many runs over time, as a page"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "history",
         "Draws the primary effects of every claim over the runs in these folders, by the time that "
         "their run.json "
         "says, with their intervals, every change of verdict, and every change of versions or "
         "registration. Tiers "
         "are kept apart. A run that cannot be read is named here and on the page, and left out; "
         "exit code 2 only if "
-        "none can be read."
+        "none can be read.",
+        "ntk-claims history nightly/* --html history.html",
     )
-    examples(command, "ntk-claims history nightly/* --html history.html")
     command.add_argument(
         "folders",
         type=Path,

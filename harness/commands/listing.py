@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import registration, studies
-from harness.commands.options import claims_options, discovered, examples, selected
+from harness.commands.options import added, claims_options, discovered, selected
 from harness.errors import InvalidInput
 from harness.experiment import TIERS
 from harness.studies import Recorded
@@ -17,17 +17,16 @@ WIDTH, COLUMN = 100, 14
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "list", help="every claim, its tiers, and the verdict recorded for each"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "list",
         "Lists every claim below a folder: its id, its title, and per tier the recorded verdict. "
         "'unrecorded': the tier has no verdict on record, and a run passes only if it comes out "
         "SUPPORTED; "
         "'-': the claim has no such tier; 'withdrawn': it was taken back. Below: registrations "
-        "without a claim file."
+        "without a claim file.",
+        "ntk-claims list -k vyas2022",
     )
-    examples(command, "ntk-claims list -k vyas2022")
     claims_options(command)
     command.set_defaults(run=list_claims)
 

@@ -20,14 +20,59 @@ from harness.study import Study
 from harness.sweep import engines
 
 
-def examples(command: argparse.ArgumentParser, *lines: str) -> None:
-    """Ends a command's help with calls as one would type them, each on a line of its own."""
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
-    command.description = textwrap.fill(command.description or "", 100)
-    command.epilog = "\n".join(
-        f"{'Example:' if not at else '        '} {line}"
-        for at, line in enumerate(lines)
+def added(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    description: str,
+    *examples: str,
+) -> argparse.ArgumentParser:
+    """A command among those of `ntk-claims`, with calls as one would type them below its help."""
+    return commands.add_parser(
+        name,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=textwrap.fill(description, 100),
+        epilog="Example: " + "\n         ".join(examples) if examples else "",
     )
+
+
+def report_option(command: argparse.ArgumentParser) -> None:
+    """The report whose measured effects a command takes."""
+    command.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        help=f"folder of the report (default: {RECORDED.as_posix()}/<tier>)",
+    )
+
+
+def report_folder(options: argparse.Namespace) -> Path:
+    """The folder that `report_option` chose."""
+    return options.folder or RECORDED / options.tier
+
+
+def store_option(
+    command: argparse.ArgumentParser, what: str = "where cells are kept"
+) -> None:
+    """The store."""
+    command.add_argument(
+        "--store", type=Path, default=Path(STORE), help=f"{what} (default: {STORE})"
+    )
+
+
+def trials_option(command: argparse.ArgumentParser, default: int) -> None:
+    """Simulated experiments per rate."""
+    command.add_argument(
+        "--trials",
+        type=int,
+        default=default,
+        help=f"of the calibration, per rate (default: {default})",
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row, in columns that line up."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def folder_option(command: argparse.ArgumentParser) -> None:
@@ -181,14 +226,14 @@ def family_sizes(options: argparse.Namespace) -> Mapping[str, int]:
 
 def cells_options(command: argparse.ArgumentParser) -> None:
     """Of which backends the cells are, and where."""
+    backend_option(command)
+    store_option(command)
+
+
+def backend_option(command: argparse.ArgumentParser) -> None:
+    """The backends."""
     command.add_argument(
         "--backend", default="torch,jax", help="comma-separated (default: torch,jax)"
-    )
-    command.add_argument(
-        "--store",
-        type=Path,
-        default=Path(STORE),
-        help=f"where cells are kept (default: {STORE})",
     )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from harness.commands.options import (
     Chosen,
+    added,
     as_registered,
     cells_options,
     claims_options,
-    examples,
     papers_folder,
     selected,
     settings,
@@ -32,11 +32,9 @@ HEADINGS = ("", "cells", "shared", "cached", "stale", "to compute", "estimate")
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
+    command = added(
+        commands,
         "plan",
-        help="the cells of a run: how many, how many the store has; or as a file",
-    )
-    command.description = (
         "Counts the cells that a run needs and those that the store has. Cached: a run takes them "
         "as they are. Stale: "
         "computed with other code or versions than are here now, so a run computes them again. "
@@ -48,10 +46,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "With --json FILE the plan goes to a file that a machine with numpy and one framework "
         "alone can run: "
         "python -m harness.sweep FILE --backend torch. Claims that are not as registered are left "
-        "out of the file."
-    )
-    examples(
-        command,
+        "out of the file.",
         "ntk-claims plan --tier full --backend torch",
         "ntk-claims plan -k gap_across --json plan.json",
     )

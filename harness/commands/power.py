@@ -10,9 +10,13 @@ import numpy as np
 
 from harness.commands.calibrate import measured_effects, seeds_of
 from harness.commands.options import (
+    added,
+    aligned,
     claims_options,
     family_sizes,
     prove_writable,
+    report_folder,
+    report_option,
     selected,
     tier_option,
     write_text,
@@ -20,16 +24,9 @@ from harness.commands.options import (
 from harness.errors import InvalidInput
 from harness.numerals import counted, needed
 from harness.report.figures import figure_svg
-from harness.shipped import RECORDED
-from harness.statistics.claim_power import whole_power
-from harness.statistics.power import (
-    WANTED,
-    decision_power,
-    decision_seeds_needed,
-    holds,
-    power,
-)
-from harness.study import Hypothesis, Rule, Study
+from harness.statistics.claim_power import power_alone, whole_power
+from harness.statistics.power import WANTED, holds, power
+from harness.study import Hypothesis, Study
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLOTTED = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 70, 100)
@@ -47,28 +44,21 @@ HEADINGS = (
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "power", help="the power of every claim and hypothesis, and the seeds it takes"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "power",
         "For every hypothesis: what it needs, the registered effect and standard deviation over "
         "seeds, the one "
         "measured in a recorded report, the power of Student's t alone in one backend (closed "
         "form), that of the "
         "decision (simulated: the bootstrap must agree), and the seeds with which that is 0.9. "
         "Below: the probability that the claim as a whole is decided on the side of its registered "
-        "effects, after Holm. Wanted: 0.9; below it the claim cannot be registered."
+        "effects, after Holm. Wanted: 0.9; below it the claim cannot be registered.",
     )
     claims_options(command)
     tier_option(command)
     command.add_argument("--seeds", type=int, help="instead of the registered number")
-    recorded = f"{RECORDED.as_posix()}/<tier>"
-    command.add_argument(
-        "--from",
-        dest="folder",
-        type=Path,
-        help=f"report with measured effects (default: {recorded})",
-    )
+    report_option(command)
     command.add_argument(
         "--plot",
         action="store_true",
@@ -88,7 +78,7 @@ def print_power(options: argparse.Namespace) -> int:
     prove_writable(options.out)
     found = [study for study in selected(options) if seeds_of(study, options.tier)]
     studies = [replace(study, claim=study.claim.at(options.tier)) for study in found]
-    measured = measured_effects(options.folder or RECORDED / options.tier)
+    measured = measured_effects(report_folder(options))
     sizes = family_sizes(options)
     for study in studies:
         seeds = options.seeds or seeds_of(study, options.tier)
@@ -106,7 +96,9 @@ def print_power(options: argparse.Namespace) -> int:
             )
             for h in study.claim.hypotheses
         ]
-        print("\n".join(_aligned([HEADINGS, *rows])), flush=True)
+        print(
+            *(f"  {line}" for line in aligned([HEADINGS, *rows])), sep="\n", flush=True
+        )
         print(f"  {_whole(study, seeds, sizes[study.claim.family])}", flush=True)
         if options.plot:
             print("\n".join(_plot(study)))
@@ -128,7 +120,9 @@ def _row(
         if measured
         else "-"
     )
-    decision = decision_power(rule, effect, sd, seeds)
+    decision = power_alone(rule, effect, sd, seeds)
+    value = decision.power.value
+    enough = holds(rule, effect)
     name = (
         hypothesis.name
         if hypothesis.role == "primary"
@@ -141,17 +135,8 @@ def _row(
         f"{sd:.3g}",
         scatter,
         f"{power(rule, effect, sd, seeds):.3f}",
-        f"{decision.value:.3f}{'' if decision.value >= WANTED else ' LOW'}",
-        _needed(rule, effect, sd),
-    )
-
-
-def _needed(rule: Rule, effect: float, sd: float) -> str:
-    """The seeds needed, or why no number of them is enough."""
-    return (
-        str(decision_seeds_needed(rule, effect, sd))
-        if holds(rule, effect)
-        else "none: false at this effect"
+        f"{value:.3f}{'' if value >= WANTED else ' LOW'}",
+        str(decision.seeds_needed) if enough else "none: false at this effect",
     )
 
 
@@ -168,17 +153,6 @@ def _whole(study: Study, seeds: int, family: int) -> str:
         f"(Holm over {counted(family, 'claim')}); weakest: {found.weakest}; "
         f"seeds for {WANTED}: {needed_seeds}"
     )
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _plot(study: Study) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import report
-from harness.commands.options import examples, write_text
+from harness.commands.options import added, write_text
 from harness.errors import InvalidInput
 from harness.report import readme
 
@@ -18,19 +18,14 @@ RECORDED = "reports/recorded/quick"
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
+    command = added(
+        commands,
         "readme",
-        help="write the table of recorded verdicts into README.md, or check it",
-    )
-    command.description = (
         "Writes what README.md and the pages below docs show of a recorded report: the table of "
         "verdicts between the "
         "comments <!-- verdicts: ... --> and <!-- end of verdicts -->, and likewise the example of "
         "a claim and the "
-        "rates of its calibration."
-    )
-    examples(
-        command,
+        "rates of its calibration.",
         "ntk-claims readme --check",
         "ntk-claims readme reports/recorded/full --readme docs/full.md",
     )

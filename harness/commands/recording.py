@@ -2,22 +2,28 @@
 
 import argparse
 import os
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import registration, report, shipped, strict_json, studies, sweep
-from harness.commands.calibrate import calibrate_claims
-from harness.commands.options import discovered, examples, family_sizes, folder_option
+from harness import report, shipped, strict_json, sweep
+from harness.commands.calibrate import effects_of, simulated
+from harness.commands.options import (
+    added,
+    discovered,
+    folder_option,
+    store_option,
+    trials_option,
+)
 from harness.commands.readme import RECORDED as SHOWN
 from harness.commands.readme import refresh
+from harness.commands.verdict import judged, write_json
 from harness.errors import InvalidInput
 from harness.experiment import Request
-from harness.registration import FOLDER, ClaimRecord
+from harness.registration import ClaimRecord
 from harness.report import SECONDS, calibration
-from harness.session import STORE, Settings, requests, verify
+from harness.session import Settings, requests
 from harness.shipped import RECORDED
 from harness.statistics.calibration import TRIALS
 from harness.study import Study
@@ -29,18 +35,17 @@ Json = Mapping[str, Any]
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "record", help="make a run the recorded one: its report, cells and calibration"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "record",
         "Takes the report of a run and the cells that its verdicts rest on, judges them again, and "
         f"writes all into {RECORDED.as_posix()}/<tier>: report, cells.tar with the SHA-256 of each "
         "cell, calibration.json. For the quick tier it then writes what README.md and docs show. "
         "Refused, before anything is written: a claim that is missing in the run or is not as "
         "registered, a cell that is not in the store, a verdict or effect that comes out "
-        "otherwise. claims/verdicts.toml is written by hand."
+        "otherwise. claims/verdicts.toml is written by hand.",
+        "ntk-claims record --from reports/quick-20260101T000000Z",
     )
-    examples(command, "ntk-claims record --from reports/quick-20260101T000000Z")
     folder_option(command)
     command.add_argument(
         "--from",
@@ -49,33 +54,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         required=True,
         help="folder of the run's report",
     )
-    command.add_argument(
-        "--store",
-        type=Path,
-        default=Path(STORE),
-        help=f"where its cells are (default: {STORE})",
-    )
-    command.add_argument(
-        "--trials",
-        type=int,
-        default=TRIALS,
-        help=f"of the calibration, per rate (default: {TRIALS})",
-    )
+    store_option(command, "where its cells are")
+    trials_option(command, TRIALS)
     command.set_defaults(run=record)
 
 
 def record(options: argparse.Namespace) -> int:
     """Writes the recorded run, whole or not at all; README.md and docs last."""
     document, run = report.load(options.folder)
+    tier = document["tier"]
     chosen = _chosen(document, discovered(options))
-    target = RECORDED / document["tier"]
+    target = RECORDED / tier
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".record-", dir=target.parent) as place:
         made = Path(place)
         packed = shipped.ship(_cells(document, chosen, options), made)
-        report.write(made, document, run, _seconds(options.folder))
-        _calibrated(made, document["tier"], options)
-        again = _judged(made, document, chosen, options)
+        rates = simulated(chosen, tier, effects_of(document), options.trials)
+        write_json(made / calibration.FILE, rates)
+        with shipped.unpacked(made) as store:
+            again = judged(chosen, options, _settings(document, store), rates)
         if changed := shipped.differences(again["claims"], document):
             raise InvalidInput(
                 f"The cells of {options.store} do not give the verdicts of {options.folder}: "
@@ -141,42 +138,6 @@ def _cells(
             )
         found |= {own.key: own for own in cells}
     return list(found.values())
-
-
-def _calibrated(folder: Path, tier: str, options: argparse.Namespace) -> None:
-    calibrate_claims(
-        argparse.Namespace(
-            claims=options.claims,
-            ids=[],
-            keywords=[],
-            tier=tier,
-            folder=folder,
-            trials=options.trials,
-        )
-    )
-
-
-def _judged(
-    folder: Path,
-    document: Json,
-    chosen: Sequence[Study],
-    options: argparse.Namespace,
-) -> Json:
-    """The verdicts of the shipped cells, with their calibration."""
-    registrations = options.claims / FOLDER
-    with shipped.unpacked(folder) as store:
-        return verify(
-            chosen,
-            _settings(document, store),
-            family_sizes=family_sizes(options),
-            recorded=studies.recorded(options.claims),
-            registrations={study.claim.id: registrations for study in chosen},
-            unclaimed=registration.unclaimed(
-                registrations, [study.claim.id for study in chosen]
-            ),
-            calibrations=calibration.read(folder),
-            progress=sweep.on(sys.stderr),
-        ).document
 
 
 def _seconds(folder: Path) -> dict[str, float] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness import registration, studies
 from harness.commands.options import (
+    added,
     asked,
     chosen_id,
     claims_options,
@@ -15,12 +16,12 @@ from harness.commands.options import (
     matching,
     selected,
     selected_one,
+    store_option,
 )
-from harness.commands.seen import in_words, seen
+from harness.commands.seen import seen
 from harness.errors import InvalidInput
 from harness.numerals import counted
 from harness.registration.rules import objections
-from harness.session import STORE
 from harness.study import Study
 
 FIRST_REASON = "Registered before the first run."
@@ -28,46 +29,51 @@ FIRST_REASON = "Registered before the first run."
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the three commands to the parser."""
-    _register(
-        commands.add_parser(
-            "register", help="write down what a new claim fixes before it is run"
-        )
+    _register(commands)
+    command = added(
+        commands,
+        "amend",
+        "Amends the registration of a claim to what its file says now. The change is appended to "
+        "the claim's log, with date, reason and whether results had been seen, and stands in "
+        "every report from then on.",
+        "ntk-claims amend vyas2022/gap_across_width "
+        '--reason "20 seeds, the power was computed for the wrong sd" --results-seen no',
     )
-    _amend(
-        commands.add_parser(
-            "amend", help="write down a change of a registered claim, and why"
-        )
-    )
-    _withdraw(
-        commands.add_parser(
-            "withdraw", help="take a registered claim back, and say why"
-        )
-    )
-
-
-def _register(command: argparse.ArgumentParser) -> None:
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
-    command.description = (
-        "Registers claims: statement, grids, seeds, hypotheses, margins, controls, gates and the "
-        "code of the\n"
-        "effects go to claims/registrations. A run calls a claim BROKEN that differs from what is "
-        "registered.\n"
-        "Refused: a claim that is registered (amend it), has fewer than 10 replicates, is decided "
-        "with probability\n"
-        "below 0.9 (see ntk-claims power), or has a rule that its bounds keep from coming out "
-        "SUPPORTED or REFUTED.\n"
-        "Refused, too, unless --results-seen yes is said: a claim of which the store has cells, or "
-        "a report or\n"
-        "verdicts.toml a verdict. To try a claim before, on other seeds: ntk-claims rehearse."
-    )
-    command.epilog = "Example: ntk-claims register vyas2022/gap_across_width"
-    claims_options(command, "claims to register (default: all that are not registered)")
-    command.add_argument(
-        "--reason",
-        default=FIRST_REASON,
-        help=f"shown in the report (default: {FIRST_REASON})",
+    _options(command, required=True)
+    command.set_defaults(run=amend)
+    command = added(
+        commands,
+        "withdraw",
+        "Takes a registered claim back. Its record and its log stay; `list` and every report name "
+        "it as withdrawn, whether its file is still there or not. It still counts in its family. "
+        "`amend` takes it up again.",
+        'ntk-claims withdraw vyas2022/gap_across_width --reason "The gate cannot be met."',
     )
     _options(command, required=False)
+    command.set_defaults(run=withdraw)
+
+
+def _register(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
+    command = added(
+        commands,
+        "register",
+        "Registers claims: statement, grids, seeds, hypotheses, margins, controls, gates and the "
+        "code of the effects go to claims/registrations. A run calls a claim BROKEN that differs "
+        "from what is registered. Refused: a claim that is registered (amend it), has fewer than "
+        "10 replicates, is decided with probability below 0.9 (see ntk-claims power), or has a "
+        "rule that its bounds keep from coming out SUPPORTED or REFUTED. Refused, too, unless "
+        "--results-seen yes is said: a claim of which the store has cells, or a report or "
+        "verdicts.toml a verdict. To try a claim before, on other seeds: ntk-claims rehearse.",
+        "ntk-claims register vyas2022/gap_across_width",
+    )
+    _options(
+        command,
+        "claims to register (default: all that are not registered)",
+        required=False,
+        reason=FIRST_REASON,
+    )
     command.add_argument(
         "--schema",
         action="store_true",
@@ -78,59 +84,30 @@ def _register(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=register)
 
 
-def _amend(command: argparse.ArgumentParser) -> None:
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
-    command.description = (
-        "Amends the registration of a claim to what its file says now. The change is appended to "
-        "the claim's log,\n"
-        "with date, reason and whether results had been seen, and stands in every report from then "
-        "on."
-    )
-    command.epilog = (
-        "Example: ntk-claims amend vyas2022/gap_across_width \\\n"
-        '           --reason "20 seeds, the power was computed for the wrong sd" --results-seen no'
-    )
-    claims_options(command, "the claim, by a part that no other's id has")
+def _options(
+    command: argparse.ArgumentParser,
+    which: str = "the claim, by a part that no other's id has",
+    *,
+    required: bool,
+    reason: str = "",
+) -> None:
+    claims_options(command, which)
     command.add_argument(
-        "--reason", required=True, help="why, for the readers of the report"
-    )
-    _options(command, required=True)
-    command.set_defaults(run=amend)
-
-
-def _withdraw(command: argparse.ArgumentParser) -> None:
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
-    command.description = (
-        "Takes a registered claim back. Its record and its log stay; `list` and every report name "
-        "it as withdrawn,\n"
-        "whether its file is still there or not. It still counts in its family. `amend` takes it "
-        "up again."
-    )
-    command.epilog = (
-        "Example: ntk-claims withdraw vyas2022/gap_across_width "
-        '--reason "The gate cannot be met."'
-    )
-    claims_options(command, "the claim, by a part that no other's id has")
-    command.add_argument(
-        "--reason", required=True, help="why, for the readers of the report"
-    )
-    _options(command, required=False)
-    command.set_defaults(run=withdraw)
-
-
-def _options(command: argparse.ArgumentParser, required: bool) -> None:
-    help_text = "whether results of this claim had been seen by then" + (
-        "" if required else " (default: no)"
+        "--reason",
+        required=not reason,
+        default=reason,
+        help="why, for the readers of the report"
+        + (f" (default: {reason})" if reason else ""),
     )
     command.add_argument(
         "--results-seen",
         choices=("yes", "no"),
         default="no",
         required=required,
-        help=help_text,
+        help="whether results of this claim had been seen by then"
+        + ("" if required else " (default: no)"),
     )
-    store = f"where cells are looked for that show results (default: {STORE})"
-    command.add_argument("--store", type=Path, default=Path(STORE), help=store)
+    store_option(command, "where cells are looked for that show results")
 
 
 def register(options: argparse.Namespace) -> int:
@@ -239,7 +216,7 @@ def _honest(study: Study, options: argparse.Namespace) -> None:
         return
     if evidence := seen(study, options.claims, options.store):
         raise InvalidInput(
-            f"{in_words(evidence)}, so results have been seen: say --results-seen yes."
+            f"{'; '.join(evidence)}, so results have been seen: say --results-seen yes."
         )
 
 

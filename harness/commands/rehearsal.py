@@ -12,6 +12,8 @@ import numpy as np
 from harness import registration, sweep
 from harness.commands.calibrate import seeds_of
 from harness.commands.options import (
+    added,
+    backend_option,
     claims_options,
     computing,
     computing_options,
@@ -24,8 +26,8 @@ from harness.experiment import Experiment, Measurements, Tier
 from harness.judge import as_planted, judge
 from harness.registration.rules import objections
 from harness.session import Settings, backend_names, requests
-from harness.statistics.power import registered_power
-from harness.study import Hypothesis, Study
+from harness.statistics.claim_power import power_alone
+from harness.study import Control, Hypothesis, Rule, Statement, Study
 from harness.verdict import ClaimVerdict
 
 STORE = ".ntk-claims/rehearsals"
@@ -34,11 +36,9 @@ SEEDS, FEWEST = 10, 2
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "rehearse", help="try a claim on seeds that are not the registered ones"
-    )
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
-    command.description = (
+    command = added(
+        commands,
+        "rehearse",
         "Computes a claim on a stream of seeds of its own, and prints effects, scatter, the power "
         "that the registered\n"
         "rule would have, controls and gates, and what would keep the claim from being registered. "
@@ -46,20 +46,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "nothing is registered, recorded or reported, and no cell can be taken for one of the "
         "registered stream.\n"
         "Exit code 0 if every control came out as planted and every gate was met; 1 if not, or if "
-        "a cell failed."
-    )
-    command.epilog = (
-        "Example: ntk-claims rehearse vyas2022/gap_across_width "
-        "--seeds 10 --backend torch"
+        "a cell failed.",
+        "ntk-claims rehearse vyas2022/gap_across_width --seeds 10 --backend torch",
     )
     claims_options(command, "the claim, by a part that no other's id has")
     command.add_argument(
         "--seeds", type=int, default=SEEDS, help=f"how many seeds (default: {SEEDS})"
     )
     tier_option(command)
-    command.add_argument(
-        "--backend", default="torch,jax", help="comma-separated (default: torch,jax)"
-    )
+    backend_option(command)
     command.add_argument(
         "--store",
         type=Path,
@@ -172,13 +167,7 @@ def _lines(study: Study, outcome: ClaimVerdict, seeds: int) -> Iterator[str]:
         }
         yield from _of_hypothesis(hypothesis, samples, seeds)
     for control in claim.controls:
-        verdict = outcome.controls.get(control.name)
-        came = (
-            "not measured"
-            if verdict is None
-            else f"{verdict.kind}, {_passed(as_planted(control, verdict))}"
-        )
-        yield f"    control {control.name}: must be {control.expected}; {came}"
+        yield _of_control(control, claim, outcome, seeds)
     for gate in claim.gates:
         failures = {
             backend: text
@@ -191,8 +180,39 @@ def _lines(study: Study, outcome: ClaimVerdict, seeds: int) -> Iterator[str]:
         yield f"    gate {gate.name}: {words or 'met'}"
 
 
-def _passed(passed: bool) -> str:
-    return "as planted" if passed else "NOT AS PLANTED"
+def _of_control(
+    control: Control, claim: Statement, outcome: ClaimVerdict, seeds: int
+) -> str:
+    """What it must be, what it came out, and how often it will with the claim's seeds."""
+    said = f"    control {control.name}: must be {control.expected}; "
+    verdict = outcome.controls.get(control.name)
+    if verdict is None:
+        return f"{said}not measured"
+    passed = "as planted" if as_planted(control, verdict) else "NOT AS PLANTED"
+    rule = claim.hypothesis(control.hypothesis).rule
+    powers = [
+        power
+        for own in outcome.effects.values()
+        if (power := _power(rule, own[control.name], seeds)) is not None
+    ]
+    if not powers:
+        return f"{said}{verdict.kind}, {passed}"
+    supported = control.expected == "SUPPORTED"
+    rate = min(powers) if supported else 1 - max(powers)
+    return (
+        f"{said}{verdict.kind}, {passed}; with the claim's {seeds} seeds it will be with "
+        f"probability {rate:.2f}"
+    )
+
+
+def _power(rule: Rule, sample: Sequence[float], seeds: int) -> float | None:
+    """How often so many seeds give SUPPORTED, with the mean and scatter of a sample; None where
+    that is not defined.
+    """
+    mean, scatter = float(np.mean(sample)), float(np.std(sample, ddof=1))
+    if not (np.isfinite(mean) and scatter > 0):
+        return None
+    return power_alone(rule, mean, scatter, seeds).power.value
 
 
 def _of_hypothesis(
@@ -205,16 +225,11 @@ def _of_hypothesis(
     yield f"    {hypothesis.name} ({hypothesis.role}): needs {rule.describe()}"
     yield f"        expected  {hypothesis.expected_effect:.4g}, sd {hypothesis.expected_sd:.4g}"
     for backend, sample in samples.items():
-        mean, scatter = float(np.mean(sample)), float(np.std(sample, ddof=1))
-        finite = np.isfinite(mean) and scatter > 0
-        power = (
-            f"{registered_power(rule, mean, scatter, seeds):.2f}"
-            if finite
-            else "not defined"
-        )
+        power = _power(rule, sample, seeds)
+        words = "not defined" if power is None else f"{power:.2f}"
         yield (
-            f"        {backend:<9} {mean:.4g}, sd {scatter:.4g}; "
-            f"power with the claim's {seeds} seeds: {power}"
+            f"        {backend:<9} {np.mean(sample):.4g}, sd {np.std(sample, ddof=1):.4g}; "
+            f"power with the claim's {seeds} seeds: {words}"
         )
 
 

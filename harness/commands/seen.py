@@ -2,7 +2,7 @@
 store.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +123,3 @@ def _request(path: Path) -> Key | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def in_words(found: Sequence[str]) -> str:
-    """Several places as one text.
-
-    >>> in_words(["a", "b"])
-    'a; b'
-    """
-    return "; ".join(found)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from harness import report
-from harness.commands.options import examples
+from harness.commands.options import added
 from harness.commands.readme import RECORDED
 from harness.errors import InvalidInput
 from harness.report.terminal import told_at_length
@@ -12,16 +12,11 @@ from harness.report.terminal import told_at_length
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
+    command = added(
+        commands,
         "show",
-        help="tell one claim of a report: what it says, what decided, its limits",
-    )
-    command.description = (
         "Tells one claim as the recorded report has it: what the paper says, what decided and what "
-        "goes with it, every effect, how it was measured, and its limits. Computes nothing."
-    )
-    examples(
-        command,
+        "goes with it, every effect, how it was measured, and its limits. Computes nothing.",
         "ntk-claims show gap_across_width",
         "ntk-claims show nngp --report reports/quick-20261130T201200Z",
     )

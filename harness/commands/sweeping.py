@@ -5,12 +5,12 @@ import sys
 
 from harness import sweep
 from harness.commands.options import (
+    added,
     as_registered,
     cells_options,
     claims_options,
     computing,
     computing_options,
-    examples,
     papers_folder,
     settings,
     tier_option,
@@ -22,18 +22,14 @@ from harness.shipped import RECORDED
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "sweep", help="compute the cells of a run, without judging anything"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "sweep",
         "Computes the missing cells of a run. Killing it loses the cells in flight; start it "
         "again. Claims that are "
         "not as registered are named and left out. Progress goes to the standard error: one line "
         "that is written over "
-        "on a terminal, plain lines elsewhere."
-    )
-    examples(
-        command,
+        "on a terminal, plain lines elsewhere.",
         "ntk-claims sweep --tier full --backend torch --device cuda -k wenger2023",
         "ntk-claims sweep --tier full --engine ray --ray-address head:6379 --gpus-per-cell 0.5",
     )

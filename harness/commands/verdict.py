@@ -8,6 +8,7 @@ from typing import Any
 
 from harness import registration, report, studies, sweep
 from harness.commands.options import (
+    added,
     cells_options,
     claims_options,
     discovered,
@@ -21,6 +22,7 @@ from harness.numerals import counted
 from harness.registration import FOLDER
 from harness.report.terminal import claim_lines
 from harness.session import Settings, backend_names, verify
+from harness.study import Study
 from harness.verdict import Kind
 
 Json = Mapping[str, Any]
@@ -28,11 +30,9 @@ Json = Mapping[str, Any]
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
+    command = added(
+        commands,
         "verdict",
-        help="every verdict again from the store, held against the recorded ones",
-    )
-    command.description = (
         "Judges the recorded cells again, computing none, and without PyTorch or JAX. Prints each "
         "verdict, and each "
         "primary effect with its interval and what it needs. Exit code 0 if every verdict is the "
@@ -40,7 +40,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "verdicts.toml records (SUPPORTED where it records none); 1 if any differs, if cells were "
         "computed by other "
         "code than the present (unless --stale-ok), or if a registration has no claim file and was "
-        "not withdrawn."
+        "not withdrawn.",
     )
     run_options(command)
     stale = (
@@ -72,34 +72,50 @@ def verdict(options: argparse.Namespace) -> int:
     """
     prove_writable(options.json)
     chosen = selected(options)
-    every = discovered(options)
-    folder = options.claims / FOLDER
-    unclaimed = registration.unclaimed(folder, list(every))
     with recorded_cells(options) as store:
-        document = verify(
-            chosen,
-            Settings(options.tier, backend_names(options.backend), store, replay=True),
-            family_sizes=registration.family_sizes(every.values(), unclaimed),
-            recorded=studies.recorded(options.claims),
-            registrations={study.claim.id: folder for study in chosen},
-            unclaimed=unclaimed,
-            progress=sweep.on(sys.stderr),
-        ).document
+        names = backend_names(options.backend)
+        document = judged(
+            chosen, options, Settings(options.tier, names, store, replay=True)
+        )
     for claim in document["claims"]:
         print("\n".join(claim_lines(claim)))
     if options.json is not None:
         write_json(options.json, document)
     changed = [change for claim in document["claims"] if (change := _change(claim))]
     print(f"\n{_tally(document['claims'])}", *changed, sep="\n    ")
-    for one in unclaimed:
-        print(f"    {one.claim} ({one.state}): {one.words}")
-    hidden = any(one.state != registration.WITHDRAWN for one in unclaimed)
+    for one in document["unclaimed"]:
+        print(f"    {one['claim']} ({one['state']}): {one['words']}")
+    hidden = any(
+        one["state"] != registration.WITHDRAWN for one in document["unclaimed"]
+    )
     stale = [claim["id"] for claim in document["claims"] if claim["stale"]]
     if stale:
         print(
             f"    Stale, computed by other code than the present: {', '.join(stale)}."
         )
     return 1 if changed or hidden or (stale and not options.stale_ok) else 0
+
+
+def judged(
+    chosen: Sequence[Study],
+    options: argparse.Namespace,
+    settings: Settings,
+    calibrations: Json | None = None,
+) -> Json:
+    """The content of verdicts.json, of claims below the folder of a call."""
+    folder = options.claims / FOLDER
+    every = discovered(options)
+    unclaimed = registration.unclaimed(folder, list(every))
+    return verify(
+        chosen,
+        settings,
+        family_sizes=registration.family_sizes(every.values(), unclaimed),
+        recorded=studies.recorded(options.claims),
+        registrations={study.claim.id: folder for study in chosen},
+        unclaimed=unclaimed,
+        calibrations=calibrations,
+        progress=sweep.on(sys.stderr),
+    ).document
 
 
 def _tally(claims: Sequence[Json]) -> str:

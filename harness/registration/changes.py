@@ -9,6 +9,8 @@ from pydantic import JsonValue
 from harness.registration.record import Strict, Text
 
 MOST, LONGEST = 4, 60
+NAMED = {"code": "the code of an effect, a control or a gate, or what it calls"}
+"""What a path stands for, where a reader cannot tell."""
 
 
 class Change(Strict):
@@ -98,7 +100,7 @@ def in_words(found: Sequence[Change]) -> str:
     'claim.hypotheses[gap].rule.margin (0.1 -> 0.05)'
     """
     words = [
-        f"{change.path} ({short(change.old)} -> {short(change.new)})"
+        f"{NAMED.get(change.path, change.path)} ({short(change.old)} -> {short(change.new)})"
         for change in found[:MOST]
     ]
     return ", ".join(words) + (

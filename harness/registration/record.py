@@ -47,26 +47,10 @@ class PaperRecord(Strict):
     read: Text
 
 
-class SuperiorityRecord(Strict):
-    """`harness.study.Superiority`."""
+class RuleRecord(Strict):
+    """`harness.study.Superiority`, `Equivalence` or `Difference`."""
 
-    kind: Literal["Superiority"]
-    margin: float
-    alpha: float
-
-
-class EquivalenceRecord(Strict):
-    """`harness.study.Equivalence`."""
-
-    kind: Literal["Equivalence"]
-    margin: float
-    alpha: float
-
-
-class DifferenceRecord(Strict):
-    """`harness.study.Difference`."""
-
-    kind: Literal["Difference"]
+    kind: Literal["Superiority", "Equivalence", "Difference"]
     margin: float
     alpha: float
 
@@ -84,10 +68,7 @@ class HypothesisRecord(Strict):
 
     name: Text
     statement: Text
-    rule: Annotated[
-        SuperiorityRecord | EquivalenceRecord | DifferenceRecord,
-        Field(discriminator="kind"),
-    ]
+    rule: RuleRecord
     why_margin: Text
     expected_effect: float
     expected_sd: float

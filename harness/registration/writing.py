@@ -1,7 +1,6 @@
 """What is written to the registrations: a claim registered, amended, withdrawn; the chain begun."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from harness.registration.ledger import (
     of_files,
     read,
 )
-from harness.registration.moment import Moment
 from harness.registration.record import ClaimRecord
 from harness.registration.rules import objections
 from harness.study import Study
@@ -39,8 +37,15 @@ def register(
             f"Claim {claim!r} is registered already; amend it: ntk-claims amend {claim} --reason "
             '"..." --results-seen yes|no'
         )
-    _refuse(study, family)
-    return _write(study, folder, None, reason=reason, results_seen=results_seen)
+    record = _allowed(study, family)
+    return _write(
+        folder,
+        record,
+        None,
+        action="registered",
+        reason=reason,
+        results_seen=results_seen,
+    )
 
 
 def amend(
@@ -69,8 +74,15 @@ def amend(
             f"By its own history, results of claim {claim!r} had been seen on {seen[0]}: say "
             "--results-seen yes."
         )
-    _refuse(study, family)
-    return _write(study, folder, registered, reason=reason, results_seen=results_seen)
+    record = _allowed(study, family)
+    return _write(
+        folder,
+        record,
+        registered,
+        action="amended",
+        reason=reason,
+        results_seen=results_seen,
+    )
 
 
 def withdraw(folder: Path, claim: str, reason: str, results_seen: bool) -> Registered:
@@ -93,28 +105,14 @@ def withdraw(folder: Path, claim: str, reason: str, results_seen: bool) -> Regis
         raise InvalidInput(
             f"Claim {claim!r} was withdrawn on {registered.history[-1].date} already."
         )
-    if not reason.strip():
-        raise InvalidInput(
-            f"Say why claim {claim!r} is withdrawn: a reason that readers of the report see."
-        )
-    made = moment.now(folder)
-    entry = Entry(
-        claim=claim,
-        date=made.time[:10],
-        reason=reason.strip(),
-        results_seen=results_seen
-        or any(entry.results_seen for entry in registered.history),
-        before=registered.digest,
-        after=registered.digest,
-        changed=(),
-        previous=registered.history[-1].digest,
-        time=made.time,
-        commit=made.commit,
-        no_commit=made.no_commit,
-        withdrawn=True,
-    )
-    return _append(
-        folder, registered.record, registered.history, entry=entry, action="withdrawn"
+    seen = results_seen or any(entry.results_seen for entry in registered.history)
+    return _write(
+        folder,
+        registered.record,
+        registered,
+        action="withdrawn",
+        reason=reason,
+        results_seen=seen,
     )
 
 
@@ -147,28 +145,34 @@ def adopt(folder: Path) -> list[Entry]:
     return lines
 
 
-def _refuse(study: Study, family: int) -> None:
-    """Raises InvalidInput if a rule of evidence speaks against a study."""
+def _allowed(study: Study, family: int) -> dict[str, Any]:
+    """The record of a study; raises InvalidInput if a rule of evidence speaks against it."""
     if against := objections(study, family):
         raise InvalidInput(
             f"Claim {study.claim.id!r} cannot be registered: {'; '.join(against)}."
         )
+    return ClaimRecord.of(study).content
 
 
 def _write(
-    study: Study,
     folder: Path,
+    record: dict[str, Any],
     old: Registered | None,
     *,
+    action: Action,
     reason: str,
     results_seen: bool,
 ) -> Registered:
-    claim, record = study.claim.id, ClaimRecord.of(study)
+    """Writes a line into the claim's log and the chain, and the record with where its history ends
+    now.
+    """
+    history = old.history if old else ()
+    claim = history[-1].claim if history else record["claim"]["id"]
     if not reason.strip():
         raise InvalidInput(
-            f"Say why claim {claim!r} is registered as it is: a reason that readers of the report "
-            "see."
+            f"Say why claim {claim!r} is {action}: a reason that readers of the report see."
         )
+    _take_over_first(folder)
     made = moment.now(folder)
     entry = Entry(
         claim=claim,
@@ -176,44 +180,22 @@ def _write(
         reason=reason.strip(),
         results_seen=results_seen,
         before=old.digest if old else None,
-        after=record.digest,
-        changed=tuple(changes(old.record, record.content)) if old else (),
-        previous=old.history[-1].digest if old else None,
+        after=experiment.digest(record),
+        changed=tuple(changes(old.record, record)) if old else (),
+        previous=history[-1].digest if old else None,
         time=made.time,
         commit=made.commit,
         no_commit=made.no_commit,
+        withdrawn=action == "withdrawn",
     )
-    history = old.history if old else ()
-    return _append(
-        folder,
-        record.content,
-        history,
-        entry=entry,
-        action="amended" if old else "registered",
-    )
-
-
-def _append(
-    folder: Path,
-    record: dict[str, Any],
-    history: Sequence[Entry],
-    *,
-    entry: Entry,
-    action: Action,
-) -> Registered:
-    """Writes a line into the claim's log and the chain, and the record with where its history ends
-    now.
-    """
     content = {
-        "claim": entry.claim,
+        "claim": claim,
         "date": entry.date,
         "digest": entry.after,
         "history": entry.digest,
         "record": record,
     }
-    path, log = files(folder, entry.claim)
-    made = Moment(entry.time or "", entry.commit, entry.no_commit, None)
-    _take_over_first(folder)
+    path, log = files(folder, claim)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8", newline="\n") as file:

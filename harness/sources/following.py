@@ -1,11 +1,12 @@
 """Definitions followed from name to name, across modules."""
 
 import ast
+import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.sources.reading import Library, imports_of, syntax
+from harness.sources.reading import Imports, Library, imports_of, syntax
 from harness.sources.scopes import Chain, Definition, names_in
 
 Node = tuple[str, str]
@@ -71,7 +72,7 @@ def reached(
                 stands_for[".".join(chain)] = [
                     _described(target, numbers) for target in targets
                 ]
-            described.append([syntax(statement), stands_for])
+            described.append([_syntax(statement), stands_for])
         result.records.append([name, described])
     return result
 
@@ -106,11 +107,11 @@ def _targets(
     assert source is not None
     resolver = _Resolver(library, boundary, outside)
     inner = (
-        imports_of([*ast.walk(statement)], _package(module, library))
+        _imports(statement, library.package(module))
         if isinstance(statement, Definition)
         else {}
     )
-    for chain in dict.fromkeys(names_in(statement)):
+    for chain in _names(statement):
         if chain[0] in inner:
             found = [
                 target
@@ -186,13 +187,18 @@ class _Resolver:
         )
 
 
-def _package(module: str, library: Library) -> str:
-    file = library.file(module)
-    return (
-        module
-        if file is not None and file.name == "__init__.py"
-        else module.rpartition(".")[0]
-    )
+@functools.lru_cache(maxsize=4096)
+def _names(statement: ast.stmt) -> tuple[Chain, ...]:
+    return tuple(dict.fromkeys(names_in(statement)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _imports(statement: ast.stmt, package: str) -> Imports:
+    return imports_of([*ast.walk(statement)], package)
+
+
+_syntax = functools.lru_cache(maxsize=4096)(syntax)
+"""Of a statement, which is the same object until its file changes."""
 
 
 def _joined(dotted: str, chain: Chain) -> Chain:

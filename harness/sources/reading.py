@@ -6,7 +6,7 @@ import hashlib
 import json
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class Source:
 class Library:
     """Where the modules of `harness` and of `claims` lie; no other module is followed.
 
+    What was found stays as it was found: a library is made for one question.
+
     Args:
         home: folder of the package `harness`.
         claims: folder that holds a folder for each paper.
@@ -53,9 +55,21 @@ class Library:
 
     home: Path
     claims: Path
+    _files: dict[str, Path | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    _sources: dict[str, Source | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def file(self, dotted: str) -> Path | None:
         """The file of a module or package; None if it is none of the project's or the claims'."""
+        if dotted not in self._files:
+            self._files[dotted] = self._file(dotted)
+        return self._files[dotted]
+
+    def _file(self, dotted: str) -> Path | None:
         first, *inner = dotted.split(".")
         roots = {"harness": self.home, "claims": self.claims}
         if first not in roots:
@@ -68,11 +82,17 @@ class Library:
 
     def source(self, dotted: str) -> Source | None:
         """The parsed file of a module; raises InvalidInput if it is no Python."""
+        if dotted not in self._sources:
+            file = self.file(dotted)
+            package = self.package(dotted)
+            self._sources[dotted] = None if file is None else parsed(file, package)
+        return self._sources[dotted]
+
+    def package(self, dotted: str) -> str:
+        """The package of a module, which is itself where it is one."""
         file = self.file(dotted)
-        if file is None:
-            return None
-        package = dotted if file.name == "__init__.py" else dotted.rpartition(".")[0]
-        return parsed(file, package)
+        is_one = file is not None and file.name == "__init__.py"
+        return dotted if is_one else dotted.rpartition(".")[0]
 
 
 def parsed(file: Path, package: str) -> Source:

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.errors import InvalidInput
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
 from harness.statistics.intervals import BOOTSTRAP_SEEDS, Floats, t_interval, varies
-from harness.statistics.power import power, two_backends
+from harness.statistics.power import power
 from harness.study import Hypothesis, Statement
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
@@ -119,6 +119,18 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 def heavy_tailed(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Student's t with 3 degrees of freedom, whose standard deviation is sqrt(3), scaled to 1."""
     return rng.standard_t(3, shape) / np.sqrt(3)
+
+
+def two_backends(
+    effects: Floats, difference_sd: float, rng: np.random.Generator
+) -> Floats:
+    """Effects in two backends that differ by N(0, difference_sd^2): (...) -> (2, ...), or (1, ...)
+    where it is 0.
+    """
+    if difference_sd == 0:
+        return effects[np.newaxis]
+    half = difference_sd / 2 * rng.standard_normal(effects.shape)
+    return np.stack([effects + half, effects - half])
 
 
 def smoothed(effects: ArrayLike) -> Draw:

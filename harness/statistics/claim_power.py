@@ -1,4 +1,4 @@
-"""Power of a claim as a whole: how often it is decided, on the side of its registered effects.
+"""Power of a claim as a whole, or of one hypothesis: how often the decision falls on its side.
 
     every registered effect holds    SUPPORTED: all primary hypotheses at once, at level
                                      alpha / (claims of the family), the hardest step of Holm
@@ -128,6 +128,25 @@ def whole_power(
     false = [h for h in primary if not holds(h.rule, h.expected_effect)]
     verdict: Literal["SUPPORTED", "REFUTED"] = "REFUTED" if false else "SUPPORTED"
     outcomes = tuple(map(_refutation, false)) or _supports(primary, family)
+    return _found(verdict, outcomes, seeds, trials)
+
+
+def power_alone(rule: Rule, effect: float, sd: float, seeds: int) -> WholePower:
+    """The power of one rule by itself, at its own level, if effects are N(effect, sd^2).
+
+    >>> found = power_alone(Superiority(margin=0.05), effect=0.15, sd=0.1, seeds=11)
+    >>> found.power.value < 0.9, found.seeds_needed
+    (True, 12)
+    """
+    return _found("SUPPORTED", (Outcome("", rule, effect, sd),), seeds, TRIALS)
+
+
+def _found(
+    verdict: Literal["SUPPORTED", "REFUTED"],
+    outcomes: tuple[Outcome, ...],
+    seeds: int,
+    trials: int,
+) -> WholePower:
     flags = _simulated(outcomes, seeds, trials)
     return WholePower(
         verdict,

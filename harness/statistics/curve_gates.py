@@ -16,61 +16,13 @@ from numpy.typing import ArrayLike
 from harness.errors import InvalidInput
 from harness.statistics.intervals import Floats, t_interval
 from harness.statistics.scaling import fit_per_seed
-from harness.statistics.scaling_forms import Form, fewest_sizes
-from harness.statistics.slopes import curvatures, log_curves, loglog_slopes
+from harness.statistics.scaling_forms import fewest_sizes
+from harness.statistics.slopes import curvatures, log_curves
 
 LEARNT = 0.9
 """Training loss, in units of the labels' mean square, below which a network has learnt something: 1
 is predicting 0.
 """
-
-
-def leave_one_size_out(
-    sizes: ArrayLike, curves: ArrayLike, tolerance: float, form: Form = "power"
-) -> str:
-    """No single size carries the exponent: leaving any one out changes the mean exponent by at most
-    the tolerance.
-    """
-    n, errors = _seeds(sizes, curves, fewest_sizes(form) + 1)
-    _check(tolerance)
-    whole = fit_per_seed(n, errors, form).mean()
-    without = [
-        fit_per_seed(np.delete(n, k), np.delete(errors, k, axis=1), form).mean()
-        for k in range(len(n))
-    ]
-    k = int(np.argmax(np.abs(np.array(without) - whole)))
-    if abs(without[k] - whole) <= tolerance:
-        return ""
-    return (
-        f"Without size {n[k]:g} the mean exponent is {without[k]:.4g} instead of {whole:.4g}: a "
-        "change of "
-        f"{abs(without[k] - whole):.3g}, above the tolerance {tolerance:g}."
-    )
-
-
-def half_window(sizes: ArrayLike, curves: ArrayLike, tolerance: float) -> str:
-    """The exponents of the lower and the upper half of the window differ by at most the tolerance,
-    on average.
-
-    The middle one of an odd number of sizes belongs to both halves. K >= 3.
-    """
-    n, errors = _seeds(sizes, curves, 3)
-    _check(tolerance)
-    half = (len(n) + 1) // 2
-    lower, upper = (
-        -loglog_slopes(n[part], errors[:, part])
-        for part in (slice(half), slice(-half, None))
-    )
-    if abs((upper - lower).mean()) <= tolerance:
-        return ""
-    low, high = t_interval(upper - lower, 0.025)
-    return (
-        f"The exponent is {lower.mean():.4g} over the lower half of the window and "
-        f"{upper.mean():.4g} over the upper: "
-        f"a change of {(upper - lower).mean():.3g} (95 % t interval [{low:.3g}, {high:.3g}]), "
-        "above the tolerance "
-        f"{tolerance:g}."
-    )
 
 
 def floor(

@@ -11,17 +11,13 @@ over seeds and t = t_{n-1, 1-alpha}:
                   which is exact since mean and sd of a normal sample are independent (Phillips
                   1990)
 
-A decision asks for more: the studentised bootstrap must agree, in both backends, and the backends
-with each other. `decision_power` simulates that. It is never above the closed form but by Monte
-Carlo error, so the closed form is the first screen. How far the backends will differ is not known
-when a claim is registered, so `registered_power` takes them as equal. All primary hypotheses
-together, after Holm, are `harness.statistics.claim_power`.
+A decision asks for more: the studentised bootstrap must agree. `harness.statistics.claim_power`
+simulates that, for one hypothesis and for a claim. It is never above the closed form but by Monte
+Carlo error, so the closed form is the first screen.
 
 >>> from harness.study import Superiority
 >>> seeds_needed(Superiority(margin=0.05), effect=0.15, sd=0.1)
 11
->>> str(decision_power(Superiority(margin=0.05), effect=0.15, sd=0.1, seeds=11))
-'0.890 [0.880, 0.900]'
 """
 
 from collections.abc import Callable
@@ -33,18 +29,10 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 from harness.errors import InvalidInput
-from harness.statistics.decisions import Rate, decisions
-from harness.statistics.intervals import Floats, region
+from harness.statistics.intervals import region
 from harness.study import Difference, Rule, Superiority
 
 MOST_SEEDS = 100_000
-
-MANY_SEEDS = 200
-"""From here on the bootstrap costs less power than the Monte Carlo error, so nothing is simulated.
-"""
-
-TRIALS = 4_000
-"""Simulated experiments per power: a Monte Carlo error of 0.005 at 0.9."""
 
 WANTED = 0.9
 """The power that a claim must have to be registered, at the effects that it registers."""
@@ -68,71 +56,6 @@ def power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
         )
         return sum(either)
     return equivalence_power(effect, sd, seeds, margin=rule.margin, alpha=rule.end)
-
-
-def decision_power(  # noqa: PLR0913 -- public; what is optional is given by name
-    rule: Rule,
-    effect: float,
-    sd: float,
-    seeds: int,
-    *,
-    agreement: float | None = None,
-    difference_sd: float = 0.0,
-    trials: int = TRIALS,
-    bootstrap: bool = True,
-    seed: int = 0,
-) -> Rate:
-    """How often `harness.verdict.decide` says SUPPORTED, if effects are N(effect, sd^2); by
-    simulation.
-
-    Args:
-        rule, agreement: as registered.
-        effect, sd: mean over seeds, and standard deviation.
-        seeds: per experiment.
-        difference_sd: of the difference of two backends on one seed; with 0 both have the same
-            effects.
-        trials: simulated experiments.
-        bootstrap: False leaves the bootstrap out of the decision.
-        seed: of the simulation; the same seed gives the same rate.
-
-    Raises:
-        InvalidInput: as `power` does, or for fewer than 1 trial.
-    """
-    _check(effect, sd, seeds)
-    if trials < 1:
-        raise InvalidInput(f"A simulation takes at least 1 trial; got {trials!r}.")
-    rng = np.random.default_rng(seed)
-    draws = two_backends(
-        effect + sd * rng.standard_normal((trials, seeds)), difference_sd, rng
-    )
-    return Rate.of(
-        decisions(draws, rule, agreement=agreement, bootstrap=bootstrap).supported
-    )
-
-
-def two_backends(
-    effects: Floats, difference_sd: float, rng: np.random.Generator
-) -> Floats:
-    """Effects in two backends that differ by N(0, difference_sd^2): (...) -> (2, ...), or (1, ...)
-    where it is 0.
-    """
-    if difference_sd == 0:
-        return effects[np.newaxis]
-    half = difference_sd / 2 * rng.standard_normal(effects.shape)
-    return np.stack([effects + half, effects - half])
-
-
-def registered_power(rule: Rule, effect: float, sd: float, seeds: int) -> float:
-    """The power of one hypothesis: the closed form where that is below 0.9, else the simulated
-    decision's, in backends that have the same effects.
-
-    Raises:
-        InvalidInput: as `power` does.
-    """
-    screen = power(rule, effect, sd, seeds)
-    if screen < WANTED:
-        return screen
-    return decision_power(rule, effect, sd, seeds).value
 
 
 def holds(rule: Rule, effect: float) -> bool:
@@ -210,26 +133,6 @@ def seeds_needed(rule: Rule, effect: float, sd: float, target: float = 0.9) -> i
             else (middle, enough)
         )
     return enough
-
-
-def decision_seeds_needed(
-    rule: Rule, effect: float, sd: float, target: float = WANTED
-) -> int:
-    """The number of seeds with which the simulated decision has power >= target; Monte Carlo error
-    0.005.
-
-    The smallest one below 40 seeds; above, at most 5 % more.
-
-    From 200 seeds on it is that of the closed form: there the bootstrap decides as Student's t
-    does.
-
-    Raises:
-        InvalidInput: as `seeds_needed` does.
-    """
-    seeds = seeds_needed(rule, effect, sd, target)
-    while seeds < MANY_SEEDS and decision_power(rule, effect, sd, seeds).value < target:
-        seeds += max(1, seeds // 20)
-    return seeds
 
 
 def _check(effect: float, sd: float, seeds: int) -> None:

@@ -1,12 +1,8 @@
-"""Straight lines in log-log axes, one per seed, and what two learning curves differ in.
+"""Straight lines in log-log axes, one per seed.
 
-Two arms can differ in exponent (the gap grows with the number of samples) or in offset alone (a
-constant factor). Only the first is an improved scaling law, so the two are told apart:
-
-    exponent difference   how much faster the first curve falls: b_first - b_second of y ~ n^-b,
-                          per seed
-    offset difference     mean over sizes of log(first / second), per seed: the vertical distance of
-                          two parallel lines
+Two learning curves y ~ n^-b can differ in exponent (the gap grows with the number of samples) or
+in offset alone (a constant factor). Only the first is an improved scaling law: compare their
+slopes, seed by seed.
 
 Seeds are on the second last axis of a batch of curves (..., K), sizes on the last; leading axes
 pass through.
@@ -16,13 +12,11 @@ pass through.
 array([-1.   , -0.301])
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InvalidInput
-from harness.statistics.intervals import Floats, p_above, t_interval
+from harness.statistics.intervals import Floats
 
 
 def log_curves(x: ArrayLike, y: ArrayLike, fewest: int = 2) -> tuple[Floats, Floats]:
@@ -86,78 +80,6 @@ def curvatures(x: ArrayLike, y: ArrayLike) -> Floats:
     return log_y @ np.linalg.pinv(parabola)[0]
 
 
-def exponent_differences(x: ArrayLike, first: ArrayLike, second: ArrayLike) -> Floats:
-    """b_first - b_second per seed, for y ~ n^-b: positive where the first curve falls faster.
-
-    (S, K) twice -> (S,).
-
-    >>> exponent_differences([1, 10, 100], [[1.0, 0.1, 0.01]], [[1.0, 0.5, 0.25]]).round(3)
-    array([0.699])
-    """
-    same_shape(first, second)
-    return loglog_slopes(x, second) - loglog_slopes(x, first)
-
-
-def offset_differences(x: ArrayLike, first: ArrayLike, second: ArrayLike) -> Floats:
-    """Mean over sizes of log(first / second) per seed: the least-squares distance of two lines of a
-    common slope.
-
-    Negative where the first curve lies below. (S, K) twice -> (S,).
-    """
-    same_shape(first, second)
-    return (log_curves(x, first)[1] - log_curves(x, second)[1]).mean(axis=-1)
-
-
-@dataclass(frozen=True)
-class CurveContrast:
-    """How two curves of the same seeds differ.
-
-    Args:
-        exponent, exponent_low, exponent_high: mean of b_first - b_second and its t interval.
-        offset, offset_low, offset_high: mean of log(first / second) and its t interval; the whole
-            difference if slopes are common, else the difference in the middle of the window.
-        p_common_slope: two-sided p of a common slope.
-    """
-
-    exponent: float
-    exponent_low: float
-    exponent_high: float
-    offset: float
-    offset_low: float
-    offset_high: float
-    p_common_slope: float
-
-
-def contrast(
-    x: ArrayLike, first: ArrayLike, second: ArrayLike, alpha: float = 0.025
-) -> CurveContrast:
-    """Exponent and offset difference with t intervals of level 1 - 2 alpha, and the test of a
-    common slope.
-
-    The test is a t-test over the seeds' slope differences. The F-test of an analysis of covariance
-    takes its error from the scatter about the lines instead, and is wrong as soon as seeds differ
-    in slope.
-    """
-    steeper, lower = (
-        exponent_differences(x, first, second),
-        offset_differences(x, first, second),
-    )
-    p = float(p_above(steeper, 0.0))
-    (exponent_low, exponent_high), (offset_low, offset_high) = (
-        t_interval(steeper, alpha),
-        t_interval(lower, alpha),
-    )
-    return CurveContrast(
-        exponent=float(steeper.mean()),
-        exponent_low=float(exponent_low),
-        exponent_high=float(exponent_high),
-        offset=float(lower.mean()),
-        offset_low=float(offset_low),
-        offset_high=float(offset_high),
-        p_common_slope=2 * min(p, 1 - p),
-    )
-
-
 def _numbers(values: ArrayLike, name: str) -> Floats:
     try:
         return np.asarray(values, dtype=np.float64)
@@ -165,13 +87,3 @@ def _numbers(values: ArrayLike, name: str) -> Floats:
         raise InvalidInput(
             f"{name} must be numbers in a rectangular array; {error}."
         ) from error
-
-
-def same_shape(first: ArrayLike, second: ArrayLike) -> None:
-    """Raises InvalidInput unless both have the same shape."""
-    shapes = np.shape(first), np.shape(second)
-    if shapes[0] != shapes[1]:
-        raise InvalidInput(
-            f"Curves are paired by seed and size, so share a shape; got {shapes[0]} and "
-            f"{shapes[1]}."
-        )

@@ -26,12 +26,11 @@ import tarfile
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import strict_json
-from harness.console import guarded
+from harness.console import CODES, guarded
 from harness.errors import (
     CellCorrupted,
     InvalidInput,
@@ -46,24 +45,11 @@ FORMAT, CONTENTS = "ntk-claims-pack 2", "contents.json"
 NAME = re.compile(
     r"cells/([0-9a-f]{2})/\1[0-9a-f]{62}/[0-9a-f]{64}\.cell|failures/[0-9a-f]{64}\.[1-9][0-9]{0,2}\.json"
 )
-CONTENTS_BYTES = 1024
-"""No contents.json is longer."""
+HEAD_BYTES = 1536
+"""A pack begins with a header and its contents.json, in so many bytes: three blocks of a tar."""
+MEMBER_BYTES, PACK_BYTES = 2**30, 2**36
+"""The most that one file in a pack may have, which is read in memory, and a pack."""
 UNREADABLE = (tarfile.TarError, ValueError, OverflowError, EOFError)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The most that a pack may ask of the machine that unpacks it.
-
-    Args:
-        members: files in it.
-        member_bytes: bytes of one of them; so much memory is needed.
-        total_bytes: bytes of all together.
-    """
-
-    members: int = 200_000
-    member_bytes: int = 2**30
-    total_bytes: int = 2**36
 
 
 @dataclass(frozen=True)
@@ -120,8 +106,7 @@ def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) ->
     if not store.path.is_dir():
         raise StoreError(
             f"There is no store at {store.path}, so there is nothing to pack. Name the folder of "
-            "one: "
-            "ntk-claims pack STORE FILE."
+            "one: ntk-claims pack STORE FILE."
         )
     wanted = None if requests is None else {request.digest for request in requests}
     left_out: list[str] = []
@@ -129,8 +114,7 @@ def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) ->
     if not sizes:
         raise StoreError(
             f"The store at {store.path} holds no valid cell or "
-            f"failure{'' if wanted is None else ' of that plan'}; "
-            "nothing was packed."
+            f"failure{'' if wanted is None else ' of that plan'}; nothing was packed."
         )
     _write(file, store.path, sizes)
     cells = sum(name.startswith("cells/") for name in sizes)
@@ -139,6 +123,15 @@ def pack(store: Store, file: Path, requests: Iterable[Request] | None = None) ->
     return Packed(
         cells, len(sizes) - cells, file.stat().st_size, sha256, tuple(left_out)
     )
+
+
+def _is_pack(file: Path) -> bool:
+    """Whether a file begins as a pack does."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as reader:
+        head = reader.read(HEAD_BYTES)
+    return head.startswith(CONTENTS.encode()) and FORMAT.encode() in head
 
 
 def _valid(
@@ -164,23 +157,24 @@ def _request(path: Path, content: bytes) -> Request:
     """The request of a cell or of a failure's record; raises CellCorrupted for anything else."""
     if path.suffix == ".cell":
         return cell.read(path, content).request
-    return check_failure(_key(path.as_posix()), content)
+    return check_failure(_key(path.name), content)
 
 
 def _key(name: str) -> str:
     """Of the cell whose file this is, or the record of whose failure."""
-    return name.rpartition("/")[2].partition(".")[0]
+    return Path(name).name.partition(".")[0]
 
 
 def _write(file: Path, root: Path, sizes: dict[str, int]) -> None:
     """Writes under a temporary name, synced, renamed."""
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
+    contents = canonical(_contents(sizes.values())).encode()
     try:
         with _explained(file, "written"), temporary.open("xb") as out:
             with tarfile.open(
                 fileobj=out, mode="w", format=tarfile.USTAR_FORMAT
             ) as tar:
-                _add(tar, CONTENTS, canonical(_contents(sizes.values())).encode())
+                _add(tar, CONTENTS, contents)
                 for name, size in sizes.items():
                     _add(tar, name, _again(root / name, size))
             out.flush()
@@ -207,24 +201,28 @@ def _again(path: Path, size: int) -> bytes:
     """The content of a file that was valid; raises StoreError if it changed meanwhile."""
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(
-            f"{path} went away while it was being packed ({error.strerror}). Pack again."
-        ) from error
-    try:
         _request(path, content)
-    except CellCorrupted:
-        size = -1
+    except OSError as error:
+        content, reason = b"", error.strerror or error
+    else:
+        reason = f"{len(content)} bytes"
     if len(content) != size:
-        raise StoreError(f"{path} was changed while it was being packed. Pack again.")
+        raise StoreError(
+            f"{path} was changed while it was being packed ({reason}). Pack again."
+        )
     return content
 
 
-def unpack(file: Path, store: Store, limits: Limits | None = None) -> Unpacked:
+def unpack(file: Path, store: Store, most: int = PACK_BYTES) -> Unpacked:
     """Takes what a pack holds over into a store, one verified file after the other.
 
     May be stopped at any moment and started again. What the store has, it keeps. Names, kinds and
     sizes of all files are checked before the first is taken over.
+
+    Args:
+        file: the pack.
+        store: which takes it over.
+        most: bytes that the pack may have.
 
     Raises:
         PackCorrupted: naming what is wrong, and how much of the pack had been taken over, which
@@ -233,193 +231,106 @@ def unpack(file: Path, store: Store, limits: Limits | None = None) -> Unpacked:
     """
     counts: Counter[str] = Counter()
     kept: list[str] = []
-    for name, content in members(file, limits):
-        result = _adopted(file, store, name, content, before=sum(counts.values()))
+    for name, content in members(file, most):
+        try:
+            result = _adopted(store, name, content)
+        except CellCorrupted as error:
+            raise PackCorrupted(
+                f"{file} holds a file that is not what its name promises, {name}. {error} "
+                f"{counts.total()} of its files had been verified, and are in the store."
+            ) from None
         counts[result] += 1
         kept += [name] * (result == "kept")
     return Unpacked(counts["new"], counts["same"], tuple(kept))
 
 
-def members(file: Path, limits: Limits | None = None) -> Iterator[tuple[str, bytes]]:
+def _adopted(store: Store, name: str, content: bytes) -> str:
+    if name.startswith("cells/"):
+        return store.adopt(name, content)
+    return store.adopt_failure(_key(name), content)
+
+
+def members(file: Path, most: int = PACK_BYTES) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file in a pack, once names, kinds and sizes of all are checked; a
     cell's own checksum is not.
 
     Raises:
         PackCorrupted, StoreError: as `unpack` does.
     """
-    with _opened(file) as tar:
-        for entry in _checked(file, tar, limits or Limits()):
-            yield entry.name, _content(file, tar, entry)
-
-
-def _adopted(
-    file: Path, store: Store, name: str, content: bytes, *, before: int
-) -> str:
-    try:
-        if name.startswith("cells/"):
-            return store.adopt(name, content)
-        return store.adopt_failure(_key(name), content)
-    except CellCorrupted as error:
-        taken = (
-            f" {before} of its files had been verified, and are in the store."
-            if before
-            else ""
-        )
-        raise PackCorrupted(
-            f"{file} holds a file that is not what its name promises, {name}. {error}{taken}"
-        ) from None
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[tarfile.TarFile]:
-    """The archive; raises PackCorrupted if it is none, and StoreError if it cannot be read."""
     if file.exists() and not file.is_file():
         raise PackCorrupted(f"{file} is no regular file, so it is no pack.")
-    with _explained(file, "read"), ExitStack() as stack:
+    with _explained(file, "read"):
+        if (size := file.stat().st_size) > most:
+            raise PackCorrupted(
+                f"{file} has {size} bytes; allowed are {most}. Nothing was unpacked. If you "
+                "trust it, raise --max-bytes."
+            )
         try:
-            # no compression: a bomb is no tar
-            tar = stack.enter_context(tarfile.open(file, "r:"))
+            with tarfile.open(file, "r:") as tar:  # no compression: a bomb is no tar
+                for entry in _checked(tar):
+                    yield entry.name, _content(tar, entry)
         except UNREADABLE as error:
-            raise PackCorrupted(f"{file} is no pack: {error}.") from None
-        yield tar
+            raise PackCorrupted(
+                f"{file} is no pack, or was truncated or altered: {error}. Nothing was unpacked; "
+                "copy it again."
+            ) from None
 
 
-def _is_pack(file: Path) -> bool:
-    """Whether a file begins as a pack does."""
-    try:
-        with _opened(file) as tar:
-            first = tar.next()
-            return first is not None and _declared(file, tar, first)["format"] == FORMAT
-    except (StoreError, *UNREADABLE):
-        return False
-
-
-def _checked(file: Path, tar: tarfile.TarFile, limits: Limits) -> list[tarfile.TarInfo]:
+def _checked(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
     """All files of the pack behind its contents.json, none of which has been read.
 
     Raises:
-        PackCorrupted: if one is no regular file, has another name, comes twice or is too large, or
-            if there are not as many as contents.json says.
+        ValueError: if one is no regular file, has another name, comes twice or is too large, or if
+            there are not as many as contents.json says.
     """
+    first = tar.next()
+    if (
+        first is None
+        or not _plain(first)
+        or (first.name, first.size > HEAD_BYTES) != (CONTENTS, False)
+    ):
+        raise ValueError(f"expected {CONTENTS} first, found {_described(first)}")
+    declared = _content(tar, first)
     entries: list[tarfile.TarInfo] = []
-    total, last = 0, ""
-    try:
-        first = tar.next()
-        declared = _declared(file, tar, first)
-        while (entry := tar.next()) is not None:
-            _check_entry(file, entry, last)
-            entries.append(entry)
-            total, last = total + entry.size, entry.name
-            _check_limits(file, entry, count=len(entries), total=total, limits=limits)
-    except UNREADABLE as error:
-        raise PackCorrupted(
-            f"{file}: it is truncated or was altered ({error}). Nothing was unpacked."
-        ) from None
-    found = _contents(entry.size for entry in entries)
-    if declared != found:
-        raise PackCorrupted(
-            f"{file}: expected {declared}, found {found}: it is truncated or was altered. Nothing "
-            "was unpacked; "
-            "copy it again."
-        )
+    last = ""
+    while (entry := tar.next()) is not None:
+        if not (_plain(entry) and NAME.fullmatch(entry.name) and entry.name > last):
+            raise ValueError(
+                "expected a regular file with the name of a cell or failure, in the order of "
+                f"names and each once, of at most {MEMBER_BYTES} bytes; found {_described(entry)}"
+            )
+        entries.append(entry)
+        last = entry.name
+    found = canonical(_contents(entry.size for entry in entries))
+    if declared != found.encode():
+        raise ValueError(f"expected {declared[:200]!r}, found {found}")
     return entries
 
 
-def _declared(
-    file: Path, tar: tarfile.TarFile, first: tarfile.TarInfo | None
-) -> dict[str, str | int]:
-    """What contents.json says; raises PackCorrupted if the first file is none."""
-    if (
-        first is None
-        or not _regular(first)
-        or first.name != CONTENTS
-        or first.size > CONTENTS_BYTES
-    ):
-        raise PackCorrupted(
-            f"{file} is no pack: expected {CONTENTS} first, found {_described(first)}."
-        )
-    try:
-        content = strict_json.parse(_content(file, tar, first))
-        if (
-            set(content) != {"format", "members", "bytes"}
-            or content["format"] != FORMAT
-        ):
-            raise ValueError("another format")
-    except (ValueError, TypeError) as error:
-        raise PackCorrupted(
-            f"{file}: expected the contents of {FORMAT!r}, found others ({error})."
-        ) from None
-    return dict(content)
-
-
-def _check_entry(file: Path, entry: tarfile.TarInfo, last: str) -> None:
-    if not NAME.fullmatch(entry.name):
-        raise PackCorrupted(
-            f"{file}: {entry.name[:200]!r} is no name of a cell or failure; nothing was unpacked."
-        )
-    if not _regular(entry):
-        raise PackCorrupted(
-            f"{file}: expected a regular file, found {_described(entry)}; nothing was unpacked."
-        )
-    if entry.name <= last:
-        raise PackCorrupted(
-            f"{file}: {entry.name} occurs twice, or out of order; nothing was unpacked."
-        )
-
-
-def _check_limits(
-    file: Path, entry: tarfile.TarInfo, *, count: int, total: int, limits: Limits
-) -> None:
-    for what, found, allowed, option in (
-        ("members", count, limits.members, "--max-members"),
-        (
-            f"bytes in {entry.name}",
-            entry.size,
-            limits.member_bytes,
-            "--max-member-bytes",
-        ),
-        ("bytes together", total, limits.total_bytes, "--max-bytes"),
-    ):
-        if found > allowed:
-            raise PackCorrupted(
-                f"{file}: {found} {what}; allowed are {allowed}. Nothing was unpacked. If you "
-                f"trust it, raise {option}."
-            )
-
-
-def _regular(entry: tarfile.TarInfo) -> bool:
+def _plain(entry: tarfile.TarInfo) -> bool:
     """Whether it is a plain file: no link, device, folder, sparse file, or one with attributes of
-    its own.
+    its own; and not too large.
     """
     return (
         entry.type == tarfile.REGTYPE
         and not entry.issparse()
         and not entry.pax_headers
-        and entry.size >= 0
+        and 0 <= entry.size <= MEMBER_BYTES
     )
 
 
 def _described(entry: tarfile.TarInfo | None) -> str:
     if entry is None:
         return "nothing"
-    kinds = (
-        ("a symbolic link", entry.issym()),
-        ("a hard link", entry.islnk()),
-        ("a folder", entry.isdir()),
-        ("a named pipe", entry.isfifo()),
-        ("a device", entry.isdev()),
-    )
-    kind = next((name for name, holds in kinds if holds), "a file")
-    return f"{kind} {entry.name[:200]!r} of {entry.size} bytes"
+    return f"{entry.name[:200]!r} of type {entry.type!r} and {entry.size} bytes"
 
 
-def _content(file: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
     reader = tar.extractfile(entry)
     content = b"" if reader is None else reader.read()
     if len(content) != entry.size:
-        raise PackCorrupted(
-            f"{file}: expected {entry.size} bytes of {entry.name}, found {len(content)}. Copy it "
-            "again."
+        raise EOFError(
+            f"expected {entry.size} bytes of {entry.name}, found {len(content)}"
         )
     return content
 
@@ -438,27 +349,21 @@ def _explained(file: Path, action: str) -> Iterator[None]:
 
 # The commands
 
-PACK = """\
-Writes the valid cells and the recorded failures of a store into one file, for the way to another
-machine. Equal cells make equal bytes. The store is only read; what is damaged in it is left out,
-and named."""
-UNPACK = """\
-Takes what a pack holds over into a store. Everything is verified before it lies there; a valid
-cell that the store has stays as it is. It may be stopped at any moment and started again."""
-CODES = """\
-Exit code: 0 done; 1 done, but something was left out or kept, see above; 2 refused, and why; 70 an
-error of this program's own, with its traceback; 130 interrupted; 141 what read the output went
-away."""
+PACK = (
+    "Writes the valid cells and the recorded failures of a store into one file, for the way to "
+    "another machine. Equal cells make equal bytes. The store is only read; what is damaged in it "
+    "is left out, and named (exit code 1)."
+)
+UNPACK = (
+    "Takes what a pack holds over into a store. Everything is verified before it lies there; a "
+    "valid cell that the store has stays as it is (exit code 1 if it has other bytes). It may be "
+    "stopped at any moment and started again."
+)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds both commands."""
-    packing = _command(
-        commands,
-        "pack",
-        "the cells of a store as one file, to be carried to another machine",
-        PACK,
-    )
+    packing = commands.add_parser("pack", description=PACK)
     packing.add_argument("store", type=Path, help="folder of the cells")
     packing.add_argument("file", type=Path, help="the pack; made, or replaced")
     packing.add_argument(
@@ -468,48 +373,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="only what answers this plan (default: everything)",
     )
     packing.set_defaults(run=_pack)
-    unpacking = _command(
-        commands, "unpack", "take a packed store over into a store", UNPACK
-    )
+    unpacking = commands.add_parser("unpack", description=UNPACK)
     unpacking.add_argument("file", type=Path, help="the pack")
     unpacking.add_argument(
         "store", type=Path, help="folder of the cells; made if it is not there"
     )
-    most = Limits()
-    unpacking.add_argument(
-        "--max-members",
-        type=int,
-        default=most.members,
-        help="files (default: %(default)s)",
-    )
-    unpacking.add_argument(
-        "--max-member-bytes",
-        type=int,
-        default=most.member_bytes,
-        help="bytes of one file (default: %(default)s)",
-    )
     unpacking.add_argument(
         "--max-bytes",
         type=int,
-        default=most.total_bytes,
-        help="bytes of all files (default: %(default)s)",
+        default=PACK_BYTES,
+        metavar="N",
+        help="of the pack; a larger one is refused (default: %(default)s)",
     )
     unpacking.set_defaults(run=_unpack)
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    line: str,
-    description: str,
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=line,
-        description=description,
-        epilog=CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _pack(options: argparse.Namespace) -> int:
@@ -526,8 +402,7 @@ def _pack(options: argparse.Namespace) -> int:
 
 def _unpack(options: argparse.Namespace) -> int:
     store = Store(options.store, notify=lambda notice: print(notice, file=sys.stderr))
-    limits = Limits(options.max_members, options.max_member_bytes, options.max_bytes)
-    unpacked = unpack(options.file, store, limits)
+    unpacked = unpack(options.file, store, options.max_bytes)
     for name in unpacked.kept:
         print(
             f"Kept: {name}; the store had a valid answer of its own, with other bytes.",
@@ -547,17 +422,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    parsed = parser().parse_args(arguments)
-    return int(parsed.run(parsed))
-
-
-def parser() -> argparse.ArgumentParser:
-    """Both commands and their options."""
     top = argparse.ArgumentParser(
-        prog="python -m harness.sweep.pack", description="Stores as one file."
+        prog="python -m harness.sweep.pack",
+        description="Stores as one file.",
+        epilog=CODES,
     )
-    add(top.add_subparsers(required=True, metavar="command"))
-    return top
+    add(top.add_subparsers(required=True))
+    parsed = top.parse_args(arguments)
+    return int(parsed.run(parsed))
 
 
 if __name__ == "__main__":

@@ -186,6 +186,23 @@ def test_hypotheses_of_one_form_are_one_function():
     assert [member(Measurements()).mean() for member in claim.members] == [1.0, 2.0]
 
 
+def test_a_case_of_which_nothing_is_expected_is_named():
+    with pytest.raises(
+        InvalidInput,
+        match=r"expect of effect 'gap\[3\]' has nothing for 3, a case of its `each`; it has 1, 2",
+    ):
+
+        @made().effect(
+            above=0.05,
+            each=grid(depth=(1, 3)),
+            expect={1: (0.2, 0.1), 2: (0.3, 0.1)},
+            because="so",
+        )
+        def gap(m, depth):
+            """With {depth} layers the gap is {}."""
+            return np.full(10, 1.0)
+
+
 def test_a_control_is_of_an_effect_above_it():
     with pytest.raises(InvalidInput, match=r"no effect above it\. Effects: none"):
         made().control("SUPPORTED", of=change)
@@ -231,7 +248,10 @@ def test_measurements_are_asked_experiment_by_experiment():
         m[widths]("change", label_scale=None)
     with pytest.raises(InvalidInput, match="must name one configuration; 2 match"):
         m[widths]("change", depth=3)
-    with pytest.raises(InvalidInput, match="must name one configuration; 0 match"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"must name one configuration; 0 match:\n  width may be 64, 256$",
+    ):
         m[widths]("change", width=128)
     with pytest.raises(
         InvalidInput, match=r"measures no 'chnage'\. It measures: change"

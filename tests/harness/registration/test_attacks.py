@@ -740,7 +740,10 @@ def test_a_rehearsal_registers_nothing_and_uses_other_seeds(plant, folder, call)
     assert status == 0, said
     assert "10 seeds of stream 'rehearsal of registered'; no verdict." in said
     assert "numpy     0.3, sd 0.03364; power with the claim's 10 seeds: 1.00" in said
-    assert "control false: must be not SUPPORTED; REFUTED, as planted" in said
+    assert (
+        "control false: must be not SUPPORTED; REFUTED, as planted; with the claim's 10 seeds it "
+        "will be with probability 1.00" in said
+    )
     assert not folder.exists()
     assert call("register", "--store", ".ntk-claims/rehearsals")[0] == 0
 

@@ -197,7 +197,7 @@ def test_code_behind_the_effects_is_registered(toy, folder, old, new):
         )
     registration.register(study, folder, "First.", results_seen=False)
     assert re.match(
-        r"unregistered change: code \(",
+        r"unregistered change: the code of an effect, a control or a gate, or what it calls \(",
         registration.check(edited(study, old, new), folder),
     )
 
@@ -515,7 +515,11 @@ def test_estimators_and_constants_in_other_modules_of_the_paper_are_registered(
     assert old in text
     path.write_text(text.replace(old, new))
     found = registration.check(studies.load(spread_out), folder)
-    assert found.startswith("unregistered change: code (") if seen else found == ""
+    assert (
+        found.startswith("unregistered change: the code of an effect")
+        if seen
+        else found == ""
+    )
 
 
 def test_estimators_in_the_harness_are_registered_too(
@@ -533,7 +537,9 @@ def test_estimators_in_the_harness_are_registered_too(
     (home / "measurements.py").write_text(
         f"{text[:colon]}    1 + 1\n{text[colon:]}", encoding="utf-8"
     )
-    assert registration.check(study, folder).startswith("unregistered change: code (")
+    assert registration.check(study, folder).startswith(
+        "unregistered change: the code of an effect"
+    )
 
 
 def test_the_versions_of_the_statistics_are_registered(toy, folder, monkeypatch):
@@ -629,7 +635,7 @@ def test_registering_and_amending_from_the_command_line(toy, folder, call):
     assert code == 0
     assert re.fullmatch(
         f"amended toy/toy {first[:12]} -> {second[:12]}, {date}\n  "
-        r'claim\.hypotheses\[gap\]\.rule\.margin \(0\.1 -> 0\.05\)\n  code \(".*"\)\n',
+        r'claim\.hypotheses\[gap\]\.rule\.margin \(0\.1 -> 0\.05\)\n  the code of .* \(".*"\)\n',
         out,
     )
     assert registration.check(study, folder) == ""
@@ -824,7 +830,7 @@ def test_a_long_list_of_changes_is_cut(toy, folder):
         ),
         (
             ["register", "toy/new", "--reason", " "],
-            "Say why claim 'toy/new' is registered as it is: a reason that re",
+            "Say why claim 'toy/new' is registered: a reason that re",
         ),
         (
             ["register", "toy/seen"],
@@ -859,9 +865,7 @@ def test_refusals_are_one_line_and_exit_code_two(
 
 def test_an_amendment_without_a_reason_changes_nothing(toy, folder):
     study = toy(registered=True)
-    with pytest.raises(
-        InvalidInput, match="Say why claim 'toy/toy' is registered as it is"
-    ):
+    with pytest.raises(InvalidInput, match="Say why claim 'toy/toy' is amended"):
         registration.amend(
             with_claim(study, limits="Some."), folder, "  ", results_seen=False
         )

@@ -14,17 +14,13 @@ from harness.statistics.calibration import (
     normal,
     scatter_of,
     smoothed,
+    two_backends,
 )
+from harness.statistics.claim_power import power_alone
 from harness.statistics.decisions import Decisions, Rate, bootstrap_intervals, decisions
 from harness.statistics.intervals import Bootstrap, t_interval
 from harness.statistics.planted import exponent_coverage
-from harness.statistics.power import (
-    decision_power,
-    decision_seeds_needed,
-    power,
-    registered_power,
-    seeds_needed,
-)
+from harness.statistics.power import power, seeds_needed
 from harness.study import (
     Control,
     Difference,
@@ -61,6 +57,10 @@ def claim(*hypotheses: Hypothesis) -> Statement:
             Control("false", name, "not SUPPORTED", "planted"),
         ),
     )
+
+
+def decided(rule: Rule, effect: float, sd: float, seeds: int) -> float:
+    return power_alone(rule, effect, sd, seeds).power.value
 
 
 def monte_carlo_error(rate: float, trials: int) -> float:
@@ -137,43 +137,34 @@ def test_effects_of_another_shape_are_refused() -> None:
 def test_simulated_power_is_the_closed_form_without_the_bootstrap_and_lower_with_it(
     rule: Rule, effect: float, sd: float, seeds: int
 ) -> None:
-    alone = decision_power(rule, effect, sd, seeds, bootstrap=False)
-    assert alone.value == pytest.approx(power(rule, effect, sd, seeds), abs=0.03)
-    assert (
-        alone.value - 0.1 < decision_power(rule, effect, sd, seeds).value < alone.value
-    )
+    rng = np.random.default_rng(0)
+    effects = effect + sd * rng.standard_normal((1, 4000, seeds))
+    student = decisions(effects, rule, bootstrap=False).supported.mean()
+    assert student == pytest.approx(power(rule, effect, sd, seeds), abs=0.03)
+    assert student - 0.1 < decisions(effects, rule).supported.mean() < student
 
 
 def test_power_that_counts_is_that_of_the_whole_decision() -> None:
     """11 seeds are enough for t alone; the bootstrap takes a twelfth."""
-    assert (
-        power(SUPERIOR, 0.15, 0.1, 11) > 0.9 > registered_power(SUPERIOR, 0.15, 0.1, 11)
-    )
-    assert (
-        seeds_needed(SUPERIOR, 0.15, 0.1),
-        decision_seeds_needed(SUPERIOR, 0.15, 0.1),
-    ) == (11, 12)
-    # the screen is enough
-    assert registered_power(SUPERIOR, 0.15, 0.1, 8) == power(SUPERIOR, 0.15, 0.1, 8)
+    assert power(SUPERIOR, 0.15, 0.1, 11) > 0.9 > decided(SUPERIOR, 0.15, 0.1, 11)
+    assert seeds_needed(SUPERIOR, 0.15, 0.1) == 11
+    assert power_alone(SUPERIOR, 0.15, 0.1, 11).seeds_needed == 12
 
 
 def test_backends_that_are_not_shown_to_agree_cost_power() -> None:
-    together = decision_power(SUPERIOR, 0.2, 0.1, 10, trials=500)
-    apart = decision_power(SUPERIOR, 0.2, 0.1, 10, trials=500, difference_sd=0.05)
-    assert apart.value < together.value - 0.3
-    assert (
-        decision_power(
-            SUPERIOR, 0.2, 0.1, 10, trials=500, difference_sd=0.05, agreement=0.2
-        ).value
-        > 0.9
-    )
+    rng = np.random.default_rng(0)
+    effects = two_backends(0.2 + 0.1 * rng.standard_normal((500, 10)), 0.05, rng)
+    apart = decisions(effects, SUPERIOR).supported.mean()
+    together = decisions(effects[:1], SUPERIOR).supported.mean()
+    assert apart < together - 0.3
+    assert decisions(effects, SUPERIOR, agreement=0.2).supported.mean() > 0.9
 
 
 def test_what_power_refuses() -> None:
     with pytest.raises(InvalidInput, match=r"finite sd > 0; got effect 0\.1, sd 0"):
-        decision_power(SUPERIOR, 0.1, 0, 10)
-    with pytest.raises(InvalidInput, match="at least 1 trial; got 0"):
-        decision_power(SUPERIOR, 0.1, 0.1, 10, trials=0)
+        power(SUPERIOR, 0.1, 0, 10)
+    with pytest.raises(InvalidInput, match="at least 2 seeds; got 1"):
+        power(SUPERIOR, 0.1, 0.1, 1)
 
 
 def test_intervals_of_rates_hold_the_truth() -> None:
@@ -203,7 +194,7 @@ def test_sound_rules_are_seen_to_be_sound(rule: Rule) -> None:
         )
         assert 0.93 <= rates.coverage_95.value <= 0.97
         assert 0.88 <= rates.coverage.value <= 0.93
-    expected = decision_power(rule, effect, 0.1, 11).value
+    expected = decided(rule, effect, 0.1, 11)
     assert found["normal"].power.value == pytest.approx(expected, abs=0.03)
     assert found["normal"].computed == power(rule, effect, 0.1, 11)
 
@@ -216,7 +207,7 @@ def test_a_difference_errs_at_most_half_of_alpha_on_each_margin(effect: float) -
         most = half + 3 * monte_carlo_error(half, 2000)
         assert 0.003 < rates.false_supported.value < most
         assert 0.93 <= rates.coverage.value <= 0.97
-    expected = decision_power(DIFFERENT, effect, 0.1, 12).value
+    expected = decided(DIFFERENT, effect, 0.1, 12)
     assert found["normal"].power.value == pytest.approx(expected, abs=0.03)
 
 

@@ -7,11 +7,8 @@ from scipy import stats
 from harness.errors import InvalidInput
 from harness.statistics.intervals import prediction_interval, region, t_interval
 from harness.statistics.slopes import (
-    contrast,
     curvatures,
-    exponent_differences,
     loglog_slopes,
-    offset_differences,
 )
 
 SIZES = np.array([64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0])
@@ -66,10 +63,14 @@ def test_per_seed_slopes_cover_where_seeds_differ_in_slope_and_the_mean_curve_do
     )
 
 
+def slope_differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return loglog_slopes(SIZES, second) - loglog_slopes(SIZES, first)
+
+
 def test_paired_exponent_differences_cover() -> None:
     shared = curves(TRIALS, SEEDS, seed=1)
     first, second = shared * curves(TRIALS, SEEDS, exponent=0.1, seed=2), shared
-    assert 0.94 <= covered(exponent_differences(SIZES, first, second), 0.1) <= 0.96
+    assert 0.94 <= covered(slope_differences(first, second), 0.1) <= 0.96
 
 
 def test_t_interval_covers_slightly_more_than_it_says_for_heavy_tails() -> None:
@@ -102,44 +103,6 @@ def test_curvature_is_zero_for_a_power_law_and_the_planted_one_for_a_parabola() 
     )
 
 
-def test_an_offset_is_no_exponent_and_an_exponent_is_no_offset() -> None:
-    shared = curves(SEEDS)
-    lower = contrast(
-        SIZES, 0.5 * shared * curves(SEEDS, exponent=0.0, sd=0.0, seed=2), shared
-    )
-    assert lower.exponent_low < 0 < lower.exponent_high
-    assert lower.p_common_slope > 0.05
-    assert lower.offset == pytest.approx(np.log(0.5), abs=0.01)
-    centre = np.exp(np.log(SIZES).mean())
-    steeper = contrast(
-        SIZES,
-        shared
-        * (SIZES / centre) ** -0.1
-        * curves(SEEDS, exponent=0.0, sd=0.01, seed=2),
-        shared,
-    )
-    assert steeper.exponent == pytest.approx(0.1, abs=0.01)
-    assert steeper.p_common_slope < 1e-6
-    assert steeper.offset_low < 0 < steeper.offset_high
-
-
-def test_test_of_a_common_slope_is_that_of_scipy_over_seeds_and_keeps_its_level() -> (
-    None
-):
-    first, second = curves(SEEDS, seed=1), curves(SEEDS, seed=2)
-    differences = loglog_slopes(SIZES, second) - loglog_slopes(SIZES, first)
-    found = contrast(SIZES, first, second)
-    assert found.p_common_slope == pytest.approx(
-        stats.ttest_1samp(differences, 0.0).pvalue
-    )
-    assert (found.exponent_low, found.exponent_high) == pytest.approx(
-        t_interval(differences, 0.025)
-    )
-    assert found.offset == pytest.approx(
-        offset_differences(SIZES, first, second).mean()
-    )
-
-
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
@@ -167,13 +130,6 @@ def test_what_is_no_curve_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=message):
         loglog_slopes(x, y)
-
-
-def test_paired_curves_share_a_shape() -> None:
-    with pytest.raises(
-        InvalidInput, match=r"paired by seed and size.*got \(3, 6\) and \(2, 6\)"
-    ):
-        exponent_differences(SIZES, curves(3), curves(2))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ import pytest
 
 from harness import cli
 from harness.sweep import __main__ as sweep_command
-from harness.sweep import pack as pack_command
 
 ROOT = Path(__file__).parents[3]
 OTHERS = {
@@ -157,5 +156,5 @@ def test_the_commands_of_the_page_are_those_of_the_programs():
         elif words[:2] == ["-m", "harness.sweep"]:
             parsed.append(sweep_command.parser().parse_args(words[2:]))
         elif words[:2] == ["-m", "harness.sweep.pack"]:
-            parsed.append(pack_command.parser().parse_args(words[2:]))
+            parsed.append(cli.parser().parse_args(words[2:]))
     assert len(parsed) == 10

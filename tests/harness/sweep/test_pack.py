@@ -25,7 +25,7 @@ from harness.errors import InvalidInput, PackCorrupted, StoreError
 from harness.experiment import Request, canonical
 from harness.sweep import Circumstances, Failure, Provenance, Store
 from harness.sweep import pack as packs
-from harness.sweep.pack import Limits, main, pack, unpack
+from harness.sweep.pack import main, pack, unpack
 
 REQUEST = Request(
     "harness.measurements:drift",
@@ -324,73 +324,54 @@ def first(kind):
 
 
 HOSTILE = {
-    "nothing": (b"", "is no pack: "),
-    "garbage": (b"\xff" * 4096, "is no pack: "),
-    "a compressed bomb": (gzip.compress(bytes(10**7), mtime=0), "is no pack: "),
-    "a zip": (zipped(), "is no pack: "),
-    "an empty tar": (
-        bytes(1024),
-        "is no pack: expected contents.json first, found nothing",
-    ),
+    "nothing": (b"", "is no pack"),
+    "garbage": (b"\xff" * 4096, "is no pack"),
+    "a compressed bomb": (gzip.compress(bytes(10**7), mtime=0), "is no pack"),
+    "a zip": (zipped(), "is no pack"),
+    "an empty tar": (bytes(1024), "expected contents.json first, found nothing"),
     "a link for the contents": (
         first(tarfile.SYMTYPE),
-        "found a symbolic link 'contents.json' of 0 bytes",
+        "found 'contents.json' of type b'2' and 0 bytes",
     ),
     "a device for the contents": (
         first(tarfile.BLKTYPE),
-        "found a device 'contents.json'",
+        "found 'contents.json' of type b'4'",
     ),
     "long contents": (
         assembled(contents=bytes(2000)),
-        "found a file 'contents.json' of 2000 bytes",
+        "found 'contents.json' of type b'0' and 2000 bytes",
     ),
-    "no JSON": (
-        assembled(contents=b"{"),
-        "expected the contents of 'ntk-claims-pack 2', found others",
-    ),
-    "a list": (assembled(contents=b"[]"), "expected the contents of .*, found others"),
-    "deep JSON": (
-        assembled(contents=b"[" * 1000),
-        "expected the contents of .*, found others",
-    ),
+    "no JSON": (assembled(contents=b"{"), "expected b'{', found"),
+    "a list": (assembled(contents=b"[]"), "expected .*, found"),
     "another version": (
         assembled(contents=listing(format="ntk-claims-pack 9")),
-        "found others",
+        "expected .*pack 9.*, found .*pack 2",
     ),
     "more than it says": (
         assembled(member(), contents=listing()),
-        "expected .*, found .*it is truncated or was altered",
+        "expected .*, found .*members.*:1",
     ),
     "less than it says": (
         assembled(member(), contents=listing(2, 1)),
-        "it is truncated or was altered",
+        "was truncated or altered: expected",
     ),
-    "an absolute name": (
-        assembled(member(name="/etc/passwd")),
-        "'/etc/passwd' is no name of a cell or failure",
-    ),
-    "a way out": (
-        assembled(member(name="cells/../../x.cell")),
-        "'cells/../../x.cell' is no name of a cell",
-    ),
+    "an absolute name": (assembled(member(name="/etc/passwd")), "'/etc/passwd'"),
+    "a way out": (assembled(member(name="cells/../../x.cell")), "found 'cells/../../x"),
     "a way out behind a cell": (
         assembled(member(name=f"{CELL}/../../../x")),
-        "is no name of a cell or failure",
+        "found 'cells/.*/x'",
     ),
-    "a line break": (
-        assembled(member(name=f"{CELL}\n")),
-        "is no name of a cell or failure",
-    ),
+    "a line break": (assembled(member(name=f"{CELL}\n")), r"found 'cells/.*\\n'"),
     "another folder": (
         assembled(member(name=CELL.replace("cells/ab/", "cells/cd/"))),
-        "is no name of a cell",
+        "found 'cells/cd/ab",
     ),
-    "a name twice": (assembled(member(), member()), "occurs twice, or out of order"),
-    "a link": (special(tarfile.SYMTYPE), "found a symbolic link"),
-    "a hard link": (special(tarfile.LNKTYPE), "found a hard link"),
-    "a device": (special(tarfile.CHRTYPE), "found a device"),
-    "a pipe": (special(tarfile.FIFOTYPE), "found a named pipe"),
-    "a folder": (special(tarfile.DIRTYPE), "found a folder"),
+    "a name twice": (assembled(member(), member()), "each once"),
+    "a link": (special(tarfile.SYMTYPE), "expected a regular file .* type b'2'"),
+    "a hard link": (special(tarfile.LNKTYPE), "expected a regular file .* type b'1'"),
+    "a device": (special(tarfile.CHRTYPE), "expected a regular file .* type b'3'"),
+    "a pipe": (special(tarfile.FIFOTYPE), "expected a regular file .* type b'6'"),
+    "a folder": (special(tarfile.DIRTYPE), "expected a regular file .* type b'5'"),
     "a sparse file": (sparse(), "expected a regular file"),
     "extended attributes": (attributed(), "expected a regular file"),
     "no cell": (
@@ -399,7 +380,7 @@ HOSTILE = {
     ),
     "no failure": (
         assembled(member(name=f"failures/{'1' * 64}.1.json")),
-        "expected the record of a failure|Expected",
+        "Expected the record of a failure",
     ),
 }
 
@@ -438,39 +419,23 @@ def test_a_failure_under_the_name_of_another_cell_is_refused(tmp_path, here):
         unpack(tmp_path / "swapped.pack", here)
 
 
-@pytest.mark.parametrize(
-    ("limits", "message"),
-    [
-        (
-            Limits(members=3),
-            r"4 members; allowed are 3\. Nothing was unpacked\. .* raise --max-members\.",
-        ),
-        (
-            Limits(member_bytes=99),
-            r"bytes in cells/.*; allowed are 99\. .* raise --max-member-bytes\.",
-        ),
-        (
-            Limits(total_bytes=999),
-            r"bytes together; allowed are 999\. .* raise --max-bytes\.",
-        ),
-    ],
-)
-def test_limits(packed, here, limits, message):
-    with pytest.raises(PackCorrupted, match=message):
-        unpack(packed, here, limits)
+def test_a_file_that_is_too_large_for_memory_is_refused(packed, here, monkeypatch):
+    monkeypatch.setattr(packs, "MEMBER_BYTES", 300)
+    with pytest.raises(PackCorrupted, match=r"of at most 300 bytes; found 'cells/"):
+        unpack(packed, here)
     assert not here.path.exists()
 
 
-def test_what_is_just_allowed_is_unpacked(tmp_path, packed, here):
-    sizes = [len(data) for data in content(tmp_path / "there").values()]
-    limits = Limits(members=len(sizes), member_bytes=max(sizes), total_bytes=sum(sizes))
-    assert unpack(packed, here, limits).new == len(sizes)
-
-
-def test_a_limit_is_an_option(packed, here, capsys):
-    assert main(["unpack", str(packed), str(here.path), "--max-bytes", "999"]) == 2
-    assert "allowed are 999" in capsys.readouterr().err
-    assert main(["unpack", str(packed), str(here.path), "--max-members", "4"]) == 0
+def test_the_size_of_a_pack_is_limited_by_an_option(packed, here, capsys):
+    size = packed.stat().st_size
+    most = ["--max-bytes", str(size - 1)]
+    assert main(["unpack", str(packed), str(here.path), *most]) == 2
+    assert (
+        f"has {size} bytes; allowed are {size - 1}. Nothing was unpacked. If you trust it, raise "
+        "--max-bytes." in capsys.readouterr().err
+    )
+    assert not here.path.exists()
+    assert main(["unpack", str(packed), str(here.path), "--max-bytes", str(size)]) == 0
 
 
 def test_what_was_verified_before_the_fault_stays(tmp_path, packed, here):
@@ -601,7 +566,8 @@ def test_a_cell_that_changes_or_goes_while_it_is_packed_is_noticed(
 
     monkeypatch.setattr(packs, "_again", changed)
     with pytest.raises(
-        StoreError, match=r"\.cell was changed while it was being packed\. Pack again\."
+        StoreError,
+        match=r"\.cell was changed while it was being packed \(.*\)\. Pack again\.",
     ):
         pack(store, tmp_path / "a.pack")
     path.unlink()
@@ -609,7 +575,7 @@ def test_a_cell_that_changes_or_goes_while_it_is_packed_is_noticed(
     monkeypatch.setattr(packs, "_again", gone)
     with pytest.raises(
         StoreError,
-        match=r"went away while it was being packed \(No such file or directory\)",
+        match=r"changed while it was being packed \(No such file or directory\)",
     ):
         pack(store, tmp_path / "a.pack")
     assert [file.name for file in tmp_path.iterdir()] == ["there"]

@@ -12,7 +12,7 @@ import numpy as np
 from harness.errors import CellCorrupted, InvalidInput, PackCorrupted, StoreError
 from harness.experiment import Request, canonical
 from harness.sweep import Circumstances, Failure, Provenance, Store, cell, plans
-from harness.sweep.pack import Limits, pack, unpack
+from harness.sweep.pack import pack, unpack
 from tests.verify.fuzz.mutations import altered, altered_json
 from tests.verify.fuzz.target import Target
 
@@ -130,9 +130,8 @@ def _pack(folder: Path, content: bytes) -> None:
     """What was unpacked is valid, and nothing else lies anywhere."""
     _written(folder / "file.pack", content)
     store = Store(folder / "store")
-    limits = Limits(members=10, member_bytes=2**20, total_bytes=2**20)
     try:
-        unpack(folder / "file.pack", store, limits)
+        unpack(folder / "file.pack", store, 2**20)
     finally:
         for path in folder.rglob("*"):
             if path.is_file() and path.name != "file.pack":
