@@ -134,7 +134,7 @@ def verify(  # noqa: PLR0913 -- public; what is optional is given by name
     registrations: Mapping[str, Path] | None = None,
     unclaimed: Sequence[registration.Unclaimed] = (),
     calibrations: Mapping[str, Any] | None = None,
-    prior: sweep.Prior = sweep.nothing_known,
+    prior: sweep.Prior = sweep.NOTHING_KNOWN,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
@@ -154,7 +154,7 @@ def verify(  # noqa: PLR0913 -- public; what is optional is given by name
         unclaimed: registrations without a claim file, for the report.
         calibrations: the content of calibration.json, of which the report shows what is of these
             registrations.
-        prior: seconds that a request is expected to take, see `harness.sweep.run`.
+        prior: what a recorded run took, see `harness.sweep.run`.
         progress: called with the status of the sweep.
 
     Raises:

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.errors import CellCorrupted, InvalidInput, PackCorrupted
+from harness.errors import CellCorrupted, InvalidInput, PackCorrupted, StoreError
+from harness.experiment import Request
 from harness.numerals import counted
 from harness.sweep import Cell, Store, cell
 from harness.sweep.pack import Packed, members, pack
@@ -91,6 +92,20 @@ def unpacked(recorded: Path) -> Iterator[Path]:
         if wrong:
             raise PackCorrupted(_message(recorded, wrong, len(sums)))
         yield root
+
+
+def taken(recorded: Path) -> list[tuple[Request, float]]:
+    """Each recorded request and the seconds that its cell took; nothing where the cells are not
+    there or cannot be read, for an estimate is no reason to refuse a run.
+    """
+    try:
+        cells = [
+            cell.read(Path(name), content)
+            for name, content in members(recorded / CELLS)
+        ]
+    except (PackCorrupted, CellCorrupted, StoreError):
+        return []
+    return [(own.request, own.provenance.seconds) for own in cells]
 
 
 def differences(judged: Sequence[Json], recorded: Json) -> list[str]:
