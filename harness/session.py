@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,14 +85,11 @@ def backend_names(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Session:
-    """What came out: verdicts by claim id, the contents of verdicts.json and run.json, and the
-    seconds of each cell.
-    """
+    """What came out: verdicts by claim id, and the contents of verdicts.json and run.json."""
 
     verdicts: Mapping[str, ClaimVerdict]
     document: Mapping[str, Any]
     run: Mapping[str, Any]
-    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def requests(study: Study, settings: Settings) -> list[Request]:
@@ -242,12 +239,7 @@ def verify(  # noqa: PLR0913 -- public; what is optional is given by name
         made_on=made_on,
         order=order(logs, made_on, plans, outcomes),
     )
-    seconds = {
-        name: round(o.cell.provenance.seconds, 2)
-        for name, o in outcomes.items()
-        if o.cell is not None
-    }
-    return Session(verdicts, document, run, seconds)
+    return Session(verdicts, document, run)
 
 
 def _calibrated(calibrations: Mapping[str, Any] | None, **known: Any) -> report.Entry:

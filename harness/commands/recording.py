@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import registration, report, shipped, strict_json, studies, sweep
+from harness import registration, report, shipped, studies, sweep
 from harness.commands.calibrate import calibrate_claims
 from harness.commands.options import discovered, examples, family_sizes, folder_option
 from harness.commands.readme import RECORDED as SHOWN
@@ -16,7 +16,7 @@ from harness.commands.readme import refresh
 from harness.errors import InvalidInput
 from harness.experiment import Request
 from harness.registration import FOLDER, ClaimRecord
-from harness.report import SECONDS, calibration
+from harness.report import calibration
 from harness.session import STORE, Settings, requests, verify
 from harness.shipped import RECORDED
 from harness.statistics.calibration import TRIALS
@@ -73,7 +73,7 @@ def record(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix=".record-", dir=target.parent) as place:
         made = Path(place)
         packed = shipped.ship(_cells(document, chosen, options), made)
-        report.write(made, document, run, _seconds(options.folder))
+        report.write(made, document, run)
         _calibrated(made, document["tier"], options)
         again = _judged(made, document, chosen, options)
         if changed := shipped.differences(again["claims"], document):
@@ -81,7 +81,7 @@ def record(options: argparse.Namespace) -> int:
                 f"The cells of {options.store} do not give the verdicts of {options.folder}: "
                 f"{'; '.join(changed)}. Name the store and the report of one run."
             )
-        report.write(made, again, run, _seconds(options.folder))
+        report.write(made, again, run)
         for file in sorted(made.iterdir()):
             os.replace(file, target / file.name)
     print(f"{packed.cells} cells, {packed.size} bytes: {target / shipped.CELLS}")
@@ -177,9 +177,3 @@ def _judged(
             calibrations=calibration.read(folder),
             progress=sweep.on(sys.stderr),
         ).document
-
-
-def _seconds(folder: Path) -> dict[str, float] | None:
-    """What the cells took, where the run's report says so."""
-    file = folder / SECONDS
-    return dict(strict_json.load(file)) if file.is_file() else None

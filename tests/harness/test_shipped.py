@@ -125,7 +125,6 @@ def test_a_run_becomes_the_recorded_one(run, call, pytester):
     assert f"6 cells, {(TARGET / 'cells.tar').stat().st_size} bytes" in out
     assert {path.name for path in TARGET.iterdir()} == {
         *report.FILES,
-        report.SECONDS,
         "calibration.json",
         shipped.CELLS,
         shipped.SUMS,
