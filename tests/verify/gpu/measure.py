@@ -8,6 +8,7 @@ soon as it is known.
     host         seconds outside the operations of the backend: NumPy, drawing, linear algebra
     operations   operations of the backend that were called, by name: [calls, seconds]
     error        why there are no seconds; else ""
+    launches, flops    with --count, of PyTorch: see `counting`
 
 Started again, it goes on after the lines that are there.
 """
@@ -116,6 +117,20 @@ def measured(
     }
 
 
+def counts(request: Request, backend: Backend, claims: Path) -> dict[str, int]:
+    """Launches and arithmetic of a request, which is computed once more; PyTorch alone tells."""
+    if backend.name != "torch":
+        return {}
+    from tests.verify.gpu.counting import counted  # needs PyTorch
+
+    computation = load(request.computation, claims)
+    return counted(
+        lambda: computation(
+            backend, request.configuration, request.replicates, request.stream
+        )
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code."""
     return guarded(lambda: _run(_parser().parse_args(arguments)))
@@ -134,13 +149,16 @@ def _run(options: argparse.Namespace) -> int:
     for request in wanted[_lines(options.out) :]:
         if time.monotonic() > end:
             return UNFINISHED
+        backend = by_dtype[request.dtype]
         line = measured(
             request,
-            by_dtype[request.dtype],
+            backend,
             clock,
             claims=options.claims,
             limit=options.cell_seconds,
         )
+        if line.get("seconds", options.count) < options.count:
+            line |= counts(request, backend, options.claims)
         with options.out.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, sort_keys=True) + "\n")
     return 0
@@ -163,6 +181,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--cell-seconds", type=int, default=0, help="stop each after so many; 0: none"
+    )
+    parser.add_argument(
+        "--count",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="count launches and arithmetic of what takes less than so many seconds",
     )
     parser.add_argument("--claims", type=Path, default=CLAIMS)
     return parser
