@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import log2
 from pathlib import Path
 from typing import Any
@@ -47,20 +47,38 @@ def blocks(studies: Sequence[Study]) -> list[Request]:
     """One block of the smallest and of the largest configuration of each computation of a claim's
     full tier, on a rehearsal stream, so that no registered cell is computed; all smallest first.
     """
+    found = [own for study in studies for own in extremes(study)]
+    return _once([*(own.smallest for own in found), *(own.largest for own in found)])
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The cells of a claim's full tier that one computation has in one backend.
+
+    Args:
+        claim: its id.
+        cells: how many there are.
+        smallest, largest: requests of a rehearsal stream.
+    """
+
+    claim: str
+    cells: int
+    smallest: Request
+    largest: Request
+
+
+def extremes(study: Study) -> list[Extremes]:
+    """By computation and backend."""
     settings = Settings("full", BACKENDS, Path("unused"))
-    smallest, largest = list[Request](), list[Request]()
-    for study in studies:
-        scale = max(
-            (own.full.replicates for own in study.experiments if own.full), default=0
-        )
-        if not scale:
-            continue
-        planned = requests(rehearsal(study, "full", scale), settings)
-        for kind in dict.fromkeys((own.computation, own.backend) for own in planned):
-            alike = [own for own in planned if (own.computation, own.backend) == kind]
-            smallest.append(min(alike, key=size))
-            largest.append(max(alike, key=size))
-    return _once([*smallest, *largest])
+    seeds = [own.full.replicates for own in study.experiments if own.full]
+    planned = requests(rehearsal(study, "full", max(seeds)), settings) if seeds else []
+    alike: dict[tuple[str, str], list[Request]] = {}
+    for request in planned:
+        alike.setdefault((request.computation, request.backend), []).append(request)
+    return [
+        Extremes(study.claim.id, len(own), min(own, key=size), max(own, key=size))
+        for own in alike.values()
+    ]
 
 
 def size(request: Request) -> float:
