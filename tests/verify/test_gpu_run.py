@@ -9,8 +9,9 @@ import pytest
 from harness.experiment import Request
 from harness.sweep import Store
 from tests.harness.sweep.test_bare_machine import BARE
+from tests.verify.gpu import page
 from tests.verify.gpu.__main__ import Ended, main
-from tests.verify.gpu.plans import size
+from tests.verify.gpu.plans import Extremes, size
 
 ROOT = Path(__file__).parents[2]
 ABSENT = "scipy,statsmodels,pytest,altair,vl_convert,jinja2,pooch,pydantic,jax,jaxlib"
@@ -99,3 +100,33 @@ def test_configurations_of_a_computation_are_ordered_by_their_numbers():
     )
     assert size(small) == 12.0
     assert size(large) == 18.0
+
+
+def test_the_page_says_of_each_end_what_it_cost_or_why_that_is_not_known(tmp_path):
+    small, large, other = (
+        Request("x:f", {"width": width}, (0, 1), "rehearsal of a", "torch", "float32")
+        for width in (64, 4096, 16)
+    )
+    line = {
+        "computation": "x:f",
+        "configuration": {"width": 64},
+        "replicates": 2,
+        "backend": "torch",
+        "dtype": "float32",
+        "seconds": 4.0,
+        "host": 1.0,
+        "error": "",
+    }
+    counted = line | {"seconds": 5.0, "launches": 1200, "flops": 2_000_000_000}
+    stopped = line | {"configuration": {"width": 4096}, "error": "TooLongError: It was"}
+    file = tmp_path / "lines"
+    file.write_text("\n".join(json.dumps(own) for own in (counted, line, stopped)))
+    found = [
+        Extremes("toy/a", 7, small, large),
+        Extremes("toy/b", 1, other, other),
+    ]
+    assert page.rows(found, page.read(file)) == [
+        ["toy/a", "x:f", "7", "smallest", "5 s", "20%", "1,200", "2"],
+        ["toy/a", "x:f", "7", "largest", "longer than allowed", "", "", ""],
+        ["toy/b", "x:f", "1", "all alike", "not measured", "", "", ""],
+    ]
