@@ -56,6 +56,7 @@ def test_each_step_is_saved_as_it_ends_on_a_machine_with_numpy_and_torch_alone(
     full = [own for own in planned["full"] if own["backend"] == "torch"]
     assert len(measured) == len(full)
     assert all(0 < line["host"] <= line["seconds"] for line in measured)
+    assert all(line["cpu"] > 0 for line in measured)
     assert all(own["stream"].startswith("rehearsal of ") for own in planned["full"])
     assert not any(store.answers(Request(**own)) for own in full), "a rehearsal"
 
@@ -114,10 +115,11 @@ def test_the_page_says_of_each_end_what_it_cost_or_why_that_is_not_known(tmp_pat
         "backend": "torch",
         "dtype": "float32",
         "seconds": 4.0,
+        "cpu": 3.0,
         "host": 1.0,
         "error": "",
     }
-    counted = line | {"seconds": 5.0, "launches": 1200, "flops": 2_000_000_000}
+    counted = line | {"cpu": 5.0, "launches": 1200, "flops": 2_000_000_000}
     stopped = line | {"configuration": {"width": 4096}, "error": "TooLongError: It was"}
     file = tmp_path / "lines"
     file.write_text("\n".join(json.dumps(own) for own in (counted, line, stopped)))
@@ -126,7 +128,7 @@ def test_the_page_says_of_each_end_what_it_cost_or_why_that_is_not_known(tmp_pat
         Extremes("toy/b", 1, other, other),
     ]
     assert page.rows(found, page.read(file)) == [
-        ["toy/a", "x:f", "7", "smallest", "5 s", "20%", "1,200", "2"],
+        ["toy/a", "x:f", "7", "smallest", "5 s", "25%", "1,200", "2"],
         ["toy/a", "x:f", "7", "largest", "longer than allowed", "", "", ""],
         ["toy/b", "x:f", "1", "all alike", "not measured", "", "", ""],
     ]

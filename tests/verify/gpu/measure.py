@@ -4,8 +4,9 @@ Needs numpy and one framework. Nothing is stored but the measurement: a line of 
 soon as it is known.
 
     computation, configuration, replicates, backend, dtype    the request
-    seconds      of the whole computation
-    host         seconds outside the operations of the backend: NumPy, drawing, linear algebra
+    seconds      of the whole computation, on the clock
+    cpu          seconds of the processor that it took, which other work does not lengthen
+    host         seconds on the clock outside the operations of the backend, in NumPy
     operations   operations of the backend that were called, by name: [calls, seconds]
     error        why there are no seconds; else ""
     launches, flops    with --count, of PyTorch: see `counting`
@@ -97,11 +98,10 @@ def measured(
         "device": backend.device,
     }
     clock.spent.clear()
-    start = time.perf_counter()
     try:
         computation = load(request.computation, claims)
         signal.alarm(limit)
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         computation(backend, request.configuration, request.replicates, request.stream)
     except Exception as error:  # what a framework on a GPU may raise
         return line | {"error": f"{type(error).__name__}: {error}"[:500]}
@@ -111,6 +111,7 @@ def measured(
     host = seconds - sum(spent for _, spent in clock.spent.values())
     return line | {
         "seconds": seconds,
+        "cpu": time.process_time() - processor,
         "host": host,
         "operations": dict(clock.spent),
         "error": "",

@@ -18,7 +18,16 @@ BEGIN, END = (
     "<!-- cells: made by python -m tests.verify.gpu.page -->",
     "<!-- end of cells -->",
 )
-HEADINGS = ("claim", "computation", "cells", "", "seconds", "host", "launches", "GFLOP")
+HEADINGS = (
+    "claim",
+    "computation",
+    "cells",
+    "",
+    "CPU seconds",
+    "host",
+    "launches",
+    "GFLOP",
+)
 
 Line = Mapping[str, Any]
 
@@ -68,7 +77,7 @@ def _cost(line: Line | None) -> list[str]:
     if "launches" in line:
         counts = [f"{line['launches']:,}", f"{line['flops'] / 1e9:.2g}"]
     share = line["host"] / line["seconds"]
-    return [duration(line["seconds"]), f"{share:.0%}", *counts]
+    return [duration(line["cpu"]), f"{share:.0%}", *counts]
 
 
 REASONS = {
