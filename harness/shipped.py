@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import CellCorrupted, InvalidInput, PackCorrupted, StoreError
-from harness.experiment import Request
 from harness.numerals import counted
 from harness.sweep import Cell, Store, cell
 from harness.sweep.pack import Packed, members, pack
@@ -94,18 +93,17 @@ def unpacked(recorded: Path) -> Iterator[Path]:
         yield root
 
 
-def taken(recorded: Path) -> list[tuple[Request, float]]:
-    """Each recorded request and the seconds that its cell took; nothing where the cells are not
-    there or cannot be read, for an estimate is no reason to refuse a run.
+def legible(recorded: Path) -> list[Cell]:
+    """The recorded cells, held against nothing: for estimates. None where they are not there or
+    cannot be read, for an estimate is no reason to refuse a run.
     """
     try:
-        cells = [
+        return [
             cell.read(Path(name), content)
             for name, content in members(recorded / CELLS)
         ]
     except (PackCorrupted, CellCorrupted, StoreError):
         return []
-    return [(own.request, own.provenance.seconds) for own in cells]
 
 
 def differences(judged: Sequence[Json], recorded: Json) -> list[str]:

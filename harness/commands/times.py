@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.backends import available
 from harness.errors import BackendUnavailable
 from harness.experiment import Request
-from harness.shipped import taken
+from harness.shipped import legible
 from harness.sweep import Cell, Prior, Store, code
 from harness.sweep.estimates import Estimates, likeness
 
@@ -119,4 +119,4 @@ def prior(recorded: Path) -> Prior:
         recorded: folder of the recorded run; where its cells are not there or cannot be read,
             nothing is known.
     """
-    return Prior(taken(recorded))
+    return Prior((own.request, own.provenance.seconds) for own in legible(recorded))
