@@ -51,7 +51,7 @@ def run(plant, pytester, monkeypatch):
             registrations={study.claim.id: folder for study in plans},
             progress=lambda status: None,
         )
-        report.write("run", made.document, made.run, made.seconds)
+        report.write("run", made.document, made.run)
         lines = [
             f'["{v.claim}"]\nquick = {{ verdict = "{v.kind}", reason = "so" }}\n'
             for v in made.verdicts.values()

@@ -158,7 +158,7 @@ def _run(options: argparse.Namespace) -> int:
             claims=options.claims,
             limit=options.cell_seconds,
         )
-        if line.get("seconds", options.count) < options.count:
+        if line.get("cpu", options.count) < options.count:
             line |= counts(request, backend, options.claims)
         with options.out.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, sort_keys=True) + "\n")
@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="count launches and arithmetic of what takes less than so many seconds",
+        help="count launches and arithmetic of what takes fewer CPU seconds",
     )
     parser.add_argument("--claims", type=Path, default=CLAIMS)
     return parser
