@@ -211,7 +211,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         if store != _store(config):
             known, _ = report.load(_recorded_run(config))
             collected.differences = shipped.differences(made.document["claims"], known)
-        collected.report = report.write(folder, made.document, made.run, made.seconds)
+        collected.report = report.write(folder, made.document, made.run)
     except ClaimsError as error:
         raise pytest.UsageError(str(error)) from error
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,14 +84,11 @@ def backend_names(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Session:
-    """What came out: verdicts by claim id, the contents of verdicts.json and run.json, and the
-    seconds of each cell.
-    """
+    """What came out: verdicts by claim id, and the contents of verdicts.json and run.json."""
 
     verdicts: Mapping[str, ClaimVerdict]
     document: Mapping[str, Any]
     run: Mapping[str, Any]
-    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def requests(study: Study, settings: Settings) -> list[Request]:
@@ -133,7 +130,7 @@ def verify(  # noqa: PLR0913 -- public; what is optional is given by name
     registrations: Mapping[str, Path] | None = None,
     unclaimed: Sequence[registration.Unclaimed] = (),
     calibrations: Mapping[str, Any] | None = None,
-    prior: sweep.Prior = sweep.nothing_known,
+    prior: sweep.Prior = sweep.NOTHING_KNOWN,
     progress: Callable[[Status], object],
 ) -> Session:
     """Runs what is missing, and judges every study.
@@ -153,7 +150,7 @@ def verify(  # noqa: PLR0913 -- public; what is optional is given by name
         unclaimed: registrations without a claim file, for the report.
         calibrations: the content of calibration.json, of which the report shows what is of these
             registrations.
-        prior: seconds that a request is expected to take, see `harness.sweep.run`.
+        prior: what a recorded run took, see `harness.sweep.run`.
         progress: called with the status of the sweep.
 
     Raises:
@@ -241,12 +238,7 @@ def verify(  # noqa: PLR0913 -- public; what is optional is given by name
         made_on=made_on,
         order=order(logs, made_on, plans, outcomes),
     )
-    seconds = {
-        name: round(o.cell.provenance.seconds, 2)
-        for name, o in outcomes.items()
-        if o.cell is not None
-    }
-    return Session(verdicts, document, run, seconds)
+    return Session(verdicts, document, run)
 
 
 def _calibrated(calibrations: Mapping[str, Any] | None, **known: Any) -> report.Entry:

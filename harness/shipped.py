@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.errors import CellCorrupted, InvalidInput, PackCorrupted
+from harness.errors import CellCorrupted, InvalidInput, PackCorrupted, StoreError
 from harness.numerals import counted
 from harness.sweep import Cell, Store, cell
 from harness.sweep.pack import Packed, members, pack
@@ -91,6 +91,19 @@ def unpacked(recorded: Path) -> Iterator[Path]:
         if wrong:
             raise PackCorrupted(_message(recorded, wrong, len(sums)))
         yield root
+
+
+def legible(recorded: Path) -> list[Cell]:
+    """The recorded cells, held against nothing: for estimates. None where they are not there or
+    cannot be read, for an estimate is no reason to refuse a run.
+    """
+    try:
+        return [
+            cell.read(Path(name), content)
+            for name, content in members(recorded / CELLS)
+        ]
+    except (PackCorrupted, CellCorrupted, StoreError):
+        return []
 
 
 def differences(judged: Sequence[Json], recorded: Json) -> list[str]:

@@ -79,7 +79,7 @@ def plan(options: argparse.Namespace) -> int:
     known = learned(found.values(), store)
     recorded = prior(RECORDED / options.tier)
     for one in found.values():
-        seconds = recorded(one.request)
+        seconds = recorded.same(one.request)
         if seconds is not None and not one.seconds:
             known.learn(likeness(one.request), seconds)
     print("\n".join(_lines(options, wanted, found, known)))

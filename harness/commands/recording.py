@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import report, shipped, strict_json, sweep
+from harness import report, shipped, sweep
 from harness.commands.calibrate import effects_of, simulated
 from harness.commands.options import (
     added,
@@ -22,7 +22,7 @@ from harness.commands.verdict import judged, write_json
 from harness.errors import InvalidInput
 from harness.experiment import Request
 from harness.registration import ClaimRecord
-from harness.report import SECONDS, calibration
+from harness.report import calibration
 from harness.session import Settings, requests
 from harness.shipped import RECORDED
 from harness.statistics.calibration import TRIALS
@@ -78,7 +78,7 @@ def record(options: argparse.Namespace) -> int:
                 f"The cells of {options.store} do not give the verdicts of {options.folder}: "
                 f"{'; '.join(changed)}. Name the store and the report of one run."
             )
-        report.write(made, again, run, _seconds(options.folder))
+        report.write(made, again, run)
         for file in sorted(made.iterdir()):
             os.replace(file, target / file.name)
     print(f"{packed.cells} cells, {packed.size} bytes: {target / shipped.CELLS}")
@@ -138,9 +138,3 @@ def _cells(
             )
         found |= {own.key: own for own in cells}
     return list(found.values())
-
-
-def _seconds(folder: Path) -> dict[str, float] | None:
-    """What the cells took, where the run's report says so."""
-    file = folder / SECONDS
-    return dict(strict_json.load(file)) if file.is_file() else None

@@ -4,12 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import strict_json
 from harness.backends import available
 from harness.errors import BackendUnavailable
 from harness.experiment import Request
-from harness.report import SECONDS
-from harness.sweep import Cell, Prior, Store, code, nothing_known
+from harness.shipped import legible
+from harness.sweep import Cell, Prior, Store, code
 from harness.sweep.estimates import Estimates, likeness
 
 Here = tuple[str, dict[str, str]] | None
@@ -113,21 +112,11 @@ def learned(found: Collection[Found], store: Store) -> Estimates:
     return estimates
 
 
-def prior(report: Path) -> Prior:
-    """What requests are expected to take, by the seconds that their cells took in a recorded run.
+def prior(recorded: Path) -> Prior:
+    """What requests are expected to take, by the cells of a recorded run.
 
     Args:
-        report: folder of the recorded run; where its seconds.json is not there or cannot be read,
+        recorded: folder of the recorded run; where its cells are not there or cannot be read,
             nothing is known.
     """
-    try:
-        recorded = strict_json.load(report / SECONDS)
-        known = {str(name): float(seconds) for name, seconds in recorded.items()}
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # an estimate is no reason to refuse a run
-        return nothing_known
-    return lambda request: known.get(request.digest)
+    return Prior((own.request, own.provenance.seconds) for own in legible(recorded))

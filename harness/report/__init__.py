@@ -52,15 +52,10 @@ Json = Mapping[str, Any]
 FILES = ("verdicts.json", "run.json", "summary.md", "report.html")
 
 
-SECONDS = "seconds.json"
-"""Digest of each request -> the seconds that its cell took: what a later run expects."""
-
-
 def write(
     folder: str | Path,
     document: Json,
     run: Json,
-    seconds: Mapping[str, float] | None = None,
 ) -> Path:
     """Write verdicts.json, run.json, summary.md and report.html into a folder, which is made if
     need be.
@@ -68,8 +63,6 @@ def write(
     Args:
         folder: of this report; its files of these names are replaced.
         document, run: as `document` and `run_record` return them.
-        seconds: digest of a request -> what its cell took; written as seconds.json where there are
-            any.
 
     Returns:
         The path of report.html.
@@ -84,8 +77,6 @@ def write(
         "summary.md": summary_markdown(document, run),
         "report.html": render(document, run),
     }
-    if seconds:
-        texts[SECONDS] = as_text(dict(sorted(seconds.items())))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -10,12 +10,13 @@ whatever machine. By hand, with numpy and one framework alone: `python -m harnes
 
 from harness.sweep.cell import Cell, Circumstances, Provenance
 from harness.sweep.coordinator import Sweep, recorded, run
-from harness.sweep.estimates import Prior, nothing_known
+from harness.sweep.estimates import NOTHING_KNOWN, Prior
 from harness.sweep.ledger import Outcome
 from harness.sweep.progress import Progress, Status, on
 from harness.sweep.store import Failure, Store
 
 __all__ = [
+    "NOTHING_KNOWN",
     "Cell",
     "Circumstances",
     "Failure",
@@ -26,7 +27,6 @@ __all__ = [
     "Status",
     "Store",
     "Sweep",
-    "nothing_known",
     "on",
     "recorded",
     "run",

@@ -12,7 +12,7 @@ from harness.papers import CLAIMS
 from harness.sweep import cell, code, devices, engines
 from harness.sweep.cell import Cell, Circumstances
 from harness.sweep.engines import Engine, Result, Settings, Task
-from harness.sweep.estimates import Prior, nothing_known
+from harness.sweep.estimates import NOTHING_KNOWN, Prior
 from harness.sweep.ledger import Ledger, Outcome
 from harness.sweep.progress import Status, silent
 from harness.sweep.store import CUT, Store
@@ -122,7 +122,7 @@ def run(  # noqa: PLR0913 -- public; what is optional is given by name
     ray_address: str | None = None,
     gpus_per_cell: float | None = None,
     claims: Path = CLAIMS,
-    prior: Prior = nothing_known,
+    prior: Prior = NOTHING_KNOWN,
     progress: Callable[[Status], object] = silent,
 ) -> Sweep:
     """Answers requests from the store, and computes those that it lacks, each once.
@@ -143,8 +143,8 @@ def run(  # noqa: PLR0913 -- public; what is optional is given by name
             machine's own.
         gpus_per_cell: of each cell of engine "ray", fractions too; None for 1 where there are GPUs.
         claims: folder that holds the papers' folders, where computations of papers are found.
-        prior: seconds that a request is expected to take on some machine, for the time left and
-            the order; by nothing else.
+        prior: what a recorded run took on some machine, for the time left and the order; by
+            nothing else.
         progress: called with a Status after each cell and about once a second.
 
     Raises:
@@ -263,7 +263,7 @@ def _compute(
     engine.start(_backends(tasks))
     ledger.begin(engine.slots())
     show()
-    for result in engine.compute(tasks, ledger.expected):
+    for result in engine.compute(tasks, ledger):
         if result is not None:
             _book(result, store, ledger)
         show()

@@ -7,7 +7,7 @@ same under each.
 import importlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
@@ -87,7 +87,14 @@ class Result:
     again: bool = False
 
 
-Expected = Callable[[Request], float | None]
+class Books(Protocol):
+    """What an engine asks and tells while it computes; called by several threads."""
+
+    def expected(self, request: Request) -> float | None:
+        """Seconds that a request will take; None if nothing is known."""
+
+    def started(self, request: Request) -> None:
+        """An attempt at a request begins now."""
 
 
 class Engine(Protocol):
@@ -107,13 +114,11 @@ class Engine(Protocol):
     def slots(self) -> int:
         """How many tasks run at a time, once started."""
 
-    def compute(
-        self, tasks: Sequence[Task], expected: Expected
-    ) -> Iterator[Result | None]:
+    def compute(self, tasks: Sequence[Task], books: Books) -> Iterator[Result | None]:
         """Results as they come, and None about once a second, so that progress can be shown.
 
-        `expected` estimates a request's seconds; a task that would not end before the deadline is
-        not started, and has no result.
+        A task that, by the books, would not end before the deadline is not started, and has no
+        result. The books are told when an attempt begins.
         """
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from harness.errors import BackendUnavailable, StoreError
 from harness.sweep import devices
-from harness.sweep.engines import Expected, Result, Settings, Task
+from harness.sweep.engines import Books, Result, Settings, Task
 from harness.sweep.store import CUT, Failure
 from harness.sweep.worker_process import (
     Place,
@@ -49,12 +49,12 @@ class Agenda:
     """The tasks not yet started, a queue per backend; taken from by many threads."""
 
     def __init__(
-        self, tasks: Sequence[Task], expected: Expected, left: Callable[[], float]
+        self, tasks: Sequence[Task], books: Books, left: Callable[[], float]
     ) -> None:
         self.queues: dict[str, deque[Task]] = {}
         for task in tasks:
             self.queues.setdefault(task.request.backend, deque()).append(task)
-        self.expected, self.left, self.lock = expected, left, threading.Lock()
+        self.books, self.left, self.lock = books, left, threading.Lock()
 
     def take(self, backend: str) -> Task | None:
         """The next task of this backend, else of the one with most to do; None when there is none
@@ -68,7 +68,8 @@ class Agenda:
                 if not tasks:
                     return None
                 task = tasks.popleft()
-                if (self.expected(task.request) or 0.0) < self.left():
+                if (self.books.expected(task.request) or 0.0) < self.left():
+                    self.books.started(task.request)
                     return task
 
     def put_back(self, task: Task) -> None:
@@ -156,11 +157,9 @@ class Engine:
         """How many tasks run at a time."""
         return len(self._slots)
 
-    def compute(
-        self, tasks: Sequence[Task], expected: Expected
-    ) -> Iterator[Result | None]:
+    def compute(self, tasks: Sequence[Task], books: Books) -> Iterator[Result | None]:
         """Results as they come, and None about once a second."""
-        agenda = Agenda(tasks, expected, self.settings.left)
+        agenda = Agenda(tasks, books, self.settings.left)
         results: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
         names, serving = list(agenda.queues), len(self._slots)
         self._serving = serving

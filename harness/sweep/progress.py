@@ -8,6 +8,7 @@ from typing import TextIO
 
 PLAIN_INTERVAL = 10.0
 WIDTH = 78
+NOT_YET = "time left not known yet"
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Status:
         planned: different cells asked for.
         cached: of these, found in the store.
         done, failed: of the others, computed and given up.
-        left: seconds still to go, None while unknown.
+        left: seconds still to go; None while not known.
         notices: what had to be set aside so far.
         ended: nothing more will come.
     """
@@ -46,7 +47,7 @@ class Status:
             return f"{text}, {unfinished} unfinished" if unfinished else text
         return (
             f"{text}, "
-            f"{'time left unknown' if self.left is None else f'about {duration(self.left)} left'}"
+            f"{NOT_YET if self.left is None else f'about {duration(self.left)} left'}"
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from harness.errors import BackendUnavailable, InvalidInput, StoreError
 from harness.sweep import ray_cluster, ray_keeper
-from harness.sweep.engines import Expected, Result, Settings, Task
+from harness.sweep.engines import Books, Result, Settings, Task
 from harness.sweep.local_engine import RETRIES, TICK, Agenda, failed
 from harness.sweep.store import CUT, Store
 from harness.sweep.worker_process import Place
@@ -111,11 +111,9 @@ class Engine:
         """How many tasks run at a time."""
         return len(self._slots)
 
-    def compute(
-        self, tasks: Sequence[Task], expected: Expected
-    ) -> Iterator[Result | None]:
+    def compute(self, tasks: Sequence[Task], books: Books) -> Iterator[Result | None]:
         """Results as they come, and None about once a second."""
-        agenda = Agenda(tasks, expected, self.settings.left)
+        agenda = Agenda(tasks, books, self.settings.left)
         names = list(agenda.queues)
         for index, slot in enumerate(self._slots):
             slot.backend = slot.backend or names[index % len(names)]

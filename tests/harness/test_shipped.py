@@ -51,7 +51,7 @@ def run(plant, pytester, monkeypatch):
             registrations={study.claim.id: folder for study in plans},
             progress=lambda status: None,
         )
-        report.write("run", made.document, made.run, made.seconds)
+        report.write("run", made.document, made.run)
         lines = [
             f'["{v.claim}"]\nquick = {{ verdict = "{v.kind}", reason = "so" }}\n'
             for v in made.verdicts.values()
@@ -125,7 +125,6 @@ def test_a_run_becomes_the_recorded_one(run, call, pytester):
     assert f"6 cells, {(TARGET / 'cells.tar').stat().st_size} bytes" in out
     assert {path.name for path in TARGET.iterdir()} == {
         *report.FILES,
-        report.SECONDS,
         "calibration.json",
         shipped.CELLS,
         shipped.SUMS,

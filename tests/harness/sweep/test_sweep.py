@@ -506,10 +506,20 @@ def tasks(request_, *backends):
     ]
 
 
+class Books:
+    """What an engine asks, and what it told."""
+
+    def __init__(self, expected):
+        self.expected, self.begun = expected, []
+
+    def started(self, request):
+        self.begun.append(request)
+
+
 def test_slots_keep_to_their_backend_and_then_help_the_one_with_most_to_do(request_):
     agenda = Agenda(
         tasks(request_, "torch", "torch", "torch", "jax", "numpy", "numpy"),
-        lambda request: None,
+        Books(lambda request: None),
         lambda: math.inf,
     )
     order = [
@@ -532,16 +542,14 @@ def test_slots_keep_to_their_backend_and_then_help_the_one_with_most_to_do(reque
 
 def test_what_would_not_end_before_the_deadline_is_not_begun(request_):
     seconds = {0: 5.0, 1: 500.0, 2: None}
-    agenda = Agenda(
-        tasks(request_, "numpy", "numpy", "numpy"),
-        lambda request: seconds[request.configuration["point"]],
-        lambda: 60.0,
-    )
+    books = Books(lambda request: seconds[request.configuration["point"]])
+    agenda = Agenda(tasks(request_, "numpy", "numpy", "numpy"), books, lambda: 60.0)
     assert [agenda.take("numpy").request.configuration["point"] for _ in range(2)] == [
         0,
         2,
     ]
     assert agenda.take("numpy") is None
+    assert [request.configuration["point"] for request in books.begun] == [0, 2]
 
 
 def test_by_default_the_cpu_has_a_slot_per_core_at_most_eight(tmp_path, monkeypatch):
