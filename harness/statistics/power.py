@@ -148,9 +148,8 @@ def superiority_power(
     effect: float, sd: float, seeds: int, *, margin: float, alpha: float
 ) -> float:
     """Power of the one-sided t-test of "mean > margin"."""
-    from scipy import (
-        stats,
-    )  # a second of CPU time, which commands without a power need not pay
+    # here, because it takes a second of CPU time that commands without a power need not pay
+    from scipy import stats
 
     freedom = seeds - 1
     noncentrality = (effect - margin) * np.sqrt(seeds) / sd
