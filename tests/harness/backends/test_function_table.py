@@ -390,6 +390,7 @@ def test_an_operation_of_jax_is_right(jax_words, name):
     theta, x = net.init(0), np.random.default_rng(1).standard_normal((OUTPUTS, INPUTS))
     kernel = backend.empirical_ntk(net, theta, x, outputs="full")
 
+    @jax.jit
     def gradient(theta, row, unit):
         return jax.vjp(lambda t: f(t, row[None])[0], theta)[1](unit)[0]
 
