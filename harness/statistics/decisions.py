@@ -20,7 +20,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
+from scipy.special import ndtri
 
 from harness.errors import InvalidInput
 from harness.statistics.equivalence import tost
@@ -89,9 +89,13 @@ class Rate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval."""
-        ends = binomtest(self.count, self.trials).proportion_ci(0.95, method="wilson")
-        return float(ends.low), float(ends.high)
+        """The 95 % Wilson interval: (2 n p + z^2 ± z sqrt(4 n p (1 - p) + z^2)) / (2 (n + z^2))."""
+        n, p, z = self.trials, self.value, ndtri(0.975)
+        center = (2 * n * p + z**2) / (2 * (n + z**2))
+        half = z / (2 * (n + z**2)) * np.sqrt(4 * n * p * (1 - p) + z**2)
+        low = 0.0 if self.count == 0 else float(center - half)
+        high = 1.0 if self.count == n else float(center + half)
+        return low, high
 
     def __str__(self) -> str:
         return "{:.3f} [{:.3f}, {:.3f}]".format(self.value, *self.interval)

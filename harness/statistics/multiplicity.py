@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.stats.multitest import multipletests
 
 from harness.errors import InvalidInput
 
@@ -13,6 +12,7 @@ def holm(p: Sequence[float], size: int | None = None) -> NDArray[np.float64]:
     """Holm-adjusted p, in the order given, over a family of `size` members (None: only those
     given).
 
+    The i-th smallest p becomes max over j <= i of min(1, (size - j + 1) p_(j)).
     Members that did not run count with p = 1, so running a part of a family never makes a claim
     easier to support.
 
@@ -32,10 +32,8 @@ def holm(p: Sequence[float], size: int | None = None) -> NDArray[np.float64]:
         )
     if not np.all((values >= 0) & (values <= 1)):
         raise InvalidInput(f"Every p must lie in [0, 1]; got {list(p)}.")
-    if not members:
-        return values
-    padded = np.concatenate([values, np.ones(members - len(values))])
-    adjusted: NDArray[np.float64] = multipletests(padded, method="holm")[1][
-        : len(values)
-    ]
+    order = np.argsort(values)
+    steps = np.arange(members, members - len(values), -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps * values[order]), 1)
     return adjusted

@@ -24,9 +24,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-from scipy import stats
-from scipy.integrate import quad
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtrit
 
 from harness.errors import InvalidInput
 from harness.statistics.intervals import region
@@ -73,18 +71,23 @@ def superiority_power(
     effect: float, sd: float, seeds: int, *, margin: float, alpha: float
 ) -> float:
     """Power of the one-sided t-test of "mean > margin"."""
+    # here, because it takes a second of CPU time that commands without a power need not pay
+    from scipy import stats
+
     freedom = seeds - 1
     noncentrality = (effect - margin) * np.sqrt(seeds) / sd
-    return float(stats.nct.sf(stats.t.isf(alpha, freedom), freedom, noncentrality))
+    return float(stats.nct.sf(-stdtrit(freedom, alpha), freedom, noncentrality))
 
 
 def equivalence_power(
     effect: float, sd: float, seeds: int, *, margin: float, alpha: float
 ) -> float:
     """Power of the t-TOST of "|mean| < margin", to about 1e-9."""
+    from scipy import stats
+
     freedom, error = seeds - 1, sd / np.sqrt(seeds)
     chi = stats.chi(freedom, scale=1 / np.sqrt(freedom))
-    t = stats.t.isf(alpha, freedom)
+    t = -stdtrit(freedom, alpha)
 
     def inside(ratio: float) -> float:
         reach = (margin - t * error * ratio) / error
@@ -145,4 +148,6 @@ def _check(effect: float, sd: float, seeds: int) -> None:
 
 
 def _integral(function: Callable[[float], float], low: float, high: float) -> float:
+    from scipy.integrate import quad
+
     return float(quad(function, low, high, epsabs=1e-10, epsrel=1e-10)[0])

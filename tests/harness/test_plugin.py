@@ -32,10 +32,12 @@ sys.meta_path.insert(0, Blocker())
 
 @pytest.fixture
 def verify(pytester):
-    """Runs `pytest claims` in a process of its own, in the numpy backend unless told otherwise."""
+    """Runs `pytest claims` in this process, in the numpy backend unless told otherwise; workers
+    have processes of their own.
+    """
 
     def run(*options, backend="numpy"):
-        return pytester.runpytest_subprocess(
+        return pytester.runpytest_inprocess(
             "claims", "--backend", backend, "-p", "no:cacheprovider", *options
         )
 
@@ -627,7 +629,7 @@ def test_nothing_is_computed_for_tests_that_are_marked_not_to_run(
 
 
 def test_a_terminal_that_lacks_the_minus_sign_gets_a_hyphen(
-    pytester, plant, verify, monkeypatch
+    pytester, plant, monkeypatch
 ):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     file = plant("minus", EFFECT=-0.3)
@@ -635,7 +637,9 @@ def test_a_terminal_that_lacks_the_minus_sign_gets_a_hyphen(
     assert text.count("verdict.reason") == 1
     sign = '"\N{MINUS SIGN}0.25 " + verdict.reason'
     file.write_text(text.replace("verdict.reason", sign), encoding="utf-8")
-    result = verify("--report=here", "--tb=short")
+    result = pytester.runpytest_subprocess(
+        "claims", "--backend", "numpy", "--report=here", "--tb=short"
+    )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         ["E*-0.25 At quick scale: In numpy alone. Refuted by the primary hypothesis.*"]
@@ -654,9 +658,9 @@ def test_of_claims_that_failed_last_only_those_are_verified(pytester, plant, cal
     plant("second", EFFECT=0.0)
     plant("third")
     run = ["claims", "--backend=numpy", "--report=here"]
-    pytester.runpytest_subprocess(*run, "--exitfirst").assert_outcomes(failed=1)
+    pytester.runpytest_inprocess(*run, "--exitfirst").assert_outcomes(failed=1)
     calls()
-    result = pytester.runpytest_subprocess(*run, "--last-failed", "--store=fresh")
+    result = pytester.runpytest_inprocess(*run, "--last-failed", "--store=fresh")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["run-last-failure: rerun previous 1 failure*"])
     assert {call.split()[0] for call in calls()} == {"first"}

@@ -162,7 +162,7 @@ def test_only_the_cells_that_the_verdicts_rest_on_are_recorded(run, call):
 
 
 def test_recorded_cells_are_judged_where_there_is_no_store(recorded, pytester, call):
-    result = pytester.runpytest_subprocess(
+    result = pytester.runpytest_inprocess(
         "claims", "--backend=numpy", "--replay", "-p", "no:cacheprovider"
     )
     assert result.ret == 0

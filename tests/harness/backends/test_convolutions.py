@@ -660,12 +660,15 @@ def test_seed_axes(fast, oracle, theta_seeds, x_seeds, x2_seeds):
             assert distance(result[s] if many else result, reference) < 1e-10
 
 
+MOMENTUM = backends.SGD(0.1, momentum=0.9)
+
+
+# gradients do not depend on the rule that uses them
 @pytest.mark.parametrize(
-    "optimizer",
-    [backends.SGD(0.1, momentum=0.9), backends.Adam(0.01)],
-    ids=["SGD", "Adam"],
+    ("net", "optimizer"),
+    [(IMAGE, backends.Adam(0.01)), *((net, MOMENTUM) for net in NETS.values())],
+    ids=["Adam", *NETS],
 )
-@each_net
 def test_trains_as_the_oracle_does(fast, oracle, net, optimizer):
     theta, x, y = moved(net, range(2)), inputs(net, 5), normal(5, net.outputs)
     options = {"optimizer": optimizer, "steps": 4, "batch_size": 2, "checkpoints": (2,)}
@@ -686,7 +689,7 @@ def test_torch_trains_as_the_oracle_does_in_parts(oracle, monkeypatch, net, cach
         pytest.importorskip("harness.backends.torch_descent"), "CACHED", cached
     )
     theta, x, y = moved(net, range(3)), inputs(net, 7), normal(3, 7, net.outputs)
-    options = {"optimizer": backends.SGD(0.1, momentum=0.9), "steps": 3}
+    options = {"optimizer": MOMENTUM, "steps": 3}
     torch = backends.get("torch", device="cpu", dtype="float64")
     result, reference = (b.train(net, theta, x, y, **options) for b in (torch, oracle))
     assert distance(result.losses, reference.losses) < 1e-10
@@ -699,7 +702,7 @@ def test_torch_trains_as_the_oracle_does_in_parts(oracle, monkeypatch, net, cach
 def test_trains_as_the_oracle_does_in_float32(precise, oracle):
     backend, tolerance = precise
     theta, x, y = moved(IMAGE, range(2)), inputs(IMAGE, 5), normal(5, 2)
-    options = {"optimizer": backends.SGD(0.1, momentum=0.9), "steps": 4}
+    options = {"optimizer": MOMENTUM, "steps": 4}
     result, reference = (
         b.train(IMAGE, theta, x, y, **options) for b in (backend, oracle)
     )

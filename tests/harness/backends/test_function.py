@@ -272,19 +272,19 @@ def test_an_attention_block_of_jax_against_its_jacobian_and_the_oracle():
             assert distance(kernel[seed], sum(grams)) < 1e-13
 
 
-def test_float32_stays_exact_over_millions_of_parameters():
-    """PyTorch's own products add one after another where there are few rows, and lose three digits
-    here.
+def test_float32_stays_exact_over_a_quarter_of_a_million_parameters():
+    """PyTorch's own products add one after another where there are few rows, and lose two digits
+    here (1.5e-5).
     """
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)
     net = from_callable(
         lambda theta, x: x**2 @ theta["W"],
-        inputs=2**21,
+        inputs=2**18,
         outputs=1,
-        initial={"W": np.zeros((2**21, 1))},
+        initial={"W": np.zeros((2**18, 1))},
     )
-    x = np.random.default_rng(0).standard_normal((2, 2**21)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((2, 2**18)).astype(np.float32)
     kernel = backends.get("torch", "cpu", "float32").empirical_ntk(net, net.init(0), x)
     squares = x.astype(float) ** 2
     assert distance(kernel, squares @ squares.T) < 2e-6

@@ -281,7 +281,7 @@ IN_RANGE = {
 
 
 @pytest.mark.parametrize("activation", ["relu", "erf", "tanh", "sigmoid"])
-@pytest.mark.parametrize("sigma_b", [None, 0.0, 0.3])
+@pytest.mark.parametrize("sigma_b", [None, 0.3])
 def test_large_and_small_inputs_have_the_kernels_of_the_oracle(
     precise, activation, sigma_b
 ):
@@ -298,7 +298,7 @@ def test_large_and_small_inputs_have_the_kernels_of_the_oracle(
             )
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf", "tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_convolutions_of_large_and_small_inputs_have_the_kernels_of_the_oracle(
     precise, activation
 ):

@@ -312,7 +312,7 @@ def test_a_plan_file_is_computed_elsewhere_and_judged_here(plant, pytester, call
     )
     assert len(json.loads((pytester.path / "plan.json").read_text())) == 3
     assert run_plan(["plan.json", "--store", "there"]) == 0
-    result = pytester.runpytest_subprocess(
+    result = pytester.runpytest_inprocess(
         "claims", "--backend=numpy", "--replay", "--store=there"
     )
     result.assert_outcomes(passed=1)

@@ -610,7 +610,7 @@ def test_the_code_of_an_unregistered_claim_is_not_run(toy, run):
 
 def test_pytest_asks_for_the_registration(pytester, plant):
     plant("toy", registered=False)
-    result = pytester.runpytest_subprocess(
+    result = pytester.runpytest_inprocess(
         "claims", "--backend=numpy", "-p", "no:cacheprovider"
     )
     result.assert_outcomes(errors=1)

@@ -18,7 +18,7 @@ KNOWN = {
     "decisions": (1, "4912b15d7cdc"),
     "equivalence": (1, "d7692add1e0d"),
     "intervals": (1, "e5b99cd1c11a"),
-    "multiplicity": (1, "dd463ec7c0ef"),
+    "multiplicity": (1, "e98a9a8d50d8"),
     "planted": (1, "734f56d2018c"),
     "power": (1, "19698de7e309"),
     "replication": (1, "92f53bf29bc0"),

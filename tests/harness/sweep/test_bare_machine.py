@@ -126,8 +126,8 @@ def test_from_plan_to_verdict(machine, plant, pytester):
         )
 
     def judged(*options):
-        pytester.runpytest_subprocess(
-            "claims", "--report", "report", *options, timeout=300
+        pytester.runpytest_inprocess(
+            "claims", "--report", "report", *options
         ).assert_outcomes(passed=1)
         report = pytester.path / "report"
         return (report / "verdicts.json").read_bytes(), json.loads(

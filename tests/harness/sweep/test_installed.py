@@ -68,18 +68,18 @@ def empty(tmp_path):
 
 @pytest.fixture
 def run(site, empty):
-    """Runs Python there with the installed package; what it prints."""
+    """Runs Python there with the installed package, or that of another folder; what it prints."""
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("PYTEST_")
     }
 
-    def call(*arguments):
+    def call(*arguments, packages=site):
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=empty,
-            env={**environment, "PYTHONPATH": str(site)},
+            env={**environment, "PYTHONPATH": str(packages)},
             capture_output=True,
             text=True,
             check=False,
@@ -91,7 +91,10 @@ def run(site, empty):
     return call
 
 
-def test_the_tutorials_claim_is_verified_by_the_installed_package(run, site, empty):
+def test_the_installed_package_verifies_the_tutorials_claim_and_a_checkout_takes_its_store(
+    run, site, empty
+):
+    """For the checkout nothing is stale or unregistered, and every cell is cached."""
     home, digest = run("-c", ASK).split()
     assert Path(home) == site / "harness"
     assert digest == code.code_digest("tutorial/diagonal", "numpy", empty / "claims")
@@ -104,30 +107,7 @@ def test_the_tutorials_claim_is_verified_by_the_installed_package(run, site, emp
     assert "1 verdict, none recorded." in run(
         *NTK_CLAIMS, "verdict", "--backend", "numpy"
     )
-
-
-def test_a_store_of_the_checkout_is_taken_as_it_is(run, empty):
-    """The same claim, registered and computed by the checkout: nothing is stale or unregistered for
-    the wheel.
-    """
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PYTEST_")
-    }
-    environment["PYTHONPATH"] = str(ROOT)
-    for command in (
-        [*NTK_CLAIMS, "register"],
-        ["-m", "pytest", "claims", "--backend", "numpy"],
-    ):
-        subprocess.run(
-            [sys.executable, *command],
-            cwd=empty,
-            env=environment,
-            check=True,
-            capture_output=True,
-        )
     shutil.rmtree(empty / "reports", ignore_errors=True)
-    said = run("-m", "pytest", "claims", "--backend", "numpy")
+    said = run("-m", "pytest", "claims", "--backend", "numpy", packages=ROOT)
     assert "cells: 5 of 5 done (5 cached), 0 failed" in said
     assert "SUPPORTED           tutorial/kernel_settles (quick)" in said
