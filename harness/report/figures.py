@@ -27,7 +27,7 @@ from harness.report.svg import draw
 WIDTH, HEIGHT = 330, 240
 WIDE, LEGEND_ROW = 400, 20
 """Of a plot over names, whose legend stands below."""
-LABEL_WIDTH, LABEL_CHARACTERS, LABEL_LINE = 170, 22, 14
+LABEL_WIDTH, LABEL_CHARACTERS, LABEL_LINE = 170, 20, 14
 MOST_DOTS = 12
 """Points of a line that are marked; a line of more is drawn without marks."""
 MOST_PLACES = 8
@@ -37,7 +37,7 @@ Part = dict[str, Any]
 
 DOT = {"type": "point", "filled": True, "size": 56, "opacity": 1}
 BAND = {"y": field("low"), "y2": {"field": "high"}}
-THE_LINE = re.compile(r"[Tt]he (?:dashed )?line(?: is|:)(?: at)? ([^.;]+)")
+THE_LINE = re.compile(r"[Tt]he line(?: is|:)(?: at)? (.+?)(?=[.;](?:\s|$)|$)")
 """Where a figure's description names its reference line."""
 PUBLISHED = ("paper", "published")
 """How the label of a series begins that a paper reports."""
@@ -362,7 +362,8 @@ def _texts(figure: Json) -> list[tuple[int, str]]:
         return texts
     named = THE_LINE.search(figure["description"])
     value = written(figure["reference_y"])
-    return [*texts, (REFERENCE, named[1] if named else f"line at {value}")]
+    said = named is not None and named[1] != value
+    return [*texts, (REFERENCE, named[1] if named and said else f"line at {value}")]
 
 
 def _labels(figure: Json, upright: Axis) -> list[Label]:

@@ -270,6 +270,8 @@ def test_the_reference_line_is_drawn_on_request(reference, lines):
         ("The line is the margin.", "the margin"),
         ("Means; the line: between two kernels. More.", "between two kernels"),
         ("Over epochs.", "line at 3.5"),
+        ("Means; the line is at 3.5.", "line at 3.5"),
+        ("The line is at 0.1 of the target; more.", "0.1 of the target"),
     ],
 )
 def test_the_reference_line_has_a_name(x, description, name):
