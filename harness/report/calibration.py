@@ -30,6 +30,10 @@ class Calibration:
         at_registered_effect: rate of SUPPORTED with the mean at the registered effect, for the
             worst shape.
         simulations: experiments per rate.
+        false_refuted: rate of REFUTED with the mean on the margin (of a claim: all primary means on
+            theirs), for the worst shape; None in files of before it was simulated.
+        refuted_at_registered_effect: rate of REFUTED at the registered effect, for the shape with
+            the least; None as above.
         shapes: shape of the scatter over seeds -> name of a rate -> {"rate", "low", "high"}.
     """
 
@@ -39,6 +43,8 @@ class Calibration:
     shapes: Mapping[str, Mapping[str, Mapping[str, float]]] = field(
         default_factory=dict
     )
+    false_refuted: float | None = None
+    refuted_at_registered_effect: float | None = None
 
 
 def record(
@@ -113,11 +119,16 @@ def found(
 def _worst(
     shapes: Mapping[str, Mapping[str, Mapping[str, float]]], trials: int
 ) -> Calibration:
+    def of(name: str) -> list[float]:
+        return [rates[name]["rate"] for rates in shapes.values() if name in rates]
+
     return Calibration(
-        at_margin=max(rates["false_supported"]["rate"] for rates in shapes.values()),
-        at_registered_effect=min(rates["power"]["rate"] for rates in shapes.values()),
+        at_margin=max(of("false_supported")),
+        at_registered_effect=min(of("power")),
         simulations=trials,
         shapes=shapes,
+        false_refuted=max(of("false_refuted"), default=None),
+        refuted_at_registered_effect=min(of("refuted"), default=None),
     )
 
 
@@ -128,7 +139,9 @@ def _claim(digest: str, calibrated: Calibrated) -> dict[str, Any]:
         "whole": {
             shape: {
                 "false_supported": _rate(rates.false_supported),
+                "false_refuted": _rate(rates.false_refuted),
                 "power": _rate(rates.power),
+                "refuted": _rate(rates.refuted),
             }
             for shape, rates in calibrated.whole.items()
         },
@@ -154,7 +167,9 @@ def _hypothesis(scatter: Scatter, shapes: Mapping[str, Rates]) -> dict[str, Any]
 def _rates(rates: Rates) -> dict[str, dict[str, float]]:
     named = {
         "false_supported": rates.false_supported,
+        "false_refuted": rates.false_refuted,
         "power": rates.power,
+        "refuted": rates.refuted,
         "coverage": rates.coverage,
         "coverage_95": rates.coverage_95,
         "bootstrap_95": rates.bootstrap_95,

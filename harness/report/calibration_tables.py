@@ -1,6 +1,6 @@
 """calibration.json as Markdown: how often decisions err in simulation, overall and per claim."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -30,6 +30,11 @@ def rates(calibration: Json) -> str:
         for claim in calibration["claims"].values()
         for h in claim["hypotheses"].values()
     ]
+    refuted = any(
+        "false_refuted" in shape
+        for claim in calibration["claims"].values()
+        for shape in claim["whole"].values()
+    )
     lines = [
         f"{counted(len(hypotheses), 'hypothesis')} of "
         f"{counted(len(calibration['claims']), 'claim')}, "
@@ -41,8 +46,8 @@ def rates(calibration: Json) -> str:
         *_by_shape(hypotheses),
         "",
         "| Claim, all its primary hypotheses | Seeds | False SUPPORTED, worst scatter | Power, "
-        "worst scatter |",
-        "|---|---|---|---|",
+        "worst scatter |" + " False REFUTED, worst scatter |" * refuted,
+        "|---|---|---|---|" + "---|" * refuted,
         *(_whole(name, claim) for name, claim in calibration["claims"].items()),
     ]
     return "\n".join(lines) + "\n"
@@ -76,15 +81,18 @@ def _by_shape(hypotheses: list[Json]) -> Iterator[str]:
 
 
 def _whole(name: str, claim: Json) -> str:
-    false = max(
-        (shape["false_supported"] for shape in claim["whole"].values()),
-        key=lambda rate: rate["rate"],
-    )
-    power = min(
-        (shape["power"] for shape in claim["whole"].values()),
-        key=lambda rate: rate["rate"],
-    )
-    return f"| {name} | {claim['seeds']} | {_rate(false)} | {_rate(power)} |"
+    false = _extreme(max, claim, "false_supported")
+    power = _extreme(min, claim, "power")
+    row = f"| {name} | {claim['seeds']} | {_rate(false)} | {_rate(power)} |"
+    if all("false_refuted" in shape for shape in claim["whole"].values()):
+        row += f" {_rate(_extreme(max, claim, 'false_refuted'))} |"
+    return row
+
+
+def _extreme(worst: Callable[..., Json], claim: Json, name: str) -> Json:
+    """The rate of that name in the shape of scatter where it is worst."""
+    rates = (shape[name] for shape in claim["whole"].values())
+    return worst(rates, key=lambda rate: rate["rate"])
 
 
 def _rate(rate: Json) -> str:

@@ -405,6 +405,33 @@ def false_supported(claim: Json) -> tuple[str, bool]:
     return f"{100 * found['at_margin']:.1f} %", any(low > 0.05 for low in lows)
 
 
+def error_rate(claim: Json) -> tuple[str, bool]:
+    """How often a claim's verdict came out in simulation where it is wrong, and whether SUPPORTED
+    does so surely more often than 5 %; "–" where that was not simulated.
+
+    Of SUPPORTED that is with one primary effect on its margin, of REFUTED with all of them there.
+    """
+    if claim["verdict"]["kind"] != Kind.REFUTED:
+        return false_supported(claim)
+    rate = (claim.get("calibration") or {}).get("false_refuted")
+    return ("–" if rate is None else f"{100 * rate:.1f} %"), False
+
+
+def whys(claim: Json) -> list[str]:
+    """Why each hypothesis has its margin; a reason that was given before names where.
+
+    The reason of the deciding effect stands in the section above.
+    """
+    first = deciding(claim)
+    given = {first["why_margin"]: "above"} if first is not None else {}
+    found = []
+    for hypothesis in claim["hypotheses"]:
+        why = hypothesis["why_margin"]
+        found.append(f"as {given[why]}" if why in given else why)
+        given.setdefault(why, f"for {hypothesis['name']}")
+    return found
+
+
 class Agreed(NamedTuple):
     """How well two backends agree on one claim's effects.
 
@@ -474,6 +501,15 @@ def first_sentence(text: str) -> str:
     'Fashion-MNIST stands in (M = 64).'
     """
     return SENTENCE.split(" ".join(text.split()), maxsplit=1)[0]
+
+
+def after_first_sentence(text: str) -> str:
+    """What follows the first sentence of a text; "" where nothing does.
+
+    >>> after_first_sentence("It is no law. One task,\\none width.")
+    'One task,\\none width.'
+    """
+    return "".join(SENTENCE.split(text.strip(), maxsplit=1)[1:])
 
 
 def largest_difference(claim: Json) -> float | None:

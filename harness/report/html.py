@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from harness import numerals
 from harness.report import findings
-from harness.report.figures import figure_svg, hidden_points, places
+from harness.report.figures import banded, bands, figure_svg, hidden_points, places
 from harness.report.forest import alone, axis_svg, forest_svg
 from harness.report.refutation import p_refuted
 from harness.report.values import plain
@@ -81,6 +81,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.tests["speaks_against"] = lambda one: (
+        bool(one["verdict"]) and findings.side(one) == "against"
+    )
     templates.filters |= _filters()
     return templates
 
@@ -88,13 +91,14 @@ def _environment() -> Environment:
 def _filters() -> dict[str, Callable[..., Any]]:
     """What templates can ask of a claim, a hypothesis, a figure or a number."""
     of_findings = (
+        findings.after_first_sentence,
         findings.agreement,
         findings.but,
         findings.deciding,
+        findings.error_rate,
         findings.failed_gates,
         findings.false_supported,
         findings.fellows,
-        findings.first_sentence,
         findings.foreseen,
         findings.fresh_seeds,
         findings.grouped,
@@ -111,8 +115,21 @@ def _filters() -> dict[str, Callable[..., Any]]:
         findings.support,
         findings.value,
         findings.was_read,
+        findings.whys,
     )
-    own = (anchor, cost, failures, p_refuted, places, provenance, short_name, test_file)
+    own = (
+        anchor,
+        banded,
+        bands,
+        computed,
+        cost,
+        failures,
+        p_refuted,
+        places,
+        provenance,
+        short_name,
+        test_file,
+    )
     of_numbers = (
         numerals.counted,
         numerals.duration,
@@ -177,6 +194,20 @@ def failures(gate: Json) -> list[tuple[str, list[str]]]:
     for backend, text in sorted(gate["failures"].items()):
         found.setdefault(text, []).append(backend)
     return list(found.items())
+
+
+def computed(cells: Json) -> str:
+    """How many cells a claim rests on, how many were computed in this run, and what they cost.
+
+    >>> computed({"computed": 0, "cached": 42, "failed": 1, "seconds": 90.0})
+    '43 cells (0 computed in this run, 1 failed), 1 min 30 s of worker time'
+    """
+    count = cells["computed"] + cells["cached"] + cells["failed"]
+    failed = f", {cells['failed']} failed" if cells["failed"] else ""
+    return (
+        f"{numerals.counted(count, 'cell')} ({cells['computed']} computed in this run{failed}), "
+        f"{numerals.duration(cells['seconds'])} of worker time"
+    )
 
 
 def provenance(cells: Json) -> str:

@@ -10,6 +10,7 @@ from harness.errors import InvalidInput
 from harness.numerals import counted
 from harness.report import calibration, findings
 from harness.report.calibration_tables import rates
+from harness.report.html import anchor
 from harness.report.summary import MARKS, escape, tally
 from harness.report.terminal import claim_lines
 
@@ -79,7 +80,13 @@ def table(document: Json, report: str) -> str:
         report: link to report.html.
     """
     groups = findings.grouped(document["claims"])
-    rows = [_row(claim) for _, claims in groups for claim in claims]
+    sections = {
+        claim["id"]: f"{report}#{anchor(claim, position)}"
+        for position, claim in enumerate(document["claims"], start=1)
+    }
+    rows = [
+        _row(claim, sections[claim["id"]]) for _, claims in groups for claim in claims
+    ]
     lines = [
         f"**{counted(len(document['claims']), 'claim')}: {tally(document)}.** "
         f"{document['tier'].capitalize()} scale; means over seeds; the interval holds Student's t "
@@ -93,13 +100,14 @@ def table(document: Json, report: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(claim: Json) -> str:
+def _row(claim: Json, section: str) -> str:
+    """A claim with links to its section of the report, and to its file."""
     kind, paper = claim["verdict"]["kind"], claim["paper"]
     folder, _, predicate = claim["id"].rpartition("/")
     cells = [
         f"{MARKS[kind]} {findings.outcome(claim)}",
-        f"[{escape(claim['title'])}](claims/{folder}/test_{predicate}.py)"
-        f"<br>{escape(paper['authors'])} {paper['year']}",
+        f"[{escape(claim['title'])}]({section})<br>{escape(paper['authors'])} "
+        f"{paper['year']} ([check](claims/{folder}/test_{predicate}.py))",
         "<br>".join(escape(line) for line in findings.told(claim)),
     ]
     return f"| {' | '.join(cells)} |"

@@ -45,12 +45,13 @@ def finding_line(claim: Json) -> str:
     return f"{findings.outcome(claim):<19} {claim['id']} ({claim['tier']}): {told}"
 
 
-def told_at_length(claim: Json) -> str:
+def told_at_length(claim: Json, reason: str = "") -> str:
     """One claim as a person would tell it: what the paper says, what decided, every effect, where
     the test departs from the paper, and what the verdict does not say.
 
     Args:
         claim: of verdicts.json.
+        reason: why its verdict stands, as recorded; "" where that is not known.
     """
     paper = claim["paper"]
     read = (
@@ -60,6 +61,7 @@ def told_at_length(claim: Json) -> str:
         claim["title"],
         f"{claim['statement']} ({read})",
         f"{findings.outcome(claim)}, {claim['scale']}. {_sentences(claim)}",
+        f"Recorded reason. {reason}" if reason else "",
         *_effects(claim, "primary"),
         *_effects(claim, "secondary"),
         f"How it is measured. {claim['operationalised']}",
@@ -99,10 +101,10 @@ def _secondary(claim: Json) -> str:
 
 def _checks(claim: Json) -> str:
     passed = sum(bool(control["passed"]) for control in claim["controls"])
-    failed = len(findings.failed_gates(claim))
+    held = len(claim["gates"]) - len(findings.failed_gates(claim))
     return (
         f"{passed} of {counted(len(claim['controls']), 'control')} came out as planted; "
-        f"{len(claim['gates']) - failed} of {counted(len(claim['gates']), 'gate')} hold; "
+        f"{held} of {counted(len(claim['gates']), 'gate')} hold{'s' * (held == 1)}; "
         f"{counted(claim['replicates'], 'seed')}; registered: {findings.registered(claim)}."
     )
 

@@ -8,14 +8,17 @@ For each hypothesis and each scatter over seeds:
 
     false SUPPORTED   the mean is on the margin (where there are two, the worse counts), so
                       SUPPORTED is wrong
-    power             the mean is the registered effect
+    false REFUTED     of the same experiments; the mean refutes nothing, so REFUTED is wrong
+    power, refuted    how often SUPPORTED and REFUTED come out where the mean is the registered
+                      effect
     coverage          how often the t interval of the decision (level 1 - 2 end), the 95 % t
                       interval and the 95 % studentised bootstrap interval hold the mean that was
                       planted
 
 For the claim as a whole, which is SUPPORTED where all its primary hypotheses are, effects are drawn
 independently between hypotheses, and a false SUPPORTED is that of one hypothesis on its margin and
-all others at their registered effects, whichever of them is worst.
+all others at their registered effects, whichever of them is worst. It is REFUTED where any of its
+primary hypotheses is, so a false REFUTED is worst where all of them are on their margins at once.
 
 The scatter over seeds has the measured standard deviation and three shapes: normal; Student's t
 with 3 degrees of freedom, scaled to that deviation; and the measured effects themselves, resampled
@@ -77,7 +80,9 @@ class Rates:
     """
 
     false_supported: Rate
+    false_refuted: Rate
     power: Rate
+    refuted: Rate
     computed: float
     coverage: Rate
     coverage_95: Rate
@@ -89,7 +94,9 @@ class Whole:
     """What was found for a claim, all primary hypotheses together."""
 
     false_supported: Rate
+    false_refuted: Rate
     power: Rate
+    refuted: Rate
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,14 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class _Simulated:
+    """One hypothesis: its rates, and what came out with the mean on the margin where SUPPORTED is
+    most frequent, on that where REFUTED is, and at the registered effect.
+    """
+
     rates: Rates
-    at_margin: Flags
-    at_effect: Flags
+    supported_at_margin: Flags
+    refuted_at_margin: Flags
+    at_effect: Decisions
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -272,25 +284,26 @@ def _simulate(
     seeds = size[1]
     rule, effect, sd = hypothesis.rule, hypothesis.expected_effect, scatter.sd
 
-    def supported(effects: Floats) -> Flags:
+    def decided(effects: Floats) -> Decisions:
         return decide(
             effects, rule, agreement=hypothesis.agreement, resamples=RESAMPLES
-        ).supported
+        )
 
     def experiments() -> Floats:
         return two_backends(
             sd * scatter.shapes[shape](rng, size), scatter.difference, rng
         )
 
-    at_margin = max(
-        (supported(margin + experiments()) for margin in rule.cuts),
-        key=np.count_nonzero,
-    )
+    at_margins = [decided(margin + experiments()) for margin in rule.cuts]
+    supported = max((one.supported for one in at_margins), key=np.count_nonzero)
+    refuted = max((one.refuted for one in at_margins), key=np.count_nonzero)
     deviations = experiments()
-    at_effect = supported(effect + deviations)
+    at_effect = decided(effect + deviations)
     rates = Rates(
-        false_supported=Rate.of(at_margin),
-        power=Rate.of(at_effect),
+        false_supported=Rate.of(supported),
+        false_refuted=Rate.of(refuted),
+        power=Rate.of(at_effect.supported),
+        refuted=Rate.of(at_effect.refuted),
         computed=power(rule, effect, sd, seeds),
         coverage=_covered(t_interval(deviations[0], rule.end)),
         coverage_95=_covered(t_interval(deviations[0], 0.025)),
@@ -298,7 +311,7 @@ def _simulate(
         if seeds >= BOOTSTRAP_SEEDS
         else None,
     )
-    return _Simulated(rates, at_margin, at_effect)
+    return _Simulated(rates, supported, refuted, at_effect)
 
 
 def _covered(ends: tuple[Floats, Floats]) -> Rate:
@@ -312,14 +325,25 @@ def _bootstrap_covered(deviations: Floats) -> Rate:
 
 
 def _together(primary: Sequence[_Simulated]) -> Whole:
-    """All supported; wrongly, where one is on its margin and the others at their registered
-    effects.
+    """The claim is SUPPORTED where all are, and REFUTED where any is.
+
+    Wrongly SUPPORTED: one is on its margin and the others at their registered effects. Wrongly
+    REFUTED: all are on their margins.
     """
-    at_effect = [one.at_effect for one in primary]
+    supported = [one.at_effect.supported for one in primary]
+    refuted = [one.at_effect.refuted for one in primary]
     wrongly = [
-        np.all([*at_effect[:index], one.at_margin, *at_effect[index + 1 :]], axis=0)
+        np.all(
+            [*supported[:index], one.supported_at_margin, *supported[index + 1 :]],
+            axis=0,
+        )
         for index, one in enumerate(primary)
     ]
     return Whole(
-        Rate.of(max(wrongly, key=np.count_nonzero)), Rate.of(np.all(at_effect, axis=0))
+        false_supported=Rate.of(max(wrongly, key=np.count_nonzero)),
+        false_refuted=Rate.of(
+            np.any([one.refuted_at_margin for one in primary], axis=0)
+        ),
+        power=Rate.of(np.all(supported, axis=0)),
+        refuted=Rate.of(np.any(refuted, axis=0)),
     )

@@ -2,14 +2,16 @@
 
 import json
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import altair
 import pytest
 
 from harness.report import figures, neighbours
-from harness.report.figures import figure_svg, hidden_points
-from harness.report.style import COLOURS
+from harness.report.axes import at_places, axis
+from harness.report.figures import bands, figure_svg, hidden_points, places
+from harness.report.style import COLOURS, MUTED
 
 SUPERIORITY = {
     "kind": "Superiority",
@@ -118,7 +120,7 @@ def test_a_chart_is_what_vega_lite_asks_for(monkeypatch, drawn):
         figures, "draw", lambda specification, *_: json.dumps(specification)
     )
     # raises SchemaValidationError
-    altair.VConcatChart.from_dict(json.loads(figures.figure_svg(drawn, "one")))
+    altair.Chart.from_dict(json.loads(figures.figure_svg(drawn, "one")))
 
 
 def test_a_picture_is_named_and_described_under_its_own_ids():
@@ -254,10 +256,106 @@ def test_ticks_are_written_as_one_would(log, y, labels):
 
 @pytest.mark.parametrize(("reference", "lines"), [(3.5, 1), (None, 0)])
 def test_the_reference_line_is_drawn_on_request(reference, lines):
+    """Once in the panel, once beside its name."""
     svg = figure_svg(
         figure(("torch", [1, 2, 3], [3, 4, 5]), reference_y=reference), "one"
     )
-    assert len(dashed(svg)) == lines
+    assert len(dashed(svg)) == 2 * lines
+
+
+@pytest.mark.parametrize("x", [[1, 2], ["a", "b"]])
+@pytest.mark.parametrize(
+    ("description", "name"),
+    [
+        ("The line is the margin.", "the margin"),
+        ("Means; the line: between two kernels. More.", "between two kernels"),
+        ("Over epochs.", "line at 3.5"),
+        ("Means; the line is at 3.5.", "line at 3.5"),
+        ("The line is at 0.1 of the target; more.", "0.1 of the target"),
+    ],
+)
+def test_the_reference_line_has_a_name(x, description, name):
+    svg = figure_svg(
+        figure(("torch", x, [3, 4]), reference_y=3.5, description=description), "one"
+    )
+    assert name in [text.text for text in parts(svg, "text")]
+
+
+def heights(svg, *names):
+    """Of labels, in pixels from the top."""
+    found = {
+        text.text: float(
+            text.get("y") or text.get("transform").partition(",")[2].rstrip(")")
+        )
+        for text in parts(svg, "text")
+    }
+    return [found[name] for name in names]
+
+
+def test_a_label_stands_where_its_line_ends_and_touches_no_other():
+    svg = figure_svg(
+        figure(("low", [1, 2], [9, 0]), ("high", [1, 2], [0, 9]), ("mid", [1], [5])),
+        "one",
+    )
+    high, mid, low = heights(svg, "high", "mid", "low")
+    assert high < 25
+    assert 90 < mid < 150
+    assert low > 215
+    alike = figure(*((f"series {k}", [1, 2], [5, 5]) for k in range(12)))
+    names = [series["label"] for series in alike["series"]]
+    placed = sorted(heights(figure_svg(alike, "one"), *names))
+    assert all(below - above >= 14 for above, below in pairwise(placed))
+    assert placed[-1] - placed[0] < 12 * 20
+
+
+def test_what_a_paper_reports_is_grey():
+    curves = [(label, [1, 2], [3, 4]) for label in ("ours", "paper, read off", "b")]
+    drawn = lines(figure_svg(figure(*curves), "one"))
+    assert [line["stroke"] for line in drawn] == [COLOURS[0], MUTED, COLOURS[2]]
+
+
+def test_a_line_of_many_points_is_drawn_without_marks():
+    steps = list(range(40))
+    svg = figure_svg(figure(("curve", steps, steps)), "one")
+    assert (len(lines(svg)), dots(svg)) == (1, [])
+
+
+def test_a_table_of_many_places_shows_eight_of_them():
+    steps = list(range(100))
+    shown = places(figure(("curve", steps, steps)))
+    assert " ".join(place for place, _ in shown.rows) == "0 14 28 42 57 71 85 99"
+    assert shown.left_out == 92
+
+
+def test_the_level_of_bands_is_said_once():
+    banded = ("torch", [1, 2], [3, 4], [2, 3], [4, 5])
+    assert bands(figure(banded)) == "Bands: 95 % intervals."
+    assert bands(figure(banded, description="Means with 95 % intervals.")) == ""
+    assert bands(figure(("torch", [1, 2], [3, 4]))) == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "log", "ticks"),
+    [
+        ([0.034, 0.68], True, [0.05, 0.1, 0.2, 0.5]),
+        ([1.05, 1.23], True, [1.05, 1.1, 1.15, 1.2]),
+        ([1e-5, 1e4], True, [1e-5, 1e-3, 0.1, 10, 1000]),
+        ([0.04, 0.13], False, [0.04, 0.06, 0.08, 0.1, 0.12]),
+        ([5, 5], False, [4.8, 4.9, 5, 5.1, 5.2]),
+        ([], True, [1, 2, 5, 10]),
+        ([-1.0, 0.0], True, [1, 2, 5, 10]),
+    ],
+)
+def test_ticks_reach_over_the_data(values, log, ticks):
+    drawn = axis(values, log)
+    assert drawn.ticks == pytest.approx(ticks)
+    assert all(drawn.low < value < drawn.high for value in values if value > 0)
+
+
+def test_labels_of_measured_places_do_not_touch():
+    places = [0.09375, 0.1, 0.2, 0.203125]
+    assert at_places(axis(places, log=True), places, 330) == (0.09375, 0.203125)
+    assert at_places(axis([3], log=True), [3], 330) == (3,)
 
 
 @pytest.mark.parametrize("values", [[1e6, 1e10, 1e14], [1e-9, 1e-7, 1e-5]])
@@ -325,7 +423,7 @@ def test_neighbours_that_look_alike_are_one_element_in_the_same_places(monkeypat
     joined.
     """
 
-    def places(svg):
+    def drawn_at(svg):
         found = []
         for part in parts(svg, "path") + parts(svg, "line"):
             x, y = part.get("transform", "translate(0,0)")[10:-1].split(",")
@@ -351,10 +449,10 @@ def test_neighbours_that_look_alike_are_one_element_in_the_same_places(monkeypat
     together = figure_svg(logarithmic, "one")
     monkeypatch.setattr("harness.report.svg.joined", lambda elements: elements)
     apart = figure_svg(logarithmic, "one")
-    assert len(parts(apart, "line")) > 40
+    assert len(parts(apart, "line")) > 20
     assert len(parts(together, "line")) < 10
     assert len(parts(together, "path")) < len(parts(apart, "path")) + 10
-    assert places(apart) == places(together)
+    assert drawn_at(apart) == drawn_at(together)
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,31 @@ def test_a_claim_is_supported_where_all_primaries_are() -> None:
     assert found.hypotheses["beside"]["normal"].power.value < 0.05
 
 
+def test_a_claim_is_refuted_where_any_primary_is() -> None:
+    """At alpha on one margin; REFUTED is not corrected, so of a claim it adds up over effects."""
+    names = ("first", "second", "third")
+    primary = [
+        Hypothesis(name, name, SUPERIOR, "as good as any", 0.15, 0.1) for name in names
+    ]
+    found = calibrate(claim(*primary), 12, {}, trials=1000)
+    each = [found.hypotheses[name]["normal"].false_refuted.value for name in names]
+    error = monte_carlo_error(0.05, 1000)
+    assert all(0.05 - 4 * error < rate < 0.05 + 3 * error for rate in each)
+    whole, together = found.whole["normal"], 1 - np.prod(1 - np.array(each))
+    assert whole.false_refuted.value == pytest.approx(together, abs=0.03)
+    assert whole.refuted.value < 0.01
+    sunk = Hypothesis("sunk", "sunk", SUPERIOR, "as good as any", -0.1, 0.1)
+    assert (
+        calibrate(claim(sunk), 12, {}, trials=200).whole["normal"].refuted.value > 0.9
+    )
+
+
+def test_closeness_is_refuted_wrongly_at_alpha() -> None:
+    close = hypothesis(EQUIVALENT, effect=0.0)
+    found = calibrate(claim(close), 12, {}, trials=1000).hypotheses["gap"]["normal"]
+    assert 0.02 < found.false_refuted.value < 0.05 + 3 * monte_carlo_error(0.05, 1000)
+
+
 def test_scatter_is_the_measured_one_where_there_is_one() -> None:
     measured = {"torch": [0.1, 0.2, 0.4], "jax": [0.1, 0.2, 0.41]}
     scatter = scatter_of(hypothesis(SUPERIOR), measured)
