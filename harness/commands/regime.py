@@ -7,7 +7,7 @@ from typing import Any
 
 from harness import report, sweep
 from harness.backends import DEVICES
-from harness.commands.options import examples
+from harness.commands.options import added
 from harness.regime import page, study
 from harness.regime.recipe import STEPS, Recipe
 from harness.regime.study import Asked
@@ -19,17 +19,13 @@ STORE = ".ntk-claims/regime"
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command to those of `ntk-claims`."""
-    command = commands.add_parser(
-        "regime", help="tell whether a network of your own is in the kernel regime"
-    )
-    command.description = (
+    command = added(
+        commands,
+        "regime",
         "Trains your network from several initialisations, and holds against a margin: how far its "
         "kernel differs from one initialisation to another, how far training moves it, and how far "
         "the trained function lies from kernel regression with the initial kernel. Cells that were "
-        "computed are kept; start it again to go on."
-    )
-    examples(
-        command,
+        "computed are kept; start it again to go on.",
         "ntk-claims regime net.py --data fashion-mnist --report report",
         "ntk-claims regime net.py:make --data mine.npz --widths 64,256,1024 --seeds 20",
         "ntk-claims regime net.py --data mine.npz --optimizer adam --rate 0.001 --steps 500",
