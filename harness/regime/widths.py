@@ -8,7 +8,7 @@ import numpy as np
 from harness.numerals import number
 from harness.regime.questions import FLOOR, Question
 from harness.statistics.intervals import t_interval
-from harness.statistics.slopes import exponent_differences, loglog_slopes
+from harness.statistics.slopes import loglog_slopes
 from harness.study import Difference
 from harness.verdict import Kind, decide
 
@@ -87,7 +87,7 @@ def _reach(
     ends = t_interval(logs, ALPHA)
     if logs.mean() > np.log(FAR * largest):
         return None
-    low, high = (float(np.exp(min(end, 300.0))) for end in ends)
+    low, high = (float(np.exp(np.minimum(end, 300.0))) for end in ends)
     return float(np.exp(logs.mean())), low, high
 
 
@@ -138,7 +138,7 @@ def scaling(
     on either side.
     """
     differences = {
-        name: exponent_differences(sizes, curves, kernel[name])
+        name: loglog_slopes(sizes, kernel[name]) - loglog_slopes(sizes, curves)
         for name, curves in network.items()
     }
     verdict = decide(differences, Difference(margin), agreement=margin)
