@@ -40,7 +40,7 @@ LEAVES = 10.0
 LARGEST = 1e6
 """Factor of the labels."""
 AFAR = 10.0
-"""Stands for the kernel change of a run that diverged, and for larger ones of the scaled arm."""
+"""Stands for the kernel change of a run that diverged before its kernel was seen."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -315,15 +315,14 @@ def _over_training(
         if all(np.isfinite(array).all() for array in weights.values()):
             after = run.backend.empirical_ntk(net, weights, x)
             changes[step] = float(relative_change(after, before))
-    last = list(changes.values())[-1] if changes else np.nan
-    diverged = trained.reason == "diverged"
+    last = list(changes.values())[-1] if changes else AFAR
     size = 24
     places = np.full(size, np.nan)
     values = np.full(size, np.nan)
     places[: len(changes)] = list(changes)
     values[: len(changes)] = list(changes.values())
     return {
-        "change": np.asarray(AFAR if diverged else last),
+        "change": np.asarray(last),
         "changes": values,
         "steps_of_changes": places,
     }
@@ -400,8 +399,9 @@ def _functions(
     trained = len(task.x)
     linear, at_loss = line.at_steps[trained:], line.at_loss[trained:]
     moved = np.linalg.norm(linear - start[trained:])
+    apart = np.linalg.norm(f - linear)
     return {
-        "distance": np.asarray(np.linalg.norm(f - linear) / moved),
+        "distance": np.asarray(apart / moved if moved > 0 else np.nan),
         "test_loss": _loss(f, task.y_test, loss),
         "kernel_test_loss": _loss(at_loss, task.y_test, loss),
         "test_accuracy": _accuracy(f, task.y_test),
@@ -457,5 +457,4 @@ def scaled(
     factor = min(LARGEST, max(LEAVES, LEAVES * margin / change))
     larger = Run(run.backend, run.recipe.scaled(factor), run.batch_seed)
     found = trained_apart(larger, net, theta, task.scaled(factor))
-    change = min(AFAR, float(found["change"]))
-    return found | {"label_scale": np.asarray(factor), "change": np.asarray(change)}
+    return found | {"label_scale": np.asarray(factor)}

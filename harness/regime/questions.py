@@ -20,6 +20,8 @@ from harness.verdict import Kind, Verdict, decide
 
 FLOOR = 1e-9
 """Relative changes below this count as this: they are rounding."""
+EXACT = 0.01
+"""Where every seed lies below this part of the margin no interval is asked: rounding has none."""
 AGREEMENT = float(np.log(1.25))
 """Backends agree where their geometric means differ by less than a quarter."""
 WORDS = {
@@ -117,7 +119,7 @@ def departure(question: Question, effects: Effects, margin: float) -> Answer:
     verdict = decide(logs, Superiority(float(-np.log(margin))), agreement=AGREEMENT)
     kind = _of_constant(verdict, logs, checked, margin)
     mean = float(np.exp(-np.mean([log.mean() for log in logs.values()])))
-    low, high = (float(np.exp(-end)) for end in reversed(verdict.interval))
+    low, high = _ends(verdict)
     shown = per_cent(mean, low, high)
     return Answer(
         question.letter,
@@ -133,13 +135,15 @@ def departure(question: Question, effects: Effects, margin: float) -> Answer:
 
 
 def _of_constant(
-    verdict: Verdict, logs: Effects, effects: Effects, margin: float
+    verdict: Verdict, logs: Effects, sizes: Effects, margin: float
 ) -> Kind:
-    """Of effects that do not vary over seeds the value itself decides: it is exact."""
+    """Of effects that are rounding, or do not vary over seeds, the values themselves decide."""
+    largest = max(float(values.max()) for values in sizes.values())
+    if largest < EXACT * margin:
+        return Kind.SUPPORTED
     if verdict.kind != Kind.INCONCLUSIVE or any(varies(log) for log in logs.values()):
         return verdict.kind
-    inside = [bool(values.max() < margin) for values in effects.values()]
-    return Kind.SUPPORTED if all(inside) else Kind.REFUTED
+    return Kind.SUPPORTED if largest < margin else Kind.REFUTED
 
 
 def better(
@@ -157,12 +161,10 @@ def better(
     rule = Equivalence(float(np.log1p(margin)))
     verdict = decide(logs, rule, agreement=AGREEMENT)
     ratios = {name: np.exp(-log) for name, log in logs.items()}
-    kind = verdict.kind
-    if kind == Kind.INCONCLUSIVE and not any(varies(log) for log in logs.values()):
-        largest = max(np.abs(log).max() for log in logs.values())
-        kind = Kind.SUPPORTED if largest < rule.margin else Kind.REFUTED
+    sizes = {name: np.abs(log) for name, log in logs.items()}
+    kind = _of_constant(verdict, logs, sizes, rule.margin)
     mean = float(np.exp(-np.mean([log.mean() for log in logs.values()])))
-    low, high = (float(np.exp(-end)) for end in reversed(verdict.interval))
+    low, high = _ends(verdict)
     words = {
         Kind.SUPPORTED: "the same",
         Kind.REFUTED: "better than its kernel" if mean < 1 else "worse than its kernel",
@@ -183,6 +185,12 @@ def better(
         {name: ratio.tolist() for name, ratio in ratios.items()},
         verdict.reason,
     )
+
+
+def _ends(verdict: Verdict) -> tuple[float, float]:
+    """The interval that decides, from -log e back to e."""
+    low, high = np.exp(np.clip([-verdict.interval[1], -verdict.interval[0]], -700, 700))
+    return float(low), float(high)
 
 
 def per_cent(mean: float, low: float, high: float) -> str:

@@ -14,6 +14,8 @@ TARGET = 0.2
 """Part of the loss of the best constant at which training ends, unless told otherwise."""
 ADAM_RATE = 1e-3
 OF_EDGE = 0.5
+SLOWER = 10
+"""By how much the control with labels scaled up trains more slowly."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Recipe:
         steps: the most.
         target_loss: training ends at this loss; None: at a fifth of that of the best constant.
         loss: "squared" or "cross-entropy".
+        of_edge: part of the edge of stability that SGD takes as its rate, where none is given.
     """
 
     optimizer: str = "sgd"
@@ -38,6 +41,7 @@ class Recipe:
     steps: int = STEPS
     target_loss: float | None = None
     loss: str = "squared"
+    of_edge: float = OF_EDGE
 
     def __post_init__(self) -> None:
         positive = {
@@ -67,8 +71,8 @@ class Recipe:
         """The optimizer at an edge of stability."""
         if self.optimizer == "adam":
             return Adam(self.rate or ADAM_RATE)
-        rate = OF_EDGE * edge * (1 - self.momentum) if self.rate is None else self.rate
-        return SGD(rate, self.momentum)
+        rate = self.of_edge * edge * (1 - self.momentum)
+        return SGD(rate if self.rate is None else self.rate, self.momentum)
 
     def target(self, y: np.ndarray) -> float:
         """The loss at which training on y (N, O) ends."""
@@ -80,10 +84,18 @@ class Recipe:
         return TARGET * float(-(mean * np.log(np.maximum(mean, 1e-12))).sum())
 
     def scaled(self, factor: float) -> "Recipe":
-        """For labels that are so many times as large: the squared loss, and a target like it."""
+        """For labels that are so many times as large: the squared loss, and a target like it.
+
+        The rate is a tenth, since the kernel grows, and the edge of stability falls with it.
+        """
         target = self.target_loss if self.loss == "squared" else None
-        grown = None if target is None else target * factor**2
-        return replace(self, loss="squared", target_loss=grown)
+        return replace(
+            self,
+            loss="squared",
+            target_loss=None if target is None else target * factor**2,
+            rate=None if self.rate is None else self.rate / SLOWER,
+            of_edge=self.of_edge / SLOWER,
+        )
 
     def describe(self) -> str:
         """In a sentence."""
