@@ -588,7 +588,7 @@ def test_an_unregistered_claim_is_broken_and_not_measured(toy, run, pytester):
     assert claim["history"] == []
     assert claim["effects"] == {}
     assert not (pytester.path / "calls").exists()
-    assert "Not registered as it is" in report.render(session.document, session.run)
+    assert "not registered as it is" in report.render(session.document, session.run)
 
 
 def test_a_changed_claim_is_broken_whatever_it_would_have_been(toy, run):
