@@ -374,7 +374,7 @@ def _labels(figure: Json, upright: Axis) -> list[Label]:
     ]
     ordered = sorted(wanted, key=lambda label: label.middle)
     room = max(HEIGHT, sum(label.height for label in ordered))
-    below = room
+    below = float(room)
     tops: list[float] = []
     for label in reversed(ordered):
         below = min(below - label.height, label.middle * room / HEIGHT)
