@@ -373,14 +373,13 @@ def _labels(figure: Json, upright: Axis) -> list[Label]:
         for number, text in _texts(figure)
     ]
     ordered = sorted(wanted, key=lambda label: label.middle)
-    room = float(max(HEIGHT, sum(label.height for label in ordered)))
-    below = room
+    room = max(HEIGHT, sum(label.height for label in ordered))
+    below = float(room)
     tops: list[float] = []
     for label in reversed(ordered):
         below = min(below - label.height, label.middle * room / HEIGHT)
         tops.insert(0, below)
-    placed: list[Label] = []
-    above = 0.0
+    placed, above = [], 0.0
     for label, top in zip(ordered, tops, strict=True):
         start = max(above, min(top, label.middle * room / HEIGHT - label.height / 2))
         placed.append(Label(label.series, label.text, start + label.height / 2))
