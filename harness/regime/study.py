@@ -10,6 +10,7 @@ import numpy as np
 
 from harness import __version__, backends, sweep
 from harness.backends import Backend
+from harness.backends.losses import checked_loss, checked_targets
 from harness.errors import InvalidInput, SweepFailed
 from harness.experiment import Configuration, Request, canonical
 from harness.numerals import counted, number
@@ -148,6 +149,7 @@ def plan(asked: Asked) -> Plan:
     loaded = data.load(asked.place, layout)
     made = network.made(maker, width, loaded.shape)
     targets = data.targets(loaded, made.net.outputs)
+    checked_targets("y", targets, checked_loss(asked.recipe.loss))
     sizes = data.sizes(loaded, asked.train, asked.test)
     names = _backends(asked.backend, made)
     _check_memory(max((sizes.train, *asked.train_sizes)), sizes.test, made)
@@ -203,11 +205,11 @@ def _width(maker: Maker, asked: Asked) -> int | None:
     if asked.width is not None and asked.width < 1:
         raise InvalidInput(f"A width must be positive; got --width {asked.width}.")
     chosen = maker.default_width if asked.width is None else asked.width
-    if chosen is None and not asked.widths:
+    if chosen is None and maker.needs_width and not asked.widths:
         raise InvalidInput(
             f"{place} needs a width. Give `width` a default, or ask for --width 256."
         )
-    return max(asked.widths) if chosen is None else chosen
+    return max(asked.widths) if chosen is None and maker.needs_width else chosen
 
 
 def _backends(asked: str | None, made: Made) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def _reach(
     ends = t_interval(logs, ALPHA)
     if logs.mean() > np.log(FAR * largest):
         return None
-    low, high = (float(np.exp(min(end, 300.0))) for end in ends)
+    low, high = (float(np.exp(min(float(end), 300.0))) for end in ends)
     return float(np.exp(logs.mean())), low, high
 
 
