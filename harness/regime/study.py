@@ -419,7 +419,7 @@ class Result:
         answer = questions.departure(QUESTIONS[1], self.effects("change", cell), margin)
         scales = np.concatenate(list(self.effects("label_scale", cell).values()))
         why = (
-            f"Labels {number(float(np.median(scales)), 2)} times as large (median over seeds) must "
+            f"Labels {number(float(np.median(scales)), 3)} times as large (median over seeds) must "
             "take the network out of the regime."
         )
         return Control(name, "out", answer.kind == Kind.REFUTED, answer.sentence, why)
@@ -586,7 +586,9 @@ def _curve(label: str, steps: np.ndarray, changes: np.ndarray) -> list[Series]:
     rows = np.arange(len(steps))
     ends, end = changes[rows, last], steps[rows, last]
     kept = np.isfinite(ends) & (ends > 0)
-    place = float(np.exp(np.log(end[kept]).mean())) if kept.sum() > 1 else np.nan
+    place = (
+        float(np.round(np.exp(np.log(end[kept]).mean()))) if kept.sum() > 1 else np.nan
+    )
     if np.isfinite(place) and place not in places:
         places = [p for p in places if p < place]
         values = values[: len(places)]
