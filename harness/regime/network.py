@@ -32,7 +32,8 @@ class Maker:
         make: the function, or a class of modules.
         sources: SHA-256 of the file and of the modules beside it that it imports.
         takes_width: whether it has an argument `width`.
-        default_width: that argument's default; None: it has none.
+        default_width: that argument's default, if it is an integer.
+        needs_width: whether it has no default.
     """
 
     file: Path
@@ -41,6 +42,7 @@ class Maker:
     sources: str
     takes_width: bool
     default_width: int | None
+    needs_width: bool
 
     def __call__(self, width: int | None) -> Any:
         """What the function makes, at a width; None: at its own.
@@ -53,7 +55,10 @@ class Maker:
             return self.make(**arguments)
         except InvalidInput:
             raise
-        except Exception as error:  # whatever a function of someone else raises
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whatever a function of someone else raises
             raise InvalidInput(
                 f"{self.name} of {self.file.name} failed{_line(error, self.file)}: "
                 f"{type(error).__name__}: {error}."
@@ -82,8 +87,22 @@ def maker(spec: str) -> Maker:
         raise InvalidInput(
             f"{file.name} has no function {name!r} that makes a network. Functions there: {known}."
         )
-    takes_width, default = _width_of(make, name, file)
-    return Maker(file, name, make, _digest(file), takes_width, default)
+    if _is_module(make):
+        raise InvalidInput(
+            f"{name} of {file.name} is one module, with weights of its own. Write a function that "
+            f"makes a new one: def make(): return {type(make).__name__}(...)."
+        )
+    width = _width_of(make, name, file)
+    default = None if width is None else width.default
+    return Maker(
+        file,
+        name,
+        make,
+        _digest(file),
+        takes_width=width is not None,
+        default_width=default if isinstance(default, int) else None,
+        needs_width=width is not None and default is width.empty,
+    )
 
 
 def _imported(file: Path) -> ModuleType:
@@ -99,7 +118,7 @@ def _imported(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         specification.loader.exec_module(module)
-    except Exception as error:  # whatever a file of someone else raises
+    except (Exception, SystemExit) as error:  # whatever a file of someone else raises
         raise InvalidInput(
             f"{file.name} failed when it was imported{_line(error, file)}: "
             f"{type(error).__name__}: {error}."
@@ -144,7 +163,8 @@ def _only_name(module: ModuleType, file: Path) -> str:
 
 def _width_of(
     make: Callable[..., Any], name: str, file: Path
-) -> tuple[bool, int | None]:
+) -> inspect.Parameter | None:
+    """The argument `width` of the function, if it has one."""
     parameters = inspect.signature(make).parameters
     needed = [
         parameter.name
@@ -158,10 +178,7 @@ def _width_of(
             f"{name} of {file.name} needs {', '.join(needed)}; it may take `width` alone, or "
             "arguments with defaults."
         )
-    if "width" not in parameters:
-        return False, None
-    default = parameters["width"].default
-    return True, default if isinstance(default, int) else None
+    return parameters.get("width")
 
 
 def _digest(file: Path) -> str:

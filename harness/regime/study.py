@@ -10,6 +10,7 @@ import numpy as np
 
 from harness import __version__, backends, sweep
 from harness.backends import Backend
+from harness.backends.losses import checked_loss, checked_targets
 from harness.errors import InvalidInput, SweepFailed
 from harness.experiment import Configuration, Request, canonical
 from harness.numerals import counted, number
@@ -148,6 +149,7 @@ def plan(asked: Asked) -> Plan:
     loaded = data.load(asked.place, layout)
     made = network.made(maker, width, loaded.shape)
     targets = data.targets(loaded, made.net.outputs)
+    checked_targets("y", targets, checked_loss(asked.recipe.loss))
     sizes = data.sizes(loaded, asked.train, asked.test)
     names = _backends(asked.backend, made)
     _check_memory(max((sizes.train, *asked.train_sizes)), sizes.test, made)
@@ -203,11 +205,11 @@ def _width(maker: Maker, asked: Asked) -> int | None:
     if asked.width is not None and asked.width < 1:
         raise InvalidInput(f"A width must be positive; got --width {asked.width}.")
     chosen = maker.default_width if asked.width is None else asked.width
-    if chosen is None and not asked.widths:
+    if chosen is None and maker.needs_width and not asked.widths:
         raise InvalidInput(
             f"{place} needs a width. Give `width` a default, or ask for --width 256."
         )
-    return max(asked.widths) if chosen is None else chosen
+    return max(asked.widths) if chosen is None and maker.needs_width else chosen
 
 
 def _backends(asked: str | None, made: Made) -> tuple[str, ...]:
@@ -417,7 +419,7 @@ class Result:
         answer = questions.departure(QUESTIONS[1], self.effects("change", cell), margin)
         scales = np.concatenate(list(self.effects("label_scale", cell).values()))
         why = (
-            f"Labels {number(float(np.median(scales)), 2)} times as large (median over seeds) must "
+            f"Labels {number(float(np.median(scales)), 3)} times as large (median over seeds) must "
             "take the network out of the regime."
         )
         return Control(name, "out", answer.kind == Kind.REFUTED, answer.sentence, why)
@@ -584,7 +586,9 @@ def _curve(label: str, steps: np.ndarray, changes: np.ndarray) -> list[Series]:
     rows = np.arange(len(steps))
     ends, end = changes[rows, last], steps[rows, last]
     kept = np.isfinite(ends) & (ends > 0)
-    place = float(np.exp(np.log(end[kept]).mean())) if kept.sum() > 1 else np.nan
+    place = (
+        float(np.round(np.exp(np.log(end[kept]).mean()))) if kept.sum() > 1 else np.nan
+    )
     if np.isfinite(place) and place not in places:
         places = [p for p in places if p < place]
         values = values[: len(places)]

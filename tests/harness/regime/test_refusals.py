@@ -40,6 +40,8 @@ def test_modules(workplace, layers):
 
 
 BODIES = {
+    "make = nn.Linear(10, 1)\n": "has no function that makes a network",
+    "import sys\nsys.exit(3)\n": "failed when it was imported in line 5: SystemExit: 3",
     "def make():\n    return nn.Sequential\n": "returns a type; it must return a network of",
     "def make():\n    return (1, 2, 3)\n": "returns a tuple of 3 (int, int, int)",
     "def make():\n    pass\n": "returns None",
@@ -80,6 +82,18 @@ def test_a_name_that_is_not_there(workplace):
     said = refused(workplace, "def make():\n    pass\n", name=":made")
     assert "has no function 'made'" in said
     assert "Functions there: make." in said
+
+
+def test_a_module_instead_of_a_function(workplace):
+    said = refused(workplace, "net = nn.Linear(10, 1)\n", name=":net")
+    assert "is one module, with weights of its own. Write a function" in said
+
+
+def test_cross_entropy_of_a_regression(workplace):
+    with pytest.raises(
+        InvalidInput, match="Cross-entropy needs a network with at least 2"
+    ):
+        plan(Asked("nets.py:dense", "reg.npz", recipe=Recipe(loss="cross-entropy")))
 
 
 def test_a_file_that_is_not_there(workplace):
