@@ -7,34 +7,11 @@ import importlib
 from pathlib import Path
 
 from harness.backends.backend import Backend
-from harness.backends.functions import from_module, from_pair, linearised
 from harness.backends.operations import SGD, Adam
 from harness.backends.plan import Stop, Trained
-from harness.backends.stability import (
-    edge_of_stability,
-    flatten_outputs,
-    flow_time,
-    linearised_prediction,
-)
 from harness.errors import InvalidInput
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "Backend",
-    "Stop",
-    "Trained",
-    "available",
-    "edge_of_stability",
-    "flatten_outputs",
-    "flow_time",
-    "from_module",
-    "from_pair",
-    "get",
-    "known",
-    "linearised",
-    "linearised_prediction",
-]
+__all__ = ["SGD", "Adam", "Backend", "Stop", "Trained", "available", "get", "known"]
 
 DTYPES = ("float32", "float64")
 DEVICES = ("auto", "cpu", "cuda")

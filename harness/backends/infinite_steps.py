@@ -30,7 +30,7 @@ class Arrays(Protocol):
 
     Attributes:
         compiles: whether it compiles per shape, so that all blocks should have the same.
-        cached: bytes of an array of a block that stay in a CPU's cache of a few MB.
+        cached: pairs of positions in a block whose arrays stay in a CPU's cache of a few MB.
         sqrt, arctan, where, clip, einsum: as in NumPy.
     """
 

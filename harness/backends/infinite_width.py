@@ -127,12 +127,8 @@ def block_rows(
 
     Few samples make one block, of a power of two where shapes are compiled.
     """
-    itemsize = np.dtype(device.dtype).itemsize
-    pairs = memory // (_ARRAYS * itemsize)
-    if device.device == "cpu":
-        # Calls for a block of a convolutional network are many, and arrays get smaller with depth.
-        cached = arrays.cached if net.dense else 2 * arrays.cached
-        pairs = min(pairs, cached // itemsize)
+    pairs = memory // (_ARRAYS * np.dtype(device.dtype).itemsize)
+    pairs = min(pairs, arrays.cached) if device.device == "cpu" else pairs
     rows = max(1, math.isqrt(pairs // pairs_of_positions(net)))
     needed = max(1, samples)
     return min(rows, 1 << (needed - 1).bit_length() if arrays.compiles else needed)

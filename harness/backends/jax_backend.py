@@ -23,7 +23,7 @@ from harness.backends.infinite_width import fill
 from harness.backends.operations import Descent, Net, Outputs, Steps, Tensors
 from harness.errors import BackendUnavailable
 from harness.networks import Network
-from harness.networks.layers import Activation, Weighted
+from harness.networks.layers import Activation
 
 try:
     import jax
@@ -46,7 +46,6 @@ from harness.backends.jax_infinite import JaxArrays
 from harness.backends.jax_layers import (
     ACTIVATIONS,
     derivative,
-    layer_gram,
     layer_grams,
     layer_signals,
     network,
@@ -102,36 +101,11 @@ def factors(net: Network, theta: Tensors, x: Array) -> Any:
     return jax.lax.map(lambda pair: one(*pair), (theta, x))
 
 
-def contract(net: Network, outputs: Outputs, left: Any, right: Any) -> Array:
-    """layer_grams of every seed; right None: left again.
-
-    A convolutional network's layers are a program each, so that the gradients of one are freed
-    before those of the next are made.
-    """
-    if net.dense:
-        return contract_all(net, outputs, left, right)
-    kernel: Array | None = None
-    for index, layer in enumerate(net.layers):
-        sides = left[index], None if right is None else right[index]
-        kernel = contract_layer(layer, outputs, kernel, sides)
-    assert kernel is not None
-    return kernel
-
-
 @partial(jax.jit, static_argnums=(0, 1))
-def contract_all(net: Network, outputs: Outputs, left: Any, right: Any) -> Array:
-    """All layers of a dense network in one program, mapped over seeds."""
+def contract(net: Network, outputs: Outputs, left: Any, right: Any) -> Array:
+    """layer_grams of every seed; right None: left again."""
     one = partial(layer_grams, net, outputs)
     return jax.vmap(one)(left) if right is None else jax.vmap(one)(left, right)
-
-
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
-def contract_layer(
-    layer: Weighted, outputs: Outputs, kernel: Array | None, sides: Any
-) -> Array:
-    """The kernel with a layer's term, one seed after another."""
-    term = jax.lax.map(lambda seed: layer_gram(layer, outputs, *seed), sides)
-    return term if kernel is None else kernel + term
 
 
 @partial(jax.jit, static_argnums=0)

@@ -22,7 +22,7 @@ class JaxArrays:
     """See `infinite_steps.Arrays`."""
 
     compiles = True
-    cached = 2**20  # few arrays in use: XLA fuses a layer's operations
+    cached = 2**18  # few arrays in use: XLA fuses a layer's operations
     sqrt = staticmethod(jnp.sqrt)
     arctan = staticmethod(jnp.arctan)
     where = staticmethod(jnp.where)

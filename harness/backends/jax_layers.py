@@ -223,31 +223,26 @@ def layer_signals(net: Network, theta: Tensors, x: Array) -> list[tuple[Array, A
 
 
 def layer_grams(net: Network, outputs: Outputs, left: Any, right: Any = None) -> Array:
-    """Of one network: the sum over layers, of each `layer_gram`; right None: left again."""
-    if right is None and net.dense and len(left[0][0]) >= 2 * TILE:
-        return upper_half(net, outputs, left)
-    return sum(
-        (
-            layer_gram(layer, outputs, one, None if right is None else right[index])
-            for index, (layer, one) in enumerate(zip(net.layers, left, strict=True))
-        ),
-        start=jnp.zeros((), left[0][1].dtype),
-    )
+    """Of one network: the sum over layers, each in the structured form that costs less.
 
-
-def layer_gram(layer: Weighted, outputs: Outputs, left: Any, right: Any) -> Array:
-    """A layer's term of one network, in the structured form that costs less; right None: left
-    again.
+    right None: left again.
     """
-    n1, n2 = (len((left if side is None else side)[0]) for side in (left, right))
-    by_position = cheaper_by_position(layer, n1, n2, left[1].shape[1], kind=outputs)
-    factors, gram = (
-        (position_factors, position_gram)
-        if by_position
-        else (gradient_factors, gradient_gram)
-    )
-    one = factors(layer, left)
-    return gram(layer, outputs, one, one if right is None else factors(layer, right))
+    n1, n2 = (len((left if side is None else side)[0][0]) for side in (left, right))
+    if right is None and net.dense and n1 >= 2 * TILE:
+        return upper_half(net, outputs, left)
+    kernel: Array | float = 0.0
+    for index, layer in enumerate(net.layers):
+        by_position = cheaper_by_position(layer, n1, n2, net.outputs, kind=outputs)
+        factors, gram = (
+            (position_factors, position_gram)
+            if by_position
+            else (gradient_factors, gradient_gram)
+        )
+        one = factors(layer, left[index])
+        kernel += gram(
+            layer, outputs, one, one if right is None else factors(layer, right[index])
+        )
+    return jnp.asarray(kernel)
 
 
 def upper_half(net: Network, outputs: Outputs, side: Any) -> Array:
@@ -299,26 +294,17 @@ def position_gram(layer: Weighted, outputs: Outputs, left: Any, right: Any) -> A
 def gradient_factors(layer: Weighted, side: Any) -> Any:
     """Gradients of weights (N, O, fan_out fan_in) and biases (N, O, fan_out), without their scales.
 
-    On a CPU a sample after another, whose patches fit into its cache: XLA's product of a batch of
-    matrices takes up to three times as long, and so does a Gram of biases summed beside it
-    (measured). Elsewhere a panel of samples.
+    A panel of samples after another, whose patches fit into a CPU's cache.
     """
     x, delta = side
-    _, outputs, positions, channels = delta.shape
+    patch = delta.shape[2] * layer.fan_in * x.dtype.itemsize
 
-    def one(sample: Any) -> Any:
+    def one(sample: Any) -> Array:
         x, delta = sample
-        along = delta.transpose(1, 0, 2).reshape(positions, outputs * channels)
-        weights = along.T @ patches(layer, x[None])[0]
-        return weights.reshape(outputs, -1), delta.sum(axis=1)
+        return jnp.einsum("opc,pk->ock", delta, patches(layer, x[None])[0])
 
-    panel = max(1, PANEL // (positions * layer.fan_in * x.dtype.itemsize))
-    return jax.lax.platform_dependent(
-        x,
-        delta,
-        cpu=lambda *samples: jax.lax.map(one, samples),
-        default=lambda *samples: jax.lax.map(one, samples, batch_size=panel),
-    )
+    weights = jax.lax.map(one, (x, delta), batch_size=max(1, PANEL // patch))
+    return weights.reshape(*weights.shape[:2], -1), delta.sum(axis=2)
 
 
 def gradient_gram(layer: Weighted, outputs: Outputs, left: Any, right: Any) -> Array:

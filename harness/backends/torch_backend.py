@@ -34,11 +34,11 @@ except ImportError as error:
 from harness.backends.torch_autodiff import TorchAutodiff
 from harness.backends.torch_descent import (
     Gradient,
-    by_name,
     descend,
-    rows_of,
+    flattened,
+    parts,
+    running,
     samples_of,
-    together,
 )
 from harness.backends.torch_determinism import deterministic
 from harness.backends.torch_infinite import TorchArrays
@@ -270,66 +270,43 @@ class TorchOperations:
     def advance(
         self, net: Network, descent: Descent, steps: Steps
     ) -> tuple[Descent, Tensor]:
-        """Steps with weights updated in place; on a CPU of the seeds that still train."""
-        everyone = [rows_of(tensors) for tensors in (descent.theta, *descent.slots)]
-        rates = self.put(steps.rates)
-        active, losses = descent.active.clone(), torch.full_like(rates, math.nan)
-        for some in together(descent.active, everyone):
-            own = [[tensor[some] for tensor in rows] for rows in everyone]
-            active[some], losses[:, some] = self._run(
-                net, descent.step, own, steps, some=some, rates=rates[:, some]
+        """Steps with weights updated in place, all of a seed in one row; on a CPU of the seeds that
+        still train.
+        """
+        everyone = [flattened(tensors) for tensors in (descent.theta, *descent.slots)]
+        some = running(descent.active)
+        theta, *slots = (rows[some] for rows in everyone)
+        gradient, device_rates = torch.empty_like(theta), self.put(steps.rates)[:, some]
+        losses_and_gradient = self.gradient(
+            net, parts(theta, net.shapes), parts(gradient, net.shapes), steps.loss
+        )
+        active, losses = (
+            descent.active.clone(),
+            theta.new_full(steps.rates.shape, math.nan),
+        )
+        own, target = active[some], -math.inf if steps.target is None else steps.target
+        for k, (x, y) in enumerate(
+            samples_of(steps.data, steps.batches, some, len(steps.rates))
+        ):
+            loss = losses_and_gradient(x, y)
+            own = own & torch.isfinite(loss) & (loss > target)
+            rate = torch.where(own, device_rates[k], 0)
+            descend(
+                steps.optimizer,
+                descent.step + k + 1,
+                theta,
+                gradient,
+                slots=slots,
+                rate=rate,
             )
-            if not isinstance(some, slice):
-                for rows, moved in zip(everyone, own, strict=True):
-                    for tensor, after in zip(rows, moved, strict=True):
-                        tensor[some] = after
-        weights, *kept = (by_name(rows, net.shapes) for rows in everyone)
+            losses[k, some] = loss
+        active[some] = own
+        for rows, moved in zip(everyone, (theta, *slots), strict=True):
+            rows[some] = moved
+        weights, *kept = (parts(rows, net.shapes) for rows in everyone)
         return Descent(
             weights, tuple(kept), active, descent.step + len(steps.rates)
         ), losses
-
-    def _run(
-        self,
-        net: Network,
-        start: int,
-        rows: list[list[Tensor]],
-        steps: Steps,
-        *,
-        some: Tensor | slice,
-        rates: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Takes some seeds, which all train, from step `start` on; who still trains then, (S,), and
-        the losses, (steps, S).
-
-        Args:
-            rows: weights and slots of these seeds, see `rows_of`; updated in place.
-            some: where the seeds are in the data.
-            rates: of these seeds, (steps, S).
-        """
-        theta, *slots = rows
-        grads = [torch.empty_like(tensor) for tensor in theta]
-        losses_and_gradient = self.gradient(
-            net, by_name(theta, net.shapes), by_name(grads, net.shapes), steps.loss
-        )
-        target = -math.inf if steps.target is None else steps.target
-        losses, active = (
-            torch.empty_like(rates),
-            torch.ones_like(rates[0], dtype=torch.bool),
-        )
-        for k, (x, y) in enumerate(
-            samples_of(steps.data, steps.batches, some, len(rates))
-        ):
-            losses[k] = loss = losses_and_gradient(x, y)
-            active = active & (loss < math.inf) & (loss > target)
-            descend(
-                steps.optimizer,
-                start + k + 1,
-                theta,
-                grads,
-                slots=slots,
-                rate=torch.where(active, rates[k], 0),
-            )
-        return active, losses
 
     def gradient(
         self, net: Network, theta: Tensors, gradient: Tensors, loss: Loss

@@ -1,17 +1,18 @@
-"""PyTorch: gradient descent with the gradient written out, and optimizers in as few passes over
-memory as there can be.
+"""PyTorch: gradient descent with the gradient written out, all weights of a seed in one row.
 
 Networks of a study are small and many seeds train at once, so on a CPU the time goes into calling
 operations, and into memory that does not fit the cache. Autograd calls two to three times as many,
-of which some are slow (the transpose of `unfold`). What a pass writes is in `torch_passes`.
+of which some are slow (the transpose of `unfold`), and optimizers that go from tensor to tensor
+call theirs once for each. What a pass writes is in `torch_passes`.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import chain, repeat
+from itertools import repeat
 from math import prod
 from typing import TypeAlias
 
 import torch
+from torch.optim.adam import adam
 
 from harness.backends.batch import blocks
 from harness.backends.operations import Adam, Loss, Optimizer, Tensors
@@ -24,58 +25,31 @@ Tensor: TypeAlias = torch.Tensor
 CACHED = 2**22
 """Bytes of patches and features that a CPU works on at once, so that they stay in its cache."""
 
-HELD = 3 * 2**21
-"""Bytes of weights, gradients and moments of the seeds that a CPU takes through a run at once."""
+
+def flattened(tensors: Tensors) -> Tensor:
+    """Weights, momentum or moments of every seed in one row, (S, parameters)."""
+    return torch.cat([tensor.flatten(1) for tensor in tensors.values()], dim=1)
 
 
-def rows_of(tensors: Tensors) -> list[Tensor]:
-    """Weights, momentum or moments as tensors (S, n), which optimizers go through one by one.
-
-    On a CPU one per parameter, a view: products write a gradient straight into it only where the
-    matrices of all seeds lie side by side. On a GPU all parameters of a seed in one row: there each
-    call of an operation counts.
-    """
-    rows = [tensor.flatten(1) for tensor in tensors.values()]
-    return [torch.cat(rows, dim=1)] if rows[0].is_cuda else rows
-
-
-def by_name(rows: list[Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
+def parts(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
     """Views of these rows, one per parameter, (S, *shape)."""
-    seeds = len(rows[0])
-    pieces = rows
-    if len(rows) < len(shapes):
-        pieces = rows[0].split([prod(shape) for shape in shapes.values()], dim=1)
+    pieces = flat.split([prod(shape) for shape in shapes.values()], dim=1)
     return {
-        name: piece.view(seeds, *shape)
-        for piece, (name, shape) in zip(pieces, shapes.items(), strict=True)
+        name: p.view(len(flat), *shape)
+        for p, (name, shape) in zip(pieces, shapes.items(), strict=True)
     }
 
 
-def together(active: Tensor, rows: list[list[Tensor]]) -> list[Tensor | slice]:
-    """The seeds that still train, as parts that a CPU takes through a run of steps one after
-    another.
+def running(active: Tensor) -> Tensor | slice:
+    """The seeds that a run of steps is for: on a CPU those that still train; a GPU would have to be
+    asked who they are.
 
-    A part holds as many seeds as fit HELD with their weights, gradients and moments: all at once,
-    each step would fetch these from memory. Seeds that need few steps are done long before others
-    (in continual learning half of the steps are theirs). A GPU takes all, since it would have to be
-    asked who still trains.
-
-    Args:
-        active: (S,) bool, who still trains.
-        rows: of weights and of each slot, see `rows_of`.
+    Seeds that need few steps are done long before others (in continual learning half of the steps
+    are theirs).
     """
-    if active.is_cuda:
-        return [slice(None)]
-    size = sum(t[0].nbytes for t in (*rows[0], *chain.from_iterable(rows)))
-    who = active.nonzero()[:, 0]
-    if not len(who):
-        return []
-    count = -(-len(who) * size // HELD)
-    parts = who.tensor_split(min(count, len(who)))
-    if len(who) < len(active):
-        return list(parts)
-    # Slices are views, which need no copy.
-    return [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
+    return (
+        slice(None) if active.is_cuda or bool(active.all()) else active.nonzero()[:, 0]
+    )
 
 
 def samples_of(
@@ -140,10 +114,6 @@ class Gradient:
         )
         # What the loss is a mean over.
         count = samples * (self._net.outputs if self._loss == "squared" else 1)
-        if seeds * samples <= at_once:
-            return self._pass(x, y).accumulated(
-                self._theta, x, y, self._gradient, count=count, first=True
-            )
         losses = y.new_zeros(seeds)
         for some in blocks(seeds, max(1, at_once // samples)):
             of, into = self._part(some)
@@ -182,93 +152,87 @@ def features(net: Network) -> int:
 def descend(
     optimizer: Optimizer,
     step: int,
-    theta: list[Tensor],
-    grads: list[Tensor],
+    theta: Tensor,
+    grad: Tensor,
     *,
-    slots: list[list[Tensor]],
+    slots: list[Tensor],
     rate: Tensor,
 ) -> None:
-    """One step in place of rows (S, n), at the rates of the seeds, (S,); none where that is zero,
-    even if the direction is NaN.
-
-    Args:
-        optimizer: whose learning rate is not looked at.
-        step: its number, from 1.
-        theta, grads: see `rows_of`; gradients may be overwritten.
-        slots: momentum, or first and second moments.
+    """One step in place, at the rates of the seeds, (S,); none where that is zero, even if the
+    direction is NaN.
     """
-    if isinstance(optimizer, Adam) and not rate.is_cuda:
-        fused(optimizer, step, [theta, grads, *slots], rate.tolist())
+    if (
+        isinstance(optimizer, Adam)
+        and theta.dtype == torch.float64
+        and not theta.is_cuda
+    ):
+        fused(optimizer, step, theta, grad, slots=slots, rates=rate.tolist())
         return
-    backward = -rate[:, None]
+    change = direct(optimizer, step, grad, slots).mul_(rate[:, None])
     # To ask makes a GPU wait, and to choose between two tensors takes a CPU several times as long
     # as to multiply.
-    everyone = not rate.is_cuda and min(rate.tolist()) > 0
-    for weight, change in zip(
-        theta, direct(optimizer, step, grads, slots), strict=True
-    ):
-        if everyone:
-            weight.addcmul_(change, backward)
-        else:
-            weight.add_(torch.where(backward < 0, change * backward, 0))
+    if change.is_cuda or not bool((rate > 0).all()):
+        change = torch.where(rate[:, None] > 0, change, 0)
+    theta.sub_(change)
 
 
 def fused(
-    optimizer: Adam, step: int, rows: list[list[Tensor]], rates: list[float]
+    optimizer: Adam,
+    step: int,
+    theta: Tensor,
+    grad: Tensor,
+    *,
+    slots: list[Tensor],
+    rates: list[float],
 ) -> None:
     """A step of Adam in PyTorch's single pass over memory; seeds whose rate is zero are left out.
 
-    On a CPU it takes a third of the time of the passes of `direct`: in float64 the square root
-    alone, which PyTorch has MKL take, is slower.
-
-    Args:
-        optimizer, step: as for `descend`.
-        rows: of weights, gradients, first and second moments.
-        rates: of the seeds.
+    On a CPU in float64 it takes a third of the time of the passes of `direct`: the square root
+    alone, which PyTorch has MKL take, is slower. In float32 a step of training gains a few per
+    cent.
     """
-    if rates[0] > 0 and len(set(rates)) == 1:
-        updated(optimizer, step, rows, rates[0])
-        return
-    for s, rate in enumerate(rates):
-        if rate > 0:
-            own = [[tensor[s : s + 1] for tensor in each] for each in rows]
-            updated(optimizer, step, own, rate)
-
-
-def updated(optimizer: Adam, step: int, rows: list[list[Tensor]], rate: float) -> None:
-    """The step of `fused` of seeds with one rate."""
-    theta, grads, firsts, seconds = rows
-    torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls
-        theta,
-        grads,
-        firsts,
-        seconds,
-        [],
-        [torch.tensor(float(step))] * len(theta),
-        lr=rate,
-        beta1=optimizer.beta1,
-        beta2=optimizer.beta2,
-        weight_decay=0.0,
-        eps=optimizer.epsilon,
-        amsgrad=False,
-        maximize=False,
+    together = rates[0] > 0 and len(set(rates)) == 1
+    rows = (
+        [slice(None)]
+        if together
+        else [slice(s, s + 1) for s, rate in enumerate(rates) if rate > 0]
     )
+    for some in rows:
+        params, grads, firsts, seconds = (
+            [tensor[some]] for tensor in (theta, grad, *slots)
+        )
+        adam(
+            params,
+            grads,
+            firsts,
+            seconds,
+            max_exp_avg_sqs=[],
+            state_steps=[torch.tensor(step - 1.0)],
+            fused=True,
+            amsgrad=False,
+            beta1=optimizer.beta1,
+            beta2=optimizer.beta2,
+            lr=rates[some.start or 0],
+            weight_decay=0.0,
+            eps=optimizer.epsilon,
+            maximize=False,
+        )
 
 
 def direct(
-    optimizer: Optimizer, step: int, grads: list[Tensor], slots: list[list[Tensor]]
-) -> list[Tensor]:
-    """The directions of a step; updates momentum and moments in place, may overwrite gradients."""
+    optimizer: Optimizer, step: int, grad: Tensor, slots: list[Tensor]
+) -> Tensor:
+    """The direction of a step; overwrites the gradient, updates momentum and moments in place."""
     if isinstance(optimizer, Adam):
-        for grad, m, v in zip(grads, *slots, strict=True):
-            m.lerp_(grad, 1 - optimizer.beta1)
-            v.mul_(optimizer.beta2).addcmul_(grad, grad, value=1 - optimizer.beta2)
+        m, v = slots
+        m.lerp_(grad, 1 - optimizer.beta1)
+        v.mul_(optimizer.beta2).addcmul_(grad, grad, value=1 - optimizer.beta2)
+        unbiased = (
             torch.div(v, 1 - optimizer.beta2**step, out=grad)
-            grad.sqrt_().add_(optimizer.epsilon)
-            torch.div(m, grad, out=grad).div_(1 - optimizer.beta1**step)
-        return grads
+            .sqrt_()
+            .add_(optimizer.epsilon)
+        )
+        return torch.div(m, unbiased, out=grad).div_(1 - optimizer.beta1**step)
     if optimizer.momentum:
-        for grad, velocity in zip(grads, *slots, strict=True):
-            torch.add(grad, velocity, alpha=optimizer.momentum, out=velocity)
-        return slots[0]
-    return grads
+        return grad.copy_(slots[0].mul_(optimizer.momentum).add_(grad))
+    return grad

@@ -19,7 +19,7 @@ class TorchArrays:
     """See `infinite_steps.Arrays`."""
 
     compiles = False
-    cached = 2**20
+    cached = 2**18
     sqrt = staticmethod(torch.sqrt)
     arctan = staticmethod(torch.arctan)
     where = staticmethod(torch.where)

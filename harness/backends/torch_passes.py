@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import torch
 
 from harness.backends.operations import Loss, Tensors
-from harness.backends.torch_layers import derivative
+from harness.backends.torch_layers import ACTIVATIONS, derivative
 from harness.networks import Network
 from harness.networks.layers import (
     Activate,
@@ -24,11 +24,6 @@ from harness.networks.layers import (
 )
 
 Tensor: TypeAlias = torch.Tensor
-
-NARROW = 16
-"""Columns below which a matrix product takes a CPU up to four times as long as its transpose: MKL
-works on so many columns at once.
-"""
 
 
 class Comparison(NamedTuple):
@@ -157,11 +152,8 @@ class DenseStage:
         positions = layer.positions if isinstance(layer, Convolution) else 1
         self.out = y.new_empty(self.seeds, self.samples * positions, layer.fan_out)
         self.returned = y.new_empty(self.seeds, self.samples * positions, layer.fan_in)
+        self.product = y.new_empty(self.seeds, layer.fan_out, layer.fan_in)
         self.none = y.new_zeros(1)
-        self.turned: Tensor | None = None
-        if layer.fan_in < min(NARROW, layer.fan_out):
-            self.turned = y.new_empty(self.seeds, layer.fan_in, layer.fan_out)
-        self.ones = y.new_ones(self.seeds, 1, self.out.shape[1])
         self.shape: torch.Size = y.shape  # of the features that came in
         self.patches = self.returned
 
@@ -213,17 +205,14 @@ class DenseStage:
         and biases.
         """
         layer, delta = self.layer, delta.reshape(self.out.shape)
-        self.weigh(delta, gradient[layer.weight], first)
+        weigh(
+            layer.weight_scale,
+            torch.bmm(delta.mT, self.patches, out=self.product),
+            gradient[layer.weight],
+            first,
+        )
         if layer.bias is not None:
-            biases = gradient[layer.bias][:, None, :]
-            torch.baddbmm(
-                biases,
-                self.ones,
-                delta,
-                beta=0 if first else 1,
-                alpha=layer.bias_scale,
-                out=biases,
-            )
+            weigh(layer.bias_scale, delta.sum(dim=1), gradient[layer.bias], first)
         if not needed:
             return delta
         weight = theta[layer.weight]
@@ -236,24 +225,13 @@ class DenseStage:
             out=self.returned,
         )
 
-    def weigh(self, delta: Tensor, gradient: Tensor, first: bool) -> None:
-        """Writes the gradient of the weights, w delta^T p, (S, fan_out, fan_in), or adds it."""
-        scale = self.layer.weight_scale
-        if self.turned is None:
-            torch.baddbmm(
-                gradient,
-                delta.mT,
-                self.patches,
-                beta=0 if first else 1,
-                alpha=scale,
-                out=gradient,
-            )
-            return
-        product = torch.bmm(self.patches.mT, delta, out=self.turned).mT
-        if first:
-            torch.mul(product, scale, out=gradient)
-        else:
-            gradient.add_(product, alpha=scale)
+
+def weigh(scale: float, total: Tensor, gradient: Tensor, first: bool) -> None:
+    """Writes a gradient, or adds it to what is there."""
+    if first:
+        torch.mul(total, scale, out=gradient)
+    else:
+        gradient.add_(total, alpha=scale)
 
 
 class ConvolutionStage(DenseStage):
@@ -362,15 +340,9 @@ class ActivateStage:
                 torch.empty_like(x),
             )
         self.h, out = x, self.features
-        match self.name:
-            case "relu":
-                return torch.clamp_min(x, 0, out=out)
-            case "tanh":
-                return torch.tanh(x, out=out)
-            case "sigmoid":
-                return torch.sigmoid(x, out=out)
-            case _:
-                return torch.erf(x, out=out)
+        if self.name == "relu":
+            return torch.clamp_min(x, 0, out=out)
+        return out.copy_(ACTIVATIONS[self.name](x))
 
     def backward(
         self,
@@ -381,23 +353,12 @@ class ActivateStage:
         first: bool,
         needed: bool,
     ) -> Tensor:
-        """phi'(h) delta, of tanh and sigmoid from what they gave."""
-        aten, signals = torch.ops.aten, self.signals
-        match self.name:
-            case "relu":
-                return aten.threshold_backward.grad_input(
-                    delta, self.h, 0, grad_input=signals
-                )
-            case "tanh":
-                return aten.tanh_backward.grad_input(
-                    delta, self.features, grad_input=signals
-                )
-            case "sigmoid":
-                return aten.sigmoid_backward.grad_input(
-                    delta, self.features, grad_input=signals
-                )
-            case _:
-                return torch.mul(delta, derivative(self.name, self.h), out=signals)
+        """phi'(h) delta."""
+        if self.name == "relu":
+            return torch.ops.aten.threshold_backward.grad_input(
+                delta, self.h, 0, grad_input=self.signals
+            )
+        return torch.mul(delta, derivative(self.name, self.h), out=self.signals)
 
 
 class PoolStage:

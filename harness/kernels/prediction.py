@@ -7,9 +7,7 @@ With K = U diag(lambda) U^T the predictor is k_test U diag(filter(lambda)) U^T y
     filter = (1 - exp(-time lambda)) / lambda   gradient flow on 1/2 |f - y|^2 from f = 0, stopped
                                                 at that time
 
-so one eigendecomposition serves any number of ridges or times. A few ridges that are large beside
-the rounding errors need none: there the filter is 1 / (lambda + ridge) for every eigenvalue, and
-the predictor is k_test (K + ridge I)^-1 y, by one Cholesky factor per ridge.
+so one eigendecomposition serves any number of ridges or times.
 
 Which of the small eigenvalues are real and which are rounding, a kernel does not say. An eigenvalue
 is unresolved up to N eps lambda_max, or up to the size of the most negative one, which is rounding
@@ -30,11 +28,10 @@ import numpy as np
 
 from harness.arrays import as_array
 from harness.errors import InvalidInput
-from harness.kernels.factor import cheaper_by_factors, factor, solve
 
 Ladder = float | Sequence[float] | np.ndarray
-BLOCK = 128
-"""Rows and columns of a kernel that are held against each other at once."""
+BLOCK = 1024
+"""Rows of a kernel that are held against its columns at once."""
 
 
 def regression(
@@ -53,10 +50,7 @@ def regression(
             lambda_max, eps of k_train's dtype, or up to the size of the most negative one, count as
             zero. Positive ridges use every eigenvalue (negative ones, which are rounding, as zero),
             unless the ridge is as small as the rounding errors, eps lambda_max: the smaller it is,
-            the less of those eigenvalues is used, and ridge 0 is the limit. A few ridges above
-            sqrt(eps) times the Frobenius norm of k_train are solved by Cholesky factors instead of
-            an eigendecomposition, where that costs less. A factor takes eigenvalues as they are:
-            one that rounding made negative by c is not zero but -c.
+            the less of those eigenvalues is used, and ridge 0 is the limit.
 
     Returns:
         (T,) or (T, O) float64, as y; with a leading axis of R for a sequence of ridges.
@@ -68,45 +62,10 @@ def regression(
     array([[3. ],
            [1.5]])
     """
-    ridges = _ladder("ridge", ridge)
-    problem = checked_problem(k_train, y, k_test)
-    if cheaper_by_factors(len(problem.k_train), ridges.size):
-        try:
-            return _by_factors(problem, ridges)
-        except np.linalg.LinAlgError:
-            pass  # the eigenvalues tell what is wrong, or that nothing is
-    return _by_spectrum(problem, ridges)
-
-
-def _by_factors(problem: "Problem", ridges: np.ndarray) -> np.ndarray:
-    """k_test (k_train + ridge I)^-1 y for each ridge, by its Cholesky factor.
-
-    Raises LinAlgError where a ridge is so small that eigenvalues which are rounding matter, or
-    where a factor proves that k_train has eigenvalues below zero.
-    """
-    n = len(problem.k_train)
-    targets = problem.y.reshape(n, -1)
-    rounding = problem.eps**0.5 * float(np.linalg.norm(problem.k_train))
-    predictions = []
-    for ridge in ridges.ravel() / problem.unit:
-        if ridge <= rounding:
-            raise np.linalg.LinAlgError("a ridge as small as rounding")
-        shifted = problem.k_train.copy()
-        shifted.flat[:: n + 1] += ridge
-        lower = factor(shifted)
-        # Pivots of a positive semi-definite matrix with a ridge are no smaller than the ridge.
-        if (lower.diagonal() ** 2).min() < ridge - rounding:
-            raise np.linalg.LinAlgError("a pivot below the ridge")
-        predictions.append(problem.k_test @ solve(lower, targets))
-    shape = (*ridges.shape, len(problem.k_test), *problem.y.shape[1:])
-    return np.array(predictions).reshape(shape)
-
-
-def _by_spectrum(problem: "Problem", ridges: np.ndarray) -> np.ndarray:
-    """The same by one eigendecomposition, ridges as small as rounding errors included."""
-    spectrum = _decompose(problem)
+    ridges = _ladder("ridge", ridge)[..., None]
+    spectrum = _decompose(k_train, y, k_test)
     with np.errstate(over="ignore", under="ignore"):
-        ridges = ridges[..., None] / spectrum.unit
+        ridges = ridges / spectrum.unit
         shifted = spectrum.eigenvalues + ridges
         excess = np.divide(
             spectrum.rounding,
@@ -136,7 +95,7 @@ def gradient_flow(
     array([0.5])
     """
     times = _ladder("time", time)[..., None]
-    spectrum = _decompose(checked_problem(k_train, y, k_test))
+    spectrum = _decompose(k_train, y, k_test)
     with np.errstate(over="ignore", under="ignore"):
         times = times * spectrum.unit
         kept = spectrum.kept(times * spectrum.cut)
@@ -221,14 +180,13 @@ def checked_problem(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> P
     k_train, y, k_test = (
         array.astype(np.float64, copy=False) for array in (k_train, y, k_test)
     )
-    largest, asymmetry = _check_symmetric(k_train, eps**0.5)
+    largest = _check_symmetric(k_train, eps**0.5)
     unit = unit_of(largest)
     if unit != 1.0:
         k_train, k_test = k_train / unit, k_test / unit
-    if asymmetry:
-        k_train = k_train + k_train.T
-        k_train /= 2  # in place: of the largest kernels one more copy does not fit
-    return Problem(k_train, y, k_test, eps, unit)
+    symmetric = k_train + k_train.T
+    symmetric /= 2  # in place: of the largest kernels one more copy does not fit
+    return Problem(symmetric, y, k_test, eps, unit)
 
 
 def unit_of(largest: float) -> float:
@@ -245,7 +203,8 @@ def unit_of(largest: float) -> float:
     return 2.0 ** round(math.log2(largest) / 2)
 
 
-def _decompose(problem: Problem) -> _Spectrum:
+def _decompose(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> _Spectrum:
+    problem = checked_problem(k_train, y, k_test)
     eigenvalues, vectors = np.linalg.eigh(problem.k_train)
     lowest, highest = float(eigenvalues[0]), float(eigenvalues[-1])
     if lowest < -(problem.eps**0.5) * abs(highest):
@@ -307,22 +266,17 @@ def _check_shapes(k_train: np.ndarray, y: np.ndarray, k_test: np.ndarray) -> Non
         )
 
 
-def _check_symmetric(k_train: np.ndarray, tolerance: float) -> tuple[float, float]:
-    """Refuses what is not; returns the absolute value of the largest entry, and of the largest
-    entry of k_train - k_train^T.
-    """
+def _check_symmetric(k_train: np.ndarray, tolerance: float) -> float:
+    """Refuses what is not; returns the largest entry's absolute value."""
     blocks = [slice(first, first + BLOCK) for first in range(0, len(k_train), BLOCK)]
-    asymmetry = 0.0
-    for k, rows in enumerate(blocks):
-        for columns in blocks[k:]:
-            upper, lower = k_train[rows, columns], k_train[columns, rows].T
-            if not np.array_equal(upper, lower):
-                asymmetry = max(asymmetry, float(np.abs(upper - lower).max()))
-    largest = max(float(k_train.max()), -float(k_train.min()))
+    asymmetry = max(
+        float(np.abs(k_train[rows] - k_train[:, rows].T).max()) for rows in blocks
+    )
+    largest = max(float(np.abs(k_train[rows]).max()) for rows in blocks)
     if asymmetry > tolerance * largest:
         raise InvalidInput(
             f"k_train must be symmetric; |k_train - k_train^T| reaches {asymmetry:.3g}, its "
             "largest entry is "
             f"{largest:.3g} (allowed: {tolerance:.1g} times that, sqrt(eps) of its dtype)."
         )
-    return largest, asymmetry
+    return largest

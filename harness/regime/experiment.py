@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from harness import backends, seeds
+from harness import seeds
 from harness.backends import SGD, Adam, Backend, Stop, Trained
 from harness.backends.batch import Batch
 from harness.backends.losses import LOSSES
 from harness.backends.plan import Plan, Sampling
-from harness.backends.stability import edge_of_products, flatten_outputs
 from harness.errors import InvalidInput
 from harness.experiment import canonical
 from harness.measurements import relative_change
 from harness.networks import Function, Network, Theta
+from harness.own import linearised
+from harness.own.stability import edge_of_products, flatten_outputs
 from harness.regime import data, network
 from harness.regime.data import Sizes
 from harness.regime.descent import Descended, Problem, descend
@@ -153,7 +154,7 @@ def _of_seed(
     run = Run(backend, Recipe.of(configuration["recipe"]), batch_seed)
     arm = configuration["arm"]
     if arm == "linearised":
-        line = backends.linearised(backend, setting.net, first)
+        line = linearised(backend, setting.net, first)
         return trained_apart(run, line, first, task)
     if arm == "scaled":
         return scaled(run, setting.net, first, task, margin=configuration["margin"])
@@ -367,7 +368,7 @@ def _line_of_adam(
     trained: Trained,
 ) -> Descended:
     """Adam leaves the span of the Jacobian, so the linearised network is trained by its weights."""
-    line = backends.linearised(run.backend, net, theta)
+    line = linearised(run.backend, net, theta)
     together = np.concatenate([task.x, task.x_test])
     steps, loss = int(trained.steps), float(trained.loss)
 

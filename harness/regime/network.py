@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.backends import from_module, from_pair
-from harness.backends.functions import DoesNotFit
 from harness.errors import InvalidInput
 from harness.networks import Function, Network
+from harness.own import from_module, from_pair
+from harness.own.functions import DoesNotFit
 
 USUAL = ("network", "make", "model", "build")
 """Names that are taken without being asked for, in this order."""

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "datasets": {"errors", "seeds"},
     "kernels": {"errors", "arrays", "networks"},
     "backends": {"errors", "arrays", "seeds", "networks", "kernels"},
+    "own": {"errors", "arrays", "seeds", "networks", "kernels", "backends"},
     "measurements": {"errors", "seeds", "networks", "datasets", "kernels", "backends"},
     "ridge": set(),
     "sources": {"errors"},
@@ -127,9 +128,10 @@ FRAMEWORK_PARTS = (
     "jax_infinite",
     "torch_ridge",
     "jax_ridge",
-    "torch_functions",
-    "jax_functions",
 )
+
+OWN_PARTS = ("torch_functions", "jax_functions")
+"""Of the user's own networks, where they are PyTorch modules or JAX pairs."""
 
 
 def name_of(path):
@@ -212,7 +214,9 @@ def test_frameworks_are_imported_in_their_backend_alone():
         & FRAMEWORKS
     }
     assert found == {
-        (f"harness/backends/{part}.py", part.split("_")[0]) for part in FRAMEWORK_PARTS
+        (f"harness/{folder}/{part}.py", part.split("_")[0])
+        for folder, parts in (("backends", FRAMEWORK_PARTS), ("own", OWN_PARTS))
+        for part in parts
     }
 
 
@@ -252,7 +256,7 @@ def test_harness_is_imported_without_any_framework():
     modules = [
         module
         for module in MODULES
-        if not module.endswith((*FRAMEWORK_PARTS, "__main__"))
+        if not module.endswith((*FRAMEWORK_PARTS, *OWN_PARTS, "__main__"))
     ]
     imported_without(
         FRAMEWORKS | {"ray"},

@@ -545,7 +545,7 @@ def test_both_structured_forms_agree_with_the_oracle(
     )
     theta, x1, x2 = moved(net, range(2)), inputs(net, 4), inputs(net, 3, seed=1)
     compiled = (
-        importlib.import_module("harness.backends.jax_backend").contract_layer
+        importlib.import_module("harness.backends.jax_backend").contract
         if fast.name == "jax"
         else None
     )

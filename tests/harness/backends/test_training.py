@@ -212,23 +212,6 @@ def test_seeds_trained_at_once_are_seeds_trained_alone(backend, optimizer):
         close(together.losses[s], alone.losses, 1e-12)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"optimizer": Adam(0.05), "batch_size": 4, "checkpoints": (7,)},
-        {"optimizer": SGD(np.array([0.1, 0.2, 0.3]), 0.9)},
-        {"stop": Stop(loss=1.0), "steps": 200},
-    ],
-    ids=["minibatches", "rates", "stopped"],
-)
-def test_in_pytorch_parts_of_the_seeds_train_as_all_at_once(monkeypatch, options):
-    descent = pytest.importorskip("harness.backends.torch_descent")
-    backend = backends.get("torch", dtype="float64")
-    at_once = train(backend, **options)
-    monkeypatch.setattr(descent, "HELD", 1)
-    same(train(backend, **options), at_once)
-
-
 def test_minibatches_belong_to_the_place_of_a_seed_not_to_its_weights(backend):
     """Lane 2 sees the same batches whoever trains beside it; another lane, or another batch_seed,
     sees others.

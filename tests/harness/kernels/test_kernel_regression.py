@@ -39,50 +39,6 @@ def test_ladder_equals_separate_solves():
         )
 
 
-@pytest.fixture
-def without_eigenvectors(monkeypatch):
-    def refused(matrix):
-        raise AssertionError("an eigendecomposition")
-
-    monkeypatch.setattr(np.linalg, "eigh", refused)
-
-
-@pytest.mark.parametrize("n", [100, 128, 300])
-@pytest.mark.parametrize("ridge", [0.1, [0.1, 10.0]])
-def test_a_few_ridges_above_rounding_are_solved_without_an_eigendecomposition(
-    n, ridge, without_eigenvectors
-):
-    k, y, k_test = problem(n=n)
-    right = [
-        k_test @ np.linalg.solve(k + r * np.eye(n), y) for r in np.atleast_1d(ridge)
-    ]
-    found = kernels.regression(k, y, k_test, ridge)
-    np.testing.assert_allclose(
-        found, np.array(right).reshape(found.shape), rtol=0, atol=1e-10
-    )
-
-
-def test_a_float32_kernel_is_solved_in_float64(without_eigenvectors):
-    k, y, k_test = problem(n=100)
-    k, k_test = k.astype(np.float32), k_test.astype(np.float32)
-    right = k_test.astype(float) @ np.linalg.solve(k.astype(float) + np.eye(100), y)
-    found = kernels.regression(k, y, k_test, 1.0)
-    np.testing.assert_allclose(found, right, rtol=0, atol=1e-10)
-
-
-def test_a_ridge_as_small_as_rounding_takes_the_eigenvalues(without_eigenvectors):
-    k, y, k_test = problem(n=100)
-    for ridge in (0.0, 1e-9 * np.linalg.norm(k), [1e-9 * np.linalg.norm(k), 1.0]):
-        with pytest.raises(AssertionError, match="an eigendecomposition"):
-            kernels.regression(k, y, k_test, ridge)
-
-
-def test_a_ridge_does_not_hide_a_negative_eigenvalue_that_its_factor_shows():
-    k = np.diag(np.r_[np.ones(99), -0.1])
-    with pytest.raises(InvalidInput, match=re.escape("eigenvalue is -0.1")):
-        kernels.regression(k, np.ones(100), np.ones((1, 100)), 1.0)
-
-
 def test_one_output_without_an_axis():
     k, y, k_test = problem()
     both, one = (

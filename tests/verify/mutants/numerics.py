@@ -60,12 +60,10 @@ def fan_in_missing(weights, self, fan_in, fan_out):
 # Empirical kernels
 
 
-@plant("harness.backends.torch_layers:pulled_back", f"{FLAT}[torch]")
-def torch_relu_slope_at_zero(pulled_back, step, theta, x, delta):
+@plant("harness.backends.torch_layers:derivative", f"{FLAT}[torch]")
+def torch_relu_slope_at_zero(derivative, name, h):
     """In PyTorch relu'(0) is 1, which shows wherever a preactivation is exactly zero."""
-    if getattr(step, "name", None) == "relu":
-        return delta * (x >= 0)[:, :, None, :]
-    return pulled_back(step, theta, x, delta)
+    return (h >= 0).to(h.dtype) if name == "relu" else derivative(name, h)
 
 
 @plant(

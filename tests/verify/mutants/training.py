@@ -16,12 +16,11 @@ LONG_AGO = 10**6
 
 
 @plant("harness.backends.torch_descent:direct", f"{RULES}[torch-momentum-full]")
-def torch_momentum_of_one_step(direct, optimizer, step, grads, slots):
+def torch_momentum_of_one_step(direct, optimizer, step, grad, slots):
     """In PyTorch momentum forgets all steps but the last."""
-    for velocities in slots[:1]:
-        for velocity in velocities:
-            velocity.zero_()
-    return direct(optimizer, step, grads, slots)
+    for slot in slots[:1]:
+        slot.zero_()
+    return direct(optimizer, step, grad, slots)
 
 
 @plant("harness.backends.jax_descent:direct", f"{RULES}[jax-adam-full]")

@@ -93,7 +93,7 @@ def linearised(backend: Backend, net: Network | Function, theta: Theta) -> Funct
     Raises:
         InvalidInput: for weights with a seed axis, or a backend without automatic differentiation.
 
-    >>> from harness import backends, networks
+    >>> from harness import backends, networks, own
     >>> torch, net = backends.get("torch"), networks.mlp((3, 8, 2))
     >>> line = linearised(torch, net, net.init(0))
     >>> x, away = np.eye(3), {n: 2 * a for n, a in net.init(0).items()}
@@ -160,7 +160,7 @@ def checked_outputs(found: Any, samples: int) -> int:
 
 def _framework(name: str) -> ModuleType:
     try:
-        return importlib.import_module(f"harness.backends.{name}_functions")
+        return importlib.import_module(f"harness.own.{name}_functions")
     except ImportError as error:
         package = {"torch": "PyTorch", "jax": "JAX"}[name]
         raise BackendUnavailable(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness import backends, kernels, networks
+from harness import backends, kernels, networks, own
 from harness.backends import SGD, Adam
 from harness.errors import InvalidInput
 from harness.measurements import edge
@@ -33,7 +33,7 @@ def test_a_module_draws_as_its_factory_does_and_leaves_the_generator_alone():
     torch.manual_seed(7)
     before = torch.rand(3)
     torch.manual_seed(7)
-    net = backends.from_module(Scaled, inputs=(1, 2, 2))
+    net = own.from_module(Scaled, inputs=(1, 2, 2))
     theta = net.init(range(2))
     assert torch.equal(torch.rand(3), before)
     assert (net.inputs, net.outputs) == (4, 2)
@@ -45,7 +45,7 @@ def test_a_module_draws_as_its_factory_does_and_leaves_the_generator_alone():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_module_has_its_kernel_in_either_precision(dtype):
-    net = backends.from_module(Scaled, inputs=(1, 2, 2))
+    net = own.from_module(Scaled, inputs=(1, 2, 2))
     kernel = backends.get("torch", "cpu", dtype).empirical_ntk(net, net.init(0), X)
     np.testing.assert_allclose(kernel, 2 * 9 * (X @ X.T + 1), rtol=1e-5)
 
@@ -68,18 +68,18 @@ def stacked(*layers, training=True):
 )
 def test_modules_that_are_no_functions_are_refused(factory, message):
     with pytest.raises(InvalidInput, match=message):
-        backends.from_module(factory, inputs=4)
+        own.from_module(factory, inputs=4)
 
 
 def test_a_module_with_dropout_and_batch_norm_in_evaluation_mode_is_taken():
     factory = stacked(nn.BatchNorm1d(4), nn.Dropout(0.5), training=False)
-    assert backends.from_module(factory, inputs=4).outputs == 4
+    assert own.from_module(factory, inputs=4).outputs == 4
 
 
 @pytest.mark.parametrize("inputs", [0, (), (3, 0), "4", 2.0])
 def test_shapes_of_inputs_are_checked(inputs):
     with pytest.raises(InvalidInput, match="inputs must be a positive integer"):
-        backends.from_module(Scaled, inputs=inputs)
+        own.from_module(Scaled, inputs=inputs)
 
 
 def init(key):
@@ -93,7 +93,7 @@ def apply(params, x):
 
 
 def test_a_pair_has_a_tree_of_parameters():
-    net = backends.from_pair(init, apply, inputs=4)
+    net = own.from_pair(init, apply, inputs=4)
     assert len(net.shapes) == 2
     assert net.outputs == 2
     kernel = backends.get("jax").empirical_ntk(net, net.init(3), X)
@@ -112,7 +112,7 @@ def test_a_pair_has_a_tree_of_parameters():
 )
 def test_pairs_that_are_no_networks_are_refused(pair, message):
     with pytest.raises(InvalidInput, match=message):
-        backends.from_pair(*pair, inputs=4)
+        own.from_pair(*pair, inputs=4)
 
 
 NETS = {
@@ -126,7 +126,7 @@ NETS = {
 def test_a_linearised_network_keeps_its_kernel_and_is_tangent(name, kind):
     backend, net = backends.get(name, "cpu", "float64"), NETS[kind]()
     theta = net.init(0)
-    line = backends.linearised(backend, net, theta)
+    line = own.linearised(backend, net, theta)
     away = {n: a + 0.5 for n, a in theta.items()}
     kernel = backend.empirical_ntk(net, theta, X)
     np.testing.assert_allclose(backend.empirical_ntk(line, away, X), kernel, rtol=1e-9)
@@ -140,12 +140,12 @@ def test_a_linearised_network_keeps_its_kernel_and_is_tangent(name, kind):
 def test_a_linearised_network_trains_as_the_closed_form_says(name):
     backend, net = backends.get(name, "cpu", "float64"), NETS["mlp"]()
     theta = net.init(0)
-    rate = 1e-3 * float(backends.edge_of_stability(backend, net, theta, X))
-    line = backends.linearised(backend, net, theta)
+    rate = 1e-3 * float(own.edge_of_stability(backend, net, theta, X))
+    line = own.linearised(backend, net, theta)
     trained = backend.train(line, theta, X, Y, optimizer=SGD(rate), steps=400)
     found = backend.forward(line, trained.theta, X_TEST)
-    time = backends.flow_time(SGD(rate), 400, samples=6, outputs=2)
-    predicted = backends.linearised_prediction(
+    time = own.flow_time(SGD(rate), 400, samples=6, outputs=2)
+    predicted = own.linearised_prediction(
         backend, net, theta, X, y=Y, x_test=X_TEST, time=time
     )
     np.testing.assert_allclose(found, predicted, rtol=2e-3, atol=1e-4)
@@ -154,13 +154,9 @@ def test_a_linearised_network_trains_as_the_closed_form_says(name):
 def test_a_linearised_prediction_to_the_end_is_kernel_regression():
     backend, net = backends.get("torch", "cpu", "float64"), NETS["mlp"]()
     theta = net.init(0)
-    predicted = backends.linearised_prediction(
-        backend, net, theta, X, y=Y, x_test=X_TEST
-    )
-    k_train = backends.flatten_outputs(
-        backend.empirical_ntk(net, theta, X, outputs="full")
-    )
-    k_test = backends.flatten_outputs(
+    predicted = own.linearised_prediction(backend, net, theta, X, y=Y, x_test=X_TEST)
+    k_train = own.flatten_outputs(backend.empirical_ntk(net, theta, X, outputs="full"))
+    k_test = own.flatten_outputs(
         backend.empirical_ntk(net, theta, X_TEST, X, outputs="full")
     )
     start, start_test = (backend.forward(net, theta, x) for x in (X, X_TEST))
@@ -171,9 +167,9 @@ def test_a_linearised_prediction_to_the_end_is_kernel_regression():
 def test_what_cannot_be_linearised_says_why():
     net = NETS["mlp"]()
     with pytest.raises(InvalidInput, match="Take torch or jax"):
-        backends.linearised(backends.get("numpy"), net, net.init(0))
+        own.linearised(backends.get("numpy"), net, net.init(0))
     with pytest.raises(InvalidInput, match="weights of one seed; W1 must have shape"):
-        backends.linearised(backends.get("torch"), net, net.init(range(2)))
+        own.linearised(backends.get("torch"), net, net.init(range(2)))
 
 
 @pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
@@ -184,7 +180,7 @@ def test_descent_is_stable_below_the_edge_and_not_above(loss):
     backend = backends.get("torch", "cpu", "float64")
     net = networks.mlp((4, 3))
     theta = net.init(range(2))
-    limit = backends.edge_of_stability(backend, net, theta, X, loss=loss)
+    limit = own.edge_of_stability(backend, net, theta, X, loss=loss)
     f = backend.forward(net, theta, X)
     hessian = curvature(loss, f)
     jacobian = np.kron(X, np.eye(3)) / 2 * 2**0.5
@@ -212,14 +208,12 @@ def test_the_edge_needs_no_kernel_of_its_own():
     backend, net = backends.get("jax"), NETS["mlp"]()
     theta = net.init(range(3))
     exact = edge(backend.empirical_ntk(net, theta, X, outputs="full"))
-    found = backends.edge_of_stability(backend, net, theta, X)
+    found = own.edge_of_stability(backend, net, theta, X)
     np.testing.assert_allclose(found, exact, rtol=0.01)
 
 
 def test_flow_time_is_of_plain_descent():
     with pytest.raises(InvalidInput, match="SGD with one learning rate"):
-        backends.flow_time(Adam(0.1), 1, samples=1, outputs=1)
-    found = backends.flow_time(
-        SGD(0.1, 0.9), 10, samples=4, outputs=5, loss="cross-entropy"
-    )
+        own.flow_time(Adam(0.1), 1, samples=1, outputs=1)
+    found = own.flow_time(SGD(0.1, 0.9), 10, samples=4, outputs=5, loss="cross-entropy")
     assert found == pytest.approx(2.5)

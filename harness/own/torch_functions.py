@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch.func import functional_call, vjp
 
-from harness.backends.functions import DoesNotFit, checked_outputs
 from harness.backends.samplewise import first_line
 from harness.backends.torch_layers import activations
 from harness.errors import InvalidInput
 from harness.networks import Function, Network, Theta
+from harness.own.functions import DoesNotFit, checked_outputs
 
 Tensor: TypeAlias = torch.Tensor
 Callee: TypeAlias = Callable[[dict[str, Tensor], Tensor], Tensor]

@@ -42,7 +42,7 @@ def edge_of_stability(
         backend, net, theta, x: as in `Backend.ntk_vector_product`.
         loss: "squared" or "cross-entropy", as `Backend.train` averages it.
 
-    >>> from harness import backends, networks
+    >>> from harness import backends, networks, own
     >>> from harness.measurements import edge
     >>> numpy, net, x = backends.get("numpy"), networks.mlp((3, 16, 2)), np.eye(3)
     >>> theta = net.init(range(2))

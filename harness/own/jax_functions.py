@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import keystr, tree_flatten_with_path, tree_unflatten
 
-from harness.backends.functions import DoesNotFit, checked_outputs
 from harness.backends.jax_layers import network
 from harness.backends.samplewise import first_line
 from harness.errors import InvalidInput
 from harness.networks import Function, Network, Theta
+from harness.own.functions import DoesNotFit, checked_outputs
 
 Array: TypeAlias = jax.Array
 Callee: TypeAlias = Callable[[dict[str, Array], Array], Array]
