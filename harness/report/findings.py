@@ -141,7 +141,7 @@ def deciding(claim: Json) -> Json | None:
 
 
 def fellows(claim: Json) -> str:
-    """How the other primary effects came out, in a few words; "" where there are none.
+    """How many primary effects hold, in a sentence without its dot; "" where there is but one.
 
     >>> parts = [
     ...     {"role": "primary", "verdict": {"kind": "SUPPORTED", "p": p, "backends": {"jax": {
@@ -149,21 +149,20 @@ def fellows(claim: Json) -> str:
     ...     for p in (0.01, 0.03, 0.02)
     ... ]
     >>> fellows({"hypotheses": parts})
-    '2 more hold'
+    'All 3 primary effects hold'
     """
-    first = deciding(claim)
-    kinds = [
-        hypothesis["verdict"]["kind"]
-        for hypothesis in measured(claim, "primary")
-        if hypothesis is not first
-    ]
-    hold = kinds.count(Kind.SUPPORTED)
-    fail = len(kinds) - hold
-    words = [
-        *([f"{fail} more do{'es' * (fail == 1)} not"] if fail else []),
-        *([f"{hold} more hold{'s' * (hold == 1)}"] if hold else []),
-    ]
-    return ", ".join(words)
+    kinds = [one["verdict"]["kind"] for one in measured(claim, "primary")]
+    hold, every = kinds.count(Kind.SUPPORTED), len(kinds)
+    if every < 2:
+        return ""
+    if hold == every:
+        return (
+            "Both primary effects hold"
+            if every == 2
+            else f"All {every} primary effects hold"
+        )
+    rest = f"{every - hold} do{'es' * (every - hold == 1)} not"
+    return f"{hold} of {every} primary effects hold{'s' * (hold == 1)}, {rest}"
 
 
 def _clearness(hypothesis: Json) -> tuple[bool, float, float]:
@@ -297,8 +296,7 @@ def told(claim: Json) -> list[str]:
     """
     hypothesis = deciding(claim)
     lines = [in_a_line(hypothesis) if hypothesis else claim["verdict"]["reason"]]
-    others = fellows(claim)
-    lines += [f"Of the other primary effects {others}"] if others else []
+    lines += [sentence] if (sentence := fellows(claim)) else []
     lines += obstacles(claim)
     explained = claim["verdict"]["kind"] in (Kind.DISAGREE, Kind.BROKEN)
     lines += [claim["verdict"]["reason"]] if explained and hypothesis else []
@@ -339,7 +337,7 @@ def foreseen(claim: Json) -> str:
     expected = hypothesis["registered"]["effect"]
     if expected is None or in_margins((expected, expected), hypothesis)[0] >= 0:
         return ""
-    return "Exploration foresaw this: the registered effect lies beyond the margin."
+    return "Foreseen: exploration had found this before the claim was registered."
 
 
 def was_read(claim: Json) -> str:

@@ -420,7 +420,7 @@ def test_the_table_of_verdicts_is_written_and_checked(recorded_report, pytester,
     assert len(rows) == 1 + 3
     assert len({row.count(" | ") for row in rows}) == 1
     said = "\n".join(rows)
-    section = "report.html#claim-1-toy-ratio"
+    section = "report.html#claim-2-toy-ratio"
     assert f"{section})<br>Doe 2020 ([check](claims/toy/test_ratio.py))" in said
     assert "1.357 \\[1.339, 1.374\\]" in said
     assert "This claim has no quick tier." in said

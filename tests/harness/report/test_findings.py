@@ -73,8 +73,11 @@ def test_of_equal_p_the_effect_nearest_to_its_margin_decides(tied):
 def test_an_effect_that_fails_decides_and_a_secondary_one_never(claims):
     claim = claims["constant-sample"]
     assert findings.deciding(claim)["verdict"]["kind"] == Kind.REFUTED
-    assert findings.fellows(claim) == "1 more does not"
-    assert findings.fellows(claims["network-outscales-its-kernels"]) == "1 more holds"
+    assert findings.fellows(claim) == "0 of 2 primary effects hold, 2 do not"
+    assert (
+        findings.fellows(claims["network-outscales-its-kernels"])
+        == "Both primary effects hold"
+    )
     for hypothesis in claim["hypotheses"]:
         hypothesis["role"] = "secondary"
     assert findings.deciding(claim) is None
@@ -194,7 +197,7 @@ def test_exploration_that_foresaw_a_refutation_is_told(claims):
     claim = claims["constant-sample"]
     assert findings.foreseen(claim) == ""
     findings.deciding(claim)["registered"]["effect"] = -0.2
-    assert findings.foreseen(claim).startswith("Exploration foresaw this")
+    assert findings.foreseen(claim).startswith("Foreseen: exploration")
 
 
 def test_a_line_of_a_terminal_says_what_kept_a_claim(claims):

@@ -20,6 +20,7 @@ from harness.errors import BackendUnavailable, InvalidInput, StoreError, SweepFa
 from harness.experiment import Measured, Request
 from harness.sweep import Store, code, coordinator, devices, local_engine
 from harness.sweep.engines import Settings, Task
+from harness.sweep.estimates import Prior
 from harness.sweep.local_engine import Agenda
 
 COMPUTATIONS = """
@@ -157,15 +158,13 @@ def test_the_longest_come_first_unless_there_is_a_deadline(
 
     monkeypatch.setattr(coordinator.engines, "get", lambda name: Idle)
     requests = [request_(index) for index in (1, 2, 3)]
-    seconds = {
-        request.digest: length for length, request in enumerate(requests, start=1)
-    }
+    recorded = [(request, length) for length, request in enumerate(requests, start=1)]
     sweep.run(
         requests,
         store,
         device="cpu",
         deadline=deadline,
-        prior=lambda request: seconds[request.digest],
+        prior=Prior(recorded),
     )
     assert started == [requests[index - 1] for index in order]
 
