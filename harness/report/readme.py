@@ -90,8 +90,8 @@ def table(document: Json, report: str) -> str:
     lines = [
         f"**{counted(len(document['claims']), 'claim')}: {tally(document)}.** "
         f"{document['tier'].capitalize()} scale; means over seeds; an interval spans Student's t "
-        f"and the bootstrap's, of every backend. {_versions(document)}. Shown is the primary effect "
-        f"nearest to failing; every effect: [full report]({report}).",
+        f"and the bootstrap's, of every backend. {_versions(document)}. Shown is the primary "
+        f"effect nearest to failing; every effect: [full report]({report}).",
         "",
         "| Outcome | Claim | The effect that decided, and the limit that goes with it |",
         "|---|---|---|",
