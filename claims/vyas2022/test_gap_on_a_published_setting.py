@@ -15,11 +15,10 @@ Departs
     at degree 4. Exploration compared N = 74 and 177, two windows and five ways of stopping, with
     both gaps above the margin in all; here networks have begun to learn and the backends agree.
 Limits
-    At degree 2 the infinite-width kernel outscales the network, as published: this is no law. At
-    degree 4 that kernel is no better than predicting 0 at P = 400, so its exponent belongs to this
-    window, and the published curves tie over P = 1000 to 20,000. At N = 74 the initial kernel
-    overfits: see the arm with a chosen ridge. A target of one direction suits networks that learn
-    features.
+    At degree 2 the infinite-width kernel outscales the network, as published: no law. At degree 4
+    that kernel is no better than predicting 0 at P = 400, so its exponent belongs to this window,
+    and the published curves tie over P = 1000 to 20,000. At N = 74 the initial kernel overfits: see
+    the arm with a chosen ridge. A target of one direction suits networks that learn features.
 """
 
 from claims.vyas2022 import expected, sphere_curves
