@@ -15,10 +15,10 @@ Departs
     NNGP is what a summary suggests; 'very close' as 10 % is ours. So is the gate of useful targets:
     where a linear kernel does as well (the diabetes data, in figures) closeness says nothing.
 Limits
-    Held against every one of four tasks; the paper's sentence sums up its own, which we do not
-    know. Where the claim is refuted the NNGP is the better kernel, so a kernel that ignores
-    training does no worse. Equal errors are not equal functions. Seeds of real data are splits of
-    one data set and share samples, so their intervals speak of that data set.
+    Where the claim is refuted the NNGP is the better kernel, so a kernel that ignores training does
+    no worse. Held against every one of four tasks; the paper's sentence sums up its own, which we
+    do not know. Equal errors are not equal functions. Seeds of real data are splits of one data set
+    and share samples, so their intervals speak of that data set.
 """
 
 from claims.liu2025 import comparison, expected, figures

@@ -17,11 +17,11 @@ Departs
     centred arm, f - f_0, is ours: it separates learning the labels from removing the large random
     output that a chaotic network starts with. The scale of the inputs is ours.
 Limits
-    Fashion-MNIST stands in for MNIST, and for ReLU M = 64 for 256: this tests the mechanism. The
-    raw order says little of learning: from an output of zero it is reversed for ReLU; for tanh it
-    is not, and the phases are within a factor of about 1.5. In exploration five settings of tanh
-    had the sign of ReLU's raw effects. At sigma_b^2 = 1 the paper's grid for tanh has no chaotic
-    phase; (5, 1) is shown beside.
+    The raw order says little of learning: from an output of zero it is reversed for ReLU; for tanh
+    it is not, and the phases are within a factor of about 1.5. Fashion-MNIST stands in for MNIST,
+    and for ReLU M = 64 for 256: this tests the mechanism. In exploration five settings of tanh had
+    the sign of ReLU's raw effects. At sigma_b^2 = 1 the paper's grid for tanh has no chaotic phase;
+    (5, 1) is shown beside.
 """
 
 from claims.seleznova2020 import expected, figures, runs, settings

@@ -15,8 +15,8 @@ Departs
     at degree 4. Exploration compared N = 74 and 177, two windows and five ways of stopping, with
     both gaps above the margin in all; here networks have begun to learn and the backends agree.
 Limits
-    It is no law. At degree 2 the infinite-width kernel outscales the network, as published. At
-    degree 4 it is no better than predicting 0 at P = 400, so its exponent belongs to this window,
+    At degree 2 the infinite-width kernel outscales the network, as published: no law. At degree 4
+    that kernel is no better than predicting 0 at P = 400, so its exponent belongs to this window,
     and the published curves tie over P = 1000 to 20,000. At N = 74 the initial kernel overfits: see
     the arm with a chosen ridge. A target of one direction suits networks that learn features.
 """

@@ -19,11 +19,11 @@ Departs
     those, on other seeds, by their gaps. At full scale the left image of a pair and, where at hand,
     MNIST, SVHN, CIFAR-10 and CIFAR-5m stand beside, under no gate; the latter were not explored.
 Limits
-    Existence, no law. In exploration the gap grew with what a task asks beyond a template: for
-    single images there was none in error rate to the infinite kernel. It depends on the training
-    budget: on pairs that gap fell from 0.20 to 0.15 between 1,500 and 6,000 steps. Nor is it
-    constant: from n = 1024 to 2048 the network nears a floor of ambiguous images. On a draw from
-    the NTK the initial kernel loses by its noise alone: a gap to it proves no learnt features.
+    For single images exploration saw no gap in error rate to the infinite kernel: existence, no
+    law. The gap grew with what a task asks beyond a template. It depends on the training budget: on
+    pairs it fell from 0.20 to 0.15 between 1,500 and 6,000 steps. Nor is it constant: from n = 1024
+    to 2048 the network nears a floor of ambiguous images. On a draw from the NTK the initial kernel
+    loses by its noise alone: a gap to it proves no learnt features.
 """
 
 from claims.vyas2022 import expected, exponents, figures, recipes
