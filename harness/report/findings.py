@@ -161,6 +161,8 @@ def fellows(claim: Json) -> str:
             if every == 2
             else f"All {every} primary effects hold"
         )
+    if not hold:
+        return f"None of {every} primary effects holds"
     rest = f"{every - hold} do{'es' * (every - hold == 1)} not"
     return f"{hold} of {every} primary effects hold{'s' * (hold == 1)}, {rest}"
 

@@ -73,7 +73,7 @@ def test_of_equal_p_the_effect_nearest_to_its_margin_decides(tied):
 def test_an_effect_that_fails_decides_and_a_secondary_one_never(claims):
     claim = claims["constant-sample"]
     assert findings.deciding(claim)["verdict"]["kind"] == Kind.REFUTED
-    assert findings.fellows(claim) == "0 of 2 primary effects hold, 2 do not"
+    assert findings.fellows(claim) == "None of 2 primary effects holds"
     assert (
         findings.fellows(claims["network-outscales-its-kernels"])
         == "Both primary effects hold"
