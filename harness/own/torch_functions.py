@@ -34,6 +34,7 @@ def module(factory: Callable[[], Any], shape: tuple[int, ...]) -> tuple[Callee, 
         for name, tensor in (*first.named_parameters(), *first.named_buffers())
         if name not in names
     }
+    _same_every_time(fixed, _built(factory, 1))
 
     def function(theta: dict[str, Tensor], x: Tensor) -> Tensor:
         constants = {name: _as(tensor, x) for name, tensor in fixed.items()}
@@ -65,6 +66,17 @@ def outputs_of(function: Callee, draw: Draw, size: int) -> int:
             raise DoesNotFit(
                 f"The module failed on two inputs: {first_line(error)}."
             ) from error
+
+
+def _same_every_time(fixed: dict[str, Tensor], again: torch.nn.Module) -> None:
+    """Refuses what is not trained and yet drawn: all seeds would share the first draw."""
+    held = dict((*again.named_parameters(), *again.named_buffers()))
+    for name, tensor in fixed.items():
+        if name in held and not torch.equal(tensor, held[name].detach()):
+            raise InvalidInput(
+                f"{name!r} is frozen, or a buffer, and drawn anew for every module, so all seeds "
+                "would share one draw of it. Train it, or make it the same every time."
+            )
 
 
 def _built(factory: Callable[[], Any], seed: int) -> torch.nn.Module:

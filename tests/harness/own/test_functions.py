@@ -217,3 +217,20 @@ def test_flow_time_is_of_plain_descent():
         own.flow_time(Adam(0.1), 1, samples=1, outputs=1)
     found = own.flow_time(SGD(0.1, 0.9), 10, samples=4, outputs=5, loss="cross-entropy")
     assert found == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "buffer"])
+def test_what_is_drawn_but_not_trained_is_refused(kind):
+    def factory():
+        module = torch.nn.Linear(4, 2)
+        if kind == "frozen":
+            module.bias.requires_grad_(False)
+        else:
+            module.register_buffer("bump", torch.randn(3))
+        return module
+
+    name = {"frozen": "bias", "buffer": "bump"}[kind]
+    with pytest.raises(
+        InvalidInput, match=f"'{name}' is frozen, or a buffer, and drawn"
+    ):
+        own.from_module(factory, inputs=4)
