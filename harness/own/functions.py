@@ -33,7 +33,8 @@ def from_module(
 
     Each seed calls the factory once, with PyTorch's generator seeded from that seed; the caller's
     generator is left as it was. Parameters that require a gradient are weights. Frozen parameters
-    and buffers are those of the first module, in the dtype and on the device of the backend.
+    and buffers are shared by all seeds, in the dtype and on the device of the backend; they must be
+    the same in every module.
 
     Args:
         factory: takes nothing and returns a module in evaluation mode, or one without layers that
@@ -42,8 +43,8 @@ def from_module(
         outputs: O; None: found by a call on zeros.
 
     Raises:
-        InvalidInput: if it is no factory, dropout is on, a batch norm is in training mode, or the
-            module does not give one tensor (N, O).
+        InvalidInput: if it is no factory, dropout is on, a batch norm is in training mode, what is
+            frozen or a buffer is drawn anew, or the module does not give one tensor (N, O).
         BackendUnavailable: if PyTorch is not installed.
     """
     shape = shape_of(inputs)

@@ -91,9 +91,26 @@ def _curvature(loss: str, f: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     samples, outputs = f.shape[-2:]
     if loss == "squared":
         return lambda v: 2 * v / (samples * outputs)
-    exponentials = np.exp(f.astype(float) - f.max(axis=-1, keepdims=True))
-    p = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return lambda v: p * (v - (p * v).sum(axis=-1, keepdims=True)) / samples
+    p = softmax(f.astype(float))
+
+    def product(v: np.ndarray) -> np.ndarray:
+        mean = (p * v).sum(axis=-1, keepdims=True)
+        return np.asarray(p * (v - mean) / samples)
+
+    return product
+
+
+def softmax(f: np.ndarray) -> np.ndarray:
+    """Probabilities p_no = e^f_no / sum_k e^f_nk of outputs (..., N, O), in their dtype.
+
+    The largest output is subtracted first, so that no exponential overflows.
+
+    >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    exponentials = np.exp(f - f.max(axis=-1, keepdims=True))
+    totals = exponentials.sum(axis=-1, keepdims=True)
+    return np.asarray(exponentials / totals)
 
 
 def flow_time(

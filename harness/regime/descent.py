@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.backends import SGD
 from harness.backends.losses import LOSSES
+from harness.own.stability import softmax
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,18 @@ class Problem:
 
     def derivative(self, f: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
         """Of the loss in f (N, O), averaged over a batch; zero for other samples."""
-        if self.loss == "squared":
-            each = 2 * (f - self.y) / f.shape[1]
-        else:
-            exponentials = np.exp(f - f.max(axis=1, keepdims=True))
-            each = exponentials / exponentials.sum(axis=1, keepdims=True) - self.y
+        each = self._of_each(f)
         if batch is None:
             return np.asarray(each / len(f))
         part = np.zeros_like(each)
         part[batch] = each[batch] / len(batch)
         return part
+
+    def _of_each(self, f: np.ndarray) -> np.ndarray:
+        """The derivative of each sample's loss in f, (N, O)."""
+        if self.loss == "squared":
+            return np.asarray(2 * (f - self.y) / f.shape[1])
+        return softmax(f) - self.y
 
 
 @dataclass(frozen=True)
